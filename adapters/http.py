@@ -1,0 +1,140 @@
+"""The one HTTP client under every adapter: time-outs, connection limits, and the error table of ``adapters.errors``.
+
+A *write* whose answer is lost raises ``OutcomeUnknown``; a *read* in the same place raises ``Unavailable``, because
+reading again harms nobody. No retry lives here: Temporal retries.
+"""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from adapters.errors import (
+    AdapterError,
+    Conflict,
+    ContractBroken,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    SessionExpired,
+    Unavailable,
+)
+
+TIMEOUT = httpx.Timeout(30.0, connect=5.0, pool=10.0)
+LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10)
+DEFAULT_RETRY_AFTER = timedelta(seconds=2)
+
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_OUR_MISTAKE = (
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.InvalidURL,
+    httpx.CookieConflict,
+    httpx.StreamError,
+)
+_UNREADABLE = (httpx.DecodingError, httpx.TooManyRedirects)
+
+
+class Http:
+    """A connection to one outside system. ``transport`` is for tests."""
+
+    def __init__(
+        self,
+        system: str,
+        base_url: str,
+        *,
+        headers: dict[str, str] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.system = system
+        self._client = httpx.AsyncClient(
+            base_url=base_url, headers=headers, timeout=timeout, limits=LIMITS, transport=transport
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give connections back."""
+        await self._client.aclose()
+
+    async def post(
+        self, operation: str, path: str, *, content: bytes, writes: bool, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """POST and return a 2xx answer; anything else raises the leaf of ``adapters.errors`` that fits.
+
+        ``operation`` is what a human calls the request (``create sale``); ``writes`` says whether repeating it
+        could do something twice.
+        """
+        try:
+            response = await self._client.post(path, content=content, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError) as error:
+            raise map_transport_error(error, self.system, operation, writes=writes) from error
+        if response.is_success:
+            return response
+        raise map_status(response, self.system, operation, writes=writes)
+
+    def read_json(self, operation: str, response: httpx.Response, **kwargs: Any) -> Any:
+        """The answer's JSON; raises ContractBroken, with the raw text kept, where it is none."""
+        import json  # noqa: PLC0415  keeps the decoder choice beside its one use
+
+        try:
+            return json.loads(response.content, **kwargs)
+        except ValueError as error:
+            raise ContractBroken(self.system, operation, f"the answer is not JSON ({error})", response.text) from error
+
+
+def map_transport_error(error: Exception, system: str, operation: str, *, writes: bool) -> AdapterError:
+    """Which leaf an httpx exception is. Total over httpx's tree; a test walks it."""
+    words = str(error) or type(error).__name__
+    if isinstance(error, _NOT_SENT):
+        return Unavailable(system, operation, f"cannot be reached ({words})")
+    if isinstance(error, _OUR_MISTAKE):
+        return Rejected(system, operation, f"the request could not be made ({words}); check the address", "bad_request")
+    if isinstance(error, _UNREADABLE):
+        return ContractBroken(system, operation, f"the answer cannot be read ({words})")
+    if writes:
+        return OutcomeUnknown(system, operation, f"sent, but the answer was lost ({words})")
+    return Unavailable(system, operation, f"did not answer ({words})")
+
+
+def map_status(response: httpx.Response, system: str, operation: str, *, writes: bool) -> AdapterError:
+    """Which leaf a non-2xx status is. Total over statuses; a test walks 100 to 599."""
+    status = response.status_code
+    words = f"HTTP {status}: {response.text[:300]}" if response.text else f"HTTP {status}"
+    match status:
+        case 401:
+            return SessionExpired(system, operation, words)
+        case 429:
+            return RateLimited(system, operation, words, retry_after(response))
+        case 503:
+            return Unavailable(system, operation, words)
+        case 409 | 412:
+            return Conflict(system, operation, words)
+        case _ if status >= 500:  # noqa: PLR2004
+            return OutcomeUnknown(system, operation, words) if writes else Unavailable(system, operation, words)
+        case _ if status >= 400:  # noqa: PLR2004
+            return Rejected(system, operation, words, f"http_{status}")
+        case _:
+            return ContractBroken(system, operation, f"unexpected {words}", response.text)
+
+
+def retry_after(response: httpx.Response) -> timedelta:
+    """The Retry-After header, as seconds or date; a default where it is missing or unreadable."""
+    text = response.headers.get("retry-after", "")
+    try:
+        return timedelta(seconds=max(0.0, float(text)))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return max(timedelta(0), parsedate_to_datetime(text) - datetime.now(UTC))
+    except (ValueError, TypeError):
+        return DEFAULT_RETRY_AFTER

@@ -1,0 +1,217 @@
+"""What the application needs of the outside systems: two ports, their requests and declared capabilities.
+
+Every method may raise any leaf of ``adapters.errors``. Every write is idempotent *by contract*: called again with
+the same request, also after a lost answer or from another process, it finds what it did before and returns that.
+``tests/contract`` holds one suite a port, run against every adapter.
+"""
+
+from collections.abc import Mapping as Headers
+from typing import Protocol
+
+from domain.erp_order import ErpOrder, SalesOrder
+from domain.mapping import Mapping
+from domain.model import Amount, Frozen, Instant
+from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment
+
+
+class Probe(Frozen):
+    """Answer of a reachability check, in words for ``orderwright doctor``."""
+
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+class StorefrontCapabilities(Frozen):
+    """What a storefront can do; a suite skips what is not declared, a workflow never asks for it."""
+
+    capture: bool = True
+    """Authorized money is captured by us, in parts."""
+    location_plans: bool = True
+    """The storefront itself says which location ships what."""
+    presentment_currency: bool = True
+
+
+class FulfillmentRequest(Frozen):
+    """Tell the storefront that a shipment left.
+
+    Looked up before it is sent: a fulfillment at the same location with the same lines and tracking number that is
+    not in ``known_fulfillment_ids`` is this one.
+    """
+
+    key: OrderKey
+    location: str
+    """The storefront's location id."""
+    lines: tuple[FulfillmentLine, ...]
+    carrier: str | None
+    tracking_number: str
+    known_fulfillment_ids: tuple[str, ...] = ()
+
+
+class CaptureRequest(Frozen):
+    """Bring what is captured on one authorization *up to* an amount: idempotent by its nature."""
+
+    key: OrderKey
+    authorization_id: str
+    capture_up_to: Amount
+    """In ``Order.presentment_currency``: the total captured on this authorization once the call is done."""
+
+
+class OrderPage(Frozen):
+    """Ids of orders placed in a window; ``next_cursor`` is None on the last page."""
+
+    external_ids: tuple[str, ...]
+    next_cursor: str | None = None
+
+
+class StorefrontPort(Protocol):
+    """A storefront, seen as one channel."""
+
+    @property
+    def capabilities(self) -> StorefrontCapabilities:
+        """What this storefront can do."""
+        ...
+
+    async def read_order(self, external_id: str) -> Order:
+        """Read one order whole. Raises Rejected with cause ``order_unknown`` where there is none."""
+        ...
+
+    async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
+        """Ids of orders placed at or after ``placed_since``, oldest first, test orders included."""
+        ...
+
+    async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
+        """Find or create the fulfillment of a shipment. Raises Rejected where units are not open to ship."""
+        ...
+
+    async def capture_payment(self, request: CaptureRequest) -> tuple[Payment, ...]:
+        """Capture what is missing up to the amount; returns all captures of the authorization.
+
+        Raises Rejected with cause ``capture_exceeds_authorization``.
+        """
+        ...
+
+    async def cancel_order(self, external_id: str, reason: str) -> Order:
+        """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is."""
+        ...
+
+    async def probe(self) -> Probe:
+        """Check address, credentials and rights without changing anything."""
+        ...
+
+    async def close(self) -> None:
+        """Give connections back."""
+        ...
+
+
+class ErpCapabilities(Frozen):
+    """What an ERP can do."""
+
+    change_feed: bool = True
+    concurrent_orders: bool = True
+    """Several orders may be written at once. False: the adapter itself takes one at a time."""
+
+
+class ErpChanges(Frozen):
+    """Orders that changed since a cursor, each read whole, and where to go on.
+
+    An order may come again (windows overlap): the reader compares, the feed never skips.
+    """
+
+    orders: tuple[ErpOrder, ...]
+    cursor: str
+    more: bool = False
+    """Another page waits right now."""
+
+
+class CancelOutcome(Frozen):
+    """Whether the ERP canceled; if not, ``reason`` says in plain words what stands in the way."""
+
+    canceled: bool
+    order: ErpOrder
+    reason: str = ""
+
+
+class ErpPort(Protocol):
+    """An ERP."""
+
+    @property
+    def capabilities(self) -> ErpCapabilities:
+        """What this ERP can do."""
+        ...
+
+    async def find_order(self, key: OrderKey) -> ErpOrder | None:
+        """Look an order up by its idempotency key."""
+        ...
+
+    async def submit_order(self, order: SalesOrder) -> ErpOrder:
+        """Bring the order into the ERP, accepted and with its shipments at the asked warehouses.
+
+        Finds what an earlier attempt left (nothing, a draft, half its shipments) and goes on from there. Amounts are
+        compared with ``order.total`` and ``order.taxes`` before anything is confirmed. Raises Rejected with cause
+        ``amounts_differ`` (difference named), ``product_unknown``, ``warehouse_unknown``, ``tax_unknown``,
+        ``party_unknown``, ``out_of_stock`` or the ERP's own words.
+        """
+        ...
+
+    async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
+        """Cancel the whole order as long as nothing is picked; canceling a canceled one is fine."""
+        ...
+
+    async def changes(self, cursor: str | None) -> ErpChanges:
+        """Orders of ours that changed since the cursor; None starts from now."""
+        ...
+
+    async def probe(self) -> Probe:
+        """Check address, credentials and rights without changing anything."""
+        ...
+
+    async def close(self) -> None:
+        """Give connections back."""
+        ...
+
+
+class SignatureInvalid(Exception):
+    """The webhook was not signed with the channel's secret."""
+
+
+class DeliveryMalformed(Exception):
+    """The webhook is signed, but a part of it is missing or unreadable; the message names the part."""
+
+
+class Delivery(Frozen):
+    """What a webhook says, as far as anybody trusts it: which order, and why."""
+
+    delivery_id: str
+    """Unique per delivery *attempt group*; the inbox is unique by channel and this."""
+    event_id: str | None
+    topic: str
+    external_id: str | None
+    """The order concerned; None for a topic that concerns none."""
+    occurred_at: Instant | None = None
+
+
+class WebhookReader(Protocol):
+    """Reads one vendor's webhooks. Pure: no I/O."""
+
+    topics: frozenset[str]
+    """Topics that concern orders; others are answered 2xx and kept as ignored."""
+
+    def read(self, raw: bytes, headers: Headers[str, str]) -> Delivery:
+        """Verify the signature over the raw bytes, then read. Header names are lower case.
+
+        Raises SignatureInvalid, DeliveryMalformed.
+        """
+        ...
+
+
+class MappingSource(Protocol):
+    """Where activities get the mapping from."""
+
+    def current(self, channel: str) -> Mapping:
+        """The mapping in force for a channel."""
+        ...
+
+    def version(self, version: str) -> Mapping:
+        """An earlier version by its content id. Raises KeyError where it was never seen."""
+        ...

@@ -1,0 +1,141 @@
+"""The two shapes of an order at the ERP: ``SalesOrder`` is what we ask for, ``ErpOrder`` what it says.
+
+A storefront line that ships from two warehouses is two ``SalesLine``s, so that every ERP line belongs to one
+warehouse and its shipments can be told apart.
+"""
+
+from enum import StrEnum
+
+from domain.model import Amount, Currency, Frozen, Instant, Quantity
+from domain.order import Address, OrderKey
+
+
+class SalesLineKind(StrEnum):
+    """What a line charges for."""
+
+    GOODS = "goods"
+    SHIPPING = "shipping"
+
+
+class TaxAmount(Frozen):
+    """A tax by the ERP's code, and its exact amount."""
+
+    code: str
+    amount: Amount
+
+
+class SalesLine(Frozen):
+    """A line to enter in the ERP: ``net`` is for all units, after discounts, without tax."""
+
+    line_id: str
+    """The storefront line (or shipping charge) it comes from."""
+    kind: SalesLineKind
+    product: str
+    """The ERP's product code."""
+    warehouse: str | None
+    """The ERP's warehouse code; None for what is not shipped."""
+    quantity: Quantity
+    net: Amount
+    taxes: tuple[TaxAmount, ...] = ()
+    description: str = ""
+
+
+class SalesParty(Frozen):
+    """Who is invoiced. ``code`` names an existing ERP party (B2B); otherwise one is found or made by ``reference``."""
+
+    code: str | None = None
+    reference: str
+    """Stable identity in the storefront: customer id, or the order itself for a guest."""
+    name: str
+    email: str | None = None
+
+
+class SalesPayment(Frozen):
+    """How the buyer pays, in the ERP's words, for the note on the order."""
+
+    method: str
+    amount: Amount
+
+
+class SalesOrder(Frozen):
+    """An order ready to be entered in the ERP. ``key`` is the idempotency key: one ERP order per key, ever."""
+
+    key: OrderKey
+    number: str
+    mapping_version: str
+    placed_at: Instant
+    currency: Currency
+    party: SalesParty
+    billing_address: Address | None
+    shipping_address: Address | None
+    price_list: str | None = None
+    carrier: str | None = None
+    lines: tuple[SalesLine, ...]
+    payments: tuple[SalesPayment, ...] = ()
+    total: Amount
+    taxes: tuple[TaxAmount, ...]
+    """Expected tax of the whole order, one entry a code."""
+    instructions: str = ""
+
+
+class ErpOrderState(StrEnum):
+    """Where the order stands in the ERP."""
+
+    DRAFT = "draft"
+    ACCEPTED = "accepted"
+    DONE = "done"
+    CANCELED = "canceled"
+
+
+class ErpShipmentState(StrEnum):
+    """Where a shipment stands in the warehouse."""
+
+    WAITING = "waiting"
+    RESERVED = "reserved"
+    PICKED = "picked"
+    PACKED = "packed"
+    SHIPPED = "shipped"
+    CANCELED = "canceled"
+
+
+class ShipmentLine(Frozen):
+    """Units of a storefront line in a shipment; kits are counted in whole kits."""
+
+    line_id: str
+    quantity: Quantity
+
+
+class ErpShipment(Frozen):
+    """A shipment (parcel) as the ERP tells it."""
+
+    shipment_id: str
+    number: str
+    warehouse: str
+    state: ErpShipmentState
+    lines: tuple[ShipmentLine, ...]
+    carrier: str | None = None
+    tracking_number: str | None = None
+    shipped_at: Instant | None = None
+
+
+class ErpLine(Frozen):
+    """What the ERP holds of one storefront line at one warehouse."""
+
+    line_id: str
+    product: str
+    warehouse: str | None
+    quantity: Quantity
+
+
+class ErpOrder(Frozen):
+    """The order as the ERP tells it, read whole."""
+
+    key: OrderKey
+    erp_id: str
+    number: str
+    state: ErpOrderState
+    currency: Currency
+    total: Amount
+    taxes: tuple[TaxAmount, ...]
+    lines: tuple[ErpLine, ...] = ()
+    shipments: tuple[ErpShipment, ...] = ()

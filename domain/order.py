@@ -1,0 +1,215 @@
+"""The order as the storefront tells it, in the words of this project.
+
+Amounts are in ``Order.currency`` (the shop's accounting currency) unless a name says ``presentment``.
+The models hold facts only; the rules that act on them live beside this module.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+
+from domain.model import Amount, Currency, Frozen, Instant, Quantity, Rate
+
+
+class OrderKey(Frozen):
+    """Names one order everywhere: workflow id, idempotency key in the ERP, row in the store."""
+
+    channel: str
+    external_id: str
+
+    def __str__(self) -> str:
+        """``channel:external_id``, as used in logs, tables and the ERP's idempotency key."""
+        return f"{self.channel}:{self.external_id}"
+
+    @property
+    def workflow_id(self) -> str:
+        """The id of the Temporal workflow that carries this order."""
+        return f"order:{self.channel}:{self.external_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> "OrderKey":
+        """Read ``channel:external_id`` or a workflow id. Raises ValueError that names the remedy."""
+        parts = text.removeprefix("order:").split(":", 1)
+        if len(parts) != 2 or not all(parts):  # noqa: PLR2004  the two parts of the key
+            msg = f"order id {text!r} is not of the form channel:external-id, such as shop:5001"
+            raise ValueError(msg)
+        return cls(channel=parts[0], external_id=parts[1])
+
+
+class Address(Frozen):
+    """A postal address; ``state`` is the ISO 3166-2 subdivision part (``CA``) and may be missing."""
+
+    name: str
+    company: str | None = None
+    street: tuple[str, ...] = ()
+    city: str = ""
+    postal_code: str = ""
+    state: str | None = None
+    country: str
+    """ISO 3166-1 alpha-2 code."""
+    phone: str | None = None
+
+
+class Customer(Frozen):
+    """Who buys. A guest has no ``external_id``; a B2B buyer carries ``company_id``."""
+
+    external_id: str | None = None
+    name: str
+    email: str | None = None
+    company_id: str | None = None
+    company_name: str | None = None
+
+
+class TaxLine(Frozen):
+    """One tax on one line: ``amount`` is for the line's whole current quantity."""
+
+    title: str
+    rate: Rate
+    amount: Amount
+
+
+class DiscountScope(StrEnum):
+    """Whether a discount was given to this line or is this line's share of one on the order."""
+
+    LINE = "line"
+    ORDER = "order"
+
+
+class Discount(Frozen):
+    """A discount's share on one line, positive, for the line's whole current quantity."""
+
+    title: str
+    scope: DiscountScope
+    amount: Amount
+
+
+class OrderLine(Frozen):
+    """A line of the order. The same SKU may stand on several lines; ``line_id`` tells them apart.
+
+    ``ordered`` is what was bought first, ``current`` what is left after edits and removals.
+    ``unit_price`` is before discounts, and includes tax when ``Order.taxes_included``.
+    """
+
+    line_id: str
+    sku: str | None
+    title: str
+    ordered: Quantity
+    current: Quantity
+    unit_price: Amount
+    discounts: tuple[Discount, ...] = ()
+    taxes: tuple[TaxLine, ...] = ()
+    requires_shipping: bool = True
+
+
+class ShippingCharge(Frozen):
+    """What the buyer pays for delivery. ``price`` is before discounts; tax is in it when taxes are included."""
+
+    charge_id: str
+    title: str
+    code: str
+    price: Amount
+    discounts: tuple[Discount, ...] = ()
+    taxes: tuple[TaxLine, ...] = ()
+
+
+class PaymentKind(StrEnum):
+    """What a payment transaction did."""
+
+    AUTHORIZATION = "authorization"
+    CAPTURE = "capture"
+    SALE = "sale"
+    REFUND = "refund"
+    VOID = "void"
+
+
+class PaymentStatus(StrEnum):
+    """How it ended."""
+
+    SUCCESS = "success"
+    PENDING = "pending"
+    FAILED = "failed"
+
+
+class Payment(Frozen):
+    """One payment transaction. ``parent_id`` links a capture, refund or void to what it acts on."""
+
+    payment_id: str
+    kind: PaymentKind
+    status: PaymentStatus
+    gateway: str
+    amount: Amount
+    presentment_amount: Amount
+    parent_id: str | None = None
+
+
+class LocationLine(Frozen):
+    """A part of an order line that one location is to ship.
+
+    ``quantity`` is what the location was asked for in all, ``remaining`` what it has not shipped yet.
+    """
+
+    id: str
+    line_id: str
+    quantity: Quantity
+    remaining: Quantity
+
+
+class LocationPlan(Frozen):
+    """What the storefront wants shipped from one location (Shopify: a fulfillment order)."""
+
+    id: str
+    location: str
+    open: bool
+    lines: tuple[LocationLine, ...]
+
+
+class FulfillmentLine(Frozen):
+    """Units of an order line in a fulfillment."""
+
+    line_id: str
+    quantity: Quantity
+
+
+class Fulfillment(Frozen):
+    """What the storefront already shows as shipped."""
+
+    fulfillment_id: str
+    location: str
+    lines: tuple[FulfillmentLine, ...]
+    carrier: str | None = None
+    tracking_number: str | None = None
+
+
+class Order(Frozen):
+    """A storefront's order, read whole."""
+
+    key: OrderKey
+    number: str
+    """What people call it, such as ``#1001``."""
+    placed_at: Instant
+    test: bool = False
+    canceled_at: Instant | None = None
+    currency: Currency
+    presentment_currency: Currency
+    taxes_included: bool
+    customer: Customer
+    billing_address: Address | None = None
+    shipping_address: Address | None = None
+    lines: tuple[OrderLine, ...]
+    shipping: tuple[ShippingCharge, ...] = ()
+    payments: tuple[Payment, ...] = ()
+    location_plans: tuple[LocationPlan, ...] = ()
+    fulfillments: tuple[Fulfillment, ...] = ()
+    total: Amount
+    """What the buyer owes now, all in."""
+    presentment_total: Amount
+    total_tax: Amount
+    note: str = ""
+
+    @property
+    def captured(self) -> Decimal:
+        """Money taken so far, refunds deducted, in ``currency``."""
+        signs = {PaymentKind.CAPTURE: 1, PaymentKind.SALE: 1, PaymentKind.REFUND: -1}
+        return sum(
+            (p.amount * signs.get(p.kind, 0) for p in self.payments if p.status is PaymentStatus.SUCCESS),
+            Decimal(0),
+        )
