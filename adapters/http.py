@@ -67,7 +67,13 @@ class Http:
         await self._client.aclose()
 
     async def post(
-        self, operation: str, path: str, *, content: bytes, writes: bool, headers: dict[str, str] | None = None
+        self,
+        operation: str,
+        path: str,
+        *,
+        content: bytes,
+        writes: bool,
+        headers: dict[str, str] | None = None,
     ) -> httpx.Response:
         """POST and return a 2xx answer; anything else raises the leaf of ``adapters.errors`` that fits.
 
@@ -89,7 +95,9 @@ class Http:
         try:
             return json.loads(response.content, **kwargs)
         except ValueError as error:
-            raise ContractBroken(self.system, operation, f"the answer is not JSON ({error})", response.text) from error
+            raise ContractBroken(
+                self.system, operation, f"the answer is not JSON ({error})", response.text
+            ) from error
 
 
 def map_transport_error(error: Exception, system: str, operation: str, *, writes: bool) -> AdapterError:
@@ -98,7 +106,9 @@ def map_transport_error(error: Exception, system: str, operation: str, *, writes
     if isinstance(error, _NOT_SENT):
         return Unavailable(system, operation, f"cannot be reached ({words})")
     if isinstance(error, _OUR_MISTAKE):
-        return Rejected(system, operation, f"the request could not be made ({words}); check the address", "bad_request")
+        return Rejected(
+            system, operation, f"the request could not be made ({words}); check the address", "bad_request"
+        )
     if isinstance(error, _UNREADABLE):
         return ContractBroken(system, operation, f"the answer cannot be read ({words})")
     if writes:
@@ -120,7 +130,9 @@ def map_status(response: httpx.Response, system: str, operation: str, *, writes:
         case 409 | 412:
             return Conflict(system, operation, words)
         case _ if status >= 500:  # noqa: PLR2004
-            return OutcomeUnknown(system, operation, words) if writes else Unavailable(system, operation, words)
+            return (
+                OutcomeUnknown(system, operation, words) if writes else Unavailable(system, operation, words)
+            )
         case _ if status >= 400:  # noqa: PLR2004
             return Rejected(system, operation, words, f"http_{status}")
         case _:
@@ -131,7 +143,8 @@ def retry_after(response: httpx.Response) -> timedelta:
     """The Retry-After header, as seconds or date; a default where it is missing or unreadable."""
     text = response.headers.get("retry-after", "")
     try:
-        return timedelta(seconds=max(0.0, float(text)))
+        # In this order "nan" stays what it is, and timedelta refuses it.
+        return timedelta(seconds=max(float(text), 0.0))
     except (ValueError, OverflowError):
         pass
     try:

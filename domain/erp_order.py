@@ -41,7 +41,7 @@ class SalesLine(Frozen):
 
 
 class SalesParty(Frozen):
-    """Who is invoiced. ``code`` names an existing ERP party (B2B); otherwise one is found or made by ``reference``."""
+    """Who is invoiced. ``code`` names an existing party (B2B); else one is found or made by ``reference``."""
 
     code: str | None = None
     reference: str
@@ -58,7 +58,7 @@ class SalesPayment(Frozen):
 
 
 class SalesOrder(Frozen):
-    """An order ready to be entered in the ERP. ``key`` is the idempotency key: one ERP order per key, ever."""
+    """An order ready to be entered. ``key`` is the idempotency key: one ERP order per key, ever."""
 
     key: OrderKey
     number: str

@@ -1,20 +1,25 @@
 """The mapping between one storefront and one ERP, as data.
 
-Loaded from ``config/mappings/*.toml`` by ``config.mappings``; versioned by content, so that an order keeps the
-version it started with. Every look-up that finds nothing raises ``Unmapped``, which names the file's table and key.
+Loaded from ``config/mappings/*.toml`` by ``config.mappings``; versioned by content, so that an order
+keeps the version it started with. Every look-up that finds nothing raises ``Unmapped``, which names the
+file's table and key.
 """
 
 import json
+from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
+from typing import TypeVar
 
 from pydantic import Field, model_validator
 
 from domain.model import Frozen, Rate
 
+Entry = TypeVar("Entry")
+
 
 class Unmapped(Exception):
-    """A value of the storefront has no counterpart. ``table`` and ``key`` say what to add to the mapping file."""
+    """A value has no counterpart. ``table`` and ``key`` say what to add to the mapping file."""
 
     def __init__(self, table: str, key: str, hint: str = "") -> None:
         self.table = table
@@ -66,8 +71,10 @@ class Mapping(Frozen):
         warehouses = list(self.locations.values())
         twice = {w for w in warehouses if warehouses.count(w) > 1}
         if twice:
-            msg = f"[locations] maps two locations to warehouse {sorted(twice)[0]!r}; a shipment could not be told apart"
-            raise ValueError(msg)
+            raise ValueError(
+                f"[locations] maps two locations to warehouse {min(twice)!r}; "
+                "a shipment could not be told apart"
+            )
         rules = [(t.title, t.rate) for t in self.taxes]
         if len(set(rules)) != len(rules):
             msg = "[[taxes]] holds the same title and rate twice; keep one"
@@ -79,3 +86,50 @@ class Mapping(Frozen):
         """Content id: the same content has the same version wherever it is loaded."""
         content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return sha256(content.encode()).hexdigest()[:12]
+
+    def product(self, sku: str) -> str:
+        """The ERP's product code of a SKU. Raises Unmapped."""
+        code = self.skus.get(sku, sku if self.sku_passthrough else None)
+        if not code:
+            raise Unmapped("skus", sku)
+        return code
+
+    def warehouse(self, location: str) -> str:
+        """The ERP's warehouse code of a storefront location. Raises Unmapped."""
+        return _look_up("locations", self.locations, location)
+
+    def location_of(self, warehouse: str) -> str:
+        """The storefront location of an ERP warehouse. Raises Unmapped."""
+        for location, code in self.locations.items():
+            if code == warehouse:
+                return location
+        raise Unmapped("locations", warehouse, "as the warehouse of a storefront location")
+
+    def tax_code(self, title: str, rate: Decimal) -> str:
+        """The ERP's tax code of a tax line, matched by title and rate. Raises Unmapped."""
+        for rule in self.taxes:
+            if (rule.title, rule.rate) == (title, rate):
+                return rule.erp_code
+        raise Unmapped("taxes", f"{title} {rate}", "title and rate must both match exactly")
+
+    def payment_method(self, gateway: str) -> str:
+        """The ERP's payment method of a gateway. Raises Unmapped."""
+        return _look_up("payment_methods", self.payment_methods, gateway)
+
+    def carrier(self, code: str) -> str:
+        """The ERP's carrier code of a shipping code. Raises Unmapped."""
+        return _look_up("shipping_services", self.shipping_services, code)
+
+    def carrier_name(self, code: str) -> str:
+        """What the buyer sees for an ERP carrier code. Raises Unmapped."""
+        return _look_up("carriers", self.carriers, code)
+
+    def company(self, company_id: str) -> CompanyRule:
+        """Party and price list of a B2B company. Raises Unmapped."""
+        return _look_up("companies", self.companies, company_id)
+
+
+def _look_up(table: str, entries: dict[str, Entry], key: str) -> Entry:
+    if key not in entries:
+        raise Unmapped(table, key)
+    return entries[key]

@@ -101,7 +101,7 @@ class OrderLine(Frozen):
 
 
 class ShippingCharge(Frozen):
-    """What the buyer pays for delivery. ``price`` is before discounts; tax is in it when taxes are included."""
+    """What the buyer pays for delivery. ``price`` is before discounts, with tax when taxes are included."""
 
     charge_id: str
     title: str

@@ -76,4 +76,7 @@ COUNTRIES: Final = {
     "US": "United States", "CA": "Canada", "GB": "United Kingdom", "DE": "Germany", "FR": "France",
     "JP": "Japan", "GR": "Greece", "CH": "Switzerland", "IN": "India",
 }  # fmt: skip
-SUBDIVISIONS: Final = {"US": {"NY": "New York", "CA": "California", "TX": "Texas"}, "CA": {"ON": "Ontario", "QC": "Quebec"}}
+SUBDIVISIONS: Final = {
+    "US": {"NY": "New York", "CA": "California", "TX": "Texas"},
+    "CA": {"ON": "Ontario", "QC": "Quebec"},
+}

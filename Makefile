@@ -1,0 +1,60 @@
+# Every target makes or reuses .venv by itself; nothing but Python 3.11+, git and make is needed.
+# PYTHON=/path/to/python3.12 chooses the interpreter, ARGS="..." adds arguments to demo, up, test and bench.
+
+SHELL := /bin/sh
+VENV ?= .venv
+BIN := $(VENV)/bin
+export VENV PYTHON
+LOCKS := requirements.lock requirements-dev.lock sandbox/tryton/requirements.lock
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-run setup-dev demo up test check docs lock bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: setup-dev ## make .venv with everything for development
+
+setup-run:
+	@sh sandbox/install.sh run
+
+setup-dev:
+	@sh sandbox/install.sh dev
+
+demo: setup-run ## 24 orders from storefront to ERP and back, checked to the cent
+	@$(BIN)/orderwright demo $(ARGS)
+
+up: setup-run ## the whole stack on this machine until Ctrl-C
+	@$(BIN)/orderwright up $(ARGS)
+
+test: setup-dev ## all tests but the long failure drills
+	$(BIN)/python -m pytest -m "not drill" $(ARGS)
+
+check: setup-dev ## lint, types, import rules, docs, compose file, lock files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m config.documentation --check
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	@if grep -nE 'https?://|--(extra-)?index-url|--find-links|^-i ' $(LOCKS); then \
+		echo "check: a lock file names an address; make it with 'make lock'" >&2; exit 1; fi
+	@echo "check: all good"
+
+docs: setup-dev ## write the generated parts of docs/ anew
+	$(BIN)/python -m config.documentation
+
+lock: setup-dev ## resolve the lock files anew (uses uv)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) --extra dev pyproject.toml -o requirements-dev.lock
+	$(COMPILE) sandbox/tryton/requirements.in -o sandbox/tryton/requirements.lock
+
+bench: setup-dev ## orders per second, latency, events and billable actions (minutes)
+	$(BIN)/python -m bench.orders $(ARGS)
+
+clean: ## remove .venv, var/ (every local order!) and caches
+	rm -rf $(VENV) var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

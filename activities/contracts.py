@@ -1,0 +1,116 @@
+"""Inputs and outputs of the activities: one model each, all serialisable, none with a secret in it."""
+
+from domain.balance import BalanceReport
+from domain.erp_order import ErpOrder, ErpShipment
+from domain.model import Amount, Frozen
+from domain.order import Order, OrderKey
+
+ERP_CHANGED = "erp_changed"
+"""Name of the signal that tells an order what the ERP holds of it now; its payload is an ``ErpOrder``."""
+
+ERP_QUEUE = "erp"
+"""Task queue of every call to the ERP: its rate limit protects the ERP as a whole."""
+
+STOREFRONT_QUEUE = "storefront"
+"""Task queue of every call to a storefront."""
+
+
+class ReadOrder(Frozen):
+    """Which order to read, and how often its row in the store was written (``revision`` only grows)."""
+
+    key: OrderKey
+    revision: int
+    first: bool
+    """True for the first read of a run: a finished order that comes again is recognised by the store."""
+    submitted: bool = False
+    """The ERP has the order: it cannot be ignored any more."""
+
+
+class OrderRead(Frozen):
+    """The order as the storefront tells it and the mapping version it is pinned to.
+
+    ``ignored`` says in plain words why nothing is to be done; None means go on.
+    """
+
+    order: Order
+    mapping_version: str
+    ignored: str | None = None
+
+
+class SubmitOrder(Frozen):
+    """Enter the order in the ERP with the pinned mapping."""
+
+    order: Order
+    mapping_version: str
+    revision: int
+
+
+class ReportShipment(Frozen):
+    """Tell the storefront that a shipment left, and capture the money for it."""
+
+    key: OrderKey
+    mapping_version: str
+    shipment: ErpShipment
+    delivered: dict[str, int]
+    """Units shipped so far per storefront line, this shipment included."""
+    known_fulfillment_ids: tuple[str, ...]
+    """Fulfillments that belong to other shipments of the order."""
+    revision: int
+
+
+class ShipmentReported(Frozen):
+    """The fulfillment the storefront shows now, and all money captured so far (shop currency)."""
+
+    fulfillment_id: str
+    captured: Amount
+
+
+class CancelOrder(Frozen):
+    """Cancel the whole order; ``actor`` and ``reason`` go to the audit and to the systems."""
+
+    key: OrderKey
+    actor: str
+    reason: str
+    revision: int
+
+
+class ErpCancelResult(Frozen):
+    """``canceled`` is also True where the ERP never had the order."""
+
+    canceled: bool
+    reason: str = ""
+
+
+class CloseOrder(Frozen):
+    """Prove the order balanced from both systems' own records."""
+
+    key: OrderKey
+    mapping_version: str
+    revision: int
+
+
+class OrderClosing(Frozen):
+    """What both systems say at the end."""
+
+    report: BalanceReport
+    erp_number: str
+
+
+class FollowChanges(Frozen):
+    """Where the ERP's change feed goes on; None starts from now."""
+
+    cursor: str | None = None
+
+
+class ChangesFollowed(Frozen):
+    """Where to go on, and how many orders were told."""
+
+    cursor: str | None
+    orders_told: int
+
+
+class OrderSnapshot(Frozen):
+    """Both systems' records of one order, as read just now."""
+
+    order: Order
+    erp: ErpOrder | None

@@ -1,0 +1,77 @@
+"""How each error becomes a Temporal failure: the second half of the table in ``adapters.errors``."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from adapters.errors import (
+    AdapterError,
+    Conflict,
+    ContractBroken,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+)
+from domain.mapping import Unmapped
+from domain.model import Frozen
+from domain.planning import PlanRefused
+
+LOOK_UP_AFTER = timedelta(seconds=2)
+"""After a lost answer or a conflict: long enough for the other side to finish, short enough to go unnoticed."""
+
+
+class Refusal(Frozen):
+    """Why an order cannot go on without a human: ``cause`` groups equal refusals, ``reason`` is plain words."""
+
+    cause: str
+    reason: str
+
+
+def as_application_error(error: AdapterError | Unmapped | PlanRefused) -> ApplicationError:
+    """The one place that decides: retry, when, and whether it alarms anybody.
+
+    A refusal is not retried and carries a ``Refusal`` as its detail; an expected outage is BENIGN.
+    """
+    match error:
+        case Unmapped():
+            refusal = Refusal(cause=f"unmapped:{error.table}:{error.key}", reason=str(error))
+            return _refused("Unmapped", refusal)
+        case PlanRefused():
+            return _refused("PlanRefused", Refusal(cause=error.cause, reason=error.reason))
+        case Rejected():
+            reason = f"{error.system} refused to {error.operation}: {error.reason}"
+            return _refused("Rejected", Refusal(cause=error.cause, reason=reason))
+        case ContractBroken():
+            asked = f"{error.system}, asked to {error.operation},"
+            reason = f"{asked} answered in a form nobody agreed on: {error.reason}"
+            detail = Refusal(cause=f"contract_broken:{error.system}:{error.operation}", reason=reason)
+            return ApplicationError(str(error), detail, error.raw, type="ContractBroken", non_retryable=True)
+        case RateLimited():
+            delay: timedelta | None = error.retry_after
+        case OutcomeUnknown() | Conflict():
+            delay = LOOK_UP_AFTER
+        case _:
+            delay = None
+    return ApplicationError(
+        str(error),
+        type=type(error).__name__,
+        next_retry_delay=delay,
+        category=ApplicationErrorCategory.BENIGN,
+    )
+
+
+def _refused(kind: str, refusal: Refusal) -> ApplicationError:
+    return ApplicationError(
+        refusal.reason, refusal, type=kind, non_retryable=True, category=ApplicationErrorCategory.BENIGN
+    )
+
+
+@asynccontextmanager
+async def failures_explained() -> AsyncIterator[None]:
+    """Raise what happens inside as the ``ApplicationError`` that tells Temporal what to do."""
+    try:
+        yield
+    except (AdapterError, Unmapped, PlanRefused) as error:
+        raise as_application_error(error) from error

@@ -1,0 +1,318 @@
+"""The activities of one order: the only place where its workflow touches the world.
+
+Each may run again at any time (an attempt that timed out may still be running), so each is find-or-create, and notes
+what it did in the same call: the order's row, the audit and the crosswalk are written together by ``store.journal``.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from store.journal import Entry, Journal
+from store.order_view import OrderPatch, OrderViews
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.contracts import (
+    CancelOrder,
+    CloseOrder,
+    ErpCancelResult,
+    OrderClosing,
+    OrderRead,
+    ReadOrder,
+    ReportShipment,
+    ShipmentReported,
+    SubmitOrder,
+)
+from activities.failures import Refusal, as_application_error
+from adapters.errors import AdapterError, Rejected
+from adapters.ports import CaptureRequest, ErpPort, FulfillmentRequest, MappingSource, StorefrontPort
+from domain.balance import check_closing
+from domain.capture import plan_captures
+from domain.erp_order import ErpOrder
+from domain.mapping import Unmapped
+from domain.money import format_money
+from domain.order import FulfillmentLine, Order, OrderKey
+from domain.planning import PlanRefused, ignore_reason, plan_sales_order
+from domain.quantities import delivered_units
+from domain.status import OrderStatus
+from store.crosswalk import Link
+from store.database import Database
+
+ERP = "erp"
+
+
+class OrderActivities:
+    """Ports injected; one instance serves all orders of a worker."""
+
+    def __init__(
+        self,
+        storefronts: Mapping[str, StorefrontPort],
+        erp: ErpPort,
+        mappings: MappingSource,
+        database: Database,
+    ) -> None:
+        self._storefronts = storefronts
+        self._erp = erp
+        self._mappings = mappings
+        self._journal = Journal(database)
+        self._views = OrderViews(database)
+
+    @activity.defn
+    async def read_order(self, request: ReadOrder) -> OrderRead:
+        """Read the order and pin the mapping in force. A finished order that comes again is ignored, with a reason."""
+        async with self._noted(request.key, request.revision, "read_order"):
+            order = await self._storefront(request.key).read_order(request.key.external_id)
+            mapping = self._mappings.current(request.key.channel)
+        ended = await self._ended(request.key) if request.first else None
+        if ended is not None:
+            return OrderRead(order=order, mapping_version=mapping.version, ignored=ended)
+        ignored = None if request.submitted or order.canceled_at else ignore_reason(order)
+        patch = OrderPatch(
+            number=order.number,
+            status=OrderStatus.IGNORED if ignored else OrderStatus.RECEIVED,
+            waiting_for="" if ignored else "entry in the ERP",
+            total=order.total,
+            currency=order.currency,
+            captured=order.captured,
+            placed_at=order.placed_at,
+            problem="",
+        )
+        if not request.first and not ignored:
+            # A later read brings new amounts, but does not set an order back to ``received``.
+            patch = patch.model_copy(update={"status": None, "waiting_for": None})
+        worth = format_money(order.total, order.currency)
+        text = f"Ignored: {ignored}" if ignored else f"Read from the storefront: {worth}"
+        await self._note(request.key, request.revision, "read_order", text, patch)
+        return OrderRead(order=order, mapping_version=mapping.version, ignored=ignored)
+
+    @activity.defn
+    async def submit_order(self, request: SubmitOrder) -> ErpOrder:
+        """Find or create the order in the ERP, accepted and allocated to its warehouses."""
+        key = request.order.key
+        async with self._noted(key, request.revision, "submit_order"):
+            sales_order = plan_sales_order(request.order, self._mappings.version(request.mapping_version))
+            erp_order = await self._erp.submit_order(sales_order)
+        patch = OrderPatch(
+            erp_number=erp_order.number,
+            erp_total=erp_order.total,
+            status=OrderStatus.SUBMITTED,
+            waiting_for="the warehouse",
+            problem="",
+        )
+        await self._note(
+            key,
+            request.revision,
+            "submit_order",
+            f"Entered in the ERP as {erp_order.number}: {format_money(erp_order.total, erp_order.currency)}",
+            patch,
+            links=(Link(kind="order", canonical_id=str(key), system=ERP, external_id=erp_order.erp_id),),
+            erp=erp_order,
+        )
+        return erp_order
+
+    @activity.defn
+    async def report_shipment(self, request: ReportShipment) -> ShipmentReported:
+        """Find or create the shipment's fulfillment in the storefront, then capture up to what is delivered."""
+        key, shipment = request.key, request.shipment
+        storefront = self._storefront(key)
+        async with self._noted(key, request.revision, "report_shipment"):
+            mapping = self._mappings.version(request.mapping_version)
+            fulfillment = await storefront.create_fulfillment(
+                FulfillmentRequest(
+                    key=key,
+                    location=mapping.location_of(shipment.warehouse),
+                    lines=tuple(
+                        FulfillmentLine(line_id=line.line_id, quantity=line.quantity)
+                        for line in shipment.lines
+                    ),
+                    carrier=mapping.carrier_name(shipment.carrier) if shipment.carrier else None,
+                    tracking_number=shipment.tracking_number or shipment.number,
+                    known_fulfillment_ids=request.known_fulfillment_ids,
+                )
+            )
+            order = await storefront.read_order(key.external_id)
+            if storefront.capabilities.capture:
+                order = await self._capture(storefront, order, request.delivered)
+        complete = all(
+            request.delivered.get(line.line_id, 0) >= line.current
+            for line in order.lines
+            if line.requires_shipping
+        )
+        patch = OrderPatch(
+            captured=order.captured,
+            shipments=len(request.known_fulfillment_ids) + 1,
+            status=OrderStatus.SHIPPED if complete else OrderStatus.PARTLY_SHIPPED,
+            waiting_for="closing" if complete else "the warehouse to ship the rest",
+            problem="",
+        )
+        await self._note(
+            key,
+            request.revision,
+            "report_shipment",
+            f"Shipment {shipment.number} from {shipment.warehouse} told to the storefront; "
+            f"{format_money(order.captured, order.currency)} captured so far",
+            patch,
+            links=(
+                Link(
+                    kind="shipment",
+                    canonical_id=f"{key}/{shipment.shipment_id}",
+                    system=key.channel,
+                    external_id=fulfillment.fulfillment_id,
+                ),
+            ),
+        )
+        return ShipmentReported(fulfillment_id=fulfillment.fulfillment_id, captured=order.captured)
+
+    @activity.defn
+    async def cancel_in_erp(self, request: CancelOrder) -> ErpCancelResult:
+        """Cancel in the ERP while nothing is picked; an order that the ERP never had counts as canceled."""
+        async with self._noted(request.key, request.revision, "cancel_in_erp"):
+            if await self._erp.find_order(request.key) is None:
+                return ErpCancelResult(canceled=True)
+            outcome = await self._erp.cancel_order(request.key, request.reason)
+        text = "Canceled in the ERP" if outcome.canceled else f"The ERP did not cancel: {outcome.reason}"
+        await self._note(
+            request.key,
+            request.revision,
+            "cancel_in_erp",
+            text,
+            OrderPatch(),
+            actor=request.actor,
+            erp=outcome.order if outcome.canceled else None,
+        )
+        return ErpCancelResult(canceled=outcome.canceled, reason=outcome.reason)
+
+    @activity.defn
+    async def cancel_in_storefront(self, request: CancelOrder) -> None:
+        """Cancel in the storefront, which voids or refunds what was paid."""
+        async with self._noted(request.key, request.revision, "cancel_in_storefront"):
+            order = await self._storefront(request.key).cancel_order(request.key.external_id, request.reason)
+        patch = OrderPatch(
+            status=OrderStatus.CANCELED,
+            waiting_for="",
+            captured=order.captured,
+            problem="",
+            closed_at=datetime.now(UTC),
+        )
+        await self._note(
+            request.key,
+            request.revision,
+            "cancel_in_storefront",
+            f"Canceled in the storefront; {format_money(order.captured, order.currency)} kept",
+            patch,
+            actor=request.actor,
+        )
+
+    @activity.defn
+    async def close_order(self, request: CloseOrder) -> OrderClosing:
+        """Read both systems and prove the order balanced; an unbalanced one stays open and says why."""
+        key = request.key
+        storefront = self._storefront(key)
+        async with self._noted(key, request.revision, "close_order"):
+            order = await storefront.read_order(key.external_id)
+            erp_order = await self._erp.find_order(key)
+            if erp_order is None:
+                raise Rejected(
+                    "ERP", "find the order", f"it has no order for {key} any more", "erp_order_missing"
+                )
+            if storefront.capabilities.capture:
+                # An order without a parcel (downloads, a gift card) has its money taken here.
+                order = await self._capture(storefront, order, delivered_units(order, erp_order))
+            report = check_closing(order, erp_order, self._mappings.version(request.mapping_version))
+        if report.balanced:
+            text = f"Balanced and closed: {format_money(report.total, order.currency)}"
+            patch = OrderPatch(
+                status=OrderStatus.CLOSED,
+                waiting_for="",
+                erp_total=erp_order.total,
+                captured=report.captured,
+                closed_at=datetime.now(UTC),
+                problem="",
+            )
+        else:
+            text = "Not balanced: " + "; ".join(d.sentence(order.currency) for d in report.differences)
+            patch = OrderPatch(problem=text, waiting_for="a person: resubmit after the correction")
+        await self._note(key, request.revision, "close_order", text, patch)
+        return OrderClosing(report=report, erp_number=erp_order.number)
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _storefront(self, key: OrderKey) -> StorefrontPort:
+        if key.channel not in self._storefronts:
+            raise Rejected(
+                key.channel,
+                "find the storefront",
+                f"channel {key.channel!r} is not set up here; set it and resubmit",
+                "channel_unknown",
+            )
+        return self._storefronts[key.channel]
+
+    async def _capture(self, storefront: StorefrontPort, order: Order, delivered: Mapping[str, int]) -> Order:
+        """Capture what the delivered units are worth; returns the order with its captures."""
+        payments = {p.payment_id: p for p in order.payments}
+        for step in plan_captures(order, delivered):
+            captures = await storefront.capture_payment(
+                CaptureRequest(
+                    key=order.key,
+                    authorization_id=step.authorization_id,
+                    capture_up_to=step.capture_up_to,
+                )
+            )
+            payments.update({p.payment_id: p for p in captures})
+        return order.model_copy(update={"payments": tuple(payments.values())})
+
+    async def _ended(self, key: OrderKey) -> str | None:
+        view = await asyncio.to_thread(self._views.get, key)
+        if view is None or view.closed_at is None:
+            return None
+        return f"the order is {view.status} since {view.closed_at:%Y-%m-%d %H:%M} UTC; a late message changes nothing"
+
+    @asynccontextmanager
+    async def _noted(self, key: OrderKey, revision: int, action: str) -> AsyncIterator[None]:
+        """Turn what goes wrong inside into what Temporal should do; a refusal is noted on the order first."""
+        try:
+            yield
+        except (AdapterError, Unmapped, PlanRefused) as error:
+            failure = as_application_error(error)
+            if failure.details and isinstance(refusal := failure.details[0], Refusal):
+                patch = OrderPatch(
+                    problem=refusal.reason, waiting_for="a person: mend the cause, then resubmit"
+                )
+                await self._note(key, revision, action, f"Refused: {refusal.reason}", patch)
+            raise failure from error
+        except KeyError as error:
+            raise ApplicationError(
+                f"mapping version {error} is not in the store; was the database replaced?",
+                Refusal(
+                    cause="mapping_version_lost",
+                    reason=f"The order's mapping version {error} is not in the store.",
+                ),
+                type="MappingVersionLost",
+                non_retryable=True,
+            ) from error
+
+    async def _note(
+        self,
+        key: OrderKey,
+        revision: int,
+        action: str,
+        text: str,
+        patch: OrderPatch,
+        *,
+        actor: str = "Orderwright",
+        links: tuple[Link, ...] = (),
+        erp: ErpOrder | None = None,
+    ) -> None:
+        entry = Entry(
+            key=key,
+            revision=revision,
+            action=action,
+            actor=actor,
+            text=text,
+            patch=patch,
+            links=links,
+            erp=erp,
+        )
+        await asyncio.to_thread(self._journal.note, entry)

@@ -1,0 +1,190 @@
+"""The memory ERP as its own staff know it: its books, its warehouses, and what people do there without us."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from itertools import count
+
+from domain.erp_order import (
+    ErpOrder,
+    ErpOrderState,
+    ErpShipment,
+    ErpShipmentState,
+    SalesLineKind,
+    SalesOrder,
+    ShipmentLine,
+)
+from domain.order import OrderKey
+
+UNTOUCHED = frozenset({ErpShipmentState.WAITING, ErpShipmentState.RESERVED})
+OVER = frozenset({ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED})
+
+
+class BackOffice:
+    """Books of orders, each change numbered, and the acts of warehouse and back office.
+
+    ``products`` is None where every product is known; ``stock`` holds units on hand by (warehouse, product),
+    and what is not listed never runs out.
+    """
+
+    def __init__(
+        self,
+        *,
+        products: set[str] | None,
+        stock: dict[tuple[str, str], int] | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.products = products
+        self.stock = stock if stock is not None else {}
+        self.forbidden_products: set[str] = set()
+        self.period_open = True
+        self.orders: dict[OrderKey, ErpOrder] = {}
+        self.changed_at: dict[OrderKey, int] = {}
+        """The number of each order's last change."""
+        self.last_change = 0
+        self._clock = clock
+        self._shipment_ids = count(1)
+
+    def ship(
+        self, key: OrderKey, warehouse: str, units: Mapping[str, int], *, tracking: str | None = None
+    ) -> ErpShipment:
+        """Send units (line id -> quantity) off; what is left of the shipment waits as a new one.
+
+        Raises ValueError where no open shipment of the warehouse holds them.
+        """
+        order = self.orders[key]
+        for shipment in order.shipments:
+            held = {line.line_id: line.quantity for line in shipment.lines}
+            if shipment.warehouse != warehouse or shipment.state in OVER or not units:
+                continue
+            if all(0 < quantity <= held.get(line_id, 0) for line_id, quantity in units.items()):
+                break
+        else:
+            raise ValueError(f"{key}: no open shipment at {warehouse} holds {dict(units)}")
+        sent = shipment.model_copy(
+            update={
+                "state": ErpShipmentState.SHIPPED,
+                "lines": _shipment_lines(units),
+                "tracking_number": tracking,
+                "shipped_at": self._clock(),
+            }
+        )
+        left = {line: quantity - units.get(line, 0) for line, quantity in held.items()}
+        shipments = [sent if s is shipment else s for s in order.shipments]
+        if any(left.values()):
+            shipments.append(self._new_shipment(warehouse, left, shipment.carrier))
+        state = ErpOrderState.DONE if all(s.state in OVER for s in shipments) else order.state
+        self.keep(order.model_copy(update={"shipments": tuple(shipments), "state": state}))
+        return sent
+
+    def ship_all(self, key: OrderKey) -> tuple[ErpShipment, ...]:
+        """Send every open shipment off whole."""
+        waiting = [s for s in self.orders[key].shipments if s.state not in OVER]
+        return tuple(
+            self.ship(key, s.warehouse, {line.line_id: line.quantity for line in s.lines}) for s in waiting
+        )
+
+    def pick(self, key: OrderKey, warehouse: str | None = None) -> None:
+        """Take the goods of untouched shipments off the shelf, at all warehouses unless one is named.
+
+        Raises ValueError where nothing waits.
+        """
+        order = self.orders[key]
+        concerned = [s for s in order.shipments if s.state in UNTOUCHED and warehouse in {None, s.warehouse}]
+        if not concerned:
+            raise ValueError(f"{key}: nothing waits to be picked")
+        picked = {"state": ErpShipmentState.PICKED}
+        shipments = tuple(s.model_copy(update=picked) if s in concerned else s for s in order.shipments)
+        self.keep(order.model_copy(update={"shipments": shipments}))
+
+    def cancel_by_staff(self, key: OrderKey) -> ErpOrder:
+        """Cancel in the ERP itself. Raises ValueError where something is picked already."""
+        obstacle = self.obstacle_to_cancel(self.orders[key])
+        if obstacle:
+            raise ValueError(f"{key}: {obstacle}")
+        return self.cancel(self.orders[key])
+
+    def close_period(self) -> None:
+        """From now on new orders are refused with cause ``period_closed``."""
+        self.period_open = False
+
+    def open_period(self) -> None:
+        """Take new orders again."""
+        self.period_open = True
+
+    def forbid_product(self, code: str) -> None:
+        """Make a product unknown from now on."""
+        self.forbidden_products.add(code)
+
+    def allow_product(self, code: str) -> None:
+        """Make a product known."""
+        self.forbidden_products.discard(code)
+        if self.products is not None:
+            self.products.add(code)
+
+    def knows_product(self, code: str) -> bool:
+        """Whether an order may hold it."""
+        return code not in self.forbidden_products and (self.products is None or code in self.products)
+
+    def keep(self, order: ErpOrder) -> ErpOrder:
+        """Write an order into the books and number the change."""
+        self.last_change += 1
+        self.orders[order.key] = order
+        self.changed_at[order.key] = self.last_change
+        return order
+
+    def obstacle_to_cancel(self, order: ErpOrder) -> str:
+        """What stands in the way of canceling, in words; empty where nothing does."""
+        touched = [s for s in order.shipments if s.state not in {*UNTOUCHED, ErpShipmentState.CANCELED}]
+        if not touched:
+            return ""
+        shipment = touched[0]
+        return f"shipment {shipment.number} at {shipment.warehouse} is {shipment.state} already"
+
+    def cancel(self, order: ErpOrder) -> ErpOrder:
+        """Cancel an order that nothing stands in the way of, and give its stock back."""
+        for shipment in order.shipments:
+            if shipment.state is not ErpShipmentState.CANCELED:
+                self._move_stock(order, shipment, 1)
+        canceled = {"state": ErpShipmentState.CANCELED}
+        shipments = tuple(s.model_copy(update=canceled) for s in order.shipments)
+        return self.keep(order.model_copy(update={"shipments": shipments, "state": ErpOrderState.CANCELED}))
+
+    def plan_shipments(self, sales: SalesOrder, order: ErpOrder) -> ErpOrder:
+        """Accept a draft: one waiting shipment a warehouse, its stock taken."""
+        by_warehouse: dict[str, dict[str, int]] = {}
+        for line in sales.lines:
+            if line.kind is SalesLineKind.GOODS and line.warehouse and line.quantity:
+                units = by_warehouse.setdefault(line.warehouse, {})
+                units[line.line_id] = units.get(line.line_id, 0) + line.quantity
+        shipments = tuple(
+            self._new_shipment(code, units, sales.carrier) for code, units in by_warehouse.items()
+        )
+        for shipment in shipments:
+            self._move_stock(order, shipment, -1)
+        return self.keep(order.model_copy(update={"state": ErpOrderState.ACCEPTED, "shipments": shipments}))
+
+    def _move_stock(self, order: ErpOrder, shipment: ErpShipment, sign: int) -> None:
+        products = {
+            line.line_id: line.product for line in order.lines if line.warehouse == shipment.warehouse
+        }
+        for line in shipment.lines:
+            place = (shipment.warehouse, products[line.line_id])
+            if place in self.stock:
+                self.stock[place] += sign * line.quantity
+
+    def _new_shipment(self, warehouse: str, units: Mapping[str, int], carrier: str | None) -> ErpShipment:
+        number = next(self._shipment_ids)
+        return ErpShipment(
+            shipment_id=str(number),
+            number=f"SHIP-{number:05d}",
+            warehouse=warehouse,
+            state=ErpShipmentState.WAITING,
+            lines=_shipment_lines(units),
+            carrier=carrier,
+        )
+
+
+def _shipment_lines(units: Mapping[str, int]) -> tuple[ShipmentLine, ...]:
+    return tuple(
+        ShipmentLine(line_id=line, quantity=quantity) for line, quantity in units.items() if quantity
+    )

@@ -1,0 +1,215 @@
+"""An ERP in memory: what every ERP adapter promises, in its shortest honest form.
+
+It lives in one event loop: between two awaits nobody else is at work, which is all the locking it has.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import count
+
+from adapters.errors import Rejected
+from adapters.memory.back_office import BackOffice
+from adapters.memory.faults import Faults
+from adapters.memory.wire import Call, Wire
+from adapters.ports import CancelOutcome, ErpCapabilities, ErpChanges, Probe
+from domain.erp_order import ErpLine, ErpOrder, ErpOrderState, SalesLineKind, SalesOrder
+from domain.order import OrderKey
+
+_CENT = Decimal("0.01")
+
+
+class MemoryErp(BackOffice):
+    """Implements ``ErpPort``; its staff act through the methods of ``BackOffice``.
+
+    A set that is None knows everything.
+
+    Args:
+        products: product codes.
+        warehouses: warehouse codes.
+        taxes: tax code -> rate as a fraction; with it each line's tax is checked against its rate.
+        parties: codes of B2B parties.
+        stock: units on hand by (warehouse, product); what is not listed never runs out.
+        page_size: orders in one page of the change feed.
+        latency: seconds that every call takes.
+        faults: where a test orders faults; may be shared with a storefront.
+        clock: tells when a shipment left.
+    """
+
+    def __init__(
+        self,
+        *,
+        products: set[str] | None = None,
+        warehouses: set[str] | None = None,
+        taxes: Mapping[str, Decimal] | None = None,
+        parties: set[str] | None = None,
+        stock: dict[tuple[str, str], int] | None = None,
+        page_size: int = 50,
+        latency: float = 0.0,
+        faults: Faults | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(products=products, stock=stock, clock=clock)
+        self.warehouses = warehouses
+        self.taxes = taxes
+        self.parties = parties
+        self.credentials_valid = True
+        self._page_size = page_size
+        self._wire = Wire("erp", faults, latency)
+        self._erp_ids = count(1)
+
+    @property
+    def calls(self) -> list[Call]:
+        """Log of calls, oldest first."""
+        return self._wire.calls
+
+    @property
+    def faults(self) -> Faults:
+        """Where a test orders faults."""
+        return self._wire.faults
+
+    @property
+    def capabilities(self) -> ErpCapabilities:
+        """All there is."""
+        return ErpCapabilities()
+
+    async def find_order(self, key: OrderKey) -> ErpOrder | None:
+        """See ``ErpPort``."""
+        async with self._wire.call("find_order", str(key)):
+            return self.orders.get(key)
+
+    async def submit_order(self, order: SalesOrder) -> ErpOrder:
+        """See ``ErpPort``. A fault at the inner step ``accept_order`` leaves the draft behind.
+
+        Raises Rejected with cause ``period_closed`` besides those of the port.
+        """
+        async with self._wire.call("submit_order", str(order.key), writes=True):
+            held = self.orders.get(order.key)
+            if held is not None and held.state is not ErpOrderState.DRAFT:
+                return held
+            for cause, reason in self._refusals(order):
+                raise Rejected("erp", "submit order", reason, cause)
+            draft = self.keep(self._draft(order, held.erp_id if held else str(next(self._erp_ids))))
+            with self.faults.during("erp", "accept_order", writes=True):
+                return self.plan_shipments(order, draft)
+
+    async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
+        """See ``ErpPort``. Raises Rejected with cause ``order_unknown``."""
+        async with self._wire.call("cancel_order", str(key), reason, writes=True):
+            held = self.orders.get(key)
+            if held is None:
+                raise Rejected("erp", "cancel order", f"there is no order {key}", "order_unknown")
+            obstacle = self.obstacle_to_cancel(held)
+            if obstacle:
+                return CancelOutcome(canceled=False, order=held, reason=obstacle)
+            if held.state is not ErpOrderState.CANCELED:
+                held = self.cancel(held)
+            return CancelOutcome(canceled=True, order=held)
+
+    async def changes(self, cursor: str | None) -> ErpChanges:
+        """See ``ErpPort``. The cursor is the number of the last change told."""
+        async with self._wire.call("changes"):
+            if cursor is None:
+                return ErpChanges(orders=(), cursor=str(self.last_change))
+            if not cursor.isdecimal():
+                raise Rejected("erp", "read changes", f"cursor {cursor!r} is not ours", "cursor_unknown")
+            later = sorted((at, str(key), key) for key, at in self.changed_at.items() if at > int(cursor))
+            page = later[: self._page_size]
+            return ErpChanges(
+                orders=tuple(self.orders[key] for _, _, key in page),
+                cursor=str(page[-1][0]) if page else cursor,
+                more=len(later) > len(page),
+            )
+
+    async def probe(self) -> Probe:
+        """See ``ErpPort``."""
+        async with self._wire.call("probe"):
+            if self.credentials_valid:
+                return Probe(ok=True, detail=f"memory ERP holding {len(self.orders)} orders")
+            return Probe(ok=False, detail="login or password is wrong", remedy="correct the login")
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _refusals(self, order: SalesOrder) -> Iterator[tuple[str, str]]:
+        """Cause and words of everything that is wrong with an order, the first that matters first."""
+        if not self.period_open:
+            yield (
+                "period_closed",
+                f"the fiscal period of {order.placed_at:%Y-%m} is closed; open it",
+            )
+        if order.party.code is not None and self.parties is not None and order.party.code not in self.parties:
+            yield "party_unknown", f"there is no party {order.party.code!r}; create it or correct the mapping"
+        for line in order.lines:
+            if not self.knows_product(line.product):
+                yield "product_unknown", f"there is no product {line.product!r}; create it or map the SKU"
+            if (
+                line.warehouse is not None
+                and self.warehouses is not None
+                and line.warehouse not in self.warehouses
+            ):
+                yield (
+                    "warehouse_unknown",
+                    f"there is no warehouse {line.warehouse!r}; correct [locations] of the mapping",
+                )
+            for tax in line.taxes:
+                if self.taxes is not None and tax.code not in self.taxes:
+                    yield "tax_unknown", f"there is no tax {tax.code!r}; correct the mapping"
+        yield from self._differences(order)
+        yield from self._shortages(order)
+
+    def _differences(self, order: SalesOrder) -> Iterator[tuple[str, str]]:
+        """Where the amounts do not add up, to the cent."""
+        if self.taxes is not None:
+            for line in order.lines:
+                for tax in line.taxes:
+                    computed = (line.net * self.taxes[tax.code]).quantize(_CENT, ROUND_HALF_EVEN)
+                    if abs(computed - tax.amount) > _CENT:
+                        yield (
+                            "amounts_differ",
+                            f"line {line.line_id}: {tax.code} is {computed}, the order says {tax.amount}",
+                        )
+        by_code: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for line in order.lines:
+            for tax in line.taxes:
+                by_code[tax.code] += tax.amount
+        expected = {tax.code: tax.amount for tax in order.taxes}
+        for code in sorted(by_code.keys() | expected.keys()):
+            computed, asked = by_code.get(code, Decimal(0)), expected.get(code, Decimal(0))
+            if computed != asked:
+                yield "amounts_differ", f"tax {code} of the lines is {computed}, the order says {asked}"
+        total = sum((line.net for line in order.lines), sum(by_code.values(), Decimal(0)))
+        if total != order.total:
+            yield (
+                "amounts_differ",
+                f"the lines come to {total}, the order says {order.total}: {total - order.total} off",
+            )
+
+    def _shortages(self, order: SalesOrder) -> Iterator[tuple[str, str]]:
+        asked: Counter[tuple[str, str]] = Counter()
+        for line in order.lines:
+            if line.kind is SalesLineKind.GOODS and line.warehouse is not None:
+                asked[line.warehouse, line.product] += line.quantity
+        for place, quantity in asked.items():
+            held = self.stock.get(place, quantity)
+            if held < quantity:
+                yield "out_of_stock", f"{place[0]} holds {held} of {place[1]}, the order asks for {quantity}"
+
+    def _draft(self, order: SalesOrder, erp_id: str) -> ErpOrder:
+        units: Counter[tuple[str, str, str | None]] = Counter()
+        for line in order.lines:
+            units[line.line_id, line.product, line.warehouse] += line.quantity
+        return ErpOrder(
+            key=order.key,
+            erp_id=erp_id,
+            number=f"SO-{int(erp_id):05d}",
+            state=ErpOrderState.DRAFT,
+            currency=order.currency,
+            total=order.total,
+            taxes=order.taxes,
+            lines=tuple(
+                ErpLine(line_id=line_id, product=product, warehouse=warehouse, quantity=quantity)
+                for (line_id, product, warehouse), quantity in units.items()
+            ),
+        )

@@ -1,0 +1,226 @@
+"""What happens to an order inside the memory storefront: shipped, edited, captured, canceled. Pure."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from adapters.errors import Rejected
+from domain.money import proportion, share
+from domain.order import (
+    Fulfillment,
+    FulfillmentLine,
+    LocationPlan,
+    Order,
+    OrderLine,
+    Payment,
+    PaymentKind,
+    PaymentStatus,
+    ShippingCharge,
+)
+
+NewId = Callable[[], str]
+_NOTHING = Decimal(0)
+
+
+def count_units(lines: Iterable[FulfillmentLine]) -> Counter[str]:
+    """Units by line id; a line named twice counts once with both quantities."""
+    units: Counter[str] = Counter()
+    for line in lines:
+        units[line.line_id] += line.quantity
+    return +units
+
+
+def after_shipping(order: Order, fulfillment: Fulfillment) -> Order:
+    """The order with units gone from the plans of the fulfillment's location.
+
+    Raises Rejected with cause ``not_open_to_ship`` where fewer units are open there.
+    """
+    left = count_units(fulfillment.lines)
+    if not left:
+        raise _not_open("the shipment holds no units")
+    if order.canceled_at is not None:
+        raise _not_open(f"order {order.number} is canceled")
+    plans = []
+    for plan in order.location_plans:
+        if plan.open and plan.location == fulfillment.location:
+            plans.append(_take(plan, left))
+        else:
+            plans.append(plan)
+    for line_id, units in (+left).items():
+        raise _not_open(f"{units} units of line {line_id} are not open at location {fulfillment.location}")
+    return order.model_copy(
+        update={"location_plans": tuple(plans), "fulfillments": (*order.fulfillments, fulfillment)}
+    )
+
+
+def after_edit(order: Order, placed: Order, line_id: str, current: int) -> Order:
+    """The order with a line lowered to ``current`` units; its money follows in proportion to ``placed``.
+
+    Raises ValueError where the line is unknown, the quantity grows, or units have left already.
+    """
+    was = next((line for line in order.lines if line.line_id == line_id), None)
+    if was is None:
+        raise ValueError(f"order {order.key} has no line {line_id}")
+    shipped = sum(count_units(f.lines)[line_id] for f in order.fulfillments)
+    if not shipped <= current <= was.current:
+        raise ValueError(f"line {line_id} can be set to {shipped} up to {was.current} units, not {current}")
+    original = next(line for line in placed.lines if line.line_id == line_id)
+    lowered = _at_quantity(original, current, order.currency)
+    plans, removed = [], was.current - current
+    for plan in reversed(order.location_plans):
+        left = Counter({line_id: removed})
+        plans.append(_take(plan, left, lower_quantity=True) if plan.open else plan)
+        removed = left[line_id] if plan.open else removed
+    lines = tuple(lowered if line.line_id == line_id else line for line in order.lines)
+    return _summed(order, placed, lines, order.shipping).model_copy(
+        update={"location_plans": tuple(reversed(plans))}
+    )
+
+
+def after_capture(order: Order, authorization: Payment, capture_up_to: Decimal, new_id: NewId) -> Order:
+    """The order with what is missing captured; the shop's amounts follow in proportion, exact at the end.
+
+    Raises Rejected with cause ``capture_exceeds_authorization`` or ``authorization_voided``.
+    """
+    captured = captures_of(order, authorization.payment_id)
+    taken = sum((p.presentment_amount for p in captured), _NOTHING)
+    if capture_up_to <= taken:
+        return order
+    currency = order.presentment_currency
+    allowed = authorization.presentment_amount
+    if capture_up_to > allowed:
+        reason = f"{capture_up_to} {currency} in all is more than the {allowed} {currency} authorized"
+        raise Rejected("storefront", "capture payment", reason, "capture_exceeds_authorization")
+    if any(p.kind is PaymentKind.VOID and p.parent_id == authorization.payment_id for p in order.payments):
+        reason = f"authorization {authorization.payment_id} was voided; take the money in another way"
+        raise Rejected("storefront", "capture payment", reason, "authorization_voided")
+    in_shop_currency = proportion(authorization.amount, capture_up_to, allowed, order.currency)
+    capture = Payment(
+        payment_id=new_id(),
+        kind=PaymentKind.CAPTURE,
+        status=PaymentStatus.SUCCESS,
+        gateway=authorization.gateway,
+        amount=in_shop_currency - sum((p.amount for p in captured), _NOTHING),
+        presentment_amount=capture_up_to - taken,
+        parent_id=authorization.payment_id,
+    )
+    return order.model_copy(update={"payments": (*order.payments, capture)})
+
+
+def captures_of(order: Order, authorization_id: str) -> tuple[Payment, ...]:
+    """Captures of an authorization that took money or still may."""
+    return tuple(
+        p
+        for p in order.payments
+        if p.kind is PaymentKind.CAPTURE
+        and p.parent_id == authorization_id
+        and p.status is not PaymentStatus.FAILED
+    )
+
+
+def after_cancel(order: Order, placed: Order, when: datetime, new_id: NewId) -> Order:
+    """The order canceled whole: nothing left to ship or to pay, authorizations voided, money given back.
+
+    Raises Rejected with cause ``already_shipped`` once a parcel left.
+    """
+    if order.fulfillments:
+        reason = f"order {order.number} has shipments already; take it back as a return"
+        raise Rejected("storefront", "cancel order", reason, "already_shipped")
+    lines = tuple(_at_quantity(line, 0, order.currency) for line in order.lines)
+    plans = [
+        plan.model_copy(
+            update={"open": False, "lines": tuple(x.model_copy(update={"remaining": 0}) for x in plan.lines)}
+        )
+        for plan in order.location_plans
+    ]
+    return _summed(order, placed, lines, ()).model_copy(
+        update={
+            "canceled_at": when,
+            "location_plans": tuple(plans),
+            "payments": (*order.payments, *_given_back(order, new_id)),
+        }
+    )
+
+
+def _given_back(order: Order, new_id: NewId) -> Iterable[Payment]:
+    """Voids of what is authorized only, refunds of what was taken."""
+    acting = {
+        PaymentKind.AUTHORIZATION: (PaymentKind.VOID, {PaymentKind.CAPTURE, PaymentKind.VOID}),
+        PaymentKind.SALE: (PaymentKind.REFUND, {PaymentKind.REFUND}),
+        PaymentKind.CAPTURE: (PaymentKind.REFUND, {PaymentKind.REFUND}),
+    }
+    settled = [p for p in order.payments if p.status is PaymentStatus.SUCCESS]
+    for payment in settled:
+        if payment.kind not in acting:
+            continue
+        kind, uses = acting[payment.kind]
+        used = [p for p in settled if p.parent_id == payment.payment_id and p.kind in uses]
+        amount = payment.amount - sum((p.amount for p in used), _NOTHING)
+        presentment = payment.presentment_amount - sum((p.presentment_amount for p in used), _NOTHING)
+        if presentment:
+            yield Payment(
+                payment_id=new_id(),
+                kind=kind,
+                status=PaymentStatus.SUCCESS,
+                gateway=payment.gateway,
+                amount=amount,
+                presentment_amount=presentment,
+                parent_id=payment.payment_id,
+            )
+
+
+def _take(plan: LocationPlan, left: Counter[str], *, lower_quantity: bool = False) -> LocationPlan:
+    """Take what is left to take off a plan, and out of ``left``; a plan with nothing remaining closes."""
+    lines = []
+    for line in plan.lines:
+        units = min(left[line.line_id], line.remaining)
+        left[line.line_id] -= units
+        quantity = line.quantity - units if lower_quantity else line.quantity
+        if quantity:
+            update = {"remaining": line.remaining - units, "quantity": quantity}
+            lines.append(line.model_copy(update=update))
+    still_open = any(line.remaining for line in lines)
+    return plan.model_copy(update={"lines": tuple(lines), "open": still_open})
+
+
+def _at_quantity(line: OrderLine, current: int, currency: str) -> OrderLine:
+    """A line with fewer units, and its discounts' and taxes' shares; with none it costs nothing."""
+    if not current:
+        return line.model_copy(update={"current": 0, "discounts": (), "taxes": ()})
+    discounts, taxes = (
+        tuple(
+            x.model_copy(update={"amount": share(x.amount, current, line.current, currency)}) for x in parts
+        )
+        for parts in (line.discounts, line.taxes)
+    )
+    return line.model_copy(update={"current": current, "discounts": discounts, "taxes": taxes})
+
+
+def _summed(
+    order: Order, placed: Order, lines: tuple[OrderLine, ...], shipping: tuple[ShippingCharge, ...]
+) -> Order:
+    """The order with these lines and charges, its totals worked out anew."""
+    parts: list[tuple[Decimal, OrderLine | ShippingCharge]] = [(x.current * x.unit_price, x) for x in lines]
+    parts += [(x.price, x) for x in shipping]
+    tax = sum((t.amount for _, x in parts for t in x.taxes), _NOTHING)
+    net = sum((price - sum((d.amount for d in x.discounts), _NOTHING) for price, x in parts), _NOTHING)
+    total = net if order.taxes_included else net + tax
+    presentment = (
+        proportion(placed.presentment_total, total, placed.total, order.presentment_currency)
+        if placed.total
+        else _NOTHING
+    )
+    return order.model_copy(
+        update={
+            "lines": lines,
+            "shipping": shipping,
+            "total_tax": tax,
+            "total": total,
+            "presentment_total": presentment,
+        }
+    )
+
+
+def _not_open(reason: str) -> Rejected:
+    return Rejected("storefront", "create fulfillment", reason, "not_open_to_ship")

@@ -1,0 +1,194 @@
+"""A storefront in memory: what every storefront adapter promises, in its shortest honest form.
+
+It lives in one event loop: between two awaits nobody else is at work, which is all the locking it has.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import count
+
+from adapters.errors import Rejected
+from adapters.memory.faults import Faults
+from adapters.memory.order_changes import (
+    after_cancel,
+    after_capture,
+    after_edit,
+    after_shipping,
+    captures_of,
+    count_units,
+)
+from adapters.memory.wire import Call, Wire
+from adapters.ports import CaptureRequest, FulfillmentRequest, OrderPage, Probe, StorefrontCapabilities
+from domain.model import Instant
+from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment, PaymentKind, PaymentStatus
+
+
+class MemoryStorefront:
+    """Implements ``StorefrontPort``; buyers and the shop's own staff act through its plain methods.
+
+    Args:
+        channel: name of the channel; orders of another are refused.
+        page_size: orders in one page of ``list_orders``.
+        latency: seconds that every call takes.
+        faults: where a test orders faults; may be shared with an ERP.
+        clock: tells when an order was canceled.
+    """
+
+    def __init__(
+        self,
+        channel: str = "shop",
+        *,
+        page_size: int = 50,
+        latency: float = 0.0,
+        faults: Faults | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.channel = channel
+        self.credentials_valid = True
+        self.orders: dict[str, Order] = {}
+        """Every order by its external id, as the shop's staff would see it."""
+        self._placed: dict[str, Order] = {}
+        self._page_size = page_size
+        self._clock = clock
+        self._wire = Wire("storefront", faults, latency)
+        self._ids = count(90001)
+
+    @property
+    def calls(self) -> list[Call]:
+        """Log of calls, oldest first."""
+        return self._wire.calls
+
+    @property
+    def faults(self) -> Faults:
+        """Where a test orders faults."""
+        return self._wire.faults
+
+    @property
+    def capabilities(self) -> StorefrontCapabilities:
+        """All there is."""
+        return StorefrontCapabilities()
+
+    async def read_order(self, external_id: str) -> Order:
+        """See ``StorefrontPort``."""
+        async with self._wire.call("read_order", external_id):
+            return self._known(external_id, "read order")
+
+    async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
+        """See ``StorefrontPort``. The cursor is the id of the last order told."""
+        async with self._wire.call("list_orders"):
+            found = sorted(
+                (order.placed_at, external_id)
+                for external_id, order in self.orders.items()
+                if order.placed_at >= placed_since
+            )
+            if cursor is not None:
+                last = self._known(cursor, "list orders")
+                found = [place for place in found if place > (last.placed_at, cursor)]
+            page = tuple(external_id for _, external_id in found[: self._page_size])
+            return OrderPage(external_ids=page, next_cursor=page[-1] if len(found) > len(page) else None)
+
+    async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
+        """See ``StorefrontPort``. Raises Rejected with cause ``not_open_to_ship`` or ``order_unknown``."""
+        async with self._wire.call("create_fulfillment", request.key.external_id, writes=True):
+            order = self._of(request.key, "create fulfillment")
+            wanted = count_units(request.lines)
+            for known in order.fulfillments:
+                if (
+                    known.fulfillment_id not in request.known_fulfillment_ids
+                    and (known.location, known.tracking_number) == (request.location, request.tracking_number)
+                    and count_units(known.lines) == wanted
+                ):
+                    return known
+            made = Fulfillment(
+                fulfillment_id=self._new_id(),
+                location=request.location,
+                lines=tuple(FulfillmentLine(line_id=line, quantity=units) for line, units in wanted.items()),
+                carrier=request.carrier,
+                tracking_number=request.tracking_number,
+            )
+            self.orders[request.key.external_id] = after_shipping(order, made)
+            return made
+
+    async def capture_payment(self, request: CaptureRequest) -> tuple[Payment, ...]:
+        """See ``StorefrontPort``. Other causes: ``authorization_unknown``, ``authorization_voided``."""
+        async with self._wire.call("capture_payment", request.key.external_id, writes=True):
+            order = self._of(request.key, "capture payment")
+            authorization = next(
+                (
+                    p
+                    for p in order.payments
+                    if p.payment_id == request.authorization_id
+                    and p.kind is PaymentKind.AUTHORIZATION
+                    and p.status is PaymentStatus.SUCCESS
+                ),
+                None,
+            )
+            if authorization is None:
+                reason = f"order {request.key} has no authorization {request.authorization_id}"
+                raise Rejected("storefront", "capture payment", reason, "authorization_unknown")
+            order = after_capture(order, authorization, request.capture_up_to, self._new_id)
+            self.orders[request.key.external_id] = order
+            return captures_of(order, request.authorization_id)
+
+    async def cancel_order(self, external_id: str, reason: str) -> Order:
+        """See ``StorefrontPort``. Raises Rejected with cause ``already_shipped`` once a parcel left."""
+        async with self._wire.call("cancel_order", external_id, reason, writes=True):
+            return self._cancel(self._known(external_id, "cancel order"))
+
+    async def probe(self) -> Probe:
+        """See ``StorefrontPort``."""
+        async with self._wire.call("probe"):
+            if self.credentials_valid:
+                return Probe(ok=True, detail=f"memory storefront {self.channel}, {len(self.orders)} orders")
+            return Probe(ok=False, detail="the access token is wrong", remedy="correct the access token")
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    # What buyers and the shop's own staff do.
+
+    def place(self, order: Order) -> Order:
+        """A new order. Raises ValueError where the channel is another or the id is taken."""
+        if order.key.external_id in self.orders:
+            raise ValueError(f"order {order.key} is placed already; replace or edit it")
+        return self.replace(order)
+
+    def replace(self, order: Order) -> Order:
+        """Put any state of an order in place of what there was. Raises ValueError for another channel."""
+        if order.key.channel != self.channel:
+            raise ValueError(f"order {order.key} is not of channel {self.channel}")
+        self._placed[order.key.external_id] = order
+        self.orders[order.key.external_id] = order
+        return order
+
+    def edit_quantity(self, external_id: str, line_id: str, current: int) -> Order:
+        """Lower a line; its money follows. Raises ValueError where that is not possible, KeyError if unknown."""
+        order = after_edit(self.orders[external_id], self._placed[external_id], line_id, current)
+        self.orders[external_id] = order
+        return order
+
+    def cancel_by_customer(self, external_id: str) -> Order:
+        """Cancel at the storefront itself. Raises Rejected once a parcel left, KeyError if unknown."""
+        return self._cancel(self.orders[external_id])
+
+    def _cancel(self, order: Order) -> Order:
+        external_id = order.key.external_id
+        if order.canceled_at is None:
+            order = after_cancel(order, self._placed[external_id], self._clock(), self._new_id)
+            self.orders[external_id] = order
+        return order
+
+    def _of(self, key: OrderKey, operation: str) -> Order:
+        if key.channel != self.channel:
+            raise Rejected(
+                "storefront", operation, f"order {key} is not of channel {self.channel}", "order_unknown"
+            )
+        return self._known(key.external_id, operation)
+
+    def _known(self, external_id: str, operation: str) -> Order:
+        if external_id not in self.orders:
+            raise Rejected("storefront", operation, f"there is no order {external_id}", "order_unknown")
+        return self.orders[external_id]
+
+    def _new_id(self) -> str:
+        return str(next(self._ids))

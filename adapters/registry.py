@@ -1,0 +1,65 @@
+"""From settings to adapters: the only module that knows which vendors there are and how each is built."""
+
+from urllib.parse import urlsplit
+
+from adapters.memory.webhooks import MemoryWebhooks
+from adapters.memory.world import erp_at, storefront_at
+from adapters.ports import ErpPort, StorefrontPort, WebhookReader
+from adapters.shopify.storefront import ShopifyStorefront
+from adapters.shopify.webhooks import ShopifyWebhooks
+from adapters.tryton.erp import TrytonErp
+from config.settings import (
+    ChannelSettings,
+    ErpVendor,
+    Settings,
+    SettingsError,
+    StorefrontVendor,
+    variable,
+)
+
+
+def build_storefront(channel: str, settings: Settings) -> StorefrontPort:
+    """The adapter of one channel's storefront. Raises SettingsError naming the variable to mend."""
+    chosen = settings.channel(channel)
+    match chosen.vendor:
+        case StorefrontVendor.SHOPIFY:
+            return ShopifyStorefront(channel, chosen.url, chosen.access_token.get_secret_value())
+        case StorefrontVendor.MEMORY:
+            return storefront_at(chosen.url, channel)
+    raise _no_adapter(channel, chosen)
+
+
+def build_webhook_reader(channel: str, settings: Settings) -> WebhookReader:
+    """The reader of one channel's webhooks. Raises SettingsError naming the variable to mend."""
+    chosen = settings.channel(channel)
+    match chosen.vendor:
+        case StorefrontVendor.SHOPIFY:
+            return ShopifyWebhooks(chosen.webhook_secret.get_secret_value(), _shop_domain(chosen.url))
+        case StorefrontVendor.MEMORY:
+            return MemoryWebhooks(chosen.webhook_secret.get_secret_value())
+    raise _no_adapter(channel, chosen)
+
+
+def build_erp(settings: Settings) -> ErpPort:
+    """The adapter of the ERP. Raises SettingsError naming the variable to mend."""
+    chosen = settings.require_erp()
+    match chosen.vendor:
+        case ErpVendor.TRYTON:
+            return TrytonErp(
+                chosen.url, chosen.database, chosen.login, chosen.password, channels=sorted(settings.channels)
+            )
+        case ErpVendor.MEMORY:
+            return erp_at(chosen.url)
+    known = ", ".join(ErpVendor)
+    raise SettingsError([f"{variable('erp', 'vendor')} is {chosen.vendor!r}; the ERPs known are {known}"])
+
+
+def _shop_domain(url: str) -> str | None:
+    """The shop that webhooks have to come from; None where the address is not Shopify's own (a sandbox)."""
+    host = urlsplit(url).hostname or ""
+    return host if host.endswith(".myshopify.com") else None
+
+
+def _no_adapter(channel: str, chosen: ChannelSettings) -> SettingsError:
+    name, known = variable("channels", channel, "vendor"), ", ".join(StorefrontVendor)
+    return SettingsError([f"{name} is {chosen.vendor!r}; the storefronts known are {known}"])

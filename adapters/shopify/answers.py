@@ -1,0 +1,392 @@
+"""The shape of Shopify's answers, as far as this adapter reads them.
+
+Names follow Shopify's, in snake case. Fields that nobody asked for are ignored; a missing or ill-formed one is a
+``ContractBroken`` that names it. Ids lose their prefix: ``gid://shopify/Order/5001`` is ``"5001"``.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from adapters.errors import ContractBroken
+from adapters.shopify.global_ids import GidTail
+from domain.model import Amount, Currency, Instant, Quantity
+
+SYSTEM = "shopify"
+
+
+class Answer(BaseModel):
+    """Base of everything that is read from Shopify."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+Node = TypeVar("Node", bound=Answer)
+AnswerModel = TypeVar("AnswerModel", bound=Answer)
+
+
+class PageInfo(Answer):
+    """Whether there is more of a list, and from where."""
+
+    has_next_page: bool
+    end_cursor: str | None = None
+
+
+class Page(Answer, Generic[Node]):
+    """A page of a list; after ``reading.py`` is done with it, the whole list."""
+
+    nodes: tuple[Node, ...]
+    page_info: PageInfo
+
+
+class Count(Answer):
+    """How many there are in all."""
+
+    count: Quantity
+
+
+class Identified(Answer):
+    """Something of which only the id matters."""
+
+    id: GidTail
+
+
+class UserError(Answer):
+    """Why a mutation was refused; ``field`` is the path to the input that was wrong."""
+
+    message: str
+    field: tuple[str, ...] | None = None
+    code: str | None = None
+
+
+class Money(Answer):
+    """An amount in major units."""
+
+    amount: Amount
+
+
+class ShopMoney(Answer):
+    """Money in the shop's currency."""
+
+    shop_money: Money
+
+
+class BothMoney(ShopMoney):
+    """The same money in the shop's and in the buyer's currency."""
+
+    presentment_money: Money
+
+
+class TaxLine(Answer):
+    """One tax. Shopify gives the rate as a fraction, in per cent, or not at all."""
+
+    title: str
+    rate: Decimal | None = None
+    rate_percentage: Decimal | None = None
+    price_set: ShopMoney
+
+
+class AllocationMethod(StrEnum):
+    """How a discount spreads over what it applies to."""
+
+    ACROSS = "ACROSS"
+    EACH = "EACH"
+    ONE = "ONE"
+
+
+class TargetSelection(StrEnum):
+    """What a discount applies to: everything, what is entitled to it, or what somebody picked."""
+
+    ALL = "ALL"
+    ENTITLED = "ENTITLED"
+    EXPLICIT = "EXPLICIT"
+
+
+class TargetType(StrEnum):
+    """Whether a discount is on goods or on delivery."""
+
+    LINE_ITEM = "LINE_ITEM"
+    SHIPPING_LINE = "SHIPPING_LINE"
+
+
+class DiscountApplication(Answer):
+    """The discount behind an allocation; a discount code has its code for a title."""
+
+    allocation_method: AllocationMethod
+    target_selection: TargetSelection
+    target_type: TargetType
+    title: str = Field(validation_alias=AliasChoices("title", "code"), default="Discount")
+
+
+class DiscountAllocation(Answer):
+    """A discount's share on one line."""
+
+    allocated_amount_set: ShopMoney
+    discount_application: DiscountApplication
+
+
+class LineItem(Answer):
+    """A line of the order; its taxes and discounts also count units that were removed since."""
+
+    id: GidTail
+    sku: str | None = None
+    name: str
+    quantity: Quantity
+    current_quantity: Quantity
+    requires_shipping: bool
+    original_unit_price_set: ShopMoney
+    discount_allocations: tuple[DiscountAllocation, ...]
+    tax_lines: tuple[TaxLine, ...]
+
+
+class ShippingLine(Answer):
+    """A charge for delivery."""
+
+    id: GidTail | None = None
+    title: str
+    code: str | None = None
+    is_removed: bool
+    original_price_set: ShopMoney
+    discount_allocations: tuple[DiscountAllocation, ...]
+    tax_lines: tuple[TaxLine, ...]
+
+
+class TransactionKind(StrEnum):
+    """What a transaction did."""
+
+    AUTHORIZATION = "AUTHORIZATION"
+    EMV_AUTHORIZATION = "EMV_AUTHORIZATION"
+    CAPTURE = "CAPTURE"
+    SALE = "SALE"
+    CHANGE = "CHANGE"
+    REFUND = "REFUND"
+    VOID = "VOID"
+    SUGGESTED_REFUND = "SUGGESTED_REFUND"
+
+
+AUTHORIZATIONS = frozenset({TransactionKind.AUTHORIZATION, TransactionKind.EMV_AUTHORIZATION})
+
+
+class TransactionStatus(StrEnum):
+    """How it ended."""
+
+    SUCCESS = "SUCCESS"
+    PENDING = "PENDING"
+    AWAITING_RESPONSE = "AWAITING_RESPONSE"
+    UNKNOWN = "UNKNOWN"
+    FAILURE = "FAILURE"
+    ERROR = "ERROR"
+
+
+class Transaction(Answer):
+    """A payment transaction."""
+
+    id: GidTail
+    kind: TransactionKind
+    status: TransactionStatus
+    gateway: str | None = None
+    multi_capturable: bool
+    error_code: str | None = None
+    amount_set: BothMoney
+    parent_transaction: Identified | None = None
+
+
+class AssignedLocation(Answer):
+    """Where a fulfillment order is to ship from; the location is gone once somebody deleted it."""
+
+    location: Identified | None = None
+
+
+class FulfillmentOrderStatus(StrEnum):
+    """Where a fulfillment order stands."""
+
+    OPEN = "OPEN"
+    IN_PROGRESS = "IN_PROGRESS"
+    SCHEDULED = "SCHEDULED"
+    ON_HOLD = "ON_HOLD"
+    INCOMPLETE = "INCOMPLETE"
+    CLOSED = "CLOSED"
+    CANCELLED = "CANCELLED"
+
+
+class FulfillmentOrderLine(Answer):
+    """Units of an order line in a fulfillment order."""
+
+    id: GidTail
+    total_quantity: Quantity
+    remaining_quantity: Quantity
+    line_item: Identified
+
+
+class FulfillmentOrder(Answer):
+    """What one location is to ship."""
+
+    id: GidTail
+    status: FulfillmentOrderStatus
+    assigned_location: AssignedLocation
+    line_items: Page[FulfillmentOrderLine]
+
+
+class FulfillmentStatus(StrEnum):
+    """Where a fulfillment stands."""
+
+    SUCCESS = "SUCCESS"
+    OPEN = "OPEN"
+    PENDING = "PENDING"
+    CANCELLED = "CANCELLED"
+    ERROR = "ERROR"
+    FAILURE = "FAILURE"
+
+
+class TrackingInfo(Answer):
+    """Carrier and parcel number as the buyer sees them."""
+
+    company: str | None = None
+    number: str | None = None
+
+
+class FulfillmentLine(Answer):
+    """Units of an order line in a fulfillment."""
+
+    quantity: Quantity
+    line_item: Identified
+
+
+class Fulfillment(Answer):
+    """What left."""
+
+    id: GidTail
+    status: FulfillmentStatus
+    location: Identified | None = None
+    tracking_info: tuple[TrackingInfo, ...]
+    fulfillment_line_items: Page[FulfillmentLine]
+
+
+class MailingAddress(Answer):
+    """A postal address; every part may be missing."""
+
+    name: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    company: str | None = None
+    address1: str | None = None
+    address2: str | None = None
+    city: str | None = None
+    zip: str | None = None
+    province_code: str | None = None
+    country_code: str | None = Field(default=None, validation_alias="countryCodeV2")
+    phone: str | None = None
+
+
+class EmailAddress(Answer):
+    """A customer's e-mail address."""
+
+    email_address: str
+
+
+class Customer(Answer):
+    """A buyer with an account."""
+
+    id: GidTail
+    display_name: str
+    default_email_address: EmailAddress | None = None
+
+
+class Company(Answer):
+    """A B2B buyer's company."""
+
+    id: GidTail
+    name: str
+
+
+class PurchasingEntity(Answer):
+    """Who buys: a company, or (then ``company`` is None) a person."""
+
+    company: Company | None = None
+
+
+class Order(Answer):
+    """An order with the first page of each of its lists, or, after ``reading.py``, with all of them."""
+
+    id: GidTail
+    name: str
+    created_at: Instant
+    cancelled_at: Instant | None = None
+    test: bool
+    note: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    currency_code: Currency
+    presentment_currency_code: Currency
+    taxes_included: bool
+    current_total_price_set: BothMoney
+    current_total_tax_set: ShopMoney
+    current_total_discounts_set: ShopMoney
+    current_tax_lines: tuple[TaxLine, ...]
+    customer: Customer | None = None
+    purchasing_entity: PurchasingEntity | None = None
+    billing_address: MailingAddress | None = None
+    shipping_address: MailingAddress | None = None
+    line_items: Page[LineItem]
+    shipping_lines: Page[ShippingLine]
+    transactions_count: Count | None = None
+    transactions: tuple[Transaction, ...]
+    fulfillment_orders: Page[FulfillmentOrder]
+    fulfillments_count: Count | None = None
+    fulfillments: tuple[Fulfillment, ...]
+
+
+class ShippingState(Answer):
+    """What left and what is still open, and where."""
+
+    fulfillment_orders: Page[FulfillmentOrder]
+    fulfillments_count: Count | None = None
+    fulfillments: tuple[Fulfillment, ...]
+
+
+class PaymentState(Answer):
+    """What was paid, and in which currencies."""
+
+    currency_code: Currency
+    presentment_currency_code: Currency
+    transactions_count: Count | None = None
+    transactions: tuple[Transaction, ...]
+
+
+class ShopInfo(Answer):
+    """Which shop answers."""
+
+    name: str
+    myshopify_domain: str
+    currency_code: Currency
+
+
+class AccessScope(Answer):
+    """Something an app is allowed."""
+
+    handle: str
+
+
+class AppInstallation(Answer):
+    """What this app is allowed."""
+
+    access_scopes: tuple[AccessScope, ...]
+
+
+def fit(model: type[AnswerModel], value: Any, operation: str, at: str) -> AnswerModel:
+    """Read a part of an answer. Raises ContractBroken that names the field, from ``at`` downwards."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise contract_broken(error, operation, at, value) from error
+
+
+def contract_broken(error: ValidationError, operation: str, at: str, raw: Any) -> ContractBroken:
+    """The first thing that does not fit, by its path, and how many more there are."""
+    first, *others = error.errors(include_url=False)
+    path = ".".join([at, *(str(part) for part in first["loc"])])
+    more = f" (and {len(others)} more)" if others else ""
+    return ContractBroken(SYSTEM, operation, f"{path} does not fit: {first['msg']}{more}", repr(raw))

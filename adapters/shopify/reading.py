@@ -1,0 +1,158 @@
+"""Reads orders, page after page, until the answer is whole."""
+
+from typing import Any, Final
+
+from adapters.errors import ContractBroken, Rejected
+from adapters.shopify.answers import (
+    SYSTEM,
+    AnswerModel,
+    Count,
+    Fulfillment,
+    FulfillmentLine,
+    FulfillmentOrder,
+    FulfillmentOrderLine,
+    LineItem,
+    Node,
+    Order,
+    Page,
+    PaymentState,
+    ShippingLine,
+    ShippingState,
+    fit,
+)
+from adapters.shopify.client import AdminApi
+from adapters.shopify.global_ids import gid
+from adapters.shopify.translate import READ_ORDER
+
+# As many as read_order.graphql asks for. These two lists have no cursor, only a count.
+FIRST_TRANSACTIONS: Final = 10
+FIRST_FULFILLMENTS: Final = 5
+
+
+class OrderReader:
+    """Reads what is asked of one order, whole. Every method raises Rejected, cause ``order_unknown``."""
+
+    def __init__(self, api: AdminApi) -> None:
+        self._api = api
+
+    async def order(self, external_id: str) -> Order:
+        """The order with all its lines, transactions, fulfillment orders and fulfillments."""
+        order = await self.part(Order, READ_ORDER, "read_order", external_id)
+        transactions = order.transactions
+        if _exceeds(order.transactions_count, FIRST_TRANSACTIONS):
+            transactions = (await self.payments(external_id, _number(order.transactions_count))).transactions
+        shipping = ShippingState(
+            fulfillment_orders=order.fulfillment_orders,
+            fulfillments_count=order.fulfillments_count,
+            fulfillments=order.fulfillments,
+        )
+        shipping = await self._whole_shipping(shipping, external_id, FIRST_FULFILLMENTS)
+        lines = await self._rest(
+            LineItem, order.line_items, "read_more_lines", gid("Order", external_id), "lineItems"
+        )
+        charges = await self._rest(
+            ShippingLine,
+            order.shipping_lines,
+            "read_more_shipping_lines",
+            gid("Order", external_id),
+            "shippingLines",
+        )
+        return order.model_copy(
+            update={
+                "line_items": lines,
+                "shipping_lines": charges,
+                "transactions": transactions,
+                "fulfillment_orders": shipping.fulfillment_orders,
+                "fulfillments": shipping.fulfillments,
+            }
+        )
+
+    async def payments(self, external_id: str, first: int = FIRST_TRANSACTIONS) -> PaymentState:
+        """All transactions of the order."""
+        state = await self.part(PaymentState, "read payments", "read_transactions", external_id, first=first)
+        if _exceeds(state.transactions_count, first):
+            return await self.payments(external_id, _number(state.transactions_count))
+        return state
+
+    async def shipping(self, external_id: str, first: int = FIRST_FULFILLMENTS) -> ShippingState:
+        """All fulfillment orders and fulfillments of the order."""
+        operation = "read fulfillments"
+        state = await self.part(
+            ShippingState, operation, "read_shipping_state", external_id, fulfillments=first
+        )
+        return await self._whole_shipping(state, external_id, first)
+
+    async def part(
+        self, model: type[AnswerModel], operation: str, name: str, external_id: str, **variables: Any
+    ) -> AnswerModel:
+        """What the query document ``name`` says of an order."""
+        data = await self._api.read(operation, name, {"id": gid("Order", external_id), **variables})
+        if data.get("order") is None:
+            reason = (
+                f"the shop has no order {external_id} that this app may read"
+                " (orders older than 60 days need the access scope read_all_orders)"
+            )
+            raise Rejected(SYSTEM, operation, reason, "order_unknown")
+        return fit(model, data["order"], operation, "order")
+
+    async def _whole_shipping(self, state: ShippingState, external_id: str, first: int) -> ShippingState:
+        if _exceeds(state.fulfillments_count, first):
+            return await self.shipping(external_id, _number(state.fulfillments_count))
+        plans = await self._rest(
+            FulfillmentOrder,
+            state.fulfillment_orders,
+            "read_more_fulfillment_orders",
+            gid("Order", external_id),
+            "fulfillmentOrders",
+        )
+        whole_plans = [await self._whole_plan(plan) for plan in plans.nodes]
+        return ShippingState(
+            fulfillment_orders=plans.model_copy(update={"nodes": tuple(whole_plans)}),
+            fulfillments=tuple([await self._whole_fulfillment(each) for each in state.fulfillments]),
+        )
+
+    async def _whole_plan(self, plan: FulfillmentOrder) -> FulfillmentOrder:
+        lines = await self._rest(
+            FulfillmentOrderLine,
+            plan.line_items,
+            "read_more_fulfillment_order_lines",
+            gid("FulfillmentOrder", plan.id),
+            "lineItems",
+        )
+        return plan.model_copy(update={"line_items": lines})
+
+    async def _whole_fulfillment(self, fulfillment: Fulfillment) -> Fulfillment:
+        lines = await self._rest(
+            FulfillmentLine,
+            fulfillment.fulfillment_line_items,
+            "read_more_fulfillment_lines",
+            gid("Fulfillment", fulfillment.id),
+            "fulfillmentLineItems",
+        )
+        return fulfillment.model_copy(update={"fulfillment_line_items": lines})
+
+    async def _rest(
+        self, node: type[Node], page: Page[Node], name: str, owner: str, field: str
+    ) -> Page[Node]:
+        """Follow a list to its end with the document ``name``, whose one root field holds ``field``."""
+        nodes = list(page.nodes)
+        while page.page_info.has_next_page:
+            after = page.page_info.end_cursor
+            data = await self._api.read(READ_ORDER, name, {"id": owner, "after": after})
+            root = next(iter(data.values()))
+            following = fit(Page[node], (root or {}).get(field), READ_ORDER, field)  # type: ignore[valid-type]
+            if following.page_info.has_next_page and following.page_info.end_cursor == after:
+                raise ContractBroken(
+                    SYSTEM, READ_ORDER, f"{field}: the next page begins where the last one did"
+                )
+            nodes += following.nodes
+            page = following
+        return page.model_copy(update={"nodes": tuple(nodes)})
+
+
+def _exceeds(count: Count | None, first: int) -> bool:
+    return count is not None and count.count > first
+
+
+def _number(count: Count | None) -> int:
+    return count.count if count else 0

@@ -1,0 +1,370 @@
+"""A Shopify shop as a storefront.
+
+It looks up before every write, because none of the mutations it needs takes an idempotency key. An answer that was lost
+is raised, never resent in the same call: the next attempt looks up again.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+import httpx
+
+from adapters.errors import AdapterError, OutcomeUnknown, Rejected
+from adapters.ports import CaptureRequest, FulfillmentRequest, OrderPage, Probe, StorefrontCapabilities
+from adapters.shopify import answers
+from adapters.shopify.answers import SYSTEM, FulfillmentOrderStatus, fit
+from adapters.shopify.client import API_VERSION, AdminApi
+from adapters.shopify.global_ids import gid
+from adapters.shopify.reading import OrderReader
+from adapters.shopify.translate import location_of, to_fulfillments, to_order, to_payment, to_payments
+from domain.model import Instant
+from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment, PaymentKind, PaymentStatus
+
+# What the app must be allowed; a write scope includes reading.
+REQUIRED_SCOPES: Final = (
+    "write_orders",
+    "write_merchant_managed_fulfillment_orders",
+    "read_customers",
+    "read_locations",
+)
+
+_FULFILL = "create fulfillment"
+_CAPTURE = "capture payment"
+_CANCEL = "cancel order"
+
+_MAY_SHIP = frozenset(
+    {FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.IN_PROGRESS, FulfillmentOrderStatus.INCOMPLETE}
+)
+# Seconds between looks at a cancellation, which the shop carries out by and by. About 15 in all.
+_CANCEL_WAITS: Final = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 4.0, 5.0)
+_STAFF_NOTE_LIMIT: Final = 255
+
+
+class ShopifyStorefront:
+    """Implements ``adapters.ports.StorefrontPort``.
+
+    ``notify_customers``: the shop tells buyers by e-mail that a parcel left or that their order was canceled.
+    """
+
+    def __init__(
+        self,
+        channel: str,
+        url: str,
+        access_token: str,
+        *,
+        api_version: str = API_VERSION,
+        notify_customers: bool = True,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._channel = channel
+        self._api = AdminApi(url, access_token, api_version=api_version, transport=transport)
+        self._reader = OrderReader(self._api)
+        self._notify_customers = notify_customers
+        self._sleep = sleep
+
+    @property
+    def capabilities(self) -> StorefrontCapabilities:
+        """Everything the port knows."""
+        return StorefrontCapabilities()
+
+    async def close(self) -> None:
+        """Give connections back."""
+        await self._api.close()
+
+    async def read_order(self, external_id: str) -> Order:
+        """Read one order whole. Raises Rejected with cause ``order_unknown`` where there is none."""
+        return to_order(await self._reader.order(external_id), self._channel)
+
+    async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
+        """Ids of orders placed at or after ``placed_since``, oldest first, test orders included."""
+        operation = "list orders"
+        query = f"created_at:>='{placed_since:%Y-%m-%dT%H:%M:%SZ}'"
+        data = await self._api.read(operation, "list_orders", {"query": query, "after": cursor})
+        page = fit(answers.Page[answers.Identified], data.get("orders"), operation, "orders")
+        return OrderPage(
+            external_ids=tuple(order.id for order in page.nodes),
+            next_cursor=page.page_info.end_cursor if page.page_info.has_next_page else None,
+        )
+
+    async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
+        """Find or create the fulfillment of a shipment. Raises Rejected where units are not open to ship."""
+        state = await self._reader.shipping(self._id_of(request.key, _FULFILL))
+        wanted = _units(request.lines)
+        for known in to_fulfillments(state.fulfillments):
+            if known.fulfillment_id not in request.known_fulfillment_ids and _same_shipment(
+                known, request, wanted
+            ):
+                return known
+        payload = await self._api.write(
+            _FULFILL,
+            "create_fulfillment",
+            {
+                "fulfillment": {
+                    "lineItemsByFulfillmentOrder": _spread(
+                        wanted, request.location, state.fulfillment_orders.nodes
+                    ),
+                    "notifyCustomer": self._notify_customers,
+                    "trackingInfo": {
+                        "number": request.tracking_number,
+                        **({"company": request.carrier} if request.carrier else {}),
+                    },
+                }
+            },
+        )
+        if payload.get("fulfillment") is None:
+            raise OutcomeUnknown(
+                SYSTEM, _FULFILL, "the shop names neither a fulfillment nor a reason against it"
+            )
+        created = fit(answers.Identified, payload["fulfillment"], _FULFILL, "fulfillmentCreate.fulfillment")
+        return Fulfillment(
+            fulfillment_id=created.id,
+            location=request.location,
+            lines=tuple(
+                FulfillmentLine(line_id=line_id, quantity=units) for line_id, units in wanted.items()
+            ),
+            carrier=request.carrier,
+            tracking_number=request.tracking_number,
+        )
+
+    async def capture_payment(self, request: CaptureRequest) -> tuple[Payment, ...]:
+        """Capture what is missing up to the amount; returns all captures of the authorization.
+
+        Raises Rejected with cause ``capture_exceeds_authorization``, ``authorization_unknown``,
+        ``authorization_voided`` or ``authorization_captured_once``.
+        """
+        state = await self._reader.payments(self._id_of(request.key, _CAPTURE))
+        authorization = _authorization(state.transactions, request)
+        captures = _captures(state.transactions, request.authorization_id)
+        captured = sum((capture.presentment_amount for capture in captures), Decimal(0))
+        missing = request.capture_up_to - captured
+        if missing <= 0:
+            return captures
+        _check_capture(authorization, state, request, captured)
+        foreign = state.presentment_currency_code != state.currency_code
+        payload = await self._api.write(
+            _CAPTURE,
+            "capture_payment",
+            {
+                "input": {
+                    "id": gid("Order", request.key.external_id),
+                    "parentTransactionId": gid("OrderTransaction", request.authorization_id),
+                    "amount": format(missing, "f"),
+                    **({"currency": state.presentment_currency_code} if foreign else {}),
+                }
+            },
+        )
+        if payload.get("transaction") is None:
+            raise OutcomeUnknown(
+                SYSTEM, _CAPTURE, "the shop names neither a transaction nor a reason against it"
+            )
+        done = fit(answers.Transaction, payload["transaction"], _CAPTURE, "orderCapture.transaction")
+        capture = to_payment(done)
+        if capture.status is PaymentStatus.FAILED:
+            reason = (
+                f"the payment provider refused to capture {missing} ({done.error_code or 'no reason given'})"
+            )
+            raise Rejected(SYSTEM, _CAPTURE, reason, "capture_failed")
+        return (*captures, capture)
+
+    async def cancel_order(self, external_id: str, reason: str) -> Order:
+        """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is.
+
+        Shopify cancels by and by. Raises OutcomeUnknown where it takes longer than some seconds, Rejected with cause
+        ``already_shipped`` once a parcel left.
+        """
+        order = await self._reader.order(external_id)
+        if order.cancelled_at is None:
+            if shipped := to_fulfillments(order.fulfillments):
+                what = (
+                    f"{len(shipped)} shipment(s) of the order have left; take them back as a return instead"
+                )
+                raise Rejected(SYSTEM, _CANCEL, what, "already_shipped")
+            try:
+                await self._cancel(external_id, reason)
+            except Rejected:
+                # an earlier attempt may have got through in the meantime
+                order = await self._reader.order(external_id)
+                if order.cancelled_at is None:
+                    raise
+            else:
+                order = await self._reader.order(external_id)
+        return to_order(order, self._channel)
+
+    async def _cancel(self, external_id: str, reason: str) -> None:
+        payload = await self._api.write(
+            _CANCEL,
+            "cancel_order",
+            {
+                "id": gid("Order", external_id),
+                "reason": "OTHER",
+                "refundMethod": {"originalPaymentMethodsRefund": True},
+                "restock": True,
+                "notifyCustomer": self._notify_customers,
+                "staffNote": reason[:_STAFF_NOTE_LIMIT],
+            },
+        )
+        await self._wait_until_canceled(external_id, payload.get("job"))
+
+    async def _wait_until_canceled(self, external_id: str, job: Any) -> None:
+        job_id = job.get("id") if isinstance(job, dict) else None
+        for seconds in _CANCEL_WAITS:
+            await self._sleep(seconds)
+            name, variables = ("watch_cancellation", {"job": job_id}) if job_id else ("read_cancellation", {})
+            data = await self._api.read(_CANCEL, name, {"id": gid("Order", external_id), **variables})
+            if (data.get("order") or {}).get("cancelledAt"):
+                return
+            if (data.get("job") or {}).get("done"):
+                reason = "the shop has dealt with the cancellation, yet the order is not canceled; look at it there"
+                raise Rejected(SYSTEM, _CANCEL, reason, "cancel_failed")
+        raise OutcomeUnknown(SYSTEM, _CANCEL, "the shop is still canceling the order")
+
+    def _id_of(self, key: OrderKey, operation: str) -> str:
+        if key.channel != self._channel:
+            reason = f"order {key} is not of channel {self._channel}"
+            raise Rejected(SYSTEM, operation, reason, "order_unknown")
+        return key.external_id
+
+    async def probe(self) -> Probe:
+        """Check address, credentials and rights without changing anything."""
+        try:
+            data = await self._api.read("probe", "probe", {})
+            shop = fit(answers.ShopInfo, data.get("shop"), "probe", "shop")
+            app = fit(
+                answers.AppInstallation, data.get("currentAppInstallation"), "probe", "currentAppInstallation"
+            )
+        except AdapterError as error:
+            return Probe(
+                ok=False,
+                detail=str(error),
+                remedy="check the shop's address and the app's Admin API access token of this channel",
+            )
+        granted = {scope.handle for scope in app.access_scopes}
+        missing = [s for s in REQUIRED_SCOPES if not {s, s.replace("read_", "write_")} & granted]
+        detail = f"{shop.name} ({shop.myshopify_domain}), {shop.currency_code}, API {self._api.api_version}"
+        if missing:
+            return Probe(
+                ok=False,
+                detail=f"{detail}; the app lacks {', '.join(missing)}",
+                remedy="grant the app these access scopes and reinstall it",
+            )
+        served = self._api.served_version
+        if served not in (None, self._api.api_version):
+            return Probe(
+                ok=False,
+                detail=f"{detail}; the shop answers with version {served}",
+                remedy="this version is no longer served: upgrade Orderwright",
+            )
+        return Probe(ok=True, detail=detail)
+
+
+def _units(lines: Iterable[FulfillmentLine]) -> Counter[str]:
+    units: Counter[str] = Counter()
+    for line in lines:
+        units[line.line_id] += line.quantity
+    return +units
+
+
+def _same_shipment(known: Fulfillment, request: FulfillmentRequest, wanted: Counter[str]) -> bool:
+    return (
+        known.location == request.location
+        and known.tracking_number == request.tracking_number
+        and _units(known.lines) == wanted
+    )
+
+
+def _spread(
+    wanted: Counter[str], location: str, plans: Iterable[answers.FulfillmentOrder]
+) -> list[dict[str, Any]]:
+    """Which units to take from which fulfillment order of the location, in the order Shopify lists them.
+
+    Raises Rejected with cause ``not_open_to_ship`` that names the line and what stands in the way.
+    """
+    if not wanted:
+        raise Rejected(SYSTEM, _FULFILL, "the shipment holds no units", "not_open_to_ship")
+    left = Counter(wanted)
+    taken: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    barred: dict[str, str] = {}
+    for plan in plans:
+        if location_of(plan) != location:
+            continue
+        for line in plan.line_items.nodes:
+            line_id = line.line_item.id
+            units = min(left[line_id], line.remaining_quantity)
+            if not units:
+                continue
+            if plan.status not in _MAY_SHIP:
+                barred[line_id] = plan.status.lower().replace("_", " ")
+                continue
+            left[line_id] -= units
+            taken[plan.id].append({"id": gid("FulfillmentOrderLineItem", line.id), "quantity": units})
+    if short := +left:
+        sentences = [
+            f"{units} of {wanted[line_id]} units of line {line_id} are not open to ship at location {location}"
+            + (f" (its fulfillment order is {barred[line_id]})" if line_id in barred else "")
+            for line_id, units in short.items()
+        ]
+        raise Rejected(SYSTEM, _FULFILL, "; ".join(sentences), "not_open_to_ship")
+    return [
+        {"fulfillmentOrderId": gid("FulfillmentOrder", plan_id), "fulfillmentOrderLineItems": lines}
+        for plan_id, lines in taken.items()
+    ]
+
+
+def _authorization(
+    transactions: Iterable[answers.Transaction], request: CaptureRequest
+) -> answers.Transaction:
+    for transaction in transactions:
+        if (
+            transaction.id == request.authorization_id
+            and transaction.kind in answers.AUTHORIZATIONS
+            and transaction.status is answers.TransactionStatus.SUCCESS
+        ):
+            return transaction
+    reason = f"order {request.key} has no successful authorization {request.authorization_id}"
+    raise Rejected(SYSTEM, _CAPTURE, reason, "authorization_unknown")
+
+
+def _captures(transactions: Iterable[answers.Transaction], authorization_id: str) -> tuple[Payment, ...]:
+    """Captures that took money or may still take it: a pending one must not be sent a second time."""
+    return tuple(
+        payment
+        for payment in to_payments(transactions)
+        if payment.kind is PaymentKind.CAPTURE
+        and payment.parent_id == authorization_id
+        and payment.status is not PaymentStatus.FAILED
+    )
+
+
+def _check_capture(
+    authorization: answers.Transaction,
+    state: answers.PaymentState,
+    request: CaptureRequest,
+    captured: Decimal,
+) -> None:
+    currency = state.presentment_currency_code
+    authorized = authorization.amount_set.presentment_money.amount
+    if request.capture_up_to > authorized:
+        reason = (
+            f"capturing {request.capture_up_to} {currency} in all is more than the {authorized} {currency} authorized"
+            f" ({captured} {currency} captured so far)"
+        )
+        raise Rejected(SYSTEM, _CAPTURE, reason, "capture_exceeds_authorization")
+    payments = to_payments(state.transactions)
+    if any(
+        p.kind is PaymentKind.VOID and p.status is PaymentStatus.SUCCESS and p.parent_id == authorization.id
+        for p in payments
+    ):
+        missing = request.capture_up_to - captured
+        reason = f"authorization {authorization.id} was voided; take the {missing} {currency} in another way"
+        raise Rejected(SYSTEM, _CAPTURE, reason, "authorization_voided")
+    if not authorization.multi_capturable and (captured or request.capture_up_to < authorized):
+        reason = (
+            f"authorization {authorization.id} can be captured only once, and a part of its {authorized} {currency}"
+            " would release the rest; several captures need Shopify Payments on a Plus plan."
+            " Capture the order in full in the store, then resubmit it"
+        )
+        raise Rejected(SYSTEM, _CAPTURE, reason, "authorization_captured_once")

@@ -1,0 +1,357 @@
+"""From Shopify's words to this project's: pure, no I/O.
+
+What Shopify says differently: ids carry a prefix; taxes and discounts count units that were removed since; an order
+without an account has no customer; a state code may repeat its country (``JP-13``).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+
+from pydantic import ValidationError
+
+from adapters.errors import ContractBroken
+from adapters.shopify import answers
+from adapters.shopify.answers import (
+    SYSTEM,
+    FulfillmentOrderStatus,
+    FulfillmentStatus,
+    TransactionKind,
+    TransactionStatus,
+)
+from adapters.shopify.remaining import Part, shares_left
+from domain.order import (
+    Address,
+    Customer,
+    Discount,
+    DiscountScope,
+    Fulfillment,
+    FulfillmentLine,
+    LocationLine,
+    LocationPlan,
+    Order,
+    OrderKey,
+    OrderLine,
+    Payment,
+    PaymentKind,
+    PaymentStatus,
+    ShippingCharge,
+    TaxLine,
+)
+
+READ_ORDER = "read order"
+NO_LOCATION = "unknown"
+"""Stands for a location that was deleted in the store."""
+
+# CHANGE is cash handed back at a till, so it lowers what was taken. A suggested refund moved no money.
+_KINDS = {
+    TransactionKind.AUTHORIZATION: PaymentKind.AUTHORIZATION,
+    TransactionKind.EMV_AUTHORIZATION: PaymentKind.AUTHORIZATION,
+    TransactionKind.CAPTURE: PaymentKind.CAPTURE,
+    TransactionKind.SALE: PaymentKind.SALE,
+    TransactionKind.CHANGE: PaymentKind.REFUND,
+    TransactionKind.REFUND: PaymentKind.REFUND,
+    TransactionKind.VOID: PaymentKind.VOID,
+}
+_STATUSES = {
+    TransactionStatus.SUCCESS: PaymentStatus.SUCCESS,
+    TransactionStatus.PENDING: PaymentStatus.PENDING,
+    TransactionStatus.AWAITING_RESPONSE: PaymentStatus.PENDING,
+    TransactionStatus.UNKNOWN: PaymentStatus.PENDING,
+    TransactionStatus.FAILURE: PaymentStatus.FAILED,
+    TransactionStatus.ERROR: PaymentStatus.FAILED,
+}
+_OVER = frozenset({FulfillmentOrderStatus.CLOSED, FulfillmentOrderStatus.CANCELLED})
+_SHIPPED = frozenset({FulfillmentStatus.SUCCESS, FulfillmentStatus.OPEN, FulfillmentStatus.PENDING})
+
+_TaxKey = tuple[str, Decimal]
+
+
+def to_order(answer: answers.Order, channel: str) -> Order:
+    """The order of a whole answer. Raises ContractBroken that names the field that does not fit."""
+    try:
+        return _to_order(answer, channel)
+    except ValidationError as error:
+        raise answers.contract_broken(error, READ_ORDER, "order", answer.name) from error
+
+
+def _to_order(answer: answers.Order, channel: str) -> Order:
+    customer = to_customer(answer)
+    return Order(
+        key=OrderKey(channel=channel, external_id=answer.id),
+        number=answer.name,
+        placed_at=answer.created_at,
+        test=answer.test,
+        canceled_at=answer.cancelled_at,
+        currency=answer.currency_code,
+        presentment_currency=answer.presentment_currency_code,
+        taxes_included=answer.taxes_included,
+        customer=customer,
+        billing_address=to_address(answer.billing_address, "billingAddress", customer.name),
+        shipping_address=to_address(answer.shipping_address, "shippingAddress", customer.name),
+        lines=to_lines(answer),
+        shipping=to_shipping(answer),
+        payments=to_payments(answer.transactions),
+        location_plans=tuple(to_location_plan(plan) for plan in answer.fulfillment_orders.nodes),
+        fulfillments=to_fulfillments(answer.fulfillments),
+        total=answer.current_total_price_set.shop_money.amount,
+        presentment_total=answer.current_total_price_set.presentment_money.amount,
+        total_tax=answer.current_total_tax_set.shop_money.amount,
+        note=answer.note or "",
+    )
+
+
+def to_customer(answer: answers.Order) -> Customer:
+    """Who buys. A guest is named from the address, else from what they left to be reached by."""
+    company = answer.purchasing_entity.company if answer.purchasing_entity else None
+    account = answer.customer
+    email = answer.email or (
+        account.default_email_address.email_address if account and account.default_email_address else None
+    )
+    names = (
+        account.display_name if account else None,
+        _person(answer.shipping_address),
+        _person(answer.billing_address),
+        company.name if company else None,
+        email,
+        answer.phone,
+    )
+    return Customer(
+        external_id=account.id if account else None,
+        name=next((name for name in names if name), "Guest"),
+        email=email,
+        company_id=company.id if company else None,
+        company_name=company.name if company else None,
+    )
+
+
+def to_address(answer: answers.MailingAddress | None, at: str, fallback_name: str) -> Address | None:
+    """A postal address. Raises ContractBroken where its country is missing: nothing can be shipped there."""
+    if answer is None:
+        return None
+    country = answer.country_code
+    if not country:
+        raise ContractBroken(
+            SYSTEM,
+            READ_ORDER,
+            f"order.{at}.countryCodeV2 is missing; choose the address's country in the store",
+            answer.model_dump_json(),
+        )
+    return Address(
+        name=_person(answer) or answer.company or fallback_name,
+        company=answer.company or None,
+        street=tuple(street for street in (answer.address1, answer.address2) if street),
+        city=answer.city or "",
+        postal_code=answer.zip or "",
+        state=(answer.province_code or "").removeprefix(f"{country}-") or None,
+        country=country,
+        phone=answer.phone or None,
+    )
+
+
+def _person(address: answers.MailingAddress | None) -> str | None:
+    if address is None:
+        return None
+    return address.name or " ".join(part for part in (address.first_name, address.last_name) if part) or None
+
+
+def to_lines(answer: answers.Order) -> tuple[OrderLine, ...]:
+    """Order lines with the taxes and discounts of the units that are left."""
+    taxes = _taxes_left(answer)
+    discounts = _discounts_left(answer)
+    return tuple(
+        OrderLine(
+            line_id=line.id,
+            sku=line.sku or None,
+            title=line.name,
+            ordered=line.quantity,
+            current=line.current_quantity,
+            unit_price=line.original_unit_price_set.shop_money.amount,
+            discounts=discounts[line.id],
+            taxes=taxes[line.id],
+            requires_shipping=line.requires_shipping,
+        )
+        for line in answer.line_items.nodes
+    )
+
+
+def _taxes_left(answer: answers.Order) -> dict[str, tuple[TaxLine, ...]]:
+    left: dict[_TaxKey, Decimal] = defaultdict(Decimal)
+    for tax in answer.current_tax_lines:
+        left[_tax_key(tax, "order.currentTaxLines")] += tax.price_set.shop_money.amount
+    for charge in _charges(answer):
+        for tax in charge.tax_lines:
+            left[_tax_key(tax, "order.shippingLines.taxLines")] -= tax.price_set.shop_money.amount
+    cut: dict[_TaxKey, list[tuple[str, int, Part]]] = defaultdict(list)
+    amounts: dict[tuple[str, int], Decimal] = {}
+    for line in answer.line_items.nodes:
+        for index, tax in enumerate(line.tax_lines):
+            key = _tax_key(tax, f"order.lineItems.{line.id}.taxLines")
+            amount = tax.price_set.shop_money.amount
+            if line.current_quantity == line.quantity:
+                amounts[line.id, index] = amount
+                left[key] -= amount
+            elif line.current_quantity:
+                cut[key].append((line.id, index, Part(amount, line.quantity, line.current_quantity)))
+    for key, places in cut.items():
+        shares = shares_left([part for _, _, part in places], [left[key]], answer.currency_code)
+        amounts.update(
+            {(line_id, index): share for (line_id, index, _), share in zip(places, shares, strict=True)}
+        )
+    return {
+        line.id: tuple(
+            TaxLine(title=tax.title, rate=_rate(tax, "order.lineItems"), amount=amounts[line.id, index])
+            for index, tax in enumerate(line.tax_lines)
+            if (line.id, index) in amounts
+        )
+        for line in answer.line_items.nodes
+    }
+
+
+def _discounts_left(answer: answers.Order) -> dict[str, tuple[Discount, ...]]:
+    on_goods = answer.current_total_discounts_set.shop_money.amount
+    on_delivery = sum(
+        (d.allocated_amount_set.shop_money.amount for c in _charges(answer) for d in c.discount_allocations),
+        Decimal(0),
+    )
+    cut: list[tuple[str, int, Part]] = []
+    amounts: dict[tuple[str, int], Decimal] = {}
+    for line in answer.line_items.nodes:
+        for index, allocation in enumerate(line.discount_allocations):
+            amount = allocation.allocated_amount_set.shop_money.amount
+            if line.current_quantity == line.quantity:
+                amounts[line.id, index] = amount
+                on_goods -= amount
+            elif line.current_quantity:
+                cut.append((line.id, index, Part(amount, line.quantity, line.current_quantity)))
+    # whether the order's total of discounts counts those on delivery is told both ways
+    totals = [on_goods - on_delivery, on_goods]
+    shares = shares_left([part for _, _, part in cut], totals, answer.currency_code)
+    amounts.update({(line_id, index): share for (line_id, index, _), share in zip(cut, shares, strict=True)})
+    return {
+        line.id: tuple(
+            _discount(allocation, amounts[line.id, index])
+            for index, allocation in enumerate(line.discount_allocations)
+            if amounts.get((line.id, index))
+        )
+        for line in answer.line_items.nodes
+    }
+
+
+def _discount(allocation: answers.DiscountAllocation, amount: Decimal) -> Discount:
+    application = allocation.discount_application
+    on_order = (
+        application.target_type is answers.TargetType.LINE_ITEM
+        and application.target_selection is answers.TargetSelection.ALL
+        and application.allocation_method is answers.AllocationMethod.ACROSS
+    )
+    scope = DiscountScope.ORDER if on_order else DiscountScope.LINE
+    return Discount(title=application.title, scope=scope, amount=amount)
+
+
+def to_shipping(answer: answers.Order) -> tuple[ShippingCharge, ...]:
+    """Charges for delivery that were not taken off the order again."""
+    return tuple(
+        ShippingCharge(
+            charge_id=charge.id or f"{answer.id}-{index}",
+            title=charge.title,
+            code=charge.code or charge.title,
+            price=charge.original_price_set.shop_money.amount,
+            discounts=tuple(
+                _discount(allocation, allocation.allocated_amount_set.shop_money.amount)
+                for allocation in charge.discount_allocations
+                if allocation.allocated_amount_set.shop_money.amount
+            ),
+            taxes=tuple(
+                TaxLine(
+                    title=tax.title,
+                    rate=_rate(tax, "order.shippingLines"),
+                    amount=tax.price_set.shop_money.amount,
+                )
+                for tax in charge.tax_lines
+            ),
+        )
+        for index, charge in enumerate(_charges(answer))
+    )
+
+
+def _charges(answer: answers.Order) -> tuple[answers.ShippingLine, ...]:
+    return tuple(charge for charge in answer.shipping_lines.nodes if not charge.is_removed)
+
+
+def _rate(tax: answers.TaxLine, at: str) -> Decimal:
+    if tax.rate is not None:
+        return tax.rate
+    if tax.rate_percentage is not None:
+        return tax.rate_percentage / 100
+    reason = f"{at}: the tax {tax.title!r} has no rate; set one in the store's tax settings"
+    raise ContractBroken(SYSTEM, READ_ORDER, reason, tax.model_dump_json())
+
+
+def _tax_key(tax: answers.TaxLine, at: str) -> _TaxKey:
+    return tax.title, _rate(tax, at)
+
+
+def to_payments(transactions: Iterable[answers.Transaction]) -> tuple[Payment, ...]:
+    """Payments in the order Shopify tells them; mere suggestions are left out."""
+    return tuple(to_payment(transaction) for transaction in transactions if transaction.kind in _KINDS)
+
+
+def to_payment(transaction: answers.Transaction) -> Payment:
+    """One payment."""
+    return Payment(
+        payment_id=transaction.id,
+        kind=_KINDS[transaction.kind],
+        status=_STATUSES[transaction.status],
+        gateway=transaction.gateway or "unknown",
+        amount=transaction.amount_set.shop_money.amount,
+        presentment_amount=transaction.amount_set.presentment_money.amount,
+        parent_id=transaction.parent_transaction.id if transaction.parent_transaction else None,
+    )
+
+
+def to_location_plan(answer: answers.FulfillmentOrder) -> LocationPlan:
+    """What one location is to ship. On hold or scheduled for later still counts as open: it is to be shipped."""
+    return LocationPlan(
+        id=answer.id,
+        location=location_of(answer),
+        open=answer.status not in _OVER,
+        lines=tuple(
+            LocationLine(
+                id=line.id,
+                line_id=line.line_item.id,
+                quantity=line.total_quantity,
+                remaining=line.remaining_quantity,
+            )
+            for line in answer.line_items.nodes
+            if line.total_quantity
+        ),
+    )
+
+
+def location_of(answer: answers.FulfillmentOrder) -> str:
+    """The location a fulfillment order is assigned to."""
+    location = answer.assigned_location.location
+    return location.id if location else NO_LOCATION
+
+
+def to_fulfillments(fulfillments: Iterable[answers.Fulfillment]) -> tuple[Fulfillment, ...]:
+    """What left; canceled and failed ones are left out."""
+    return tuple(to_fulfillment(answer) for answer in fulfillments if answer.status in _SHIPPED)
+
+
+def to_fulfillment(answer: answers.Fulfillment) -> Fulfillment:
+    """One fulfillment; units of a line that it took from several fulfillment orders are added up."""
+    units: dict[str, int] = defaultdict(int)
+    for line in answer.fulfillment_line_items.nodes:
+        units[line.line_item.id] += line.quantity
+    tracking = next((info for info in answer.tracking_info if info.number), None)
+    return Fulfillment(
+        fulfillment_id=answer.id,
+        location=answer.location.id if answer.location else NO_LOCATION,
+        lines=tuple(
+            FulfillmentLine(line_id=line_id, quantity=quantity) for line_id, quantity in units.items()
+        ),
+        carrier=tracking.company if tracking else None,
+        tracking_number=tracking.number if tracking else None,
+    )

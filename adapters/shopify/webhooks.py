@@ -1,0 +1,133 @@
+"""Shopify's webhooks: checked against the app's secret over the raw bytes, then read for the order they concern."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from adapters.ports import Delivery, DeliveryMalformed, SignatureInvalid
+from adapters.shopify.global_ids import id_tail
+
+_SIGNATURE: Final = "x-shopify-hmac-sha256"
+_TOPIC: Final = "x-shopify-topic"
+_DELIVERY: Final = "x-shopify-webhook-id"
+_EVENT: Final = "x-shopify-event-id"
+_TRIGGERED: Final = "x-shopify-triggered-at"
+_SHOP: Final = "x-shopify-shop-domain"
+
+
+class ShopifyWebhooks:
+    """Implements ``adapters.ports.WebhookReader``.
+
+    ``secret`` signs the app's webhooks; ``shop_domain`` (``name.myshopify.com``), where given, is the only shop whose
+    webhooks are taken: one app's secret signs for every shop that installed it.
+    """
+
+    # Not orders/updated: it would tell us of every write of our own.
+    topics: frozenset[str] = frozenset(
+        {"orders/create", "orders/edited", "orders/cancelled", "orders/paid", "refunds/create"}
+    )
+
+    def __init__(self, secret: str, shop_domain: str | None = None) -> None:
+        if not secret:
+            msg = "the webhook secret is empty: anybody could sign with it; set the app's client secret"
+            raise ValueError(msg)
+        self._secret = secret.encode()
+        self._shop_domain = shop_domain
+
+    def read(self, raw: bytes, headers: Mapping[str, str]) -> Delivery:
+        """Verify the signature over the raw bytes, then read. Header names are lower case.
+
+        Raises SignatureInvalid, DeliveryMalformed.
+        """
+        self._verify(raw, headers.get(_SIGNATURE, ""))
+        topic = _header(headers, _TOPIC)
+        shop = headers.get(_SHOP)
+        if self._shop_domain is not None and (shop or "").lower() != self._shop_domain.lower():
+            msg = f"header {_SHOP} says {shop!r}, but this channel is {self._shop_domain!r}; check where it was sent to"
+            raise DeliveryMalformed(msg)
+        return Delivery(
+            delivery_id=_header(headers, _DELIVERY),
+            event_id=headers.get(_EVENT) or None,
+            topic=topic,
+            external_id=_order_id(topic, raw) if topic in self.topics else None,
+            occurred_at=_time(headers.get(_TRIGGERED)),
+        )
+
+    def _verify(self, raw: bytes, signature: str) -> None:
+        if not signature:
+            msg = f"header {_SIGNATURE} is missing"
+            raise SignatureInvalid(msg)
+        expected = base64.b64encode(hmac.new(self._secret, raw, hashlib.sha256).digest())
+        if not hmac.compare_digest(expected, signature.encode("utf-8", "replace")):
+            msg = f"header {_SIGNATURE} does not fit the body; check the channel's webhook secret"
+            raise SignatureInvalid(msg)
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    value = headers.get(name)
+    if not value:
+        msg = f"header {name} is missing"
+        raise DeliveryMalformed(msg)
+    return value
+
+
+def _time(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        msg = f"header {_TRIGGERED} is {text!r}, not a time with its zone such as 2026-07-01T12:00:00Z"
+        raise DeliveryMalformed(msg)
+    return time
+
+
+def _order_id(topic: str, raw: bytes) -> str:
+    try:
+        body = json.loads(raw)
+    except ValueError as error:
+        msg = f"the body is not JSON ({error})"
+        raise DeliveryMalformed(msg) from error
+    if topic == "refunds/create":
+        return _numeric(body, "order_id")
+    if topic == "orders/edited":
+        return _numeric(_part(body, "order_edit"), "order_edit.order_id")
+    return _whole_id(_part(body))
+
+
+def _part(body: Any, key: str | None = None) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        msg = "the body is not a JSON object"
+        raise DeliveryMalformed(msg)
+    if key is None:
+        return body
+    part = body.get(key)
+    if not isinstance(part, dict):
+        msg = f"{key} is missing in the body or not an object"
+        raise DeliveryMalformed(msg)
+    return part
+
+
+def _whole_id(body: dict[str, Any]) -> str:
+    """The order's id; numeric ids may have been rounded by a hand they passed through, the global id never is."""
+    if body.get("admin_graphql_api_id") is None:
+        return _numeric(body, "id")
+    try:
+        return id_tail(body["admin_graphql_api_id"])
+    except ValueError as error:
+        msg = f"admin_graphql_api_id: {error}"
+        raise DeliveryMalformed(msg) from error
+
+
+def _numeric(body: Any, at: str) -> str:
+    value = _part(body).get(at.rpartition(".")[2])
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        msg = f"{at} is {value!r}, not the number of an order"
+        raise DeliveryMalformed(msg)
+    return str(value)

@@ -1,0 +1,48 @@
+"""The connection to Temporal: address, profile, data converter, search attributes."""
+
+from collections.abc import Sequence
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+
+from config.settings import TemporalSettings
+
+
+async def connect(settings: TemporalSettings, *, lazy: bool = False) -> Client:
+    """Connect as the settings say. ``lazy`` returns at once and connects on the first call.
+
+    Raises RuntimeError where the server cannot be reached (never when lazy).
+    """
+    if settings.profile is not None:
+        options = ClientConfig.load_client_connect_config(profile=settings.profile)
+        return await Client.connect(**options, data_converter=pydantic_data_converter, lazy=lazy)
+    return await Client.connect(
+        settings.address,
+        namespace=settings.namespace,
+        data_converter=pydantic_data_converter,
+        lazy=lazy,
+        tls=settings.tls or settings.api_key is not None,
+        api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+    )
+
+
+async def ensure_search_attributes(
+    client: Client, keys: Sequence[SearchAttributeKey[str]]
+) -> tuple[str, ...]:
+    """Register keyword attributes the namespace lacks; returns the names it added."""
+    known = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    missing = tuple(key.name for key in keys if key.name not in known.custom_attributes)
+    if missing:
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(
+                namespace=client.namespace,
+                search_attributes=dict.fromkeys(missing, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD),
+            )
+        )
+    return missing

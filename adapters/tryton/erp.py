@@ -1,0 +1,161 @@
+"""``ErpPort`` on Tryton 8.2 over JSON-RPC."""
+
+import asyncio
+import datetime as dt
+from collections.abc import Collection
+from contextlib import nullcontext
+from typing import Final
+
+import httpx
+from pydantic import SecretStr
+
+from adapters.errors import AdapterError, Conflict, Rejected
+from adapters.ports import CancelOutcome, ErpCapabilities, ErpChanges, Probe
+from adapters.tryton.cancellation import Cancellation
+from adapters.tryton.feed import ChangeFeed
+from adapters.tryton.reading import read_order
+from adapters.tryton.records import SaleRecord
+from adapters.tryton.references import ReferenceBook
+from adapters.tryton.rpc import TIMEOUT, TrytonRpc
+from adapters.tryton.sales import Sales
+from adapters.tryton.shipments import Allocation, has_drifted
+from adapters.tryton.submission import Submission
+from adapters.tryton.translate import ROUNDING_PRODUCT
+from domain.erp_order import ErpOrder, SalesOrder
+from domain.order import OrderKey
+
+OVERLAP: Final = dt.timedelta(seconds=30)
+"""How far each poll looks back: longer than any transaction of Tryton may take."""
+PAGE_SIZE: Final = 100
+
+
+class TrytonErp:
+    """One Tryton database as one user.
+
+    ``concurrent_orders`` lets several orders be written at once; leave it off where Tryton runs on SQLite, which takes
+    one writer at a time. ``backorder`` off refuses orders for what is not in stock (cause ``out_of_stock``) instead of
+    having Tryton ship it later. ``channels`` are the web shops that ``probe`` looks for. ``transport`` is for tests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        database: str,
+        login: str,
+        password: SecretStr | str,
+        *,
+        channels: Collection[str] = (),
+        concurrent_orders: bool = False,
+        backorder: bool = True,
+        overlap: dt.timedelta = OVERLAP,
+        page_size: int = PAGE_SIZE,
+        timeout: httpx.Timeout = TIMEOUT,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        secret = password if isinstance(password, SecretStr) else SecretStr(password)
+        self.capabilities = ErpCapabilities(change_feed=True, concurrent_orders=concurrent_orders)
+        self._url = url
+        self._channels = tuple(channels)
+        self._rpc = TrytonRpc(url, database, login, secret, transport=transport, timeout=timeout)
+        self._references = ReferenceBook(self._rpc)
+        self._sales = Sales(self._rpc)
+        self._allocation = Allocation(self._rpc, self._sales, self._references)
+        self._submission = Submission(
+            self._rpc, self._sales, self._references, self._allocation, backorder=backorder
+        )
+        self._cancellation = Cancellation(self._rpc, self._sales)
+        self._feed = ChangeFeed(self._rpc, overlap=overlap, page_size=page_size)
+        self._writing: asyncio.Lock | nullcontext[None] = (
+            nullcontext() if concurrent_orders else asyncio.Lock()
+        )
+
+    async def find_order(self, key: OrderKey) -> ErpOrder | None:
+        """Look an order up by its idempotency key."""
+        sale = await self._sales.find(key)
+        return None if sale is None else read_order(sale)
+
+    async def submit_order(self, order: SalesOrder) -> ErpOrder:
+        """Enter, confirm and allocate; finds what an earlier try left. See ``ErpPort``."""
+        async with self._writing:
+            return await self._submission.submit(order)
+
+    async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
+        """Cancel as long as nothing is picked. See ``ErpPort``."""
+        async with self._writing:
+            return await self._cancellation.cancel(key, reason)
+
+    async def changes(self, cursor: str | None) -> ErpChanges:
+        """Orders that changed since the cursor.
+
+        The rest of a partial shipment, which Tryton puts at the sale's warehouse, is moved to its own on the way.
+        """
+        changed = await self._feed.read(cursor)
+        sales = {sale.id: sale for sale in await self._sales.get_many(changed.sales)}
+        orders = [
+            read_order(await self._settled(sales[number])) for number in changed.sales if number in sales
+        ]
+        return ErpChanges(orders=tuple(orders), cursor=changed.cursor, more=changed.more)
+
+    async def _settled(self, sale: SaleRecord) -> SaleRecord:
+        if not has_drifted(sale):
+            return sale
+        try:
+            async with self._writing:
+                return await self._allocation.align(sale)
+        except (Conflict, Rejected):
+            # Somebody works on it; their next write brings the sale into the feed again.
+            return await self._sales.get(sale.id)
+
+    async def probe(self) -> Probe:
+        """Check address, login, web shops, warehouses and settings; changes nothing."""
+        try:
+            shortcomings = await self._shortcomings()
+        except AdapterError as error:
+            remedy = f"check that Tryton runs at {self._url}, and database, user and password in the settings"
+            return Probe(ok=False, detail=error.reason, remedy=remedy)
+        if shortcomings:
+            return Probe(
+                ok=False,
+                detail="; ".join(what for what, _ in shortcomings),
+                remedy="; ".join(remedy for _, remedy in shortcomings),
+            )
+        return Probe(ok=True, detail=f"Tryton answers at {self._url}")
+
+    async def _shortcomings(self) -> list[tuple[str, str]]:
+        """What is missing, each with its remedy."""
+        found: list[tuple[str, str]] = []
+        shops = await self._names("web.shop", [], "name")
+        found += [
+            (f"there is no web shop {channel}", f"make a web.shop named {channel}")
+            for channel in self._channels
+            if channel not in shops
+        ]
+        if not await self._names(
+            "stock.location", [["type", "=", "warehouse"], ["code", "!=", None]], "code"
+        ):
+            found.append(("no warehouse has a code", "give each warehouse the code that the mapping names"))
+        if not await self._names("product.product", [["code", "=", ROUNDING_PRODUCT]], "code"):
+            found.append(
+                (
+                    f"there is no product {ROUNDING_PRODUCT}",
+                    f"make a salable service with code {ROUNDING_PRODUCT}",
+                )
+            )
+        if "line" not in await self._names("account.configuration", [], "tax_rounding"):
+            found.append(
+                (
+                    "taxes are not rounded per line",
+                    "set Tax Rounding to Per Line in the account configuration",
+                )
+            )
+        return found
+
+    async def _names(self, model: str, domain: list[object], field: str) -> set[str]:
+        rows = await self._rpc.call(
+            f"read {model}", f"model.{model}.search_read", domain, 0, None, None, [field], writes=False
+        )
+        return {str(row[field]) for row in rows} if isinstance(rows, list) else set()
+
+    async def close(self) -> None:
+        """Give connections back."""
+        await self._rpc.close()

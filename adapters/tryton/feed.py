@@ -1,0 +1,134 @@
+"""Which orders changed since a cursor: Tryton has no feed, so its write times are polled.
+
+The cursor is JSON: ``since``, the newest write time that was reported, and ``seen``, the write time of each record
+reported within the overlap before it. A transaction may commit later than another that wrote after it; so each poll
+looks back over the overlap and skips what it has seen. All times are Tryton's own.
+"""
+
+import datetime as dt
+import json
+from typing import Any, Final, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from adapters.errors import ContractBroken, Rejected
+from adapters.tryton.records import SHIPMENT
+from adapters.tryton.rpc import SYSTEM, TrytonRpc
+from adapters.tryton.sales import SALE
+
+_START: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001  Tryton's times have no zone and mean UTC
+_OPERATION: Final = "read changes"
+
+
+class _Cursor(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    since: dt.datetime
+    seen: dict[str, dt.datetime] = Field(default_factory=dict)
+
+
+class _Write(NamedTuple):
+    """The last write of a record, and the sales it concerns."""
+
+    at: dt.datetime
+    record: str
+    sales: tuple[int, ...]
+
+
+class ChangedSales(NamedTuple):
+    """Ids of sales that changed, oldest change first, and the cursor after them."""
+
+    sales: tuple[int, ...]
+    cursor: str
+    more: bool
+
+
+class ChangeFeed:
+    """Polls sales of web shops, and shipments of sales."""
+
+    def __init__(self, rpc: TrytonRpc, *, overlap: dt.timedelta, page_size: int) -> None:
+        self._rpc = rpc
+        self._overlap = overlap
+        self._page_size = page_size
+
+    async def read(self, cursor: str | None) -> ChangedSales:
+        """The next page after ``cursor``; None starts from now. Raises Rejected where the cursor is not ours."""
+        if cursor is None:
+            since = await self._newest()
+            seen = {write.record: write.at for write in await self._writes(since - self._overlap)}
+            return ChangedSales((), _Cursor(since=since, seen=seen).model_dump_json(), more=False)
+        position = _parse(cursor)
+        writes = await self._writes(position.since - self._overlap)
+        fresh = sorted(write for write in writes if position.seen.get(write.record) != write.at)
+        page = fresh[: self._page_size]
+        since = max([position.since, *(write.at for write in page)])
+        floor = since - self._overlap
+        seen = {**position.seen, **{write.record: write.at for write in page}}
+        after = _Cursor(since=since, seen={record: at for record, at in sorted(seen.items()) if at >= floor})
+        sales = dict.fromkeys(sale for write in page for sale in write.sales)
+        return ChangedSales(tuple(sales), after.model_dump_json(), more=len(fresh) > len(page))
+
+    async def _newest(self) -> dt.datetime:
+        """The newest write time of all: Tryton's clock, as far as it matters."""
+        newest = _START
+        for model in (SALE, SHIPMENT):
+            for field in ("create_date", "write_date"):
+                rows = await self._search(
+                    model, [[field, "!=", None]], [field], limit=1, order=[[field, "DESC"]]
+                )
+                newest = max([newest, *(row[field] for row in rows)])
+        return newest
+
+    async def _writes(self, floor: dt.datetime) -> list[_Write]:
+        # A record has no write time until it is written for the first time after its creation.
+        changed = [
+            "OR",
+            ["write_date", ">=", floor],
+            [["write_date", "=", None], ["create_date", ">=", floor]],
+        ]
+        stamps = ["write_date", "create_date"]
+        try:
+            # A shop of another type is fed by a module of Tryton itself; its sales are not ours.
+            ours = [changed, ["web_shop", "!=", None], ["web_shop.type", "=", None]]
+            writes = [
+                _Write(row["write_date"] or row["create_date"], f"sale {row['id']}", (row["id"],))
+                for row in await self._search(SALE, ours, stamps)
+            ]
+            for row in await self._search(SHIPMENT, changed, [*stamps, "outgoing_moves.sale"]):
+                sales = dict.fromkeys(
+                    move["sale"] for move in row["outgoing_moves."] if move["sale"] is not None
+                )
+                if sales:
+                    at = row["write_date"] or row["create_date"]
+                    writes.append(_Write(at, f"shipment {row['id']}", tuple(sales)))
+        except (KeyError, TypeError) as error:
+            raise ContractBroken(SYSTEM, _OPERATION, f"the answer lacks something ({error!r})") from error
+        return writes
+
+    async def _search(
+        self,
+        model: str,
+        domain: list[Any],
+        fields: list[str],
+        *,
+        limit: int | None = None,
+        order: list[list[str]] | None = None,
+    ) -> list[dict[str, Any]]:
+        rows = await self._rpc.call(
+            _OPERATION, f"model.{model}.search_read", domain, 0, limit, order, fields, writes=False
+        )
+        if not isinstance(rows, list):
+            raise ContractBroken(SYSTEM, _OPERATION, "the answer is no list", str(rows))
+        return rows
+
+
+def _parse(cursor: str) -> _Cursor:
+    try:
+        return _Cursor.model_validate(json.loads(cursor))
+    except (ValueError, ValidationError) as error:
+        raise Rejected(
+            SYSTEM,
+            _OPERATION,
+            f"the cursor {cursor[:80]!r} is not of this feed; start again without one",
+            "cursor_unknown",
+        ) from error

@@ -1,0 +1,180 @@
+"""From Tryton's records to ``ErpOrder``. Pure."""
+
+from collections import defaultdict
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Final
+
+from adapters.errors import ContractBroken
+from adapters.tryton.amounts import taxes_of
+from adapters.tryton.records import LineRecord, MoveRecord, SaleRecord, ShipmentRecord
+from adapters.tryton.translate import is_rounding, real_tax
+from domain.erp_order import (
+    ErpLine,
+    ErpOrder,
+    ErpOrderState,
+    ErpShipment,
+    ErpShipmentState,
+    ShipmentLine,
+    TaxAmount,
+)
+
+SHIPMENT_STATES: Final = {
+    "draft": ErpShipmentState.WAITING,
+    "waiting": ErpShipmentState.WAITING,
+    "assigned": ErpShipmentState.RESERVED,
+    "picked": ErpShipmentState.PICKED,
+    "packed": ErpShipmentState.PACKED,
+    "shipped": ErpShipmentState.SHIPPED,
+    "done": ErpShipmentState.SHIPPED,
+    "cancelled": ErpShipmentState.CANCELED,
+}
+
+
+def read_order(sale: SaleRecord) -> ErpOrder:
+    """The sale in the words of this project."""
+    return ErpOrder(
+        key=sale.key,
+        erp_id=str(sale.id),
+        number=sale.number or str(sale.id),
+        state=_state(sale),
+        currency=sale.currency.code,
+        total=sale.total_amount,
+        taxes=tuple(
+            TaxAmount(code=code, amount=amount) for code, amount in sorted(tax_amounts(sale).items())
+        ),
+        lines=_lines(sale),
+        shipments=_shipments(sale),
+    )
+
+
+def tax_amounts(sale: SaleRecord) -> dict[str, Decimal]:
+    """Tax by code, a rounding tax counted to its real one.
+
+    Tryton tells the sum only; the parts are computed as it computes them, and a sum that differs all the same (say,
+    taxes rounded per document) stands under the code ``unexplained`` so that no comparison misses it.
+    """
+    amounts: dict[str, Decimal] = defaultdict(Decimal)
+    for line in sale.order_lines:
+        taxes = {tax.id: tax.line_tax() for tax in line.taxes}
+        price = line.unit_price or Decimal(0)
+        for tax, amount in taxes_of(line.units, price, tuple(taxes.values()), sale.currency.rounding).items():
+            amounts[real_tax(taxes[tax].code)] += amount
+    unexplained = sale.tax_amount - sum(amounts.values(), Decimal(0))
+    if unexplained:
+        amounts["unexplained"] = unexplained
+    return dict(amounts)
+
+
+def _state(sale: SaleRecord) -> ErpOrderState:
+    match sale.state:
+        case "draft" | "quotation" | "confirmed":
+            return ErpOrderState.DRAFT
+        case "cancelled":
+            return ErpOrderState.CANCELED
+        case "processing" | "done":
+            if is_canceled(sale):
+                return ErpOrderState.CANCELED
+            return ErpOrderState.DONE if sale.state == "done" else ErpOrderState.ACCEPTED
+        case unknown:
+            raise ContractBroken("tryton", "read sale", f"sale {sale.id} is in an unknown state {unknown!r}")
+
+
+def is_canceled(sale: SaleRecord) -> bool:
+    """Whether nothing is left to ship or to invoice because all of it was canceled.
+
+    Tryton has no state for that: a sale whose canceled shipments and invoices were all ignored ends as *done*.
+    """
+    if sale.state == "cancelled":
+        return True
+    moves = [move for line in sale.order_lines for move in line.all_moves()]
+    return (
+        bool(moves or sale.invoices)
+        and all(move.state == "cancelled" for move in moves)
+        and all(invoice.state == "cancelled" for invoice in sale.invoices)
+        and sale.shipment_state == "none"
+        and sale.invoice_state == "none"
+    )
+
+
+def _lines(sale: SaleRecord) -> tuple[ErpLine, ...]:
+    units: dict[tuple[str, str, str | None], Decimal] = defaultdict(Decimal)
+    for line in sale.order_lines:
+        if line.product is not None and not is_rounding(line.note):
+            line_id, warehouse = line.origin
+            units[line_id, line.product.code or str(line.product.id), warehouse] += line.units
+    return tuple(
+        ErpLine(line_id=line_id, product=product, warehouse=warehouse, quantity=max(0, int(quantity)))
+        for (line_id, product, warehouse), quantity in units.items()
+    )
+
+
+def _shipments(sale: SaleRecord) -> tuple[ErpShipment, ...]:
+    content: dict[int, dict[str, int]] = {shipment.id: {} for shipment in sale.shipments}
+    # Whole kits are counted as their last component comes along, so shipments are walked in the order they left.
+    order = sorted(sale.shipments, key=lambda s: (s.state != "done", s.effective_date or date.max, s.id))
+    for line in sale.order_lines:
+        counted = _kits(line, order) if line.components else _units(line.moves, sale.shipments)
+        for shipment, quantity in counted.items():
+            if quantity:
+                lines = content[shipment]
+                lines[line.origin[0]] = lines.get(line.origin[0], 0) + quantity
+    return tuple(_shipment(shipment, content[shipment.id]) for shipment in sale.shipments)
+
+
+def _units(moves: tuple[MoveRecord, ...], shipments: tuple[ShipmentRecord, ...]) -> dict[int, int]:
+    """Units by shipment. A canceled move counts only in a canceled shipment, as what it would have held."""
+    canceled = {shipment.id: shipment.state == "cancelled" for shipment in shipments}
+    units: dict[int, int] = defaultdict(int)
+    for move in moves:
+        shipment = move.shipment_id
+        if shipment in canceled and (canceled[shipment] or move.state != "cancelled"):
+            units[shipment] += int(move.quantity)
+    return units
+
+
+def _kits(line: LineRecord, shipments: list[ShipmentRecord]) -> dict[int, int]:
+    """Whole kits by shipment: complete with this shipment, less complete before it."""
+    per_kit = {
+        component.id: Decimal(str(component.quantity or 0)) / line.units
+        for component in line.components
+        if component.quantity and line.units
+    }
+    if not per_kit:
+        return {}
+    by_component = {c.id: _units(c.moves, tuple(shipments)) for c in line.components if c.id in per_kit}
+    gone: dict[int, int] = defaultdict(int)
+    kits: dict[int, int] = {}
+    for shipment in shipments:
+        base = defaultdict(int) if shipment.state == "cancelled" else gone
+        before = min(int(base[component] / per_kit[component]) for component in per_kit)
+        held = {
+            component: base[component] + by_component[component].get(shipment.id, 0) for component in per_kit
+        }
+        kits[shipment.id] = min(int(held[component] / per_kit[component]) for component in per_kit) - before
+        if shipment.state != "cancelled":
+            gone.update(held)
+    return kits
+
+
+def _shipment(shipment: ShipmentRecord, lines: dict[str, int]) -> ErpShipment:
+    state = SHIPMENT_STATES.get(shipment.state)
+    if state is None:
+        raise ContractBroken(
+            "tryton", "read sale", f"shipment {shipment.number} is in an unknown state {shipment.state!r}"
+        )
+    left = shipment.effective_date if state is ErpShipmentState.SHIPPED else None
+    carrier = shipment.carrier.party.code if shipment.carrier and shipment.carrier.party else None
+    return ErpShipment(
+        shipment_id=str(shipment.id),
+        number=shipment.number or str(shipment.id),
+        warehouse=shipment.warehouse.code or str(shipment.warehouse.id),
+        state=state,
+        lines=tuple(
+            ShipmentLine(line_id=line_id, quantity=quantity) for line_id, quantity in sorted(lines.items())
+        ),
+        carrier=carrier,
+        tracking_number=shipment.reference or None,
+        # Tryton keeps the day only.
+        shipped_at=datetime.combine(left, time(), UTC) if left else None,
+    )

@@ -1,0 +1,230 @@
+"""Tryton's records as they must come back: ``SALE_FIELDS`` names all that is read of a sale in one call."""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from adapters.errors import ContractBroken
+from adapters.tryton.amounts import LineTax
+from adapters.tryton.translate import PlannedLine, read_note
+from domain.order import OrderKey
+
+SHIPMENT: Final = "stock.shipment.out"
+_MOVE: Final = ("state", "quantity", "shipment")
+SALE_FIELDS: Final = (
+    *(
+        "number",
+        "state",
+        "web_id",
+        "web_shop.name",
+        "party",
+        "invoice_address",
+        "shipment_address",
+        "carrier",
+    ),
+    *("comment", "total_amount", "tax_amount", "shipment_state", "invoice_state"),
+    *("currency.code", "currency.rounding", "warehouse.code"),
+    *(
+        "lines.type",
+        "lines.product.code",
+        "lines.product.type",
+        "lines.quantity",
+        "lines.unit_price",
+        "lines.note",
+    ),
+    *(f"lines.taxes.{name}" for name in ("description", "type", "rate", "amount", "sequence")),
+    *(f"lines.moves.{name}" for name in _MOVE),
+    *("lines.moves_ignored", "lines.moves_recreated"),
+    "lines.components.quantity",
+    *(f"lines.components.moves.{name}" for name in _MOVE),
+    *("lines.components.moves_ignored", "lines.components.moves_recreated"),
+    *("shipments.number", "shipments.state", "shipments.warehouse.code", "shipments.reference"),
+    *("shipments.effective_date", "shipments.carrier.party.code", "shipments._timestamp"),
+    *("invoices.state", "invoices.number"),
+    "invoices_ignored",
+)
+SHIPPABLE: Final = frozenset({"goods", "assets", "kit"})
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    id: int
+
+
+class CodeRecord(_Record):
+    """A record of which only the code matters."""
+
+    code: str | None = None
+
+
+class ShopRecord(_Record):
+    """A web shop; its name is the channel."""
+
+    name: str
+
+
+class CurrencyRecord(_Record):
+    """A currency and its smallest unit."""
+
+    code: str
+    rounding: Decimal
+
+
+class ProductRecord(CodeRecord):
+    """A product."""
+
+    type: str
+
+
+class TaxRecord(_Record):
+    """A tax; its code is kept in ``description``."""
+
+    description: str
+    type: str
+    rate: Decimal | None = None
+    amount: Decimal | None = None
+    sequence: int | None = None
+
+    def line_tax(self) -> LineTax:
+        """As the arithmetic takes it."""
+        fixed = self.type == "fixed"
+        return LineTax(
+            id=self.id,
+            code=self.description,
+            rate=None if fixed else self.rate,
+            amount=self.amount if fixed else None,
+            sequence=self.sequence,
+        )
+
+
+class MoveRecord(_Record):
+    """Units of a product on their way to the customer."""
+
+    state: str
+    quantity: float
+    shipment: str | None = None
+
+    @property
+    def shipment_id(self) -> int | None:
+        """The customer shipment it is in."""
+        model, _, number = (self.shipment or "").partition(",")
+        return int(number) if model == SHIPMENT else None
+
+
+class _Movable(_Record):
+    """What has moves: a sale line, or a component of a kit."""
+
+    quantity: float | None = None
+    moves: tuple[MoveRecord, ...] = Field(default=(), alias="moves.")
+    moves_ignored: tuple[int, ...] = ()
+    moves_recreated: tuple[int, ...] = ()
+
+    def unhandled(self) -> Iterator[int]:
+        """Canceled moves of which nobody has said yet what shall become of them."""
+        settled = {*self.moves_ignored, *self.moves_recreated}
+        return (move.id for move in self.moves if move.state == "cancelled" and move.id not in settled)
+
+
+class LineRecord(_Movable):
+    """A sale line."""
+
+    type: str
+    product: ProductRecord | None = Field(default=None, alias="product.")
+    unit_price: Decimal | None = None
+    note: str | None = None
+    taxes: tuple[TaxRecord, ...] = Field(default=(), alias="taxes.")
+    components: tuple[_Movable, ...] = Field(default=(), alias="components.")
+
+    @property
+    def units(self) -> Decimal:
+        """Ordered units, exactly."""
+        return Decimal(str(self.quantity or 0))
+
+    @property
+    def origin(self) -> tuple[str, str | None]:
+        """Storefront line and warehouse; a line that people added at the ERP is named after its own id."""
+        return read_note(self.note) or (f"erp:{self.id}", None)
+
+    def all_moves(self) -> tuple[MoveRecord, ...]:
+        """Its own and its components' moves."""
+        return (*self.moves, *(move for component in self.components for move in component.moves))
+
+    def planned(self) -> PlannedLine:
+        """As a plan would have it."""
+        product = self.product.id if self.product else 0
+        taxes = frozenset(tax.id for tax in self.taxes)
+        return PlannedLine(product, self.units, self.unit_price or Decimal(0), taxes, self.note or "")
+
+
+class CarrierRecord(_Record):
+    """A carrier; its party's code is its own."""
+
+    party: CodeRecord | None = Field(default=None, alias="party.")
+
+
+class ShipmentRecord(_Record):
+    """A customer shipment. ``reference`` holds the tracking number."""
+
+    number: str | None = None
+    state: str
+    warehouse: CodeRecord = Field(alias="warehouse.")
+    reference: str | None = None
+    effective_date: date | None = None
+    carrier: CarrierRecord | None = Field(default=None, alias="carrier.")
+    timestamp: str | None = Field(default=None, alias="_timestamp")
+    """Given back to Tryton to have a write refused where the shipment changed in between."""
+
+
+class InvoiceRecord(_Record):
+    """An invoice of the sale."""
+
+    state: str
+    number: str | None = None
+
+
+class SaleRecord(_Record):
+    """A sale with all that belongs to it."""
+
+    number: str | None = None
+    state: str
+    web_id: str
+    web_shop: ShopRecord = Field(alias="web_shop.")
+    party: int
+    invoice_address: int | None = None
+    shipment_address: int | None = None
+    carrier: int | None = None
+    comment: str | None = None
+    total_amount: Decimal
+    tax_amount: Decimal
+    shipment_state: str
+    invoice_state: str
+    currency: CurrencyRecord = Field(alias="currency.")
+    warehouse: CodeRecord | None = Field(default=None, alias="warehouse.")
+    lines: tuple[LineRecord, ...] = Field(default=(), alias="lines.")
+    shipments: tuple[ShipmentRecord, ...] = Field(default=(), alias="shipments.")
+    invoices: tuple[InvoiceRecord, ...] = Field(default=(), alias="invoices.")
+    invoices_ignored: tuple[int, ...] = ()
+
+    @property
+    def key(self) -> OrderKey:
+        """Whose order it is."""
+        return OrderKey(channel=self.web_shop.name, external_id=self.web_id)
+
+    @property
+    def order_lines(self) -> tuple[LineRecord, ...]:
+        """Lines that charge something; titles and comments are none."""
+        return tuple(line for line in self.lines if line.type == "line")
+
+
+def read_record(raw: Any) -> SaleRecord:
+    """Raises ContractBroken where Tryton's answer is not a sale as asked for."""
+    try:
+        return SaleRecord.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ContractBroken("tryton", "read sale", f"{where}: {first['msg']}", str(raw)) from error

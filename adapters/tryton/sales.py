@@ -1,0 +1,65 @@
+"""Reads sales of Tryton, and makes the calls on them that several parts need."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from adapters.errors import ContractBroken
+from adapters.tryton.records import SALE_FIELDS, SaleRecord, read_record
+from adapters.tryton.rpc import SYSTEM, TrytonRpc
+from domain.order import OrderKey
+
+SALE: Final = "sale.sale"
+
+
+class Sales:
+    """Sales that belong to a web shop."""
+
+    def __init__(self, rpc: TrytonRpc) -> None:
+        self._rpc = rpc
+
+    async def find(self, key: OrderKey) -> SaleRecord | None:
+        """The sale of an order; Tryton lets there be one only."""
+        found = await self._search([["web_shop.name", "=", key.channel], ["web_id", "=", key.external_id]])
+        return found[0] if found else None
+
+    async def get(self, sale: int) -> SaleRecord:
+        """A sale by its id. Raises ContractBroken where it is gone."""
+        found = await self._search([["id", "=", sale]])
+        if not found:
+            raise ContractBroken(SYSTEM, "read sale", f"sale {sale} is gone")
+        return found[0]
+
+    async def get_many(self, sales: Sequence[int]) -> list[SaleRecord]:
+        """Those of these sales that are there and belong to a web shop, in one call."""
+        if not sales:
+            return []
+        return await self._search(
+            [["id", "in", list(sales)], ["web_shop", "!=", None], ["web_id", "!=", None]]
+        )
+
+    async def press(self, sale: int, button: str, **options: Any) -> None:
+        """Press a button of the sale form, such as ``quote``."""
+        await self._rpc.call(f"{button} sale", f"model.{SALE}.{button}", [sale], writes=True, **options)
+
+    async def run_wizard(
+        self, name: str, record: tuple[str, int], form: str, values: dict[str, Any], step: str
+    ) -> None:
+        """Run one step of a Tryton wizard on a record, its form filled with ``values``."""
+        model, number = record
+        context = {"active_model": model, "active_id": number, "active_ids": [number]}
+        operation = f"run {name}"
+        begun = await self._rpc.call(operation, f"wizard.{name}.create", writes=True, context=context)
+        if not isinstance(begun, list) or not begun:
+            raise ContractBroken(SYSTEM, operation, "the wizard did not begin", str(begun))
+        await self._rpc.call(
+            operation, f"wizard.{name}.execute", begun[0], {form: values}, step, writes=True, context=context
+        )
+        await self._rpc.call(operation, f"wizard.{name}.delete", begun[0], writes=True, context=context)
+
+    async def _search(self, domain: list[Any]) -> list[SaleRecord]:
+        rows = await self._rpc.call(
+            "read sale", f"model.{SALE}.search_read", domain, 0, None, None, list(SALE_FIELDS), writes=False
+        )
+        if not isinstance(rows, list):
+            raise ContractBroken(SYSTEM, "read sale", "the answer is no list", str(rows))
+        return [read_record(row) for row in rows]

@@ -1,0 +1,154 @@
+"""Brings an order into Tryton, from wherever an earlier try left it.
+
+nothing -> draft -> quotation -> (amounts compared) -> confirmed -> processing -> shipments at their warehouses
+"""
+
+from typing import Final
+
+from adapters.errors import ContractBroken, Rejected
+from adapters.tryton.parties import PartyBook
+from adapters.tryton.reading import read_order, tax_amounts
+from adapters.tryton.records import SaleRecord
+from adapters.tryton.references import ReferenceBook
+from adapters.tryton.rpc import SYSTEM, TrytonRpc
+from adapters.tryton.sales import SALE, Sales
+from adapters.tryton.shipments import Allocation
+from adapters.tryton.translate import SalePlan, plan_sale, require_equal
+from domain.erp_order import ErpOrder, SalesOrder
+
+_OPEN: Final = frozenset({"draft", "quotation", "confirmed"})
+_STEPS: Final = 8
+_STOCK_WARNING: Final = "stock_quantity_warning_"
+
+
+class Submission:
+    """Submits orders. ``backorder`` says whether what is not in stock is sold all the same."""
+
+    def __init__(
+        self,
+        rpc: TrytonRpc,
+        sales: Sales,
+        references: ReferenceBook,
+        allocation: Allocation,
+        *,
+        backorder: bool,
+    ) -> None:
+        self._rpc = rpc
+        self._sales = sales
+        self._references = references
+        self._parties = PartyBook(rpc, references)
+        self._allocation = allocation
+        self._backorder = backorder
+
+    async def submit(self, order: SalesOrder) -> ErpOrder:
+        """See ``ErpPort.submit_order``."""
+        try:
+            return await self._submit(order)
+        except Rejected:
+            # Whatever was wrong is mended at the ERP: look at it anew next time.
+            self._references.forget()
+            raise
+
+    async def _submit(self, order: SalesOrder) -> ErpOrder:
+        sale = await self._sales.find(order.key)
+        if sale is None or sale.state in _OPEN:
+            sale = await self._entered(order, sale)
+            sale = await self._advanced(order, sale)
+        if sale.state == "cancelled":
+            return read_order(sale)
+        _compare(order, sale)
+        return read_order(await self._allocation.align(sale))
+
+    async def _entered(self, order: SalesOrder, left: SaleRecord | None) -> SaleRecord:
+        """A sale with exactly the order's content; what an earlier try left with another content is replaced."""
+        references = await self._references.of_order(order)
+        plan = plan_sale(order, await self._parties.of_order(order), references)
+        if left is not None:
+            if _same(left, plan):
+                return left
+            await self._remove(left)
+        try:
+            await self._rpc.call("create sale", f"model.{SALE}.create", [plan.values], writes=True)
+        except Rejected:
+            # Tryton keeps web shop and web id unique: somebody else may have entered the order just now.
+            if (sale := await self._sales.find(order.key)) is not None:
+                return sale
+            raise
+        sale = await self._sales.find(order.key)
+        if sale is None:
+            raise ContractBroken(SYSTEM, "create sale", f"order {order.key} was created and is not there")
+        return sale
+
+    async def _advanced(self, order: SalesOrder, sale: SaleRecord) -> SaleRecord:
+        """The sale confirmed and processed; amounts are compared when Tryton has quoted it, before it binds."""
+        for _ in range(_STEPS):
+            match sale.state:
+                case "draft":
+                    button = "quote"
+                case "quotation":
+                    await self._compare_or_remove(order, sale)
+                    button = "confirm"
+                case "confirmed":
+                    # Confirm processes too, but answers as if all were well when that fails: here it tells why.
+                    await self._compare_or_remove(order, sale)
+                    button = "process"
+                case _:
+                    return sale
+            before = sale.state
+            try:
+                await self._press(sale, button)
+            except Rejected:
+                sale = await self._sales.get(sale.id)
+                if sale.state == before:
+                    raise
+            else:
+                sale = await self._sales.get(sale.id)
+        raise ContractBroken(SYSTEM, "process sale", f"sale {sale.number} stays {sale.state}", str(sale))
+
+    async def _press(self, sale: SaleRecord, button: str) -> None:
+        """Press a button of the sale.
+
+        The only warning that is acknowledged is that of missing stock. The storefront has sold the goods already; to
+        refuse the order here would not unsell them, so Tryton is to hold it and ship as stock arrives (backorder).
+        """
+        try:
+            await self._sales.press(sale.id, button, acknowledge=self._acknowledges)
+        except Rejected as error:
+            if error.cause == "erp_warning" and not self._backorder and "stock" in error.reason.lower():
+                raise Rejected(SYSTEM, f"{button} sale", error.reason, "out_of_stock") from error
+            raise
+
+    def _acknowledges(self, warning: str) -> bool:
+        return self._backorder and warning.startswith(_STOCK_WARNING)
+
+    async def _compare_or_remove(self, order: SalesOrder, sale: SaleRecord) -> None:
+        """Nothing of a refused order stays in the ERP, so that a mended one starts clean."""
+        try:
+            _compare(order, sale)
+        except Rejected:
+            await self._remove(sale)
+            raise
+
+    async def _remove(self, sale: SaleRecord) -> None:
+        if sale.state != "draft":
+            await self._sales.press(sale.id, "draft")
+        await self._rpc.call("delete draft sale", f"model.{SALE}.delete", [sale.id], writes=True)
+
+
+def _compare(order: SalesOrder, sale: SaleRecord) -> None:
+    if sale.currency.code != order.currency:
+        reason = f"order {order.number} is in {order.currency}, the ERP holds it in {sale.currency.code}"
+        raise Rejected(SYSTEM, "compare amounts", reason, "amounts_differ")
+    require_equal(order, sale.total_amount, tax_amounts(sale), "the ERP says")
+
+
+def _same(sale: SaleRecord, plan: SalePlan) -> bool:
+    """Whether what an earlier try left is what we would enter now."""
+    values = plan.values
+    header = (sale.party, sale.invoice_address, sale.shipment_address, sale.carrier, sale.comment)
+    warehouse = sale.warehouse.id if sale.warehouse else None
+    wanted = tuple(
+        values[name] for name in ("party", "invoice_address", "shipment_address", "carrier", "comment")
+    )
+    held = sorted((line.planned() for line in sale.order_lines), key=str)
+    return header == wanted and warehouse == values["warehouse"] and held == sorted(plan.lines, key=str)

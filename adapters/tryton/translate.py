@@ -1,0 +1,311 @@
+"""From ``SalesOrder`` to the sale that Tryton is to hold. Pure: ids were looked up before.
+
+Tryton computes net and tax itself, so ``plan_sale`` chooses unit prices and, where a tax is a cent off, adds a line
+of the product TAX-ROUNDING: price zero, a quantity that is the number of cents, and a tax of a fixed cent on the same
+account as the real tax. What is off by more is no rounding and is refused.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from adapters.errors import Rejected
+from adapters.tryton.amounts import (
+    EndlessRounding,
+    LineTax,
+    PricedPart,
+    round_half_up,
+    split_for_net,
+    taxes_of,
+)
+from domain.erp_order import SalesLine, SalesLineKind, SalesOrder, TaxAmount
+from domain.model import Amount, Frozen
+
+ROUNDING_PRODUCT: Final = "TAX-ROUNDING"
+ROUNDING_SUFFIX: Final = "-ROUNDING"
+_OPERATION: Final = "translate order"
+_LINE_NOTE: Final = re.compile(
+    r"^Store line: (?P<line>.+?)(?:\nShips from: (?P<warehouse>.+))?$", re.MULTILINE
+)
+_ROUNDING_NOTE: Final = "Tax rounding: "
+
+
+class ProductReference(Frozen):
+    """A product as a sale line needs it."""
+
+    id: int
+    unit: int
+    ships: bool
+    """Goods and kits; a service is not shipped."""
+
+
+class WarehouseReference(Frozen):
+    """A warehouse and the two places in it that a shipment moves between."""
+
+    id: int
+    storage: int
+    output: int
+
+
+class PartyReference(Frozen):
+    """Who buys, and the addresses of this order."""
+
+    id: int
+    invoice_address: int
+    shipment_address: int
+    payment_term: int | None = None
+
+
+class References(Frozen):
+    """Ids in Tryton of everything that one order names."""
+
+    company: int
+    shop: int
+    currency: int
+    currency_step: Amount
+    products: dict[str, ProductReference]
+    taxes: dict[str, LineTax]
+    warehouses: dict[str, WarehouseReference]
+    carrier: int | None = None
+    price_list: int | None = None
+
+
+class PlannedLine(NamedTuple):
+    """A sale line to be; comparable with what Tryton holds."""
+
+    product: int
+    quantity: Decimal
+    unit_price: Decimal
+    taxes: frozenset[int]
+    note: str
+
+
+class SalePlan(Frozen):
+    """A sale to be: ``values`` for ``sale.sale.create``, and what it must come to."""
+
+    values: dict[str, Any]
+    lines: tuple[PlannedLine, ...]
+
+
+def line_note(line: SalesLine) -> str:
+    """What a sale line says of its origin, for people and for ``read_note``."""
+    return f"Store line: {line.line_id}" + (f"\nShips from: {line.warehouse}" if line.warehouse else "")
+
+
+def read_note(note: str | None) -> tuple[str, str | None] | None:
+    """Storefront line and warehouse of a sale line; None where the note is not ours."""
+    found = _LINE_NOTE.search(note or "")
+    return (found["line"], found["warehouse"]) if found else None
+
+
+def is_rounding(note: str | None) -> bool:
+    """Whether a sale line only brings a tax to the cent."""
+    return (note or "").startswith(_ROUNDING_NOTE)
+
+
+def real_tax(code: str) -> str:
+    """The tax that a tax code counts to: ``VAT-20-ROUNDING`` counts to ``VAT-20``."""
+    return code.removesuffix(ROUNDING_SUFFIX)
+
+
+def plan_sale(order: SalesOrder, party: PartyReference, references: References) -> SalePlan:
+    """The sale that comes to the order's amounts to the cent, tax by tax.
+
+    Raises Rejected with cause ``amounts_differ``, the difference named, where that cannot be.
+    """
+    check_sums(order)
+    lines: list[tuple[PlannedLine, dict[str, Any]]] = []
+    missing: dict[str, Decimal] = defaultdict(Decimal)
+    for line in order.lines:
+        if line.quantity == 0 and not line.net and not any(tax.amount for tax in line.taxes):
+            continue
+        parts = _parts(line, references.currency_step)
+        lines += [_sale_line(line, part, references) for part in parts]
+        for code, cents in _missing_tax(line, references).items():
+            missing[code] += cents
+    for code, difference in sorted(missing.items()):
+        if difference:
+            lines.append(_rounding_line(code, difference, references))
+    ships = any(references.products[line.product].ships for line in order.lines if line.quantity)
+    main = main_warehouse(order)
+    values: dict[str, Any] = {
+        "company": references.company,
+        "web_shop": references.shop,
+        "web_id": order.key.external_id,
+        "reference": order.number,
+        "description": f"Order {order.number} of {order.key.channel}",
+        "party": party.id,
+        "invoice_address": party.invoice_address,
+        "shipment_address": party.shipment_address,
+        "payment_term": party.payment_term,
+        "currency": references.currency,
+        "warehouse": references.warehouses[main].id if main else None,
+        "price_list": references.price_list,
+        "carrier": references.carrier if ships else None,
+        # Delivery is a line of the order with the price that the buyer was told; Tryton shall not add its own.
+        "shipment_cost_method": None,
+        # One invoice for the whole order: over partial invoices a tax would split into cents.
+        "invoice_method": "order",
+        "shipment_method": "order",
+        "comment": order_comment(order),
+    }
+    values["lines"] = [
+        ["create", [{**line, "sequence": number} for number, (_, line) in enumerate(lines, 1)]]
+    ]
+    return SalePlan(values=values, lines=tuple(planned for planned, _ in lines))
+
+
+def main_warehouse(order: SalesOrder) -> str | None:
+    """The warehouse that ships most units; a sale of Tryton has one, shipments are split off afterwards."""
+    units: dict[str, int] = defaultdict(int)
+    for line in order.lines:
+        if line.warehouse:
+            units[line.warehouse] += line.quantity
+    return min(units, key=lambda code: (-units[code], code)) if units else None
+
+
+def order_comment(order: SalesOrder) -> str:
+    """What people at the ERP should know: instructions, how it is paid, where it came from."""
+    paid = [f"Paid by {payment.method}: {payment.amount} {order.currency}" for payment in order.payments]
+    origin = f"Placed {order.placed_at:%Y-%m-%d %H:%M} UTC; mapping {order.mapping_version}"
+    return "\n".join([*([order.instructions] if order.instructions else []), *paid, origin])
+
+
+def check_sums(order: SalesOrder) -> None:
+    """The order's lines must come to its total and to its taxes. Raises Rejected, cause ``amounts_differ``."""
+    by_code = sum_taxes(tax for line in order.lines for tax in line.taxes)
+    net = sum((line.net for line in order.lines), Decimal(0))
+    require_equal(order, net + sum(by_code.values(), Decimal(0)), by_code, "its lines come to")
+
+
+def sum_taxes(taxes: Iterable[TaxAmount]) -> dict[str, Decimal]:
+    """Amounts by code."""
+    amounts: dict[str, Decimal] = defaultdict(Decimal)
+    for tax in taxes:
+        amounts[tax.code] += tax.amount
+    return dict(amounts)
+
+
+def require_equal(order: SalesOrder, total: Decimal, taxes: dict[str, Decimal], who: str) -> None:
+    """Compare an order's total and each tax with what ``who`` says. Raises Rejected, cause ``amounts_differ``."""
+    expected = sum_taxes(order.taxes)
+    differences = [
+        f"tax {code}: the store says {expected.get(code, Decimal(0))}, {who} {taxes.get(code, Decimal(0))}"
+        for code in sorted(expected.keys() | taxes.keys())
+        if expected.get(code, Decimal(0)) != taxes.get(code, Decimal(0))
+    ]
+    if order.total != total:
+        off = total - order.total
+        differences.insert(0, f"total: the store says {order.total}, {who} {total}, a difference of {off}")
+    if differences:
+        raise Rejected(
+            "tryton", _OPERATION, f"order {order.number}: " + "; ".join(differences), "amounts_differ"
+        )
+
+
+def _parts(line: SalesLine, step: Decimal) -> tuple[PricedPart, ...]:
+    if line.quantity == 0:
+        raise _differ(f"line {line.line_id} ({line.product}) has no units but costs {line.net}")
+    if line.net % step:
+        raise _differ(
+            f"line {line.line_id} ({line.product}): net {line.net} is finer than the currency's {step}"
+        )
+    return split_for_net(line.quantity, line.net, step)
+
+
+def _line_taxes(line: SalesLine, references: References) -> list[LineTax]:
+    return [references.taxes[code] for code in dict.fromkeys(tax.code for tax in line.taxes)]
+
+
+def _sale_line(
+    line: SalesLine, part: PricedPart, references: References
+) -> tuple[PlannedLine, dict[str, Any]]:
+    product = references.products[line.product]
+    taxes = [tax.id for tax in _line_taxes(line, references)]
+    note = line_note(line)
+    values = _line_values(product, part.quantity, part.unit_price, taxes, note)
+    values["description"] = line.description or None
+    planned = PlannedLine(product.id, Decimal(part.quantity), part.unit_price, frozenset(taxes), note)
+    return planned, values
+
+
+def _missing_tax(line: SalesLine, references: References) -> dict[str, Decimal]:
+    """What the store's tax has over Tryton's, by code. Raises Rejected where that is not rounding."""
+    step = references.currency_step
+    taxes = _line_taxes(line, references)
+    foretold: dict[int, Decimal] = defaultdict(Decimal)
+    try:
+        for part in _parts(line, step):
+            for number, amount in taxes_of(part.quantity, part.unit_price, taxes, step).items():
+                foretold[number] += amount
+    except EndlessRounding as error:
+        raise _differ(
+            f"line {line.line_id} ({line.product}): its taxes are too small for the ERP to round; enter it by hand"
+        ) from error
+    missing = {}
+    for code, amount in sum_taxes(line.taxes).items():
+        tax = references.taxes[code]
+        exact = round_half_up(line.net * (tax.rate or Decimal(0)), step)
+        if abs(amount - exact) > step:
+            raise _differ(
+                f"line {line.line_id} ({line.product}): the store charges {amount} of {code} on {line.net}, the ERP's "
+                f"rate gives {exact}; a difference of {amount - exact} is more than rounding"
+            )
+        missing[code] = amount - foretold[tax.id]
+    return missing
+
+
+def _rounding_line(
+    code: str, difference: Decimal, references: References
+) -> tuple[PlannedLine, dict[str, Any]]:
+    rounding, product = (
+        references.taxes.get(code + ROUNDING_SUFFIX),
+        references.products.get(ROUNDING_PRODUCT),
+    )
+    cent = (rounding.amount if rounding else None) or Decimal(0)
+    if rounding is None or product is None or not cent or difference % cent:
+        raise Rejected(
+            "tryton",
+            _OPERATION,
+            f"the store's {code} is {difference:+} off the ERP's; to book that, the ERP needs a salable service "
+            f"{ROUNDING_PRODUCT} and a tax {code}{ROUNDING_SUFFIX} of a fixed cent",
+            "tax_unknown",
+        )
+    cents = int(difference / cent)
+    note = f"{_ROUNDING_NOTE}{code} {difference:+}"
+    planned = PlannedLine(product.id, Decimal(cents), Decimal(0), frozenset({rounding.id}), note)
+    return planned, _line_values(product, cents, Decimal(0), [rounding.id], note)
+
+
+def _line_values(
+    product: ProductReference, quantity: int, unit_price: Decimal, taxes: list[int], note: str
+) -> dict[str, Any]:
+    return {
+        "type": "line",
+        "product": product.id,
+        # Quantities are floats in Tryton's protocol; whole numbers of this size are exact in them.
+        "quantity": float(quantity),
+        "unit": product.unit,
+        "unit_price": unit_price,
+        "taxes": [["add", taxes]],
+        "note": note,
+    }
+
+
+def needed_codes(order: SalesOrder) -> tuple[set[str], set[str], set[str]]:
+    """Codes of the products, taxes and warehouses that ``plan_sale`` will look for, rounding included."""
+    products = {line.product for line in order.lines}
+    taxes = {tax.code for line in order.lines for tax in line.taxes}
+    warehouses = {line.warehouse for line in order.lines if line.warehouse}
+    return products, taxes, warehouses
+
+
+def is_goods(line: SalesLine) -> bool:
+    """Whether a line asks for goods rather than delivery."""
+    return line.kind is SalesLineKind.GOODS
+
+
+def _differ(reason: str) -> Rejected:
+    return Rejected("tryton", _OPERATION, reason, "amounts_differ")

@@ -1,0 +1,139 @@
+"""Writes the generated parts of ``docs/``: the settings and the mapping files as tables.
+
+``python -m config.documentation`` writes them anew, ``--check`` only says whether they are current. What stands
+outside the two marker lines of a page is written by hand and left alone.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import PydanticUndefined
+
+from config.mappings import MAPPINGS, load_mapping
+from config.ownership import load_ownership
+from config.settings import GROUPS, every_variable, variable
+
+DOCS = Path(__file__).parents[1] / "docs"
+BEGIN = "<!-- generated: begin (make docs) -->"
+END = "<!-- generated: end -->"
+
+
+class PageBroken(Exception):
+    """A page lacks its marker lines; the message names it."""
+
+
+def settings_tables() -> str:
+    """One table per group of settings: variable, default, meaning."""
+    names = {name for name, _ in every_variable()}
+    parts = []
+    for path, title, group in GROUPS:
+        rows = [
+            (
+                f"`{variable(*path, name)}`",
+                _default(field.default, required=field.is_required()),
+                field.description or "",
+            )
+            for name, field in group.model_fields.items()
+            if variable(*path, name) in names
+        ]
+        parts.append(f"## {title}\n\n" + _table(("Variable", "Default", "Meaning"), rows))
+    return "\n\n".join(parts)
+
+
+def mapping_tables() -> str:
+    """Every file of ``config/mappings`` as tables, and who owns which field."""
+    parts = [_mapping(path) for path in sorted(MAPPINGS.glob("*.toml"))]
+    rows = [
+        (entity, field, rule.owner.value, f"`{rule.write}`", f"`{rule.foreign}`")
+        for entity, fields in load_ownership().root.items()
+        for field, rule in fields.items()
+    ]
+    heads = ("Entity", "Field", "Owner", "How it is written", "A write by somebody else")
+    parts.append("## Who owns which field (`config/ownership.toml`)\n\n" + _table(heads, rows))
+    return "\n\n".join(parts)
+
+
+PAGES: Mapping[str, Callable[[], str]] = {"settings.md": settings_tables, "field-mapping.md": mapping_tables}
+"""Page of ``docs/`` -> what makes its generated part."""
+
+
+def render(page: str, docs: Path = DOCS) -> tuple[str, str]:
+    """A page as it is and as it should be. Raises PageBroken."""
+    text = (docs / page).read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise PageBroken(
+            f"docs/{page} lacks the line {BEGIN!r} or {END!r}; put them around the generated part"
+        )
+    return text, f"{before}{BEGIN}\n\n{PAGES[page]()}\n\n{END}{after}"
+
+
+def main(arguments: Sequence[str], docs: Path = DOCS) -> int:
+    """Write the pages, or with ``--check`` name those that are not current; the exit status says the same."""
+    stale = []
+    for page in PAGES:
+        text, wanted = render(page, docs)
+        if text != wanted:
+            stale.append(f"docs/{page}")
+            if "--check" not in arguments:
+                (docs / page).write_text(wanted, encoding="utf-8")
+    if "--check" in arguments and stale:
+        sys.stderr.write(f"not current: {', '.join(stale)}; run 'make docs'\n")
+        return 1
+    sys.stdout.write(f"{'wrote ' + ', '.join(stale) if stale else 'the generated docs are current'}\n")
+    return 0
+
+
+def _mapping(path: Path) -> str:
+    mapping = load_mapping(path)
+    facts = [
+        ("SKUs without an entry", "the same in the ERP" if mapping.sku_passthrough else "refused"),
+        ("Delivery is charged with the ERP product", f"`{mapping.shipping_product}`"),
+    ]
+    taxes = [(tax.title, f"{(tax.rate * 100).normalize():f} %", f"`{tax.erp_code}`") for tax in mapping.taxes]
+    companies = [
+        (f"`{key}`", f"`{company.party}`", company.price_list or "the party's own")
+        for key, company in mapping.companies.items()
+    ]
+    tables: list[tuple[str, tuple[str, ...], Iterable[Sequence[str]]]] = [
+        ("skus", ("Storefront SKU", "ERP product"), _pairs(mapping.skus)),
+        ("locations", ("Storefront location id", "ERP warehouse"), _pairs(mapping.locations)),
+        ("taxes", ("Storefront tax", "Rate", "ERP tax"), taxes),
+        ("payment_methods", ("Payment gateway", "ERP payment method"), _pairs(mapping.payment_methods)),
+        ("shipping_services", ("Shipping code", "ERP carrier"), _pairs(mapping.shipping_services)),
+        ("carriers", ("ERP carrier", "What the buyer sees"), _pairs(mapping.carriers)),
+        ("companies", ("B2B company id", "ERP party", "Price list"), companies),
+    ]
+    parts = [
+        f"## {mapping.name}\n\nFrom `config/mappings/{path.name}`.\n\n" + _table(("Rule", "Value"), facts)
+    ]
+    for name, heads, rows in tables:
+        listed = list(rows)
+        parts.append(f"### {name}\n\n" + (_table(heads, listed) if listed else "No entries."))
+    return "\n\n".join(parts)
+
+
+def _pairs(entries: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(f"`{key}`", f"`{value}`") for key, value in entries.items()]
+
+
+def _default(value: Any, *, required: bool) -> str:
+    if required or value is PydanticUndefined:
+        return "must be set"
+    if value is None:
+        return "none"
+    if hasattr(value, "get_secret_value"):
+        value = value.get_secret_value()
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,190 @@
+"""Whether storefront and ERP tell the same story, to the cent. Every difference has a name in plain words."""
+
+from collections import Counter, defaultdict
+from decimal import Decimal
+from enum import StrEnum
+
+from domain.capture import delivered_presentment, delivered_value
+from domain.erp_order import ErpOrder, ErpOrderState
+from domain.mapping import Mapping
+from domain.model import Amount, Frozen
+from domain.money import format_money
+from domain.order import Order, PaymentKind, PaymentStatus
+from domain.planning import map_taxes
+from domain.quantities import delivered_units, shipped_units
+
+_NOTHING = Decimal(0)
+_SIGNS = {PaymentKind.CAPTURE: 1, PaymentKind.SALE: 1, PaymentKind.REFUND: -1}
+
+
+class DifferenceUnit(StrEnum):
+    """What the numbers of a difference count."""
+
+    MONEY = "money"
+    UNITS = "units"
+
+
+class Difference(Frozen):
+    """One thing that the two sides tell differently."""
+
+    name: str
+    """Plain words, such as ``tax VAT-20``."""
+    storefront: Amount
+    erp: Amount
+    unit: DifferenceUnit = DifferenceUnit.MONEY
+    currency: str | None = None
+    """Of this difference alone, where it is not the order's."""
+
+    def sentence(self, currency: str) -> str:
+        """``tax VAT-20: store USD 3.33, ERP USD 3.34, difference USD -0.01``; ``currency`` is the order's."""
+        store, erp, gap = (
+            self._words(x, currency) for x in (self.storefront, self.erp, self.storefront - self.erp)
+        )
+        return f"{self.name}: store {store}, ERP {erp}, difference {gap}"
+
+    def _words(self, value: Decimal, currency: str) -> str:
+        return (
+            format_money(value, self.currency or currency)
+            if self.unit is DifferenceUnit.MONEY
+            else f"{value:f}"
+        )
+
+
+class BalanceReport(Frozen):
+    """The account of an order at its end, amounts in the order's currency."""
+
+    total: Amount
+    captured: Amount
+    """Taken, less refunded."""
+    delivered: Amount
+    """Value of what the ERP shipped."""
+    canceled: bool
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def balanced(self) -> bool:
+        """Nothing differs."""
+        return not self.differences
+
+
+def compare_orders(order: Order, erp: ErpOrder, mapping: Mapping) -> tuple[Difference, ...]:
+    """What the ERP tells differently: currency, total, tax by tax, units of each line. Raises Unmapped."""
+    found = []
+    if order.currency != erp.currency:
+        name = f"currency (store {order.currency}, ERP {erp.currency})"
+        found.append(Difference(name=name, storefront=order.total, erp=erp.total))
+    if order.total != erp.total:
+        found.append(Difference(name="total", storefront=order.total, erp=erp.total))
+    return (*found, *_tax_differences(order, erp, mapping), *_quantity_differences(order, erp))
+
+
+def check_closing(order: Order, erp: ErpOrder | None, mapping: Mapping) -> BalanceReport:
+    """Whether the order may close: totals agree, money taken is value delivered, the store knows all parcels.
+
+    A canceled order balances where nothing was shipped and no money is kept; its totals need not match where
+    both sides canceled. ``erp`` is None where the order never reached the ERP. Raises Unmapped.
+    """
+    canceled = order.canceled_at is not None
+    lines = {line.line_id for line in order.lines}
+    delivered = delivered_units(order, erp) if erp and not canceled else {}
+    # Units of a line that the order does not have are worth nothing; they are named as a difference below.
+    delivered = {line: units for line, units in delivered.items() if line in lines}
+    found = [*_presence_differences(order, erp)]
+    if erp and not canceled and erp.state is not ErpOrderState.CANCELED:
+        found += compare_orders(order, erp, mapping)
+    found += _parcel_differences(order, shipped_units(erp) if erp else {})
+    found += _money_differences(order, delivered, nothing_due=canceled or not erp)
+    return BalanceReport(
+        total=order.total,
+        captured=order.captured,
+        delivered=delivered_value(order, delivered) if erp and not canceled else _NOTHING,
+        canceled=canceled,
+        differences=tuple(found),
+    )
+
+
+def _tax_differences(order: Order, erp: ErpOrder, mapping: Mapping) -> tuple[Difference, ...]:
+    taxes = [tax for line in order.lines if line.current for tax in line.taxes]
+    taxes += [tax for charge in order.shipping for tax in charge.taxes]
+    store = map_taxes(taxes, mapping)
+    booked: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for tax in erp.taxes:
+        booked[tax.code] += tax.amount
+    return tuple(
+        Difference(name=f"tax {code}", storefront=store.get(code, _NOTHING), erp=booked.get(code, _NOTHING))
+        for code in sorted(store.keys() | booked.keys())
+        if store.get(code, _NOTHING) != booked.get(code, _NOTHING)
+    )
+
+
+def _quantity_differences(order: Order, erp: ErpOrder) -> tuple[Difference, ...]:
+    charges = {charge.charge_id for charge in order.shipping}
+    entered = Counter[str]()
+    for line in erp.lines:
+        if line.line_id not in charges:
+            entered[line.line_id] += line.quantity
+    ordered = Counter({line.line_id: line.current for line in order.lines})
+    return _unit_differences("units of", order, ordered, entered)
+
+
+def _parcel_differences(order: Order, shipped: dict[str, int]) -> tuple[Difference, ...]:
+    """What the store was told of parcels, beside what left; a canceled order must have neither."""
+    told = Counter[str]()
+    for fulfillment in order.fulfillments:
+        for part in fulfillment.lines:
+            told[part.line_id] += part.quantity
+    without_parcel = {line.line_id for line in order.lines if not line.requires_shipping} - shipped.keys()
+    for line in without_parcel:
+        del told[line]
+    found = _unit_differences("units shipped of", order, told, Counter(shipped))
+    if order.canceled_at is not None:
+        found += _unit_differences("units shipped though canceled of", order, Counter(), Counter(shipped))
+    return found
+
+
+def _unit_differences(
+    what: str, order: Order, store: Counter[str], erp: Counter[str]
+) -> tuple[Difference, ...]:
+    titles = {line.line_id: line.title for line in order.lines}
+    return tuple(
+        Difference(
+            name=f"{what} line {line} ({titles.get(line, 'unknown to the store')})",
+            storefront=Decimal(store[line]),
+            erp=Decimal(erp[line]),
+            unit=DifferenceUnit.UNITS,
+        )
+        for line in sorted(store.keys() | erp.keys())
+        if store[line] != erp[line]
+    )
+
+
+def _presence_differences(order: Order, erp: ErpOrder | None) -> tuple[Difference, ...]:
+    """Whether both sides have the order, or both gave it up."""
+    canceled = order.canceled_at is not None
+    if erp is None:
+        missing = Difference(name="order not in the ERP", storefront=order.total, erp=_NOTHING)
+        return () if canceled else (missing,)
+    if canceled == (erp.state is ErpOrderState.CANCELED):
+        return ()
+    if canceled:
+        return (Difference(name="order canceled in the store alone", storefront=_NOTHING, erp=erp.total),)
+    return (Difference(name="order canceled in the ERP alone", storefront=order.total, erp=_NOTHING),)
+
+
+def _money_differences(
+    order: Order, delivered: dict[str, int], *, nothing_due: bool
+) -> tuple[Difference, ...]:
+    """Money kept beside value delivered, in the currency it was taken in: no exchange rate rounds there."""
+    kept = sum(
+        (
+            p.presentment_amount * _SIGNS.get(p.kind, 0)
+            for p in order.payments
+            if p.status is PaymentStatus.SUCCESS
+        ),
+        _NOTHING,
+    )
+    due = _NOTHING if nothing_due else delivered_presentment(order, delivered)
+    if kept == due:
+        return ()
+    name = "money taken less refunds, beside the value delivered"
+    return (Difference(name=name, storefront=kept, erp=due, currency=order.presentment_currency),)

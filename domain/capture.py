@@ -1,0 +1,99 @@
+"""How much money may be taken: what was delivered is worth, and no more.
+
+Amounts to capture are cumulative per authorization ("capture up to"): said twice, they take nothing twice.
+"""
+
+from collections.abc import Mapping as MappingOf
+from decimal import Decimal
+
+from domain.model import Amount, Frozen
+from domain.money import proportion, share
+from domain.order import Order, OrderLine, Payment, PaymentKind, PaymentStatus, ShippingCharge
+from domain.quantities import QuantitiesBroken
+
+_NOTHING = Decimal(0)
+
+
+class CaptureStep(Frozen):
+    """Bring what is captured on an authorization up to an amount, in ``Order.presentment_currency``."""
+
+    authorization_id: str
+    capture_up_to: Amount
+
+
+def delivered_value(order: Order, delivered: MappingOf[str, int]) -> Decimal:
+    """What the delivered units (line -> units) are worth, tax included, in ``Order.currency``.
+
+    A line is worth its cumulative share, so that any sequence of parcels ends at ``order.total``. Delivery
+    charges, and lines that need no shipping, are delivered with the first unit that leaves. Units beyond a
+    line's current quantity (they came back and were refunded) are worth nothing.
+
+    Raises QuantitiesBroken where a line is not on the order.
+    """
+    for unknown in sorted(delivered.keys() - {line.line_id for line in order.lines}):
+        raise QuantitiesBroken(unknown, f"was delivered but is not on order {order.key}")
+    parcel_left = any(delivered.get(line.line_id, 0) for line in order.lines if line.requires_shipping)
+    units = {
+        line.line_id: line.current
+        if parcel_left and not line.requires_shipping
+        else min(delivered.get(line.line_id, 0), line.current)
+        for line in order.lines
+    }
+    value = sum(
+        (
+            share(_gross(order, line), units[line.line_id], line.current, order.currency)
+            for line in order.lines
+        ),
+        _NOTHING,
+    )
+    if any(delivered.values()) or not any(line.current for line in order.lines):
+        value += sum((_gross(order, charge) for charge in order.shipping), _NOTHING)
+    return value
+
+
+def delivered_presentment(order: Order, delivered: MappingOf[str, int]) -> Decimal:
+    """``delivered_value`` as the buyer pays it: in proportion, exactly ``presentment_total`` at the end."""
+    value = delivered_value(order, delivered)
+    if value >= order.total:
+        return order.presentment_total
+    return proportion(order.presentment_total, value, order.total, order.presentment_currency)
+
+
+def plan_captures(order: Order, delivered: MappingOf[str, int]) -> tuple[CaptureStep, ...]:
+    """The captures that bring the money taken up to the value delivered; none where there is nothing to take.
+
+    Sales (a gift card, a payment taken at once) count first. The rest is spread over the authorizations in
+    their order, on top of what each has captured, never above what it allows. Money that was refunded is not
+    taken again.
+    """
+    settled = [p for p in order.payments if p.status is PaymentStatus.SUCCESS]
+    voided = {p.parent_id for p in settled if p.kind is PaymentKind.VOID}
+    # A capture still on its way counts as taken: asking for it again could take it twice.
+    captures = [
+        p for p in order.payments if p.kind is PaymentKind.CAPTURE and p.status is not PaymentStatus.FAILED
+    ]
+    sales = [p for p in settled if p.kind is PaymentKind.SALE]
+    missing = delivered_presentment(order, delivered) - _presentment([*sales, *captures])
+    steps = []
+    for authorization in settled:
+        if authorization.kind is not PaymentKind.AUTHORIZATION or authorization.payment_id in voided:
+            continue
+        taken = _presentment([p for p in captures if p.parent_id == authorization.payment_id])
+        more = min(missing, authorization.presentment_amount - taken)
+        if more > 0:
+            steps.append(CaptureStep(authorization_id=authorization.payment_id, capture_up_to=taken + more))
+            missing -= more
+    return tuple(steps)
+
+
+def _gross(order: Order, part: OrderLine | ShippingCharge) -> Decimal:
+    """What a line or charge costs the buyer, after discounts, tax included."""
+    price = part.current * part.unit_price if isinstance(part, OrderLine) else part.price
+    taxes = () if order.taxes_included else part.taxes
+    return (
+        price - sum((d.amount for d in part.discounts), _NOTHING) + sum((t.amount for t in taxes), _NOTHING)
+    )
+
+
+def _presentment(payments: list[Payment]) -> Decimal:
+    return sum((p.presentment_amount for p in payments), _NOTHING)

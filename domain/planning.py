@@ -1,0 +1,265 @@
+"""From the storefront's order to the order the ERP is asked for. Pure: the same order gives the same plan.
+
+Every part of a line (net, each tax) is whole minor units; a line that ships from several warehouses is
+divided so that the parts sum to it exactly. A plan that does not add up to the order's own totals is
+refused, never bent.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+
+from domain.erp_order import SalesLine, SalesLineKind, SalesOrder, SalesParty, SalesPayment, TaxAmount
+from domain.mapping import Mapping
+from domain.money import format_money, is_whole, split
+from domain.order import Discount, Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge, TaxLine
+
+_NOTHING = Decimal(0)
+
+
+class PlanRefused(Exception):
+    """The order as it stands cannot be entered in the ERP.
+
+    ``cause`` is a stable key (equal causes are one problem), ``reason`` plain words with the remedy.
+    """
+
+    def __init__(self, cause: str, reason: str) -> None:
+        self.cause = cause
+        self.reason = reason
+        super().__init__(reason)
+
+
+def ignore_reason(order: Order) -> str | None:
+    """Why the order never goes to the ERP, in words; None where it does."""
+    if order.test:
+        return "test order: the store marked it as one, so nothing is shipped or charged"
+    if all(line.current == 0 for line in order.lines) and order.total == 0:
+        return "nothing left: every line stands at quantity 0 and nothing is to be charged"
+    return None
+
+
+def plan_sales_order(order: Order, mapping: Mapping) -> SalesOrder:
+    """Translate a storefront order by its mapping.
+
+    Raises PlanRefused where the order itself is at fault, Unmapped where the mapping lacks an entry.
+    """
+    goods = [part for line in order.lines if line.current for part in _goods(order, line, mapping)]
+    charges = [part for charge in order.shipping for part in _charge(order, charge, mapping)]
+    lines = (*goods, *charges)
+    _check_amounts(order, lines)
+    carriers = [mapping.carrier(charge.code) for charge in order.shipping]
+    company = mapping.company(order.customer.company_id) if order.customer.company_id else None
+    return SalesOrder(
+        key=order.key,
+        number=order.number,
+        mapping_version=mapping.version,
+        placed_at=order.placed_at,
+        currency=order.currency,
+        party=_party(order, company.party if company else None),
+        billing_address=order.billing_address,
+        shipping_address=order.shipping_address,
+        price_list=company.price_list if company else None,
+        carrier=carriers[0] if carriers else None,
+        lines=lines,
+        payments=_payments(order, mapping),
+        total=order.total,
+        taxes=sum_by_code(tax for line in lines for tax in line.taxes),
+        instructions=_instructions(order, goods),
+    )
+
+
+def sum_by_code(taxes: Iterable[TaxAmount]) -> tuple[TaxAmount, ...]:
+    """One entry a code, sorted by code; codes that sum to nothing are left out."""
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for tax in taxes:
+        sums[tax.code] += tax.amount
+    return tuple(TaxAmount(code=code, amount=amount) for code, amount in sorted(sums.items()) if amount)
+
+
+def map_taxes(taxes: Iterable[TaxLine], mapping: Mapping) -> dict[str, Decimal]:
+    """ERP code -> amount, titles of one code summed; rate 0 with amount 0 is no tax. Raises Unmapped."""
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for tax in taxes:
+        if tax.rate or tax.amount:
+            sums[mapping.tax_code(tax.title, tax.rate)] += tax.amount
+    return dict(sums)
+
+
+def _goods(order: Order, line: OrderLine, mapping: Mapping) -> tuple[SalesLine, ...]:
+    """The sales lines of an order line, one a warehouse."""
+    name = f"line {line.line_id} ({line.title})"
+    sku = (line.sku or "").strip()
+    if not sku:
+        raise PlanRefused(
+            f"sku_missing:{line.line_id}",
+            f"{name} has no SKU, so its product is not known; give it a SKU in the store, then resubmit",
+        )
+    product = mapping.product(sku)
+    warehouses = _warehouses(order, line, name, mapping) if line.requires_shipping else {None: line.current}
+    gross = line.current * line.unit_price - _sum(line.discounts)
+    net = _net(order, name, f"discount_exceeds_price:{line.line_id}", gross, line.taxes)
+    weights = tuple(warehouses.values())
+    nets = split(net, weights, order.currency)
+    taxes = {
+        code: split(amount, weights, order.currency)
+        for code, amount in map_taxes(line.taxes, mapping).items()
+    }
+    return tuple(
+        SalesLine(
+            line_id=line.line_id,
+            kind=SalesLineKind.GOODS,
+            product=product,
+            warehouse=warehouse,
+            quantity=quantity,
+            net=nets[index],
+            taxes=tuple(TaxAmount(code=code, amount=parts[index]) for code, parts in taxes.items()),
+            description=line.title,
+        )
+        for index, (warehouse, quantity) in enumerate(warehouses.items())
+    )
+
+
+def _warehouses(order: Order, line: OrderLine, name: str, mapping: Mapping) -> dict[str | None, int]:
+    """Warehouse -> units of the line it ships, as the storefront's location plans have it."""
+    units: defaultdict[str, int] = defaultdict(int)
+    for plan in order.location_plans:
+        for part in plan.lines:
+            # A closed plan counts with what left from it: the rest was moved to another plan or canceled.
+            quantity = part.quantity if plan.open else part.quantity - part.remaining
+            if part.line_id == line.line_id and quantity > 0:
+                units[mapping.warehouse(plan.location)] += quantity
+    placed = sum(units.values())
+    if not placed:
+        raise PlanRefused(
+            "no_location",
+            f"{name}: no location ships its {line.current} units; assign one in the store, then resubmit",
+        )
+    if placed != line.current:
+        raise PlanRefused(
+            f"locations_differ:{line.line_id}",
+            f"{name}: {line.current} units are ordered but the locations are to ship {placed}; "
+            "mend the fulfillment locations in the store, then resubmit",
+        )
+    # Sorted, so that a second reading of the order in another sequence gives the same plan.
+    return dict(sorted(units.items()))
+
+
+def _charge(order: Order, charge: ShippingCharge, mapping: Mapping) -> tuple[SalesLine, ...]:
+    """The sales line of a shipping charge; none where delivery is free."""
+    name = f"shipping charge {charge.charge_id} ({charge.title})"
+    gross = charge.price - _sum(charge.discounts)
+    net = _net(order, name, f"discount_exceeds_price:{charge.charge_id}", gross, charge.taxes)
+    taxes = map_taxes(charge.taxes, mapping)
+    if not net and not any(taxes.values()):
+        return ()
+    line = SalesLine(
+        line_id=charge.charge_id,
+        kind=SalesLineKind.SHIPPING,
+        product=mapping.shipping_product,
+        warehouse=None,
+        quantity=1,
+        net=net,
+        taxes=tuple(TaxAmount(code=code, amount=amount) for code, amount in taxes.items()),
+        description=charge.title,
+    )
+    return (line,)
+
+
+def _net(order: Order, name: str, cause: str, gross: Decimal, taxes: tuple[TaxLine, ...]) -> Decimal:
+    """A line's price after discounts without tax, checked to be an amount that can be booked."""
+    for amount in (gross, *(tax.amount for tax in taxes)):
+        if not is_whole(amount, order.currency):
+            raise PlanRefused(
+                "amount_too_fine",
+                f"{name} holds {format_money(amount, order.currency)}, which has fractions of the currency's "
+                "smallest unit; round its price, discount or tax in the store, then resubmit",
+            )
+    net = gross - _sum(taxes) if order.taxes_included else gross
+    if net < 0:
+        raise PlanRefused(
+            cause,
+            f"{name} would cost {format_money(net, order.currency)} without tax: its discounts or taxes "
+            "exceed its price; mend them in the store, then resubmit",
+        )
+    return net
+
+
+def _sum(parts: Iterable[Discount | TaxLine]) -> Decimal:
+    return sum((part.amount for part in parts), _NOTHING)
+
+
+def _check_amounts(order: Order, lines: tuple[SalesLine, ...]) -> None:
+    """Refuse a plan whose sums are not the order's own."""
+    goods, shipping = (
+        sum((x.net for x in lines if x.kind is kind), _NOTHING)
+        for kind in (SalesLineKind.GOODS, SalesLineKind.SHIPPING)
+    )
+    taxes = {t.code: t.amount for t in sum_by_code(tax for line in lines for tax in line.taxes)}
+    total_tax = sum(taxes.values(), _NOTHING)
+    total = goods + shipping + total_tax
+    if (total, total_tax) == (order.total, order.total_tax):
+        return
+
+    def words(amount: Decimal) -> str:
+        return format_money(amount, order.currency)
+
+    parts = [f"goods {words(goods)}", f"shipping {words(shipping)}"]
+    parts += [f"tax {code} {words(amount)}" for code, amount in taxes.items()]
+    raise PlanRefused(
+        "amounts_differ",
+        f"the order does not add up: {' + '.join(parts)} = {words(total)}, its total is {words(order.total)} "
+        f"(difference {words(order.total - total)}); its taxes sum to {words(total_tax)}, its total tax is "
+        f"{words(order.total_tax)} (difference {words(order.total_tax - total_tax)}). "
+        "Find in the store what is on no line (a tip, a duty, a fee), mend or remove it, then resubmit",
+    )
+
+
+def _party(order: Order, code: str | None) -> SalesParty:
+    """Who is invoiced. References say their kind: customer 5001 is not the guest of order 5001."""
+    customer = order.customer
+    if customer.company_id:
+        reference, name = f"company:{customer.company_id}", customer.company_name or customer.name
+    elif customer.external_id:
+        reference, name = f"customer:{customer.external_id}", customer.name
+    else:
+        reference, name = f"order:{order.key.external_id}", customer.name
+    address = order.billing_address or order.shipping_address
+    return SalesParty(
+        code=code,
+        reference=f"{order.key.channel}:{reference}",
+        name=name.strip() or (address.name if address else "") or f"Guest of {order.number}",
+        email=customer.email,
+    )
+
+
+def _payments(order: Order, mapping: Mapping) -> tuple[SalesPayment, ...]:
+    """How the buyer pays: what was authorized or paid and not voided, also a transfer still awaited."""
+    voided = {
+        p.parent_id
+        for p in order.payments
+        if p.kind is PaymentKind.VOID and p.status is PaymentStatus.SUCCESS
+    }
+    return tuple(
+        SalesPayment(method=mapping.payment_method(p.gateway), amount=p.amount)
+        for p in order.payments
+        if p.kind in {PaymentKind.AUTHORIZATION, PaymentKind.SALE}
+        and p.status is not PaymentStatus.FAILED
+        and p.payment_id not in voided
+    )
+
+
+def _instructions(order: Order, goods: list[SalesLine]) -> str:
+    """What people at the ERP must know, one fact a line: the buyer's own note first."""
+    facts = [order.note.strip()] if order.note.strip() else []
+    facts += [f"Delivery: {charge.title} ({charge.code})" for charge in order.shipping]
+    warehouses = sorted({line.warehouse for line in goods if line.warehouse})
+    if len(warehouses) > 1:
+        facts.append(f"Ships in parts from {' and '.join(warehouses)}")
+    if order.customer.company_id:
+        facts.append(f"Company order: {order.customer.company_name or order.customer.company_id}")
+    if order.presentment_currency != order.currency:
+        facts.append(
+            f"The buyer pays {format_money(order.presentment_total, order.presentment_currency)} "
+            f"for {format_money(order.total, order.currency)}"
+        )
+    return "\n".join(facts)

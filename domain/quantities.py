@@ -1,0 +1,212 @@
+"""What became of every unit of an order. Quantities are the state; all that is said of an order follows.
+
+All rules are pure and idempotent: taking in the same reading of the ERP again changes nothing, and an
+older one that arrives late takes nothing back.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
+from domain.model import Frozen, Quantity
+from domain.order import Order
+
+_AT_WAREHOUSE = frozenset(
+    {ErpShipmentState.WAITING, ErpShipmentState.RESERVED, ErpShipmentState.PICKED, ErpShipmentState.PACKED}
+)
+_IN_FORCE = frozenset({ErpOrderState.ACCEPTED, ErpOrderState.DONE})
+
+
+class QuantitiesBroken(Exception):
+    """Units of a line do not add up. ``line_id`` names the line, the message the numbers."""
+
+    def __init__(self, line_id: str, problem: str) -> None:
+        self.line_id = line_id
+        super().__init__(f"line {line_id}: {problem}")
+
+
+class LineState(Frozen):
+    """Where the units of one order line are. Kits are counted in whole kits.
+
+    ``ordered = canceled + shipped + open`` and ``open = allocated + backordered + unallocated``.
+    """
+
+    line_id: str
+    sku: str | None
+    title: str
+    ordered: Quantity
+    canceled: Quantity = 0
+    allocated: dict[str, Quantity] = Field(default_factory=dict)
+    """Warehouse -> units it is to ship and has not shipped yet."""
+    backordered: Quantity = 0
+    """Open units that the ERP took on without a shipment for them."""
+    shipped: Quantity = 0
+    """Units that left. What needs no parcel leaves with the first one."""
+    returned: Quantity = 0
+    refunded: Quantity = 0
+    requires_shipping: bool = True
+
+    @property
+    def due(self) -> int:
+        """Units to deliver in all: ordered and not canceled."""
+        return self.ordered - self.canceled
+
+    @property
+    def open(self) -> int:
+        """Units still to deliver."""
+        return self.due - self.shipped
+
+    @property
+    def unallocated(self) -> int:
+        """Open units that neither a warehouse nor the backorder list holds."""
+        return self.open - sum(self.allocated.values()) - self.backordered
+
+    def conserved(self) -> "LineState":
+        """The line itself where its units add up. Raises QuantitiesBroken with the numbers otherwise."""
+        numbers = {"canceled": self.canceled, "backordered": self.backordered, "shipped": self.shipped}
+        numbers |= {"returned": self.returned, "refunded": self.refunded}
+        numbers |= {f"allocated at {warehouse}": units for warehouse, units in self.allocated.items()}
+        for name, units in numbers.items():
+            if units < 0:
+                raise QuantitiesBroken(self.line_id, f"{name} is {units}, below zero")
+        if self.open < 0:
+            raise QuantitiesBroken(
+                self.line_id,
+                f"{self.shipped} shipped and {self.canceled} canceled are more than {self.ordered} ordered",
+            )
+        if self.unallocated < 0:
+            raise QuantitiesBroken(
+                self.line_id,
+                f"{sum(self.allocated.values())} allocated and {self.backordered} backordered are more than "
+                f"the {self.open} open",
+            )
+        if self.returned > self.shipped:
+            raise QuantitiesBroken(
+                self.line_id, f"{self.returned} returned are more than the {self.shipped} shipped"
+            )
+        if self.refunded > self.ordered:
+            raise QuantitiesBroken(
+                self.line_id, f"{self.refunded} refunded are more than the {self.ordered} ordered"
+            )
+        return self
+
+
+def lines_from_order(order: Order) -> tuple[LineState, ...]:
+    """The state before the ERP knows the order: what edits took away is canceled, the rest is open.
+
+    Raises QuantitiesBroken where a line has more units now than were ordered.
+    """
+    states = []
+    for line in order.lines:
+        if line.current > line.ordered:
+            raise QuantitiesBroken(
+                line.line_id, f"has {line.current} units now but only {line.ordered} were ordered"
+            )
+        states.append(
+            LineState(
+                line_id=line.line_id,
+                sku=line.sku,
+                title=line.title,
+                ordered=line.ordered,
+                canceled=line.ordered - line.current,
+                requires_shipping=line.requires_shipping,
+            )
+        )
+    return tuple(states)
+
+
+def shipped_units(erp: ErpOrder) -> dict[str, int]:
+    """Line -> units that left in parcels, by what the ERP says."""
+    return _sum_units(s for s in erp.shipments if s.state is ErpShipmentState.SHIPPED)
+
+
+def delivered_units(order: Order, erp: ErpOrder) -> dict[str, int]:
+    """Line -> units delivered: what left in parcels, and with the first one what needs no parcel."""
+    units = shipped_units(erp)
+    goods = [(line.current, units.get(line.line_id, 0)) for line in order.lines if line.requires_shipping]
+    if _handed_over(erp, goods):
+        units |= {x.line_id: x.current for x in order.lines if x.current and not x.requires_shipping}
+    return units
+
+
+def apply_erp(lines: Iterable[LineState], erp: ErpOrder) -> tuple[LineState, ...]:
+    """Take in a reading of the ERP's order.
+
+    A reading that shows fewer units shipped than are known was taken earlier: its allocations are not
+    believed. Raises QuantitiesBroken where more was shipped than is due, or a line is unknown.
+    """
+    before = tuple(lines)
+    shipped = shipped_units(erp)
+    allocated: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for shipment in erp.shipments:
+        for part in shipment.lines if shipment.state in _AT_WAREHOUSE else ():
+            allocated[part.line_id][shipment.warehouse] += part.quantity
+    for unknown in sorted({*shipped, *allocated} - {line.line_id for line in before}):
+        raise QuantitiesBroken(unknown, f"stands on a shipment of {erp.number} but not on order {erp.key}")
+
+    outdated = any(shipped.get(x.line_id, 0) < x.shipped for x in before if x.requires_shipping)
+    after = [
+        line.model_copy(update={"shipped": max(line.shipped, shipped.get(line.line_id, 0))})
+        for line in before
+    ]
+    handed_over = _handed_over(erp, [(line.due, line.shipped) for line in after if line.requires_shipping])
+    result = []
+    for line in after:
+        if not line.requires_shipping:
+            result.append(line.model_copy(update={"shipped": line.due}) if handed_over else line)
+            continue
+        if line.open < 0:
+            raise QuantitiesBroken(
+                line.line_id,
+                f"the ERP shipped {line.shipped} units but only {line.due} of {line.ordered} were due",
+            )
+        at = line.allocated if outdated else allocated[line.line_id]
+        held = _capped(at, line.open)
+        covered = sum(held.values())
+        backordered = line.open - covered if erp.state is ErpOrderState.ACCEPTED else 0
+        if outdated:
+            backordered = min(line.backordered, line.open - covered)
+        result.append(line.model_copy(update={"allocated": held, "backordered": backordered}))
+    return tuple(line.conserved() for line in result)
+
+
+def cancel_open(lines: Iterable[LineState]) -> tuple[LineState, ...]:
+    """Cancel every unit that has not left."""
+    return tuple(
+        line.model_copy(
+            update={"canceled": line.canceled + line.open, "allocated": {}, "backordered": 0}
+        ).conserved()
+        for line in lines
+    )
+
+
+def _sum_units(shipments: Iterable[ErpShipment]) -> dict[str, int]:
+    units: defaultdict[str, int] = defaultdict(int)
+    for shipment in shipments:
+        for part in shipment.lines:
+            units[part.line_id] += part.quantity
+    return dict(units)
+
+
+def _handed_over(erp: ErpOrder, goods: list[tuple[int, int]]) -> bool:
+    """Whether what needs no parcel (a download, say) counts as delivered; ``goods`` are (due, shipped).
+
+    It goes with the first parcel, so that an order can be canceled whole until then; where there is
+    nothing to ship it is delivered once the ERP has accepted the order.
+    """
+    if any(shipped for _, shipped in goods):
+        return True
+    return erp.state in _IN_FORCE and not any(due for due, _ in goods)
+
+
+def _capped(allocated: dict[str, int], open_units: int) -> dict[str, int]:
+    """At most the open units: a shipment prepared before units were canceled still shows them."""
+    held = {}
+    for warehouse, units in sorted(allocated.items()):
+        taken = min(units, open_units)
+        open_units -= taken
+        if taken:
+            held[warehouse] = taken
+    return held

@@ -1,0 +1,5 @@
+"""``python -m orderwright`` is the same as ``orderwright``."""
+
+from orderwright.cli import app
+
+app(prog_name="orderwright")

@@ -1,0 +1,363 @@
+"""``orderwright order ...``: see orders, and do what an operator can do."""
+
+import asyncio
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+from pydantic import ValidationError
+
+from adapters.errors import ContractBroken, Rejected
+from config.settings import Settings
+from domain.money import format_money
+from domain.order import OrderKey
+from domain.quantities import QuantitiesBroken
+from domain.status import OrderStatus
+from orderwright.operations import OrderNotFound, ask, tell, temporal
+from orderwright.rebuild import Rebuilder, Rebuilt
+from orderwright.stack_commands import running_stack
+from orderwright.terminal import FAILED, AsJson, CommandFailed, complain, invocation, print_json, print_table
+from sandbox.store.client import StoreControl, StoreRefused
+from sandbox.store.requests import PlaceOrder
+from store.audit import Audit
+from store.database import Database
+from store.order_view import OrderSummary, OrderViews
+from workers.composition import compose
+from workflows.messages import OperatorAnswer, OperatorMessage, OrderView, TimelineEntry
+
+orders = typer.Typer(
+    no_args_is_help=True, help="See orders, and cancel, hold, release, resubmit or rebuild them."
+)
+
+Named = Annotated[
+    str, typer.Argument(metavar="ORDER", help="shop:5001, or its number in the store or the ERP.")
+]
+Reason = Annotated[str, typer.Option(help="Why; kept in the order's story.")]
+Actor = Annotated[str, typer.Option(help="Who; default: the user of this machine.")]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Send it as a signal and do not wait for the answer.")
+]
+
+
+@orders.command("list")
+def list_orders(
+    ctx: typer.Context,
+    *,
+    channel: Annotated[str | None, typer.Option(help="Only this channel.")] = None,
+    status: Annotated[OrderStatus | None, typer.Option(help="Only this status.")] = None,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Only orders that wait for a person.")
+    ] = False,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1000, help="At most so many, the latest change first.")
+    ] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List orders."""
+    with _store(ctx) as database:
+        found = OrderViews(database).list(
+            channel=channel, status=status, problem=True if attention else None, limit=limit
+        )
+    if as_json:
+        print_json(found)
+        return
+    heads = ("Order", "Store", "ERP", "Status", "Total", "Captured", "Shipments", "Waits for")
+    print_table("Orders", heads, (_row(order) for order in found), empty="no orders")
+
+
+@orders.command("show")
+def show(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
+    """Tell where an order stands, what it waits for, what can be done, and its story."""
+    settings = invocation(ctx).settings()
+    key = _key(ctx, order)
+    with _store(ctx) as database:
+        summary, acts = OrderViews(database).get(key), Audit(database).for_order(key)
+    view, story = asyncio.run(_look(settings, key, known=summary is not None))
+    if as_json:
+        print_json({"order": str(key), "view": view, "timeline": story, "row": summary, "audit": acts})
+        return
+    link = settings.temporal.ui_url and (
+        f"{settings.temporal.ui_url}/namespaces/{settings.temporal.namespace}/workflows/{key.workflow_id}"
+    )
+    _print_order(key, summary, view, link)
+    if view is not None:
+        rows = [(e.at.strftime("%Y-%m-%d %H:%M:%S"), e.actor, e.text) for e in story]
+    else:
+        rows = [(a.at.strftime("%Y-%m-%d %H:%M:%S"), a.actor, a.text) for a in acts]
+    print_table("Story (UTC)", ("When", "Who", "What"), rows, empty="no story yet")
+
+
+@orders.command("cancel")
+def cancel(
+    ctx: typer.Context,
+    order: Named,
+    *,
+    reason: Reason = "",
+    actor: Actor = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel a whole order in both systems, as long as nothing is picked."""
+    _send(ctx, order, "cancel", reason, actor, wait=not no_wait, as_json=as_json)
+
+
+@orders.command("resubmit")
+def resubmit(
+    ctx: typer.Context,
+    order: Named,
+    *,
+    reason: Reason = "",
+    actor: Actor = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let an order go on after the cause of its problem was mended."""
+    _send(ctx, order, "resubmit", reason, actor, wait=not no_wait, as_json=as_json)
+
+
+@orders.command("hold")
+def hold(
+    ctx: typer.Context,
+    order: Named,
+    *,
+    reason: Reason = "",
+    actor: Actor = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop an order before its next step."""
+    _send(ctx, order, "hold", reason, actor, wait=not no_wait, as_json=as_json)
+
+
+@orders.command("release")
+def release(
+    ctx: typer.Context,
+    order: Named,
+    *,
+    reason: Reason = "",
+    actor: Actor = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a held order go on."""
+    _send(ctx, order, "release", reason, actor, wait=not no_wait, as_json=as_json)
+
+
+@orders.command("rebuild")
+def rebuild(
+    ctx: typer.Context,
+    order: Annotated[
+        str | None, typer.Argument(metavar="[ORDER]", help="Without it: all of the last --days.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, help="How far back to look for orders.")] = 90,
+    as_json: AsJson = False,
+) -> None:
+    """Write the order list anew from both systems. Changes nothing in them."""
+    settings = invocation(ctx).settings()
+    key = _key(ctx, order) if order else None
+    since = datetime.now(UTC) - timedelta(days=days)
+    done, failed = asyncio.run(_rebuild(settings, key, since))
+    if as_json:
+        print_json({"rebuilt": done, "failed": [{"order": str(k), "reason": r} for k, r in failed.items()]})
+    else:
+        changed = [r for r in done if r.before is None or _told(r.before) != _told(r.after)]
+        rows = [
+            (
+                str(r.after.key),
+                r.after.number,
+                r.before.status.value if r.before else "-",
+                r.after.status.value,
+            )
+            for r in changed
+        ]
+        print_table("Changed", ("Order", "Store", "Before", "Now"), rows, empty="nothing had to change")
+        typer.echo(f"{len(done)} orders read, {len(changed)} changed, {len(failed)} could not be read")
+        complain(f"{k}: {reason}" for k, reason in failed.items())
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+@orders.command("place")
+def place(
+    items: Annotated[
+        list[str] | None, typer.Argument(metavar="[SKU[:UNITS]]...", help="Such as TEE-BLK-S:2.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A whole order as JSON (sandbox/store/requests.py).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Place an order in the embedded stack's store, as a buyer would."""
+    if (file is None) == (not items):
+        raise CommandFailed("say what to order: SKUs such as TEE-BLK-S:2, or --file with a whole order")
+    try:
+        request = PlaceOrder.model_validate_json(file.read_bytes()) if file else _basket(items or [])
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise CommandFailed(f"this is no order: {wrong}") from error
+    except OSError as error:
+        raise CommandFailed(f"{file} cannot be read: {error.strerror}") from error
+    number, key = _place(request)
+    if as_json:
+        print_json({"order": str(key), "number": number})
+    else:
+        typer.echo(f"placed {number}; follow it with: orderwright order show {key}")
+
+
+def _basket(items: list[str]) -> PlaceOrder:
+    lines = []
+    for item in items:
+        sku, _, units = item.partition(":")
+        if units and not units.isdigit():
+            raise CommandFailed(f"{item!r} is not of the form SKU or SKU:UNITS, such as TEE-BLK-S:2")
+        lines.append({"sku": sku, "quantity": int(units or 1)})
+    return PlaceOrder.model_validate(
+        {"lines": lines, "taxes": ["STATE-6.25"], "shipping": {"code": "standard"}}
+    )
+
+
+def _place(request: PlaceOrder) -> tuple[str, OrderKey]:
+    where = running_stack()
+    try:
+        with StoreControl(where.store) as store:
+            placed = store.place_order(request)
+    except StoreRefused as error:
+        raise CommandFailed(f"the store refused: {error}") from error
+    except httpx.HTTPError as error:
+        raise CommandFailed(
+            f"the store at {where.store} does not answer ({error}); is the stack up?"
+        ) from error
+    return placed.name, OrderKey(channel=where.webhooks.rsplit("/", 1)[1], external_id=str(placed.id))
+
+
+@contextmanager
+def _store(ctx: typer.Context) -> Iterator[Database]:
+    database = Database(invocation(ctx).settings().database)
+    try:
+        database.check()
+        yield database
+    finally:
+        database.close()
+
+
+def _key(ctx: typer.Context, text: str) -> OrderKey:
+    """The order that people call ``text``. Raises CommandFailed where it is none, or several."""
+    if ":" in text:
+        try:
+            return OrderKey.parse(text)
+        except ValueError as error:
+            raise CommandFailed(str(error)) from error
+    with _store(ctx) as database:
+        found = OrderViews(database).find(text.removeprefix("#"))
+    match found:
+        case [one]:
+            return one.key
+        case []:
+            raise CommandFailed(f"no order is called {text!r}; see: orderwright order list")
+        case _:
+            several = ", ".join(str(order.key) for order in found)
+            raise CommandFailed(f"several orders are called {text!r}: {several}; name one of them")
+
+
+async def _look(
+    settings: Settings, key: OrderKey, *, known: bool
+) -> tuple[OrderView | None, tuple[TimelineEntry, ...]]:
+    """Ask the workflow; where its history is gone, the store's row has to do."""
+    async with temporal(settings.temporal) as client:
+        try:
+            return await ask(client, key)
+        except OrderNotFound:
+            if known:
+                return None, ()
+            raise
+
+
+def _send(
+    ctx: typer.Context, order: str, name: str, reason: str, actor: str, *, wait: bool, as_json: bool
+) -> None:
+    settings, key = invocation(ctx).settings(), _key(ctx, order)
+    message = OperatorMessage(actor=actor or getpass.getuser(), reason=reason)
+
+    async def sent() -> OperatorAnswer:
+        async with temporal(settings.temporal) as client:
+            return await tell(client, key, name, message, wait=wait)
+
+    answer = asyncio.run(sent())
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(f"{key}: {answer.text}")
+    if not answer.done:
+        raise typer.Exit(FAILED)
+
+
+async def _rebuild(
+    settings: Settings, key: OrderKey | None, since: datetime
+) -> tuple[list[Rebuilt], dict[OrderKey, str]]:
+    done: list[Rebuilt] = []
+    failed: dict[OrderKey, str] = {}
+    async with compose(settings) as parts, temporal(settings.temporal) as client:
+        rebuilder = Rebuilder(parts.storefronts, parts.erp, parts.mappings, parts.database, client)
+        if key is not None:
+            settings.channel(key.channel)
+            return [await rebuilder.rebuild(key)], {}
+        async for found in rebuilder.all_keys(since):
+            # One bad record blocks nothing else; what is down blocks all, and goes up.
+            try:
+                done.append(await rebuilder.rebuild(found))
+            except (QuantitiesBroken, Rejected, ContractBroken) as error:
+                failed[found] = str(error)
+    return done, failed
+
+
+def _row(order: OrderSummary) -> tuple[str, ...]:
+    return (
+        str(order.key),
+        order.number,
+        order.erp_number or "-",
+        order.status.value.replace("_", " "),
+        _money(order.total, order),
+        _money(order.captured, order),
+        str(order.shipments),
+        f"a person: {order.problem}" if order.problem else order.waiting_for,
+    )
+
+
+def _told(order: OrderSummary) -> dict[str, object]:
+    return order.model_dump(exclude={"updated_at"})
+
+
+def _money(amount: Decimal | None, order: OrderSummary) -> str:
+    return "-" if amount is None or order.currency is None else format_money(amount, order.currency)
+
+
+def _print_order(
+    key: OrderKey, summary: OrderSummary | None, view: OrderView | None, link: str | None
+) -> None:
+    facts: list[tuple[str, str]] = [("order", str(key))]
+    if view is not None:
+        facts += [
+            ("store, ERP", f"{view.number}, {view.erp_number or 'not in the ERP yet'}"),
+            ("status", f"{view.status.value.replace('_', ' ')} ({view.attention.value})"),
+            ("stands", view.sentence),
+            ("waits for", view.waiting_for),
+            ("can be done", ", ".join(view.can_do) or "nothing"),
+        ]
+    elif summary is not None:
+        facts += [
+            ("store, ERP", f"{summary.number}, {summary.erp_number or 'not in the ERP'}"),
+            ("status", f"{summary.status.value.replace('_', ' ')}; Temporal has no history of it any more"),
+        ]
+    if summary is not None:
+        facts.append(
+            ("total, captured", f"{_money(summary.total, summary)}, {_money(summary.captured, summary)}")
+        )
+    if link:
+        facts.append(("Temporal UI", link))
+    print_table("Order", ("", ""), facts, empty="")

@@ -1,0 +1,93 @@
+"""``up`` and ``demo``: the embedded stack on this machine."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+
+from orderwright.terminal import STACK_ENVIRONMENT, AsJson, CommandFailed, print_json, print_table
+from sandbox.demo import run_demo
+from sandbox.stack import Addresses, Stack
+
+STACK = STACK_ENVIRONMENT.parent
+INTERRUPTED = 130
+Result = TypeVar("Result")
+
+
+def demo() -> None:
+    """Carry 24 orders of every shape from storefront to ERP and back, and prove both sides equal to the cent."""
+    try:
+        status = asyncio.run(_interruptible(run_demo(_say, Console())))
+    except asyncio.CancelledError:
+        raise typer.Exit(INTERRUPTED) from None
+    raise typer.Exit(status)
+
+
+def up(
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget what an earlier run left: orders, ERP, store.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole stack on this machine until Ctrl-C, and print where everything is."""
+    try:
+        asyncio.run(_interruptible(_keep_up(fresh=fresh, as_json=as_json)))
+    except asyncio.CancelledError:
+        typer.echo("stopped", err=True)
+
+
+def running_stack() -> Addresses:
+    """Where the stack of ``up`` is. Raises CommandFailed where none was started in this folder."""
+    file = STACK / "stack.json"
+    if not file.is_file():
+        raise CommandFailed(
+            "this works with the embedded stack only; start it in this folder with: orderwright up"
+        )
+    return Addresses(**json.loads(file.read_text(encoding="utf-8")))
+
+
+async def _keep_up(*, fresh: bool, as_json: bool) -> None:
+    async with Stack(STACK, fresh=fresh, say=_say) as stack:
+        where = stack.addresses
+        if as_json:
+            print_json(vars(where))
+        else:
+            _print_addresses(where)
+        await stack.watch()
+
+
+def _print_addresses(where: Addresses) -> None:
+    rows = [
+        ("Temporal UI", where.temporal_ui, "every order, in plain words"),
+        ("Temporal", where.temporal, f"temporal workflow list --address {where.temporal}"),
+        ("webhook endpoint", where.webhooks, "signed by the store"),
+        ("store", where.store, "orderwright order place TEE-BLK-S:2 MUG-LOGO"),
+        (
+            "ERP (Tryton)",
+            where.erp,
+            f"database {where.erp_database}, login {where.staff_login} / {where.staff_password}",
+        ),
+        (
+            "settings",
+            str(Path(STACK_ENVIRONMENT)),
+            "used by every orderwright command in this folder without a .env",
+        ),
+    ]
+    print_table("The stack is up; Ctrl-C ends it", ("What", "Where", "How"), rows, empty="")
+
+
+async def _interruptible(work: Awaitable[Result]) -> Result:
+    """Cancel the work, so that it cleans up, when SIGINT or SIGTERM asks for it."""
+    task = asyncio.ensure_future(work)
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(asked, task.cancel)
+    return await task
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)

@@ -1,0 +1,104 @@
+"""How commands talk: tables for people, JSON for programs, errors in plain words with an exit status."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from adapters.errors import AdapterError
+from config.mappings import MappingError
+from config.ownership import OwnershipError
+from config.settings import Settings, SettingsError, load_settings
+from sandbox.processes import PartFailed
+from store.errors import DatabaseUnavailable, SchemaOutdated
+
+AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")]
+STACK_ENVIRONMENT = Path("var/up/env")
+"""Where ``orderwright up`` leaves the settings of the running stack."""
+
+FAILED, MISUSED = 1, 2
+
+
+class CommandFailed(Exception):
+    """A command could not do its work; the message says why, and what helps."""
+
+
+class PlainErrors(TyperGroup):
+    """Turns what can be expected to go wrong into words and an exit status; anything else is a bug and shows itself."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            complain(error.problems)
+            raise typer.Exit(MISUSED) from error
+        except (MappingError, OwnershipError) as error:
+            complain(str(error).splitlines())
+            raise typer.Exit(MISUSED) from error
+        except (CommandFailed, AdapterError, DatabaseUnavailable, SchemaOutdated, PartFailed) as error:
+            complain([str(error)])
+            raise typer.Exit(FAILED) from error
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What all commands share: where the settings come from."""
+
+    env_file: Path | None
+
+    def settings(self) -> Settings:
+        """The settings. Raises SettingsError; also where the file that was named is missing."""
+        if self.env_file is not None:
+            if not self.env_file.is_file():
+                raise SettingsError([f"there is no file {self.env_file}; correct --env-file or leave it out"])
+            return load_settings(self.env_file)
+        return load_settings(
+            next((file for file in (Path(".env"), STACK_ENVIRONMENT) if file.is_file()), None)
+        )
+
+
+def invocation(ctx: typer.Context) -> Invocation:
+    """What the command was called with."""
+    assert isinstance(ctx.obj, Invocation)
+    return ctx.obj
+
+
+def complain(problems: Iterable[str]) -> None:
+    """Say what is wrong, on standard error."""
+    for problem in problems:
+        typer.echo(f"orderwright: {problem}", err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print models, or anything JSON can hold."""
+    plain = [item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in _listed(value)]
+    typer.echo(
+        json.dumps(to_jsonable_python(plain if isinstance(value, list | tuple) else plain[0]), indent=2)
+    )
+
+
+def print_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
+    """Print a table, or the sentence for an empty one."""
+    listed = list(rows)
+    if not listed:
+        typer.echo(empty)
+        return
+    table = Table(title=title, title_justify="left")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in listed:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else [value]

@@ -1,0 +1,113 @@
+"""Reads both systems back without the application and says, order by order, whether they agree.
+
+The store is asked through its own control API, the ERP as its staff would, the cost through Temporal's history: no
+adapter, no translation and no store of ours is involved.
+"""
+
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict
+
+from sandbox import catalog
+from sandbox.billable import Cost
+
+_TITLE_TO_CODE = {title: code for code, (title, _) in catalog.TAXES.items()}
+
+
+class StoreSide(BaseModel):
+    """What the store's own books say of an order, in the shop's currency."""
+
+    model_config = ConfigDict(frozen=True)
+
+    external_id: str
+    number: str
+    total: Decimal
+    taxes: dict[str, Decimal]
+    """By the ERP's tax code; only amounts other than zero."""
+    captured: Decimal
+    """Sales and captures less refunds."""
+    presentment_total: Decimal
+    presentment_captured: Decimal
+    units: int
+    """Units due, after edits."""
+    fulfilled: int
+    fulfillments: int
+    currency: str
+
+
+class ErpSide(BaseModel):
+    """What the ERP's own books say of an order."""
+
+    model_config = ConfigDict(frozen=True)
+
+    count: int
+    """Orders with this store number: one, and never two."""
+    number: str
+    total: Decimal
+    taxes: dict[str, Decimal]
+    shipments: int
+    """Shipments that left."""
+    invoices: int
+    invoiced: Decimal
+    currency: str
+
+
+class Audited(BaseModel):
+    """One row of the demo's table."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    store: StoreSide
+    erp: ErpSide | None
+    cost: Cost | None
+    differences: tuple[str, ...]
+
+    @property
+    def balanced(self) -> bool:
+        """Both sides tell the same story."""
+        return not self.differences
+
+    @property
+    def duplicates(self) -> int:
+        """Orders and fulfillments too many."""
+        if self.erp is None:
+            return 0
+        return max(0, self.erp.count - 1) + max(0, self.store.fulfillments - self.erp.shipments)
+
+
+def compare(name: str, store: StoreSide, erp: ErpSide | None, cost: Cost | None) -> Audited:
+    """Put both sides beside each other; every difference gets a sentence."""
+    return Audited(name=name, store=store, erp=erp, cost=cost, differences=tuple(_differences(store, erp)))
+
+
+def _differences(store: StoreSide, erp: ErpSide | None) -> list[str]:
+    if erp is None:
+        return ["not in the ERP"]
+    found = []
+
+    def same(what: str, at_store: object, at_erp: object) -> None:
+        if at_store != at_erp:
+            found.append(f"{what}: store {at_store}, ERP {at_erp}")
+
+    same("orders", 1, erp.count)
+    same("currency", store.currency, erp.currency)
+    same("total", store.total, erp.total)
+    for code in sorted(store.taxes.keys() | erp.taxes.keys()):
+        same(f"tax {code}", store.taxes.get(code, Decimal(0)), erp.taxes.get(code, Decimal(0)))
+    same("invoiced", store.total, erp.invoiced)
+    same("parcels", store.fulfillments, erp.shipments)
+    if store.fulfilled != store.units:
+        found.append(f"fulfilled: {store.fulfilled} of {store.units} units")
+    if store.presentment_captured != store.presentment_total:
+        found.append(f"captured: {store.presentment_captured} of {store.presentment_total}")
+    return found
+
+
+def tax_codes(by_title: dict[str, Decimal]) -> dict[str, Decimal]:
+    """The store's tax titles as the ERP's codes. Raises KeyError for a title that the catalogue lacks."""
+    codes: dict[str, Decimal] = {}
+    for title, amount in by_title.items():
+        if amount:
+            codes[_TITLE_TO_CODE[title]] = codes.get(_TITLE_TO_CODE[title], Decimal(0)) + amount
+    return codes

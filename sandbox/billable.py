@@ -1,0 +1,44 @@
+"""What a workflow cost: history events, payload bytes and Temporal Cloud's billable actions, read off its history.
+
+Counted as Temporal Cloud bills (2026): a start, each signal and update received, each timer, each search-attribute
+upsert, each child start and continue-as-new, and each activity with every retry. Queries and heartbeats leave no
+event and are not in the count; the order workflow uses neither on its way.
+"""
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+
+_ONE_EACH = {
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
+    EventType.EVENT_TYPE_TIMER_STARTED,
+    EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
+    EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
+    EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+}
+
+
+class Cost(BaseModel):
+    """``events`` in the history, ``actions`` billed, ``payload_bytes`` of all events as the server stores them."""
+
+    events: int
+    actions: int
+    payload_bytes: int
+
+
+def cost_of(events: Iterable[HistoryEvent]) -> Cost:
+    """Count a history. The start that continue-as-new makes is the action of continue-as-new itself."""
+    count = actions = size = 0
+    for event in events:
+        count += 1
+        size += event.ByteSize()
+        if event.event_type in _ONE_EACH:
+            actions += 1
+        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+            # One started event holds the number of the attempt that ended it: earlier attempts were billed too.
+            actions += max(1, event.activity_task_started_event_attributes.attempt)
+    return Cost(events=count, actions=actions, payload_bytes=size)

@@ -1,0 +1,209 @@
+"""The demo: 24 orders of every shape through the embedded stack, shipped by a scripted warehouse, audited outside.
+
+Webhooks come twice and shuffled; warehouse and back office act in the ERP as its staff would; at the end both systems
+are read back independently of the application.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError
+
+from adapters.temporal import connect
+from config.settings import TemporalSettings
+from domain.order import OrderKey
+from sandbox.audit import Audited, ErpSide, StoreSide, compare, tax_codes
+from sandbox.billable import Cost, cost_of
+from sandbox.processes import PartFailed
+from sandbox.scenarios import SCENARIOS, TEST_ORDER, Scenario
+from sandbox.stack import CHANNEL, Say, Stack
+from sandbox.store.client import StoreControl
+from sandbox.tryton.reading import SaleReading
+from sandbox.tryton.staff import Staff
+
+DIRECTORY = Path("var/demo")
+SEED = 20
+DEADLINE_SECONDS = 240.0
+ROUND_SECONDS = 1.0
+
+
+class DemoFailed(Exception):
+    """The demo did not come to its end; the message says how far it got."""
+
+
+async def run_demo(say: Say, console: Console) -> int:
+    """Run it on a fresh stack; exit status 0 only where every order is balanced."""
+    began = time.monotonic()
+    async with Stack(DIRECTORY, fresh=True, say=say) as stack:
+        running = asyncio.create_task(_play(stack, say))
+        watching = asyncio.create_task(stack.watch())
+        await asyncio.wait({running, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            watching.result()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        rows, test_order_ignored = running.result()
+    _print_table(console, rows)
+    for row in rows:
+        for difference in row.differences:
+            console.print(f"  {row.store.number} {row.name}: {difference}")
+    balanced = sum(row.balanced for row in rows)
+    unexplained = sum(len(row.differences) for row in rows)
+    duplicates = sum(row.duplicates for row in rows)
+    told = "ignored, as it should be" if test_order_ignored else "NOT ignored"
+    console.print(f"test order: {told}; took {time.monotonic() - began:.0f} s")
+    console.print(
+        f"demo: {len(rows)} orders, {balanced} balanced, {unexplained} unexplained, {duplicates} duplicates"
+    )
+    return 0 if balanced == len(rows) and not duplicates and test_order_ignored else 1
+
+
+async def _play(stack: Stack, say: Say) -> tuple[list[Audited], bool]:
+    where = stack.addresses
+    client = await connect(TemporalSettings(address=where.temporal))
+    async with (
+        StoreControl(where.store) as store,
+        Staff(
+            where.erp, where.erp_database, where.staff_login, where.staff_password, channel=CHANNEL
+        ) as staff,
+    ):
+        say("customers place 24 orders and one test order; webhooks are held back, doubled and shuffled ...")
+        await store.set_webhooks(paused=True, duplicate=True, shuffle_seed=SEED)
+        placed = {await _place(store, scenario): scenario for scenario in SCENARIOS}
+        test_order = await _place(store, TEST_ORDER)
+        await store.set_webhooks(paused=False)
+        say("webhooks go out; the orders travel into the ERP ...")
+        await _until_entered(staff, placed, say)
+        say("the warehouse opens: every shipment leaves in parts where quantities allow ...")
+        await _ship_everything(client, staff, placed, say)
+        for external_id in placed:
+            await staff.post_invoices(external_id)
+        say("both systems are read back, independently of the application ...")
+        rows = [await _audit(client, store, staff, external_id, s) for external_id, s in placed.items()]
+        ignored = await staff.count_sales(test_order) == 0 and await _is_over(client, test_order)
+    return rows, ignored
+
+
+async def _place(store: StoreControl, scenario: Scenario) -> str:
+    placed = await store.place(scenario.order)
+    for line, quantity in scenario.edits.items():
+        await store.edit(placed.external_id, line=line, quantity=quantity)
+    return placed.external_id
+
+
+async def _until_entered(staff: Staff, external_ids: Sequence[str] | dict[str, Scenario], say: Say) -> None:
+    """Wait until the ERP has every order, allocated: then no sale changes any more."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    before: list[SaleReading | None] = []
+    while True:
+        sales = [await staff.read_sale(external_id) for external_id in external_ids]
+        entered = sum(sale is not None and sale.state == "processing" for sale in sales)
+        if entered == len(sales) and sales == before:
+            return
+        before = sales
+        say(f"  {entered} of {len(sales)} orders are in the ERP")
+        if time.monotonic() > deadline:
+            raise DemoFailed(
+                f"only {entered} of {len(sales)} orders reached the ERP in {DEADLINE_SECONDS:.0f} s"
+            )
+        await asyncio.sleep(ROUND_SECONDS * 3)
+
+
+async def _ship_everything(client: Client, staff: Staff, placed: dict[str, Scenario], say: Say) -> None:
+    """Let the warehouse work round by round until every workflow has closed its order."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    told = -1
+    while True:
+        await staff.ship_in_parts(list(placed))
+        over = [external_id for external_id in placed if await _is_over(client, external_id)]
+        if len(over) != told:
+            told = len(over)
+            say(f"  {told} of {len(placed)} orders are delivered, paid and closed")
+        if len(over) == len(placed):
+            return
+        if time.monotonic() > deadline:
+            late = ", ".join(f"{placed[x].name} ({x})" for x in placed if x not in over)
+            raise DemoFailed(f"still open after {DEADLINE_SECONDS:.0f} s: {late}; see the Temporal UI")
+        await asyncio.sleep(ROUND_SECONDS)
+
+
+async def _is_over(client: Client, external_id: str) -> bool:
+    handle = client.get_workflow_handle(OrderKey(channel=CHANNEL, external_id=external_id).workflow_id)
+    try:
+        return (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
+    except RPCError:
+        return False
+
+
+async def _audit(
+    client: Client, store: StoreControl, staff: Staff, external_id: str, scenario: Scenario
+) -> Audited:
+    told = await store.read_order(external_id)
+    sale = await staff.read_sale(external_id)
+    sold = StoreSide(
+        external_id=external_id,
+        number=told.number,
+        total=told.total,
+        taxes=tax_codes(told.taxes),
+        captured=told.captured,
+        presentment_total=told.presentment_total,
+        presentment_captured=told.presentment_captured,
+        units=told.units,
+        fulfilled=told.fulfilled_units,
+        fulfillments=told.fulfillments,
+        currency=told.currency,
+    )
+    erp = None
+    if sale is not None:
+        erp = ErpSide(
+            count=await staff.count_sales(external_id, told.number),
+            number=sale.number or "",
+            total=sale.total,
+            taxes={code: amount for code, amount in sale.taxes.items() if amount},
+            shipments=sum(s.state in {"shipped", "done"} for s in sale.shipments),
+            invoices=len(sale.invoices),
+            invoiced=sale.invoiced,
+            currency=sale.currency,
+        )
+    return compare(scenario.name, sold, erp, await _cost(client, external_id))
+
+
+async def _cost(client: Client, external_id: str) -> Cost:
+    handle = client.get_workflow_handle(OrderKey(channel=CHANNEL, external_id=external_id).workflow_id)
+    return cost_of((await handle.fetch_history()).events)
+
+
+def _print_table(console: Console, rows: Sequence[Audited]) -> None:
+    table = Table(title="Both systems, read back independently", show_lines=False)
+    for name in ("shape", "store", "ERP"):
+        table.add_column(name)
+    for name in ("store total", "ERP total", "tax", "captured", "shipments", "events", "actions"):
+        table.add_column(name, justify="right")
+    table.add_column("balanced")
+    for row in rows:
+        erp, cost = row.erp, row.cost
+        table.add_row(
+            row.name,
+            row.store.number,
+            erp.number if erp else "missing",
+            f"{row.store.total} {row.store.currency}",
+            f"{erp.total} {erp.currency}" if erp else "-",
+            str(sum(row.store.taxes.values(), Decimal(0))),
+            f"{row.store.captured}",
+            str(erp.shipments if erp else 0),
+            str(cost.events if cost else 0),
+            str(cost.actions if cost else 0),
+            "yes" if row.balanced else "NO",
+        )
+    console.print(table)
+
+
+__all__ = ["DemoFailed", "PartFailed", "run_demo"]

@@ -1,0 +1,143 @@
+"""``python -m sandbox.store``: run the store, and do from the shell what buyers and staff do to it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import SecretStr, ValidationError
+
+from sandbox.store.client import StoreControl, StoreRefused
+from sandbox.store.requests import CancelOrder, PlaceOrder
+from sandbox.store.server import ADMIN_PATH, StoreSettings, serve
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="The Shopify-compatible store of the sandbox."
+)
+
+Url = Annotated[
+    str, typer.Option("--url", envvar="ORDERWRIGHT_SANDBOX_STORE_URL", help="Address of the running store.")
+]
+_DEFAULT_URL = "http://127.0.0.1:8085"
+
+
+@app.command("serve")
+def run_server(
+    state: Annotated[Path, typer.Option(help="SQLite file that keeps everything.")],
+    token: Annotated[
+        str, typer.Option(envvar="ORDERWRIGHT_SANDBOX_STORE_TOKEN", help="Access token of the app.")
+    ],
+    secret: Annotated[
+        str,
+        typer.Option(envvar="ORDERWRIGHT_SANDBOX_STORE_SECRET", help="Secret that webhooks are signed with."),
+    ],
+    webhook_url: Annotated[str, typer.Option(help="Where webhooks go; empty: they wait.")] = "",
+    port: Annotated[int, typer.Option(help="Port on the loopback interface.")] = 8085,
+) -> None:
+    """Run until Ctrl-C or SIGTERM."""
+    typer.echo(f"store: http://127.0.0.1:{port}{ADMIN_PATH}")
+    settings = StoreSettings(
+        state=state, token=SecretStr(token), secret=SecretStr(secret), webhook_url=webhook_url or None
+    )
+    serve(settings, port)
+
+
+@app.command()
+def place(
+    order: Annotated[str, typer.Argument(help="JSON of the order, @FILE, or - for standard input.")],
+    url: Url = _DEFAULT_URL,
+) -> None:
+    r"""Place an order, such as '{"lines": [{"sku": "TEE-BLK-S", "quantity": 2}], "taxes": ["VAT-20"]}'."""
+    text = (
+        sys.stdin.read()
+        if order == "-"
+        else Path(order[1:]).read_text("utf-8")
+        if order[:1] == "@"
+        else order
+    )
+    try:
+        wanted = PlaceOrder.model_validate_json(text)
+    except ValidationError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    _show(url, lambda store: store.place_order(wanted).model_dump(mode="json"))
+
+
+@app.command("list")
+def list_orders(url: Url = _DEFAULT_URL) -> None:
+    """One line an order."""
+    _show(
+        url,
+        lambda store: [
+            f"{o.id}  {o.name}  {o.total} {o.currency}  {o.financial_status}  {o.fulfillment_status}"
+            + ("  canceled" if o.canceled else "")
+            for o in store.list_orders()
+        ],
+    )
+
+
+@app.command()
+def show(order_id: int, url: Url = _DEFAULT_URL) -> None:
+    """One order."""
+    _show(url, lambda store: store.read_order(order_id).model_dump(mode="json"))
+
+
+@app.command()
+def edit(
+    order_id: int,
+    quantity: int,
+    line: Annotated[int, typer.Option(help="Line id, or its place from 1 on.")] = 1,
+    url: Url = _DEFAULT_URL,
+) -> None:
+    """Lower a line to QUANTITY units; 0 removes it."""
+    _show(url, lambda store: store.edit_line(order_id, line, quantity).model_dump(mode="json"))
+
+
+@app.command()
+def cancel(order_id: int, url: Url = _DEFAULT_URL) -> None:
+    """Cancel an order as its buyer."""
+    _show(url, lambda store: store.cancel_order(order_id, CancelOrder()).model_dump(mode="json"))
+
+
+@app.command()
+def webhooks(
+    changes: Annotated[
+        str, typer.Argument(help="JSON of knobs to change, such as '{\"paused\": true}'.")
+    ] = "{}",
+    url: Url = _DEFAULT_URL,
+) -> None:
+    """Show webhook knobs and message counts, after changing some."""
+    _show(url, lambda store: store.turn_webhooks(**json.loads(changes)))
+
+
+@app.command()
+def reset(
+    url: Url = _DEFAULT_URL, yes: Annotated[bool, typer.Option("--yes", help="Really.")] = False
+) -> None:
+    """Forget orders, stock changes and messages."""
+    if not yes:
+        typer.echo("this forgets every order; say so with --yes", err=True)
+        raise typer.Exit(2)
+    _show(url, lambda store: store.reset() or "done")
+
+
+def _show(url: str, ask: Any) -> None:
+    import httpx  # noqa: PLC0415  only to name its error
+
+    try:
+        with StoreControl(url) as store:
+            answer = ask(store)
+    except StoreRefused as refusal:
+        typer.echo(f"the store refuses: {refusal}", err=True)
+        raise typer.Exit(1) from refusal
+    except httpx.TransportError as error:
+        typer.echo(f"no store answers at {url} ({error}); start it, or name it with --url", err=True)
+        raise typer.Exit(1) from error
+    lines = answer if isinstance(answer, list) else [answer]
+    for line in lines:
+        typer.echo(line if isinstance(line, str) else json.dumps(line, indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,195 @@
+"""How shop, locations, products and stock look through GraphQL: dicts of answers, or functions of the
+arguments.
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from graphql import GraphQLError, GraphQLResolveInfo
+
+from sandbox import catalog
+from sandbox.store.money import Both, CurrencyPair
+from sandbox.store.payloads import gid, moment, text
+from sandbox.store.search import connection, terms
+from sandbox.store.state import Level, State, Variant
+
+View = dict[str, Any]
+Info = GraphQLResolveInfo[Any]
+
+SCOPES: Final = {
+    "read_orders": "Read orders",
+    "write_orders": "Modify orders",
+    "read_merchant_managed_fulfillment_orders": "Read fulfillment orders",
+    "write_merchant_managed_fulfillment_orders": "Modify fulfillment orders",
+    "read_inventory": "Read inventory",
+    "write_inventory": "Modify inventory",
+    "read_locations": "Read locations",
+    "read_products": "Read products",
+    "read_customers": "Read customers",
+}
+
+
+def number(global_id: str, kind: str) -> int | None:
+    """The number in a global id of a kind; None where it is no such id."""
+    prefix = gid(kind, "")
+    tail = global_id.removeprefix(prefix)
+    return int(tail) if global_id.startswith(prefix) and tail.isdecimal() else None
+
+
+def plain(amount: Decimal) -> str:
+    """A Decimal as Shopify writes it: without needless zeros, but with one digit after the point."""
+    shortest = amount.normalize()
+    exponent = shortest.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return format(amount.quantize(Decimal("0.1")) if exponent > -1 else shortest, "f")
+
+
+def money_bag(amount: Both, pair: CurrencyPair) -> View:
+    """MoneyBag."""
+    return {
+        "shopMoney": money(amount.shop, pair.shop),
+        "presentmentMoney": money(amount.presentment, pair.presentment),
+    }
+
+
+def money(amount: Decimal, currency: str) -> View:
+    """MoneyV2."""
+    return {"__typename": "MoneyV2", "amount": plain(amount), "currencyCode": currency}
+
+
+def lazily(build: Callable[[], Any]) -> Callable[..., Any]:
+    """A field without arguments that is built only when it is asked for."""
+    return lambda _info: build()
+
+
+def first_of(build: Callable[[], Sequence[View]]) -> Callable[..., list[View]]:
+    """A list field with an optional ``first``."""
+    return lambda _info, first=None: list(build()[:first])
+
+
+def shop_view(shop_domain: str) -> View:
+    """Shop."""
+    return {
+        "id": gid("Shop", 1),
+        "name": "Sandbox Shop",
+        "myshopifyDomain": shop_domain,
+        "url": f"https://{shop_domain}",
+        "currencyCode": catalog.CURRENCY,
+        "enabledPresentmentCurrencies": [catalog.CURRENCY, "EUR", "CAD", "GBP", "JPY"],
+        "ianaTimezone": "America/New_York",
+        "taxesIncluded": False,
+    }
+
+
+def installation_view() -> View:
+    """AppInstallation, with all scopes."""
+    scopes = [{"handle": handle, "description": description} for handle, description in SCOPES.items()]
+    return {"id": gid("AppInstallation", 1), "accessScopes": scopes}
+
+
+def location_view(state: State, location_id: int) -> View | None:
+    """Location."""
+    name = state.locations().get(location_id)
+    if name is None:
+        return None
+    return {
+        "id": gid("Location", location_id),
+        "legacyResourceId": str(location_id),
+        "name": name,
+        "isActive": True,
+        "fulfillsOnlineOrders": True,
+        "shipsInventory": True,
+    }
+
+
+def product_view(variant: Variant) -> View:
+    """Product."""
+    return {
+        "id": gid("Product", variant.product_id),
+        "legacyResourceId": str(variant.product_id),
+        "title": variant.title,
+        "status": "ACTIVE",
+    }
+
+
+def variant_view(state: State, variant: Variant) -> View:
+    """ProductVariant."""
+    return {
+        "id": gid("ProductVariant", variant.id),
+        "legacyResourceId": str(variant.id),
+        "sku": variant.sku,
+        "title": "Default Title",
+        "displayName": variant.title,
+        "price": text(variant.price, catalog.CURRENCY),
+        "product": product_view(variant),
+        "inventoryItem": lazily(lambda: item_view(state, variant)),
+        "inventoryQuantity": lazily(
+            lambda: sum(each.available for each in state.levels(variant.inventory_item_id))
+        ),
+    }
+
+
+def find_variants(state: State, query: str | None) -> list[View]:
+    """Variants by sku and id."""
+    chosen = state.variants()
+    for field, sign, value in terms(query or ""):
+        if field not in {"sku", "id"} or sign:
+            raise GraphQLError(f"the sandbox store cannot search variants by {field}:{sign}{value}")
+        chosen = [v for v in chosen if (v.sku if field == "sku" else str(v.id)) == value]
+    return [variant_view(state, variant) for variant in chosen]
+
+
+def item_view(state: State, variant: Variant) -> View:
+    """InventoryItem."""
+    item_id = variant.inventory_item_id
+
+    def level_at(_info: Any, *, locationId: str) -> View | None:  # noqa: N803  GraphQL's name
+        wanted = number(locationId, "Location")
+        found = [each for each in state.levels(item_id) if each.location_id == wanted]
+        return level_view(state, variant, found[0]) if found else None
+
+    return {
+        "id": gid("InventoryItem", item_id),
+        "legacyResourceId": str(item_id),
+        "sku": variant.sku,
+        "tracked": True,
+        "requiresShipping": True,
+        "inventoryLevel": level_at,
+        "inventoryLevels": connection(
+            lambda: [level_view(state, variant, each) for each in state.levels(item_id)]
+        ),
+    }
+
+
+def level_view(state: State, variant: Variant, level: Level) -> View:
+    """InventoryLevel."""
+    known = {
+        "available": level.available,
+        "committed": level.committed,
+        "on_hand": level.available + level.committed,
+    }
+    level_id = f"{level.location_id}?inventory_item_id={level.inventory_item_id}"
+
+    def quantities(_info: Any, *, names: Sequence[str]) -> list[View]:
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise GraphQLError(
+                f"{unknown[0]!r} is no quantity name of this store; it knows {', '.join(known)}"
+            )
+        return [
+            {
+                "id": f"{gid('InventoryQuantity', level_id)}&name={name}",
+                "name": name,
+                "quantity": known[name],
+                "updatedAt": moment(level.updated_at),
+            }
+            for name in names
+        ]
+
+    return {
+        "id": gid("InventoryLevel", level_id),
+        "item": lazily(lambda: item_view(state, variant)),
+        "location": lazily(lambda: location_view(state, level.location_id)),
+        "quantities": quantities,
+    }

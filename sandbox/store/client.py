@@ -1,0 +1,151 @@
+"""Client of the control API, for the demo, the command line and tests. Nothing of the application uses it.
+
+``StoreControl`` waits for each answer; ``AsyncStoreControl`` is the same for coroutines. A refusal of the
+store raises ``StoreRefused`` with the store's own words.
+"""
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from sandbox.store.control import Fault, OrderReading
+from sandbox.store.requests import CancelOrder, EditLine, GiveBack, PlaceOrder
+from sandbox.store.throttle import ThrottleKnobs
+
+_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+
+
+class StoreRefused(Exception):
+    """The store answered no; ``status`` is the HTTP status."""
+
+    def __init__(self, status: int, words: str) -> None:
+        self.status = status
+        super().__init__(words)
+
+
+class StoreControl:
+    """Talks to a running store. ``base_url`` such as ``http://127.0.0.1:8085``."""
+
+    def __init__(self, base_url: str) -> None:
+        self._client = httpx.Client(base_url=f"{base_url}/control", timeout=_TIMEOUT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._client.close()
+
+    def place_order(self, order: PlaceOrder) -> OrderReading:
+        """Place an order."""
+        return OrderReading.model_validate(self._send("POST", "/orders", order.model_dump(mode="json")))
+
+    def read_order(self, order_id: int | str) -> OrderReading:
+        """One order, straight from the store's memory."""
+        return OrderReading.model_validate(self._send("GET", f"/orders/{order_id}"))
+
+    def list_orders(self) -> list[OrderReading]:
+        """All orders, oldest first."""
+        return [OrderReading.model_validate(each) for each in self._send("GET", "/orders")]
+
+    def edit_line(self, order_id: int | str, line: int, quantity: int) -> OrderReading:
+        """Lower a line; ``line`` is its id or its place from 1 on."""
+        body = EditLine(line=line, quantity=quantity).model_dump(mode="json")
+        return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/edit", body))
+
+    def cancel_order(self, order_id: int | str, cancel: CancelOrder | None = None) -> OrderReading:
+        """Cancel at the storefront."""
+        body = (cancel or CancelOrder()).model_dump(mode="json")
+        return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/cancel", body))
+
+    def refund_order(self, order_id: int | str, refund: GiveBack) -> OrderReading:
+        """Give money back."""
+        body = refund.model_dump(mode="json")
+        return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/refund", body))
+
+    def turn_webhooks(self, **changes: Any) -> dict[str, Any]:
+        """Change webhook knobs (``sandbox.store.outbox.WebhookKnobs``); returns knobs and message counts."""
+        return dict(self._send("PATCH", "/webhooks", changes))
+
+    def webhooks(self) -> dict[str, Any]:
+        """Knobs, and how many messages are waiting, delivered and dropped."""
+        return dict(self._send("GET", "/webhooks"))
+
+    def set_throttle(self, knobs: ThrottleKnobs) -> None:
+        """Another cost bucket, full."""
+        self._send("PUT", "/throttle", knobs.model_dump(mode="json"))
+
+    def add_fault(self, fault: Fault) -> None:
+        """Let the next requests for a root field go wrong."""
+        self._send("POST", "/faults", fault.model_dump(mode="json"))
+
+    def reset(self) -> None:
+        """Forget orders, stock changes and messages."""
+        self._send("POST", "/reset")
+
+    def _send(self, method: str, path: str, body: Any = None) -> Any:
+        return _content(self._client.request(method, path, json=body))
+
+
+class AsyncStoreControl:
+    """``StoreControl`` for coroutines, as far as they need it."""
+
+    def __init__(self, base_url: str) -> None:
+        self._client = httpx.AsyncClient(base_url=f"{base_url}/control", timeout=_TIMEOUT)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def place_order(self, order: PlaceOrder) -> OrderReading:
+        """Place an order."""
+        return OrderReading.model_validate(await self._send("POST", "/orders", order.model_dump(mode="json")))
+
+    async def read_order(self, order_id: int | str) -> OrderReading:
+        """One order, straight from the store's memory."""
+        return OrderReading.model_validate(await self._send("GET", f"/orders/{order_id}"))
+
+    async def list_orders(self) -> list[OrderReading]:
+        """All orders, oldest first."""
+        return [OrderReading.model_validate(each) for each in await self._send("GET", "/orders")]
+
+    async def edit_line(self, order_id: int | str, line: int, quantity: int) -> OrderReading:
+        """Lower a line; ``line`` is its id or its place from 1 on."""
+        body = EditLine(line=line, quantity=quantity).model_dump(mode="json")
+        return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/edit", body))
+
+    async def cancel_order(self, order_id: int | str, cancel: CancelOrder | None = None) -> OrderReading:
+        """Cancel at the storefront."""
+        body = (cancel or CancelOrder()).model_dump(mode="json")
+        return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/cancel", body))
+
+    async def turn_webhooks(self, **changes: Any) -> dict[str, Any]:
+        """Change webhook knobs; returns knobs and message counts."""
+        return dict(await self._send("PATCH", "/webhooks", changes))
+
+    async def add_fault(self, fault: Fault) -> None:
+        """Let the next requests for a root field go wrong."""
+        await self._send("POST", "/faults", fault.model_dump(mode="json"))
+
+    async def _send(self, method: str, path: str, body: Any = None) -> Any:
+        return _content(await self._client.request(method, path, json=body))
+
+
+def _content(response: httpx.Response) -> Any:
+    if response.is_success:
+        return response.json()
+    try:
+        words = response.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        words = response.text
+    raise StoreRefused(response.status_code, words if isinstance(words, str) else str(words))

@@ -1,0 +1,229 @@
+"""The control API: what buyers, the shop's staff and the weather do to the store. Loopback only, no login."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from pydantic import Field
+
+from domain.model import Amount, Frozen, Instant
+from sandbox.store import orders, payments
+from sandbox.store.outbox import WebhookKnobs
+from sandbox.store.records import NotAllowed, OrderRecord
+from sandbox.store.requests import CancelOrder, EditLine, GiveBack, PlaceOrder
+from sandbox.store.status import financial_status, fulfillment_status
+from sandbox.store.throttle import ThrottleKnobs
+
+
+class Fault(Frozen):
+    """The next requests for a root field go wrong: refused before anything is done, or done and the answer
+    lost.
+    """
+
+    field: str
+    """Such as ``fulfillmentCreate`` or ``order``."""
+    kind: Literal["unavailable", "answer_lost"]
+    times: Annotated[int, Field(ge=1)] = 1
+
+
+class LineReading(Frozen):
+    """A line as the store remembers it."""
+
+    id: int
+    sku: str
+    ordered: int
+    current: int
+    shipped: int
+
+
+class OrderReading(Frozen):
+    """One order, straight from the store's memory: for audits that trust no adapter. Amounts in the shop's
+    currency.
+    """
+
+    id: int
+    name: str
+    created_at: Instant
+    test: bool
+    canceled: bool
+    currency: str
+    presentment_currency: str
+    financial_status: str
+    fulfillment_status: str
+    total: Amount
+    """What the buyer owes now."""
+    presentment_total: Amount
+    original_total: Amount
+    taxes: dict[str, Amount]
+    """By ``title rate``, such as ``VAT 0.20``; what is owed now."""
+    authorized: Amount
+    captured: Amount
+    """Captures and sales less refunds."""
+    presentment_captured: Amount
+    refunded: Amount
+    fulfillments: int
+    open_units: int
+    """Units that locations are still to ship."""
+    tracking_numbers: tuple[str, ...]
+    lines: tuple[LineReading, ...]
+
+
+def read(order: OrderRecord) -> OrderReading:
+    """What an audit wants to know of an order."""
+    kept = order.received - order.refunded
+    return OrderReading(
+        id=order.id,
+        name=order.name,
+        created_at=order.created_at,
+        test=order.test,
+        canceled=order.cancelled_at is not None,
+        currency=order.currencies.shop,
+        presentment_currency=order.currencies.presentment,
+        financial_status=financial_status(order),
+        fulfillment_status=fulfillment_status(order),
+        total=order.total(current=True).shop,
+        presentment_total=order.total(current=True).presentment,
+        original_total=order.original_total.shop,
+        taxes={f"{tax.title} {tax.rate}": tax.amount.shop for tax in order.taxes(current=True)},
+        authorized=sum((a.amount.shop for a in order.authorizations()), Decimal(0)),
+        captured=kept.shop,
+        presentment_captured=kept.presentment,
+        refunded=order.refunded.shop,
+        fulfillments=len(order.fulfillments),
+        open_units=sum(part.remaining for plan in order.fulfillment_orders for part in plan.lines),
+        tracking_numbers=tuple(t.number for f in order.fulfillments for t in f.tracking if t.number),
+        lines=tuple(
+            LineReading(
+                id=line.id,
+                sku=line.sku,
+                ordered=line.quantity,
+                current=line.current,
+                shipped=order.shipped(line.id),
+            )
+            for line in order.lines
+        ),
+    )
+
+
+def _loopback_only(request: Request) -> None:
+    if request.client is None or request.client.host not in {"127.0.0.1", "::1"}:
+        raise HTTPException(403, "the control API answers on the loopback interface only")
+
+
+router = APIRouter(prefix="/control", dependencies=[Depends(_loopback_only)])
+
+
+@router.post("/orders", status_code=201)
+async def place_order(wanted: PlaceOrder, request: Request) -> OrderReading:
+    """Place an order."""
+    store = request.app.state.store
+    with _refusals():
+        return read(orders.place(store.state, store.outbox, wanted))
+
+
+@router.get("/orders")
+async def list_orders(request: Request) -> list[OrderReading]:
+    """All orders, oldest first."""
+    return [read(order) for order in request.app.state.store.state.orders()]
+
+
+@router.get("/orders/{order_id}")
+async def read_order(order_id: int, request: Request) -> OrderReading:
+    """One order."""
+    return read(_find(request, order_id))
+
+
+@router.post("/orders/{order_id}/edit")
+async def edit_order(order_id: int, wanted: EditLine, request: Request) -> OrderReading:
+    """Lower the quantity of a line."""
+    store = request.app.state.store
+    with _refusals():
+        return read(orders.edit(store.state, store.outbox, _find(request, order_id), wanted))
+
+
+@router.post("/orders/{order_id}/cancel")
+async def cancel_order(order_id: int, wanted: CancelOrder, request: Request) -> OrderReading:
+    """Cancel an order at once, as the buyer or the shop's staff does."""
+    store = request.app.state.store
+    order = _find(request, order_id)
+    with _refusals():
+        orders.cancel(
+            store.state, store.outbox, order, wanted.reason, restock=wanted.restock, refund=wanted.refund
+        )
+    return read(order)
+
+
+@router.post("/orders/{order_id}/refund")
+async def refund_order(order_id: int, wanted: GiveBack, request: Request) -> OrderReading:
+    """Give money back."""
+    store = request.app.state.store
+    order = _find(request, order_id)
+    with _refusals(), store.state.transaction():
+        made = payments.give_back(store.state, order, wanted.amount, [], wanted.note)
+        store.state.save_order(order)
+        store.outbox.announce_refund(order, made)
+    return read(order)
+
+
+@router.get("/webhooks")
+async def webhooks(request: Request) -> dict[str, Any]:
+    """The knobs, and how many messages are in which state."""
+    store = request.app.state.store
+    rows = store.state.rows("SELECT state, count(*) AS messages FROM outbox GROUP BY state")
+    counts = {"waiting": 0, "delivered": 0, "dropped": 0} | {row["state"]: row["messages"] for row in rows}
+    return {"knobs": store.outbox.knobs.model_dump(exclude={"secret"}), "messages": counts}
+
+
+@router.patch("/webhooks")
+async def turn_webhook_knobs(changes: dict[str, Any], request: Request) -> dict[str, Any]:
+    """Change some knobs; see ``WebhookKnobs``."""
+    unknown = sorted(set(changes) - set(WebhookKnobs.model_fields))
+    if unknown:
+        raise HTTPException(422, f"no knob {unknown[0]!r}; known are {', '.join(WebhookKnobs.model_fields)}")
+    try:
+        request.app.state.store.outbox.turn(**changes)
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
+    return await webhooks(request)
+
+
+@router.put("/throttle")
+async def set_throttle(knobs: ThrottleKnobs, request: Request) -> ThrottleKnobs:
+    """Another cost bucket, full."""
+    request.app.state.store.set_throttle(knobs)
+    return knobs
+
+
+@router.post("/faults")
+async def add_fault(fault: Fault, request: Request) -> list[Fault]:
+    """Let the next requests for a field go wrong; returns all faults that wait."""
+    faults: list[Fault] = request.app.state.store.faults
+    faults.append(fault)
+    return faults
+
+
+@router.post("/reset")
+async def reset(request: Request) -> dict[str, bool]:
+    """Forget orders, stock changes and messages; numbers start again, knobs stay."""
+    store = request.app.state.store
+    store.state.reset()
+    store.faults.clear()
+    return {"ok": True}
+
+
+def _find(request: Request, order_id: int) -> OrderRecord:
+    order: OrderRecord | None = request.app.state.store.state.order(order_id)
+    if order is None:
+        raise HTTPException(404, f"the store has no order {order_id}")
+    return order
+
+
+class _refusals:  # noqa: N801  reads as a phrase after `with`
+    """Turns a refusal of the store into a 409 with its words."""
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, NotAllowed):
+            raise HTTPException(409, str(error)) from error

@@ -1,0 +1,114 @@
+"""Parcels: which fulfillment orders they close, and what the buyer sees of them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sandbox.store.orders import move_units
+from sandbox.store.outbox import Outbox
+from sandbox.store.records import (
+    FulfillmentLineRecord,
+    FulfillmentOrderLineRecord,
+    FulfillmentOrderRecord,
+    FulfillmentRecord,
+    NotAllowed,
+    OrderRecord,
+    TrackingRecord,
+)
+from sandbox.store.state import State
+
+Parts = Sequence[tuple[FulfillmentOrderRecord, FulfillmentOrderLineRecord, int]]
+
+
+def fulfill(
+    state: State,
+    outbox: Outbox,
+    wanted: Sequence[tuple[int, Mapping[int, int] | None]],
+    tracking: Mapping[str, Any],
+) -> tuple[OrderRecord, FulfillmentRecord]:
+    """Ship units of one or more fulfillment orders of one order and location.
+
+    ``wanted`` pairs a fulfillment order id with units by fulfillment order line id; None means all that
+    remains. Raises NotAllowed.
+    """
+    with state.transaction():
+        order, plans = _look_up(state, [plan_id for plan_id, _ in wanted])
+        parts = _choose(plans, [lines for _, lines in wanted])
+        now = datetime.now(UTC)
+        units: dict[int, int] = {}
+        for plan, part, quantity in parts:
+            part.remaining -= quantity
+            plan.updated_at = now
+            units[part.line_id] = units.get(part.line_id, 0) + quantity
+            move_units(state, order, part.line_id, plan.location_id, committed=-quantity)
+        for plan in plans:
+            plan.status = "IN_PROGRESS" if any(part.remaining for part in plan.lines) else "CLOSED"
+        made = FulfillmentRecord(
+            id=state.next_id("fulfillment"),
+            name=f"{order.name}-F{len(order.fulfillments) + 1}",
+            location_id=plans[0].location_id,
+            fulfillment_order_ids=[plan.id for plan in plans],
+            lines=[
+                FulfillmentLineRecord(
+                    id=state.next_id("fulfillment_line"), line_id=line_id, quantity=quantity
+                )
+                for line_id, quantity in units.items()
+            ],
+            tracking=_tracking(tracking),
+            created_at=now,
+        )
+        order.fulfillments.append(made)
+        state.save_order(order)
+        outbox.announce(order)
+    return order, made
+
+
+def _look_up(state: State, plan_ids: Sequence[int]) -> tuple[OrderRecord, list[FulfillmentOrderRecord]]:
+    if not plan_ids:
+        raise NotAllowed("At least one fulfillment order is required", "fulfillment")
+    if len(set(plan_ids)) != len(plan_ids):
+        raise NotAllowed("Fulfillment orders must be unique", "fulfillment")
+    orders = [state.order_of("fulfillment_order", plan_id) for plan_id in plan_ids]
+    first = orders[0]
+    if first is None or None in orders:
+        raise NotAllowed("Fulfillment order does not exist.", "fulfillment")
+    if {each.id for each in orders if each} != {first.id}:
+        raise NotAllowed("All fulfillment orders must belong to the same order", "fulfillment")
+    plans = [first.fulfillment_order(plan_id) for plan_id in plan_ids]
+    if len({plan.location_id for plan in plans}) != 1:
+        raise NotAllowed("All fulfillment orders must be assigned to the same location", "fulfillment")
+    for plan in plans:
+        if plan.status not in {"OPEN", "IN_PROGRESS"}:
+            message = f"Fulfillment order {plan.id} has an unfulfillable status= {plan.status.lower()}."
+            raise NotAllowed(message, "fulfillment")
+    return first, plans
+
+
+def _choose(plans: Sequence[FulfillmentOrderRecord], wanted: Sequence[Mapping[int, int] | None]) -> Parts:
+    parts: list[tuple[FulfillmentOrderRecord, FulfillmentOrderLineRecord, int]] = []
+    for plan, lines in zip(plans, wanted, strict=True):
+        known = {part.id: part for part in plan.lines}
+        asked = {part.id: part.remaining for part in plan.lines if part.remaining} if lines is None else lines
+        for part_id, quantity in asked.items():
+            if part_id not in known:
+                raise NotAllowed("Fulfillment order line item does not exist.", "fulfillment")
+            if not 0 < quantity <= known[part_id].remaining:
+                raise NotAllowed("Invalid fulfillment order line item quantity requested.", "fulfillment")
+            parts.append((plan, known[part_id], quantity))
+    if not parts:
+        raise NotAllowed("At least one line item is required", "fulfillment")
+    return parts
+
+
+def _tracking(wanted: Mapping[str, Any]) -> list[TrackingRecord]:
+    numbers = [wanted["number"]] if wanted.get("number") else list(wanted.get("numbers") or [])
+    urls = [wanted["url"]] if wanted.get("url") else list(wanted.get("urls") or [])
+    rows = max(len(numbers), len(urls), 1 if wanted.get("company") else 0)
+    return [
+        TrackingRecord(
+            company=wanted.get("company"),
+            number=numbers[i] if i < len(numbers) else None,
+            url=urls[i] if i < len(urls) else None,
+        )
+        for i in range(rows)
+    ]

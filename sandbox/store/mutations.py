@@ -1,0 +1,152 @@
+"""The four things an app can do to the store through GraphQL. Refusals are ``userErrors``, as at Shopify."""
+
+from decimal import Decimal
+from typing import Any
+
+from sandbox.store import jobs, payments
+from sandbox.store.catalog_views import Info, View, item_view, lazily, location_view, number
+from sandbox.store.fulfillment import fulfill
+from sandbox.store.inventory import Adjustment, LevelError, WantedLevel, set_levels
+from sandbox.store.order_views import OrderViews
+from sandbox.store.orders import why_not_cancelable
+from sandbox.store.outbox import Outbox
+from sandbox.store.payloads import gid
+from sandbox.store.records import NotAllowed
+from sandbox.store.state import State
+
+
+class Mutations:
+    """Resolvers of ``Mutation``. ``job_delay`` is how many seconds a cancel takes."""
+
+    def __init__(self, state: State, outbox: Outbox) -> None:
+        self._state = state
+        self._outbox = outbox
+        self.job_delay = 0.0
+
+    def create_fulfillment(self, _info: Info, *, fulfillment: View, message: str | None = None) -> View:
+        """``fulfillmentCreate``; the message to the buyer goes nowhere."""
+        del message
+        wanted = [
+            (
+                number(each["fulfillmentOrderId"], "FulfillmentOrder") or 0,
+                _units(each.get("fulfillmentOrderLineItems")),
+            )
+            for each in fulfillment["lineItemsByFulfillmentOrder"]
+        ]
+        try:
+            order, made = fulfill(self._state, self._outbox, wanted, fulfillment.get("trackingInfo") or {})
+        except NotAllowed as refusal:
+            return {"fulfillment": None, "userErrors": [_user_error(refusal)]}
+        return {"fulfillment": OrderViews(self._state, order).parcels.fulfillment(made), "userErrors": []}
+
+    def capture(self, _info: Info, *, input: View) -> View:  # noqa: A002  GraphQL's name
+        """``orderCapture``."""
+        order = self._state.order(number(input["id"], "Order") or 0)
+        if order is None:
+            refusal = NotAllowed("Order does not exist", "input", "id")
+            return {"transaction": None, "userErrors": [_user_error(refusal)]}
+        try:
+            made = payments.capture(
+                self._state,
+                self._outbox,
+                order,
+                number(input["parentTransactionId"], "OrderTransaction") or 0,
+                Decimal(input["amount"]),
+                currency=input.get("currency"),
+                final=bool(input.get("finalCapture")),
+            )
+        except NotAllowed as refusal:
+            return {"transaction": None, "userErrors": [_user_error(refusal)]}
+        return {"transaction": OrderViews(self._state, order).payments.transaction(made), "userErrors": []}
+
+    def cancel(
+        self,
+        _info: Info,
+        *,
+        orderId: str,  # noqa: N803  GraphQL's name
+        reason: str,
+        restock: bool,
+        refundMethod: View | None = None,  # noqa: N803
+        **unused: Any,
+    ) -> View:
+        """``orderCancel``; the buyer is not notified and the staff note is not kept."""
+        del unused
+        order = self._state.order(number(orderId, "Order") or 0)
+        refusal = "Order does not exist" if order is None else why_not_cancelable(order)
+        if order is None or refusal:
+            code = "NOT_FOUND" if order is None else "INVALID"
+            error = {"field": ["orderId"], "message": refusal, "code": code}
+            return {"job": None, "orderCancelUserErrors": [error]}
+        refund = bool((refundMethod or {}).get("originalPaymentMethodsRefund"))
+        job_id = jobs.schedule_cancel(
+            self._state, order.id, reason, self.job_delay, restock=restock, refund=refund
+        )
+        self._outbox.wake()
+        return {
+            "job": {"id": gid("Job", job_id), "done": False, "query": None},
+            "orderCancelUserErrors": [],
+        }
+
+    def set_quantities(self, _info: Info, *, input: View) -> View:  # noqa: A002  GraphQL's name
+        """``inventorySetQuantities``, as JSON that can be kept under its idempotency key."""
+        wanted = [
+            WantedLevel(
+                inventory_item_id=number(each["inventoryItemId"], "InventoryItem") or 0,
+                location_id=number(each["locationId"], "Location") or 0,
+                quantity=each["quantity"],
+                change_from=each.get("changeFromQuantity"),
+            )
+            for each in input["quantities"]
+        ]
+        done = set_levels(
+            self._state, input["name"], input["reason"], input.get("referenceDocumentUri"), wanted
+        )
+        if isinstance(done, Adjustment):
+            return {"adjustment": done.model_dump(mode="json"), "userErrors": []}
+        return {"adjustment": None, "userErrors": [_level_error(error) for error in done]}
+
+    def set_quantities_view(self, answer: View) -> View:
+        """``InventorySetQuantitiesPayload`` of what ``set_quantities`` answered, now or earlier."""
+        made = answer["adjustment"]
+        if made is None:
+            return {"inventoryAdjustmentGroup": None, "userErrors": answer["userErrors"]}
+        return {
+            "inventoryAdjustmentGroup": {
+                "id": gid("InventoryAdjustmentGroup", made["id"]),
+                "reason": made["reason"],
+                "referenceDocumentUri": made["reference"],
+                "createdAt": made["created_at"],
+                "changes": [self._change(change) for change in made["changes"]],
+            },
+            "userErrors": [],
+        }
+
+    def _change(self, change: View) -> View:
+        variant = self._state.variant("inventory_item_id", change["inventory_item_id"])
+        assert variant is not None
+        return {
+            "name": change["name"],
+            "delta": change["delta"],
+            "quantityAfterChange": change["after"],
+            "item": lazily(lambda: item_view(self._state, variant)),
+            "location": lazily(lambda: location_view(self._state, change["location_id"])),
+        }
+
+
+def _units(lines: list[View] | None) -> dict[int, int] | None:
+    if lines is None:
+        return None
+    units: dict[int, int] = {}
+    for line in lines:
+        part = number(line["id"], "FulfillmentOrderLineItem") or 0
+        units[part] = units.get(part, 0) + line["quantity"]
+    return units
+
+
+def _user_error(refusal: NotAllowed) -> View:
+    return {"field": list(refusal.field) or None, "message": str(refusal)}
+
+
+def _level_error(error: LevelError) -> View:
+    place = ["input"] if error.place is None else ["input", "quantities", str(error.place)]
+    return {"field": [*place, error.field], "code": error.code, "message": error.message}

@@ -1,0 +1,115 @@
+"""Webhooks that are to be sent, written in the same transaction as the change they tell of: none is ever
+lost.
+
+``webhooks`` delivers them. The knobs here make delivery as unpleasant as it can be in the wild.
+"""
+
+import json
+import random
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from domain.model import Frozen
+from sandbox.store import payloads
+from sandbox.store.records import OrderRecord, RefundRecord
+from sandbox.store.state import State
+
+DEFAULT_TOPICS: Final = (
+    "orders/create",
+    "orders/edited",
+    "orders/cancelled",
+    "orders/paid",
+    "refunds/create",
+)
+
+
+class WebhookKnobs(Frozen):
+    """How webhooks are delivered; kept over a restart."""
+
+    url: str = ""
+    """Where to; nothing is sent while it is empty, nothing is lost either."""
+    secret: str = ""
+    topics: tuple[str, ...] = DEFAULT_TOPICS
+    """Subscribed topics; ``orders/updated`` is known as well."""
+    paused: bool = False
+    duplicate: bool = False
+    """Every delivery twice, under the same X-Shopify-Webhook-Id."""
+    shuffle_seed: int | None = None
+    """Send what waits in a random order, the same for the same seed and the same orders."""
+    shuffle_window: Annotated[float, Field(ge=0)] = 0.0
+    """While shuffling, hold every delivery back by up to so many seconds."""
+    delay: Annotated[float, Field(ge=0)] = 0.0
+    """Hold every delivery back by so many seconds."""
+    drop: bool = False
+    """Never deliver what is announced from now on, as if it got lost on its way."""
+    retry_after: Annotated[float, Field(gt=0)] = 0.5
+    """Seconds until the first retry; doubles every time."""
+    retry_at_most: Annotated[float, Field(gt=0)] = 5.0
+
+
+class Outbox:
+    """Announces changes. Calls ``wake`` after each, so that the courier looks."""
+
+    def __init__(self, state: State, shop_domain: str, wake: Callable[[], None] = lambda: None) -> None:
+        self._state = state
+        self._shop_domain = shop_domain
+        self.wake = wake
+
+    @property
+    def knobs(self) -> WebhookKnobs:
+        """The knobs in force."""
+        return WebhookKnobs.model_validate(self._state.setting("webhooks") or {})
+
+    def turn(self, **changes: Any) -> WebhookKnobs:
+        """Change some knobs. Raises pydantic's ValidationError."""
+        knobs = WebhookKnobs.model_validate({**self.knobs.model_dump(), **changes})
+        with self._state.transaction():
+            self._state.keep_setting("webhooks", knobs.model_dump())
+        self.wake()
+        return knobs
+
+    def announce(self, order: OrderRecord, *topics: str) -> None:
+        """Announce topics about an order, and ``orders/updated`` with them where somebody listens to it."""
+        self._put(order, dict.fromkeys(topics))
+
+    def announce_edit(self, order: OrderRecord, line_id: int, removed: int, edit_id: int) -> None:
+        """Announce ``orders/edited``."""
+        self._put(order, {"orders/edited": payloads.edit_body(order, line_id, removed, edit_id)})
+
+    def announce_refund(self, order: OrderRecord, refund: RefundRecord) -> None:
+        """Announce ``refunds/create``."""
+        self._put(order, {"refunds/create": payloads.refund_body(order, refund)})
+
+    def _put(self, order: OrderRecord, bodies: dict[str, payloads.Json | None]) -> None:
+        knobs = self.knobs
+        wanted = [topic for topic in (*bodies, "orders/updated") if topic in knobs.topics]
+        event_id = str(uuid.uuid4())
+        now = datetime.now(UTC)
+        for topic in wanted:
+            body = bodies.get(topic) or payloads.order_body(order, self._shop_domain)
+            raw = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+            webhook_id = str(uuid.uuid4())
+            for _ in range(2 if knobs.duplicate else 1):
+                self._insert(knobs, (webhook_id, event_id, topic, order.id, now.isoformat(), raw))
+        self.wake()
+
+    def _insert(self, knobs: WebhookKnobs, message: tuple[str, str, str, int, str, bytes]) -> None:
+        with self._state.transaction():
+            number = self._state.rows("SELECT coalesce(max(id), 0) + 1 AS next FROM outbox")[0]["next"]
+            place, due = float(number), time.time() + knobs.delay
+            if knobs.shuffle_seed is not None:
+                # one generator a message: the order stays the same over a restart
+                dice = random.Random(f"{knobs.shuffle_seed}:{number}")  # noqa: S311  a shuffle, not a secret
+                place = dice.random()
+                due += dice.uniform(0, knobs.shuffle_window)
+            state = "dropped" if knobs.drop else "waiting"
+            self._state.rows(
+                "INSERT INTO outbox (webhook_id, event_id, topic, order_id, triggered_at, body, place, due, state)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*message, place, due, state),
+            )

@@ -1,0 +1,171 @@
+"""Money in and out: what is authorized and sold when an order is placed, then captures, voids and refunds.
+
+Payments are made in the buyer's currency; the shop's amount follows at the order's own rate
+(``CurrencyPair.settle``).
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sandbox.store.money import ZERO, Both, half_up
+from sandbox.store.outbox import Outbox
+from sandbox.store.records import (
+    NotAllowed,
+    OrderRecord,
+    RefundLineRecord,
+    RefundRecord,
+    TransactionKind,
+    TransactionRecord,
+)
+from sandbox.store.requests import PlacePayment
+from sandbox.store.state import State
+from sandbox.store.status import is_paid
+
+
+def take(state: State, order: OrderRecord, wanted: Sequence[PlacePayment]) -> None:
+    """Make the payments of a new order. Raises NotAllowed where they come to more than its total."""
+    due = order.total(current=True)
+    moved = ZERO
+    for payment in wanted:
+        left = due.presentment - moved.presentment
+        amount = left if payment.amount == "rest" else payment.amount
+        _check_digits(order, amount)
+        if amount > left:
+            msg = f"a payment of {amount} by {payment.gateway} is more than the {left} that is left to pay"
+            raise NotAllowed(msg, "payments")
+        if not amount:
+            continue
+        both = order.currencies.settle(moved, amount, due)
+        moved += both
+        kind = TransactionKind.SALE if payment.kind == "sale" else TransactionKind.AUTHORIZATION
+        _add(state, order, kind, both, gateway=payment.gateway)
+
+
+def capture(
+    state: State,
+    outbox: Outbox,
+    order: OrderRecord,
+    authorization_id: int,
+    amount: Decimal,
+    *,
+    currency: str | None,
+    final: bool,
+) -> TransactionRecord:
+    """Capture a part of an authorization. Raises NotAllowed with the input field at fault."""
+    try:
+        authorization = order.transaction(authorization_id)
+    except KeyError:
+        raise NotAllowed(
+            "The parent transaction could not be found", "input", "parentTransactionId"
+        ) from None
+    if authorization.kind is not TransactionKind.AUTHORIZATION:
+        raise NotAllowed("The parent transaction is not an authorization", "input", "parentTransactionId")
+    pair = order.currencies
+    if currency is None and pair.shop != pair.presentment:
+        raise NotAllowed("Currency is required for orders in several currencies", "input", "currency")
+    if currency not in {None, pair.presentment}:
+        message = f"Currency must be the presentment currency of the order, {pair.presentment}"
+        raise NotAllowed(message, "input", "currency")
+    _check_digits(order, amount, "input", "amount")
+    if amount <= 0:
+        raise NotAllowed("Amount must be greater than zero", "input", "amount")
+    open_amount = order.capturable(authorization).presentment
+    if amount > open_amount:
+        message = (
+            f"The capture amount can't be greater than the amount that is authorized and open ({open_amount})"
+        )
+        raise NotAllowed(message, "input", "amount")
+    was_paid = is_paid(order)
+    with state.transaction():
+        due = order.total(current=True)
+        both = pair.settle(order.received - order.refunded, amount, due)
+        made = _add(
+            state, order, TransactionKind.CAPTURE, both, gateway=authorization.gateway, parent=authorization
+        )
+        if final and order.capturable(authorization) != ZERO:
+            _void(state, order, authorization)
+        state.save_order(order)
+        outbox.announce(order, *(["orders/paid"] if is_paid(order) and not was_paid else []))
+    return made
+
+
+def void_open(state: State, order: OrderRecord) -> None:
+    """Let go of everything that is authorized and not captured."""
+    for authorization in order.authorizations():
+        if order.capturable(authorization) != ZERO:
+            _void(state, order, authorization)
+
+
+def give_back_all(
+    state: State, order: OrderRecord, removed: Sequence[RefundLineRecord]
+) -> RefundRecord | None:
+    """Refund whatever was taken and not given back yet; None where nothing was."""
+    amount = (order.received - order.refunded).presentment
+    return give_back(state, order, amount, removed, note="") if amount else None
+
+
+def give_back(
+    state: State, order: OrderRecord, amount: Decimal, removed: Sequence[RefundLineRecord], note: str
+) -> RefundRecord:
+    """Refund money, latest payment first. Raises NotAllowed where less was taken. The caller saves and
+    announces.
+    """
+    _check_digits(order, amount, "amount")
+    taken = (order.received - order.refunded).presentment
+    if amount > taken:
+        msg = f"{amount} cannot be refunded: only {taken} was taken"
+        raise NotAllowed(msg, "amount")
+    refund = RefundRecord(
+        id=state.next_id("refund"), note=note, created_at=datetime.now(UTC), lines=list(removed)
+    )
+    for payment in reversed([t for t in order.transactions if t.kind in _TAKING and t.status == "SUCCESS"]):
+        before = [
+            t for t in order.transactions if t.kind is TransactionKind.REFUND and t.parent_id == payment.id
+        ]
+        open_amount = payment.amount.presentment - Both.total(t.amount for t in before).presentment
+        part = min(amount, open_amount)
+        if not part:
+            continue
+        net = order.received - order.refunded
+        both = -order.currencies.settle(net, -part, order.total(current=True))
+        made = _add(state, order, TransactionKind.REFUND, both, gateway=payment.gateway, parent=payment)
+        refund.transaction_ids.append(made.id)
+        amount -= part
+    order.refunds.append(refund)
+    return refund
+
+
+_TAKING = {TransactionKind.SALE, TransactionKind.CAPTURE}
+
+
+def _void(state: State, order: OrderRecord, authorization: TransactionRecord) -> None:
+    left = order.capturable(authorization)
+    _add(state, order, TransactionKind.VOID, left, gateway=authorization.gateway, parent=authorization)
+
+
+def _add(
+    state: State,
+    order: OrderRecord,
+    kind: TransactionKind,
+    amount: Both,
+    *,
+    gateway: str,
+    parent: TransactionRecord | None = None,
+) -> TransactionRecord:
+    made = TransactionRecord(
+        id=state.next_id("transaction"),
+        kind=kind,
+        gateway=gateway,
+        amount=amount,
+        parent_id=parent.id if parent else None,
+        created_at=datetime.now(UTC),
+    )
+    order.transactions.append(made)
+    return made
+
+
+def _check_digits(order: OrderRecord, amount: Decimal, *field: str) -> None:
+    if half_up(amount, order.currencies.units.presentment) != amount:
+        msg = f"{amount} has more digits than {order.currencies.presentment} has"
+        raise NotAllowed(msg, *field)

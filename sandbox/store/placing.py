@@ -1,0 +1,295 @@
+"""From a request to an order record: looked up in the catalogue, priced in both currencies, planned by
+location.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from domain.model import Frozen
+from sandbox import catalog
+from sandbox.store.money import ZERO, Both, CurrencyPair, half_up
+from sandbox.store.pricing import Charge, DiscountTerms, Priced, price_order
+from sandbox.store.records import (
+    AddressRecord,
+    AllocationRecord,
+    ApplicationRecord,
+    CompanyRecord,
+    CustomerRecord,
+    FulfillmentOrderLineRecord,
+    FulfillmentOrderRecord,
+    LineRecord,
+    NotAllowed,
+    OrderRecord,
+    ShippingRecord,
+    TaxRecord,
+)
+from sandbox.store.requests import PlaceAddress, PlaceDiscount, PlaceLine, PlaceOrder, PlaceShipping, PlaceTax
+from sandbox.store.state import State, Variant
+
+# The wholesale catalogue of the storefront; the ERP's price list "B2B 10% off" says the same.
+WHOLESALE_FACTOR = Decimal("0.90")
+
+
+class _Basket(Frozen):
+    """A request, looked up in the catalogue and ready to be priced."""
+
+    request: PlaceOrder
+    variants: tuple[Variant, ...]
+    prices: tuple[Decimal, ...]
+    currencies: CurrencyPair
+
+    def charges(self, *, presentment: bool) -> list[Charge]:
+        """Lines to price in one of the two currencies."""
+        return [
+            Charge(
+                quantity=line.quantity,
+                unit_price=self._told(price, presentment=presentment),
+                discounts=self.terms([line.discount] if line.discount else [], presentment=presentment),
+                tax_rates=tuple(tax.rate for tax in self.taxes(line)),
+            )
+            for line, price in zip(self.request.lines, self.prices, strict=True)
+        ]
+
+    def shipping(self, *, presentment: bool) -> list[Charge]:
+        """Delivery to price."""
+        wanted = self.request.shipping
+        if wanted is None:
+            return []
+        free = (DiscountTerms(percent=Decimal(100)),) if wanted.free else ()
+        return [
+            Charge(
+                quantity=1,
+                unit_price=self._told(wanted.price, presentment=presentment),
+                discounts=free,
+                tax_rates=tuple(tax.rate for tax in self.shipping_taxes(wanted)),
+            )
+        ]
+
+    def terms(self, discounts: Sequence[PlaceDiscount], *, presentment: bool) -> tuple[DiscountTerms, ...]:
+        """Discounts to price; fixed amounts are converted."""
+        return tuple(
+            DiscountTerms(percent=d.percent)
+            if d.amount is None
+            else DiscountTerms(amount=self._told(d.amount, presentment=presentment))
+            for d in discounts
+        )
+
+    def taxes(self, line: PlaceLine) -> tuple[PlaceTax, ...]:
+        """A line's own taxes, or else the order's."""
+        return self.request.taxes if line.taxes is None else line.taxes
+
+    def shipping_taxes(self, wanted: PlaceShipping) -> tuple[PlaceTax, ...]:
+        """Delivery is taxed like the order."""
+        return self.request.taxes if wanted.taxed else ()
+
+    def _told(self, amount: Decimal, *, presentment: bool) -> Decimal:
+        both = self.currencies.convert(amount)
+        return both.presentment if presentment else both.shop
+
+
+def draft(state: State, request: PlaceOrder) -> OrderRecord:
+    """The order that a request makes, not paid and not saved yet. Raises NotAllowed."""
+    order = _priced_order(state, _fill_basket(state, request))
+    order.fulfillment_orders = _plan_locations(state, order, request)
+    return order
+
+
+def _fill_basket(state: State, request: PlaceOrder) -> _Basket:
+    variants = []
+    prices = []
+    shop_unit = CurrencyPair(shop=catalog.CURRENCY, presentment=catalog.CURRENCY).units.shop
+    locations = state.locations()
+    for line in request.lines:
+        variant = state.variant("sku", line.sku)
+        if variant is None:
+            msg = f"the store has no product with SKU {line.sku!r}"
+            raise NotAllowed(msg)
+        unknown = [part.location for part in line.parts if part.location not in locations]
+        if unknown:
+            msg = f"the store has no location {unknown[0]}; known are {', '.join(map(str, locations))}"
+            raise NotAllowed(msg)
+        price = variant.price if line.price is None else line.price
+        if line.price is None and request.company is not None:
+            price = half_up(price * WHOLESALE_FACTOR, shop_unit)
+        if half_up(price, shop_unit) != price:
+            msg = f"the price {price} of {line.sku} has more digits than {catalog.CURRENCY}"
+            raise NotAllowed(msg)
+        variants.append(variant)
+        prices.append(price)
+    currencies = CurrencyPair(
+        shop=catalog.CURRENCY,
+        presentment=request.presentment_currency or catalog.CURRENCY,
+        rate=request.presentment_rate,
+    )
+    if currencies.shop == currencies.presentment and currencies.rate != 1:
+        msg = "presentment_rate needs a presentment_currency other than the shop's"
+        raise NotAllowed(msg)
+    return _Basket(request=request, variants=tuple(variants), prices=tuple(prices), currencies=currencies)
+
+
+def _priced_order(state: State, basket: _Basket) -> OrderRecord:
+    request, pair = basket.request, basket.currencies
+    shop, presentment = (
+        price_order(
+            basket.charges(presentment=told),
+            basket.shipping(presentment=told),
+            basket.terms(request.discounts, presentment=told),
+            pair.units.presentment if told else pair.units.shop,
+            taxes_included=request.taxes_included,
+        )
+        for told in (False, True)
+    )
+    applications: list[ApplicationRecord] = [_application(d, "order", pair) for d in request.discounts]
+    lines = []
+    for i, (wanted, variant) in enumerate(zip(request.lines, basket.variants, strict=True)):
+        own = []
+        if wanted.discount:
+            own = [len(applications)]
+            applications.append(_application(wanted.discount, "line", pair))
+        a, b = shop.lines[i], presentment.lines[i]
+        lines.append(
+            LineRecord(
+                id=state.next_id("line"),
+                product_id=variant.product_id,
+                variant_id=variant.id,
+                sku=variant.sku,
+                title=variant.title,
+                quantity=wanted.quantity,
+                current=wanted.quantity,
+                unit_price=pair.convert(basket.prices[i]),
+                discounts=_allocations([*own, *range(len(request.discounts))], a, b),
+                taxes=_tax_records(basket.taxes(wanted), a, b),
+                requires_shipping=wanted.requires_shipping,
+            )
+        )
+    shipping = []
+    for charge, a, b in zip([request.shipping], shop.shipping, presentment.shipping, strict=False):
+        assert charge is not None
+        own = [len(applications)] if charge.free else []
+        if charge.free:
+            applications.append(
+                ApplicationRecord(
+                    kind="automatic", scope="shipping", title="Free shipping", percent=Decimal(100)
+                )
+            )
+        shipping.append(
+            ShippingRecord(
+                id=state.next_id("shipping"),
+                code=charge.code,
+                title=charge.title or charge.code.capitalize(),
+                price=pair.convert(charge.price),
+                discounts=_allocations(own, a, b),
+                taxes=_tax_records(basket.shipping_taxes(charge), a, b),
+            )
+        )
+    now = datetime.now(UTC).replace(microsecond=0)  # whole seconds, as the API tells them
+    order = OrderRecord(
+        id=state.next_id("order"),
+        number=state.next_id("number"),
+        created_at=now,
+        updated_at=now,
+        test=request.test,
+        note=request.note,
+        phone=request.phone,
+        po_number=request.po_number,
+        currencies=pair,
+        taxes_included=request.taxes_included,
+        email=request.email or (request.customer.email if request.customer else None),
+        customer=_customer(state, request),
+        company=_company(state, request),
+        shipping_address=_address(request.shipping_address),
+        billing_address=_address(request.billing_address or request.shipping_address),
+        applications=applications,
+        lines=lines,
+        shipping=shipping,
+        original_total=Both(shop=shop.total, presentment=presentment.total),
+    )
+    assert order.total(current=True) == order.original_total, "the records must say what the pricing said"
+    return order
+
+
+def _application(discount: PlaceDiscount, scope: str, pair: CurrencyPair) -> ApplicationRecord:
+    kind = "code" if discount.code else "manual" if scope == "line" else "automatic"
+    return ApplicationRecord.model_validate(
+        {
+            "kind": kind,
+            "scope": scope,
+            "title": discount.code or discount.title,
+            "percent": discount.percent,
+            "amount": None if discount.amount is None else pair.convert(discount.amount),
+        }
+    )
+
+
+def _allocations(applications: Sequence[int], shop: Priced, presentment: Priced) -> list[AllocationRecord]:
+    parts = zip(applications, shop.discounts, presentment.discounts, strict=True)
+    allocations = [AllocationRecord(application=i, amount=Both(shop=a, presentment=b)) for i, a, b in parts]
+    return [each for each in allocations if each.amount != ZERO]
+
+
+def _tax_records(taxes: Sequence[PlaceTax], shop: Priced, presentment: Priced) -> list[TaxRecord]:
+    return [
+        TaxRecord(title=tax.title, rate=tax.rate, amount=Both(shop=a, presentment=b))
+        for tax, a, b in zip(taxes, shop.taxes, presentment.taxes, strict=True)
+    ]
+
+
+def _customer(state: State, request: PlaceOrder) -> CustomerRecord | None:
+    wanted = request.customer
+    if wanted is None:
+        return None
+    known = state.setting("customers") or {}
+    if wanted.email not in known:
+        known[wanted.email] = state.next_id("customer")
+        state.keep_setting("customers", known)
+    return CustomerRecord(id=known[wanted.email], **wanted.model_dump())
+
+
+def _company(state: State, request: PlaceOrder) -> CompanyRecord | None:
+    wanted = request.company
+    if wanted is None:
+        return None
+    seeded = catalog.COMPANIES.get(str(wanted.id))
+    name = wanted.name or (seeded[1] if seeded else None)
+    if name is None:
+        msg = f"company {wanted.id} is not in the catalogue; give it a name"
+        raise NotAllowed(msg)
+    return CompanyRecord(id=wanted.id, location_id=state.next_id("company_location"), name=name)
+
+
+def _address(wanted: PlaceAddress | None) -> AddressRecord | None:
+    if wanted is None:
+        return None
+    country = wanted.country or catalog.COUNTRIES.get(wanted.country_code, wanted.country_code)
+    province = wanted.province or catalog.SUBDIVISIONS.get(wanted.country_code, {}).get(
+        wanted.province_code or ""
+    )
+    return AddressRecord.model_validate({**wanted.model_dump(), "country": country, "province": province})
+
+
+def _plan_locations(state: State, order: OrderRecord, request: PlaceOrder) -> list[FulfillmentOrderRecord]:
+    plans: dict[int, FulfillmentOrderRecord] = {}
+    for line, wanted in zip(order.lines, request.lines, strict=True):
+        if not line.requires_shipping:
+            continue
+        for part in wanted.parts:
+            if not part.quantity:
+                continue
+            if part.location not in plans:
+                plans[part.location] = FulfillmentOrderRecord(
+                    id=state.next_id("fulfillment_order"),
+                    location_id=part.location,
+                    lines=[],
+                    created_at=order.created_at,
+                    updated_at=order.created_at,
+                )
+            plans[part.location].lines.append(
+                FulfillmentOrderLineRecord(
+                    id=state.next_id("fulfillment_order_line"),
+                    line_id=line.id,
+                    total=part.quantity,
+                    remaining=part.quantity,
+                )
+            )
+    return list(plans.values())

@@ -1,0 +1,193 @@
+"""What the control API understands: orders to place and edits to make, in a form a person can read and write.
+
+Only ``lines`` is required: the rest has defaults from ``sandbox.catalog``. Amounts are decimal strings;
+prices, discounts and delivery are in the shop's currency, payments in the one that the buyer pays in.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from domain.model import Amount, Currency, Frozen, Quantity, Rate
+from sandbox import catalog
+
+DEFAULT_LOCATION = int(next(iter(catalog.LOCATIONS)))
+
+
+class PlaceTax(Frozen):
+    """A tax by title and rate. In JSON also the code of one in the catalogue, such as ``"VAT-20"``."""
+
+    title: str
+    rate: Rate
+
+
+def _from_catalogue(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value not in catalog.TAXES:
+        msg = (
+            f"no tax {value!r} in the catalogue; known are {', '.join(catalog.TAXES)}, or give title and rate"
+        )
+        raise ValueError(msg)
+    title, rate = catalog.TAXES[value]
+    return {"title": title, "rate": rate}
+
+
+Taxes = tuple[Annotated[PlaceTax, BeforeValidator(_from_catalogue)], ...]
+
+
+class PlaceDiscount(Frozen):
+    """Either ``amount`` (for the whole line or order) or ``percent``; with a ``code`` it is one the buyer
+    entered.
+    """
+
+    title: str = "Discount"
+    amount: Annotated[Amount, Field(gt=0)] | None = None
+    percent: Annotated[Amount, Field(gt=0, le=100)] | None = None
+    code: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "PlaceDiscount":
+        if (self.amount is None) == (self.percent is None):
+            msg = f"discount {self.title!r} needs either amount or percent"
+            raise ValueError(msg)
+        return self
+
+
+class PlaceSplit(Frozen):
+    """So many units of a line from one location."""
+
+    location: int
+    quantity: Quantity
+
+
+class PlaceLine(Frozen):
+    """A line. Without ``split`` all units come from ``location``; without ``price`` the catalogue's is
+    charged.
+    """
+
+    sku: str
+    quantity: Quantity = 1
+    price: Annotated[Amount, Field(ge=0)] | None = None
+    location: int = DEFAULT_LOCATION
+    split: tuple[PlaceSplit, ...] = ()
+    discount: PlaceDiscount | None = None
+    taxes: Taxes | None = None
+    """None: the order's taxes; empty: none."""
+    requires_shipping: bool = True
+
+    @model_validator(mode="after")
+    def _split_adds_up(self) -> "PlaceLine":
+        if self.split and sum(part.quantity for part in self.split) != self.quantity:
+            msg = f"the split of {self.sku} must add up to its quantity {self.quantity}"
+            raise ValueError(msg)
+        if len({part.location for part in self.split}) != len(self.split):
+            msg = f"the split of {self.sku} names a location twice"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def parts(self) -> tuple[PlaceSplit, ...]:
+        """Where the units come from."""
+        return self.split or (PlaceSplit(location=self.location, quantity=self.quantity),)
+
+
+class PlaceShipping(Frozen):
+    """Delivery. ``free`` gives the price as a discount, as a free-shipping offer does."""
+
+    code: str = "standard"
+    title: str = ""
+    price: Annotated[Amount, Field(ge=0)] = Decimal("7.50")
+    taxed: bool = True
+    free: bool = False
+
+
+class PlaceCustomer(Frozen):
+    """A buyer with an account; the same email is the same customer."""
+
+    first_name: str
+    last_name: str
+    email: str
+
+
+class PlaceCompany(Frozen):
+    """A B2B buyer; ``id`` as in ``sandbox.catalog.COMPANIES``, or any other with a ``name``."""
+
+    id: int
+    name: str | None = None
+
+
+class PlaceAddress(Frozen):
+    """A postal address; ``country_code`` is ISO 3166-1, ``province_code`` such as ``NY``."""
+
+    first_name: str = "Ada"
+    last_name: str = "Example"
+    company: str | None = None
+    address1: str = "1 Main Street"
+    address2: str | None = None
+    city: str = "New York"
+    zip: str = "10001"
+    province: str | None = None
+    province_code: str | None = None
+    country: str | None = None
+    country_code: str = "US"
+    phone: str | None = None
+
+
+class PlacePayment(Frozen):
+    """A payment; ``rest`` is what the payments before it leave of the total."""
+
+    gateway: str = "shopify_payments"
+    amount: Annotated[Amount, Field(gt=0)] | Literal["rest"] = "rest"
+    kind: Literal["authorization", "sale"] = "authorization"
+
+
+class PlaceOrder(Frozen):
+    """An order to place."""
+
+    lines: Annotated[tuple[PlaceLine, ...], Field(min_length=1)]
+    discounts: tuple[PlaceDiscount, ...] = ()
+    taxes_included: bool = False
+    taxes: Taxes = ()
+    shipping: PlaceShipping | None = None
+    customer: PlaceCustomer | None = None
+    email: str | None = None
+    phone: str | None = None
+    company: PlaceCompany | None = None
+    shipping_address: PlaceAddress | None = PlaceAddress(province="New York", province_code="NY")
+    billing_address: PlaceAddress | None = None
+    """None: the same as the shipping address."""
+    payments: tuple[PlacePayment, ...] = (PlacePayment(),)
+    presentment_currency: Currency | None = None
+    presentment_rate: Annotated[Amount, Field(gt=0)] = Decimal(1)
+    """What one unit of the shop's currency costs in the buyer's."""
+    test: bool = False
+    note: str | None = None
+    po_number: str | None = None
+
+
+class EditLine(Frozen):
+    """Lower a line to so many units; below zero counts as zero. ``line`` is its id, or its place from 1
+    on.
+    """
+
+    line: int = 1
+    quantity: int = 0
+
+
+class CancelOrder(Frozen):
+    """The buyer or the shop cancels."""
+
+    reason: Literal["CUSTOMER", "DECLINED", "FRAUD", "INVENTORY", "OTHER", "STAFF"] = "CUSTOMER"
+    restock: bool = True
+    refund: bool = True
+
+
+class GiveBack(Frozen):
+    """Money given back, in the buyer's currency; the amount counts against captures and sales, latest
+    first.
+    """
+
+    amount: Annotated[Amount, Field(gt=0)]
+    note: str = ""

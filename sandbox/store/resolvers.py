@@ -1,0 +1,232 @@
+"""Runs GraphQL documents: the subset schema, the root fields, and the idempotency that Shopify asks for."""
+
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLScalarType,
+    GraphQLSchema,
+    build_schema,
+    execute_sync,
+    get_directive_values,
+    get_named_type,
+    is_composite_type,
+    is_list_type,
+)
+
+from sandbox.store import catalog_views as views
+from sandbox.store import jobs
+from sandbox.store.mutations import Mutations
+from sandbox.store.order_views import OrderViews
+from sandbox.store.outbox import Outbox
+from sandbox.store.payloads import gid
+from sandbox.store.search import connection, find_orders
+from sandbox.store.state import State
+from sandbox.store.throttle import CONNECTION_COST, MUTATION_COST
+
+NEEDS_IDEMPOTENCY_KEY: Final = frozenset({"inventorySetQuantities"})
+
+
+@cache
+def store_schema() -> GraphQLSchema:
+    """The subset of Shopify's Admin schema that this store speaks."""
+    schema = build_schema((files("sandbox.store") / "schema.graphql").read_text(encoding="utf-8"))
+    money = schema.get_type("Money")
+    assert isinstance(money, GraphQLScalarType)
+    money.coerce_input_value = _money
+    return schema
+
+
+def _money(value: Any) -> str:
+    """Money may come as a string or a number; the store works with its text."""
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise GraphQLError(f"Money cannot represent {value!r}")
+    return str(amount)
+
+
+class Api:
+    """One app's view of the store."""
+
+    def __init__(self, state: State, outbox: Outbox, shop_domain: str) -> None:
+        self._state = state
+        self._shop_domain = shop_domain
+        self._mutations = Mutations(state, outbox)
+
+    def execute(
+        self,
+        document: DocumentNode,
+        variables: Mapping[str, Any],
+        operation_name: str | None,
+        job_delay: float,
+    ) -> tuple[ExecutionResult, int]:
+        """Run a valid document. Returns its result and what it cost in points."""
+        spent = _Spent()
+        mutations = self._mutations
+        mutations.job_delay = job_delay
+        result = execute_sync(
+            store_schema(),
+            document,
+            root_value={
+                **self._queries(),
+                "fulfillmentCreate": mutations.create_fulfillment,
+                "orderCapture": mutations.capture,
+                "orderCancel": mutations.cancel,
+                "inventorySetQuantities": self._once(mutations.set_quantities),
+            },
+            variable_values=dict(variables),
+            operation_name=operation_name,
+            field_resolver=spent.resolve,
+        )
+        return result, spent.points
+
+    def _queries(self) -> dict[str, Any]:
+        state = self._state
+        return {
+            "shop": lambda _info: views.shop_view(self._shop_domain),
+            "currentAppInstallation": lambda _info: views.installation_view(),
+            "order": lambda _info, id: self._order(id),  # noqa: A006  GraphQL's name
+            "orders": self._orders,
+            "fulfillment": lambda _info, id: self._fulfillment(id),  # noqa: A006
+            "fulfillmentOrder": lambda _info, id: self._plan(id),  # noqa: A006
+            "job": lambda _info, id: self._job(id),  # noqa: A006
+            "location": lambda _info, id=None: views.location_view(  # noqa: A006
+                state, views.number(id, "Location") or 0 if id else min(state.locations())
+            ),
+            "locations": connection(
+                lambda: [v for v in (views.location_view(state, i) for i in state.locations()) if v]
+            ),
+            "productVariant": lambda _info, id: self._variant(id),  # noqa: A006
+            "productVariants": lambda info, query=None, **page: connection(
+                lambda: views.find_variants(state, query)
+            )(info, **page),
+            "inventoryItem": lambda _info, id: self._item(id),  # noqa: A006
+        }
+
+    def _order(self, order_id: str) -> views.View | None:
+        order = self._state.order(views.number(order_id, "Order") or 0)
+        return OrderViews(self._state, order).view() if order else None
+
+    def _orders(
+        self,
+        _info: views.Info,
+        *,
+        query: str | None = None,
+        reverse: bool | None = None,
+        sortKey: str | None = None,  # noqa: N803  GraphQL's name
+        **page: Any,
+    ) -> views.View:
+        found = find_orders(self._state, query, sortKey, reverse=bool(reverse), **page)
+        nodes = [OrderViews(self._state, record).view() for record in found["records"]]
+        edges = [{"node": node, "cursor": c} for node, c in zip(nodes, found["cursors"], strict=True)]
+        return {"nodes": nodes, "edges": edges, "pageInfo": found["pageInfo"]}
+
+    def _fulfillment(self, fulfillment_id: str) -> views.View | None:
+        wanted = views.number(fulfillment_id, "Fulfillment") or 0
+        order = self._state.order_of("fulfillment", wanted)
+        if order is None:
+            return None
+        made = {each.id: each for each in order.fulfillments}[wanted]
+        return OrderViews(self._state, order).parcels.fulfillment(made)
+
+    def _plan(self, plan_id: str) -> views.View | None:
+        wanted = views.number(plan_id, "FulfillmentOrder") or 0
+        order = self._state.order_of("fulfillment_order", wanted)
+        return OrderViews(self._state, order).parcels.plan(order.fulfillment_order(wanted)) if order else None
+
+    def _job(self, job_id: str) -> views.View | None:
+        done = jobs.is_done(self._state, job_id.removeprefix(gid("Job", "")))
+        return None if done is None else {"id": job_id, "done": done, "query": lambda _info: self._queries()}
+
+    def _variant(self, variant_id: str) -> views.View | None:
+        variant = self._state.variant("id", views.number(variant_id, "ProductVariant") or 0)
+        return views.variant_view(self._state, variant) if variant else None
+
+    def _item(self, item_id: str) -> views.View | None:
+        variant = self._state.variant("inventory_item_id", views.number(item_id, "InventoryItem") or 0)
+        return views.item_view(self._state, variant) if variant else None
+
+    def _once(self, act: Callable[..., views.View]) -> Callable[..., views.View]:
+        """A mutation that needs a key: the same key and input answer the same, another input is refused."""
+
+        def resolve(info: views.Info, **arguments: Any) -> views.View:
+            key = _idempotency_key(info)
+            text = json.dumps(arguments, sort_keys=True, default=str)
+            with self._state.transaction():
+                known = self._state.rows(
+                    "SELECT * FROM idempotency WHERE mutation = ? AND key = ?", (info.field_name, key)
+                )
+                if not known:
+                    answer = act(info, **arguments)
+                    self._state.rows(
+                        "INSERT INTO idempotency VALUES (?, ?, ?, ?)",
+                        (info.field_name, key, text, json.dumps(answer)),
+                    )
+                elif known[0]["arguments"] == text:
+                    answer = json.loads(known[0]["answer"])
+                else:
+                    answer = _mismatch()
+            return self._mutations.set_quantities_view(answer)
+
+        return resolve
+
+
+def _idempotency_key(info: views.Info) -> str:
+    directive = info.schema.get_directive("idempotent")
+    assert directive is not None
+    given = get_directive_values(directive, info.field_nodes[0], info.variable_values)
+    code = {"code": "BAD_REQUEST"}
+    if given is None:
+        message = "The @idempotent directive is required for this mutation but was not provided."
+        raise GraphQLError(message, extensions=code)
+    key = str(given["key"])
+    if not key.strip():
+        raise GraphQLError("The idempotency key cannot be empty.", extensions=code)
+    return key
+
+
+def _mismatch() -> views.View:
+    message = "The same idempotency key cannot be used with different operation parameters."
+    error = {"field": None, "code": "IDEMPOTENCY_KEY_PARAMETER_MISMATCH", "message": message}
+    return {"adjustment": None, "userErrors": [error]}
+
+
+class _Spent:
+    """Counts what a query really touched. A field that a view forgot is an error, not a silent null."""
+
+    def __init__(self) -> None:
+        self.points = 0
+
+    def resolve(self, source: Any, info: views.Info, **arguments: Any) -> Any:
+        value = source[info.field_name]
+        if callable(value):
+            value = value(info, **arguments)
+        if value is None:
+            return None
+        kind = get_named_type(info.return_type)
+        if info.operation.operation.value == "mutation" and info.path.prev is None:
+            self.points += MUTATION_COST
+        if is_composite_type(kind) and not kind.name.endswith(("Edge", "PageInfo")):
+            if kind.name.endswith("Connection"):
+                self.points += CONNECTION_COST
+            else:
+                self.points += len(value) if is_list_type(_nullable(info)) else 1
+        return value
+
+
+def _nullable(info: views.Info) -> Any:
+    return (
+        getattr(info.return_type, "of_type", info.return_type)
+        if str(info.return_type)[-1] == "!"
+        else info.return_type
+    )

@@ -1,0 +1,1 @@
+"""A real Tryton as the sandbox's ERP: its own environment, its own process, seeded from ``sandbox.catalog``."""

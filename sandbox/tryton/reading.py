@@ -1,0 +1,189 @@
+"""What the ERP holds of one order, read over its own interface: the demo's audit trusts this, not the application."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+from sandbox.tryton.rpc import Rpc
+
+ROUNDING_SUFFIX: Final = "-ROUNDING"
+
+
+@dataclass(frozen=True)
+class ShipmentReading:
+    """A shipment of a sale; ``quantities`` counts units by product code, kits by their components."""
+
+    shipment_id: int
+    number: str
+    state: str
+    """Tryton's word: draft, waiting, assigned, picked, packed, shipped, done, cancelled."""
+    warehouse: str
+    carrier: str | None
+    tracking_number: str | None
+    quantities: dict[str, int]
+
+
+@dataclass(frozen=True)
+class InvoiceReading:
+    """An invoice of a sale, amounts in the sale's currency."""
+
+    invoice_id: int
+    number: str | None
+    state: str
+    total: Decimal
+
+
+@dataclass(frozen=True)
+class SaleReading:
+    """A sale as the ERP holds it, amounts in ``currency``."""
+
+    sale_id: int
+    number: str | None
+    reference: str | None
+    state: str
+    """Tryton's word: draft, quotation, confirmed, processing, done, cancelled."""
+    shipment_state: str
+    invoice_state: str
+    currency: str
+    party: str | None
+    untaxed: Decimal
+    tax: Decimal
+    total: Decimal
+    taxes: dict[str, Decimal]
+    """By tax code, as invoiced, rounding cents counted with their tax; empty while there is no invoice."""
+    shipments: tuple[ShipmentReading, ...] = ()
+    invoices: tuple[InvoiceReading, ...] = ()
+    ordered: dict[str, int] = field(default_factory=dict)
+    """Units by product code as sold: kits whole, the rounding line left out."""
+
+    @property
+    def invoiced(self) -> Decimal:
+        """Total of all invoices that count."""
+        return sum((i.total for i in self.invoices if i.state != "cancelled"), Decimal(0))
+
+
+class Reader:
+    """Reads sales of one web shop through a login of its own."""
+
+    def __init__(self, rpc: Rpc, channel: str, rounding_product: str) -> None:
+        self._rpc = rpc
+        self._channel = channel
+        self._rounding_product = rounding_product
+
+    async def count_sales(self, web_id: str, reference: str | None = None) -> int:
+        """How many sales there are of one order; more than one is a duplicate.
+
+        ``reference`` (the store's order number) also finds a duplicate that lost its web id.
+        """
+        domain: list[Any] = self._of(web_id)
+        if reference is not None:
+            domain = ["OR", domain, ["reference", "=", reference]]
+        return int(await self._rpc.call("sale.sale", "search_count", domain))
+
+    async def read_sale(self, web_id: str) -> SaleReading | None:
+        """The sale of one order with its shipments and invoices, or None."""
+        sales = await self._rpc.find(
+            "sale.sale",
+            self._of(web_id),
+            [
+                "number",
+                "reference",
+                "state",
+                "shipment_state",
+                "invoice_state",
+                "currency.code",
+                "party.code",
+                "untaxed_amount",
+                "tax_amount",
+                "total_amount",
+                "shipments",
+                "invoices",
+                "lines",
+            ],
+        )
+        if not sales:
+            return None
+        (sale,) = sales
+        lines = await self._rpc.read("sale.line", sale["lines"], ["type", "product.code", "quantity"])
+        ordered: Counter[str] = Counter()
+        for line in lines:
+            if (
+                line["type"] == "line"
+                and line["product."]
+                and line["product."]["code"] != self._rounding_product
+            ):
+                ordered[line["product."]["code"]] += int(line["quantity"])
+        return SaleReading(
+            sale_id=sale["id"],
+            number=sale["number"],
+            reference=sale["reference"],
+            state=sale["state"],
+            shipment_state=sale["shipment_state"],
+            invoice_state=sale["invoice_state"],
+            currency=sale["currency."]["code"],
+            party=sale["party."]["code"],
+            untaxed=sale["untaxed_amount"],
+            tax=sale["tax_amount"],
+            total=sale["total_amount"],
+            taxes=await self._taxes(sale["invoices"]),
+            shipments=await self.read_shipments(sale["shipments"]),
+            invoices=await self._invoices(sale["invoices"]),
+            ordered=dict(ordered),
+        )
+
+    async def read_shipments(self, ids: list[int]) -> tuple[ShipmentReading, ...]:
+        """Shipments by id, counting what leaves the house."""
+        if not ids:
+            return ()
+        shipments = await self._rpc.read(
+            "stock.shipment.out",
+            ids,
+            ["number", "state", "warehouse.code", "carrier.party", "reference", "outgoing_moves"],
+        )
+        carriers = await self._carrier_codes(
+            [each["carrier."]["party"] for each in shipments if each["carrier."]]
+        )
+        moves = await self._rpc.read(
+            "stock.move",
+            [move for each in shipments for move in each["outgoing_moves"]],
+            ["product.code", "quantity", "state"],
+        )
+        by_id = {move["id"]: move for move in moves}
+        found = []
+        for each in shipments:
+            quantities: Counter[str] = Counter()
+            for move in (by_id[move] for move in each["outgoing_moves"]):
+                if move["state"] != "cancelled":
+                    quantities[move["product."]["code"]] += int(move["quantity"])
+            found.append(
+                ShipmentReading(
+                    shipment_id=each["id"],
+                    number=each["number"] or "",
+                    state=each["state"],
+                    warehouse=each["warehouse."]["code"],
+                    carrier=carriers[each["carrier."]["party"]] if each["carrier."] else None,
+                    tracking_number=each["reference"],
+                    quantities=dict(quantities),
+                )
+            )
+        return tuple(found)
+
+    async def _carrier_codes(self, parties: list[int]) -> dict[int, str]:
+        found = await self._rpc.read("party.party", sorted(set(parties)), ["code"])
+        return {party["id"]: party["code"] for party in found}
+
+    async def _invoices(self, ids: list[int]) -> tuple[InvoiceReading, ...]:
+        found = await self._rpc.read("account.invoice", ids, ["number", "state", "total_amount"])
+        return tuple(InvoiceReading(i["id"], i["number"], i["state"], i["total_amount"]) for i in found)
+
+    async def _taxes(self, invoices: list[int]) -> dict[str, Decimal]:
+        amounts: dict[str, Decimal] = {}
+        domain = [["invoice", "in", invoices], ["invoice.state", "!=", "cancelled"]]
+        for line in await self._rpc.find("account.invoice.tax", domain, ["amount", "tax.description"]):
+            code = line["tax."]["description"].removesuffix(ROUNDING_SUFFIX)
+            amounts[code] = amounts.get(code, Decimal(0)) + line["amount"]
+        return amounts
+
+    def _of(self, web_id: str) -> list[Any]:
+        return [["web_shop.name", "=", self._channel], ["web_id", "=", web_id]]

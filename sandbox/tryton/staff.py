@@ -1,0 +1,320 @@
+"""The ERP's people, scripted: the warehouse ships in parts, the back office invoices and closes periods.
+
+They act in the ERP as its own users would, with a login of their own, and know nothing of the application. A
+shipment's tracking number goes into its ``reference`` ("the external identifier for the shipment"): the core modules
+have no better place.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Final, Self
+
+from sandbox.tryton.reading import Reader, SaleReading, ShipmentReading
+from sandbox.tryton.rpc import Refused, Rpc
+from sandbox.tryton.template import CHANNEL, TAX_ROUNDING_PRODUCT
+
+SHIPMENT: Final = "stock.shipment.out"
+TO_DO: Final = ("waiting", "assigned")
+DEFAULT_CARRIER: Final = "UPS"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one line wants shipped: ``units`` whole units, each made of ``per_unit`` by inventory move id.
+
+    Goods have one move of one a unit; a kit has a move for each component.
+    """
+
+    units: int
+    per_unit: dict[int, int]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A shipment that waits for the warehouse. ``begun``: a part of it has left already."""
+
+    shipment_id: int
+    number: str
+    sale_id: int
+    web_id: str
+    warehouse: str
+    begun: bool
+
+
+class Staff:
+    """One person with a login at the ERP. Use as an async context manager, or call ``close``."""
+
+    def __init__(self, url: str, database: str, login: str, password: str, *, channel: str = CHANNEL) -> None:
+        self._rpc = Rpc(url, database, login, password)
+        self._reader = Reader(self._rpc, channel, TAX_ROUNDING_PRODUCT)
+        self._channel = channel
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give connections back."""
+        await self._rpc.close()
+
+    # --- reading, for the audit
+
+    async def read_sale(self, web_id: str) -> SaleReading | None:
+        """The sale of one order as the ERP holds it, or None."""
+        return await self._reader.read_sale(web_id)
+
+    async def count_sales(self, web_id: str, reference: str | None = None) -> int:
+        """How many sales there are of one order; see ``Reader.count_sales``."""
+        return await self._reader.count_sales(web_id, reference)
+
+    # --- the warehouse
+
+    async def shipments_to_do(self, web_ids: Collection[str] | None = None) -> tuple[Job, ...]:
+        """Shipments of the shop's sales that wait for the warehouse, oldest first; ``web_ids`` narrows them."""
+        domain: list[Any] = [["web_shop.name", "=", self._channel], ["state", "=", "processing"]]
+        if web_ids is not None:
+            domain.append(["web_id", "in", sorted(web_ids)])
+        sales = await self._rpc.find("sale.sale", domain, ["web_id", "shipments"])
+        sale_of = {shipment: sale for sale in sales for shipment in sale["shipments"]}
+        if not sale_of:
+            return ()
+        shipments = await self._rpc.read(SHIPMENT, sorted(sale_of), ["number", "state", "warehouse.code"])
+        left = {
+            (sale_of[each["id"]]["id"], each["warehouse."]["code"])
+            for each in shipments
+            if each["state"] in {"shipped", "done"}
+        }
+        jobs = []
+        for each in shipments:
+            if each["state"] in TO_DO:
+                sale, warehouse = sale_of[each["id"]], each["warehouse."]["code"]
+                begun = (sale["id"], warehouse) in left
+                jobs.append(
+                    Job(each["id"], each["number"] or "", sale["id"], sale["web_id"], warehouse, begun)
+                )
+        return tuple(jobs)
+
+    async def ship_in_parts(self, web_ids: Collection[str] | None = None) -> tuple[ShipmentReading, ...]:
+        """One round through the warehouse; returns what left.
+
+        Of a shipment that nothing has left of, about half of the units go (kits whole); what remains of it becomes a
+        new shipment, which the next round ships. One single unit goes at once.
+        """
+        return tuple(
+            [parcel for job in await self.shipments_to_do(web_ids) if (parcel := await self.ship(job))]
+        )
+
+    async def ship(self, job: Job, *, part: bool | None = None) -> ShipmentReading | None:
+        """Ship one job: a part where ``part``, or where it is None and nothing has left yet; else all of it.
+
+        Returns None where stock is missing (the shipment stays as it was), and where somebody else took, canceled or
+        redrafted the shipment in the meantime. Raises Refused for anything else the ERP says no to.
+        """
+        if await self._state(job) not in TO_DO:
+            return None
+        try:
+            if not await self._assign(job, part=not job.begun if part is None else part):
+                return None
+            await self._label(job)
+            for button in ("pick", "pack", "do"):
+                await self._rpc.press(SHIPMENT, button, [job.shipment_id])
+        except Refused:
+            if await self._state(job) in {None, "draft", "cancelled", "done"}:
+                return None
+            raise
+        (parcel,) = await self._reader.read_shipments([job.shipment_id])
+        return parcel
+
+    async def _state(self, job: Job) -> str | None:
+        found = await self._rpc.find(SHIPMENT, [["id", "=", job.shipment_id]], ["state"])
+        return str(found[0]["state"]) if found else None
+
+    async def pick_only(self, web_id: str) -> ShipmentReading:
+        """Take the first waiting shipment of an order off the shelves and leave it there: too late to cancel.
+
+        Raises LookupError where none waits, or its stock is missing.
+        """
+        jobs = await self.shipments_to_do([web_id])
+        if not jobs or not await self._assign(jobs[0], part=False):
+            raise LookupError(f"no shipment of order {web_id} can be picked")
+        await self._rpc.press(SHIPMENT, "pick", [jobs[0].shipment_id])
+        (parcel,) = await self._reader.read_shipments([jobs[0].shipment_id])
+        return parcel
+
+    async def _assign(self, job: Job, *, part: bool) -> bool:
+        """Reserve all or about half of a shipment; False where stock is missing."""
+        # Waiting anew lays the whole quantity out again, whatever an earlier attempt or a reservation left.
+        await self._rpc.press(SHIPMENT, "wait", [job.shipment_id])
+        pieces = await self._pieces(job.shipment_id) if part else []
+        # Nothing to halve where kits are broken already: then all goes.
+        if any(piece.units for piece in pieces):
+            for move, quantity in _half(pieces).items():
+                await self._rpc.call("stock.move", "write", [move], {"quantity": float(quantity)})
+        await self._rpc.press(SHIPMENT, "assign_try", [job.shipment_id])
+        if await self._state(job) == "assigned":
+            return True
+        await self._rpc.press(SHIPMENT, "wait", [job.shipment_id])
+        return False
+
+    async def _pieces(self, shipment_id: int) -> list[Piece]:
+        """What the shipment is to carry, line by line, in order of the lines."""
+        moves = await self._rpc.find(
+            "stock.move", [["shipment", "=", f"{SHIPMENT},{shipment_id}"]], ["quantity", "origin"]
+        )
+        inventory = {each["origin"]: each for each in moves if str(each["origin"]).startswith("stock.move,")}
+        outgoing = [each for each in moves if f"stock.move,{each['id']}" in inventory]
+        components = {
+            each["id"]: each
+            for each in await self._rpc.read(
+                "sale.line.component",
+                [
+                    int(each["origin"].split(",")[1])
+                    for each in outgoing
+                    if "component," in str(each["origin"])
+                ],
+                ["line", "quantity", "line.quantity"],
+            )
+        }
+        pieces: list[Piece] = []
+        kits: dict[int, list[tuple[int, int, int]]] = {}
+        for each in outgoing:
+            move = inventory[f"stock.move,{each['id']}"]
+            model, _, origin = str(each["origin"]).partition(",")
+            if model == "sale.line.component":
+                component = components[int(origin)]
+                per_kit = max(round(component["quantity"] / component["line."]["quantity"]), 1)
+                kits.setdefault(component["line"], []).append((move["id"], int(move["quantity"]), per_kit))
+            else:
+                pieces.append(Piece(int(move["quantity"]), {move["id"]: 1}))
+        for parts in kits.values():
+            whole = min(quantity // per_kit for _, quantity, per_kit in parts)
+            pieces.append(Piece(whole, {move: per_kit for move, _, per_kit in parts}))
+        return pieces
+
+    async def _label(self, job: Job) -> None:
+        """Name the carrier where the sale did not, and put the tracking number on."""
+        (shipment,) = await self._rpc.read(SHIPMENT, [job.shipment_id], ["carrier", "carrier.party"])
+        values: dict[str, Any] = {}
+        if shipment["carrier"]:
+            (party,) = await self._rpc.read("party.party", [shipment["carrier."]["party"]], ["code"])
+            code = party["code"]
+        else:
+            code = DEFAULT_CARRIER
+            (carrier,) = await self._rpc.find("carrier", [["party.code", "=", code]], ["id"])
+            values["carrier"] = carrier["id"]
+        values["reference"] = f"{code}-{job.web_id}-{job.number}"
+        await self._rpc.call(SHIPMENT, "write", [job.shipment_id], values)
+
+    # --- the back office
+
+    async def post_invoices(self, web_id: str) -> tuple[str, ...]:
+        """Post the drafts among an order's invoices; returns the numbers they got."""
+        drafts = await self._invoices(web_id, "draft")
+        if not drafts:
+            return ()
+        await self._rpc.press("account.invoice", "post", drafts)
+        return tuple([each["number"] for each in await self._rpc.read("account.invoice", drafts, ["number"])])
+
+    async def pay_invoices(self, web_id: str, method: str = "Card") -> Decimal:
+        """Pay the posted ones in full by the named method; returns the sum paid."""
+        paid = Decimal(0)
+        for invoice in await self._invoices(web_id, "posted"):
+            paid += await self._pay(invoice, method)
+        return paid
+
+    async def close_period(self) -> str:
+        """Close the accounting period of today, so that nothing can be posted in it; returns its name."""
+        period = await self._period()
+        await self._rpc.press("account.period", "close", [period["id"]])
+        return str(period["name"])
+
+    async def reopen_period(self) -> str:
+        """Open it again, and the journals that were closed with it."""
+        period = await self._period()
+        await self._rpc.press("account.period", "reopen", [period["id"]])
+        domain = [["period", "=", period["id"]], ["state", "=", "closed"]]
+        if journals := await self._rpc.find("account.journal.period", domain, ["id"]):
+            await self._rpc.press("account.journal.period", "reopen", [each["id"] for each in journals])
+        return str(period["name"])
+
+    async def archive_product(self, code: str) -> None:
+        """Take a product out of the catalogue: no new sale finds it. Raises LookupError where there is none."""
+        await self._set_active(code, active=False)
+
+    async def restore_product(self, code: str) -> None:
+        """Put it back."""
+        await self._set_active(code, active=True)
+
+    async def _invoices(self, web_id: str, state: str) -> list[int]:
+        sale = await self.read_sale(web_id)
+        return [each.invoice_id for each in sale.invoices if each.state == state] if sale else []
+
+    async def _pay(self, invoice: int, method: str) -> Decimal:
+        (found,) = await self._rpc.read(
+            "account.invoice",
+            [invoice],
+            ["party", "currency", "company", "account", "amount_to_pay", "number"],
+        )
+        (way,) = await self._rpc.find("account.invoice.payment.method", [["name", "=", method]], ["id"])
+        start = {
+            "payee": found["party"],
+            "amount": found["amount_to_pay"],
+            "currency": found["currency"],
+            "date": datetime.now(UTC).date(),
+            "payment_method": way["id"],
+            "company": found["company"],
+            "invoice_account": found["account"],
+            "description": found["number"],
+        }
+        about = {"active_model": "account.invoice", "active_id": invoice, "active_ids": [invoice]}
+        name = "account.invoice.pay"
+        session, first, _ = await self._rpc.call(name, "create", kind="wizard")
+        await self._rpc.call(name, "execute", session, {}, first, kind="wizard", **about)
+        await self._rpc.call(name, "execute", session, {"start": start}, "choice", kind="wizard", **about)
+        await self._rpc.call(name, "delete", session, kind="wizard")
+        return Decimal(found["amount_to_pay"])
+
+    async def _period(self) -> dict[str, Any]:
+        today = datetime.now(UTC).date()
+        domain = [["type", "=", "standard"], ["start_date", "<=", today], ["end_date", ">=", today]]
+        (period,) = await self._rpc.find("account.period", domain, ["name"])
+        return dict(period)
+
+    async def _set_active(self, code: str, *, active: bool) -> None:
+        domain = [["code", "=", code], ["active", "in", [True, False]]]
+        found = await self._rpc.find("product.product", domain, ["template"])
+        if not found:
+            raise LookupError(f"the ERP has no product {code}")
+        # Tryton warns of the stock that is left.
+        for model, ids in (
+            ("product.template", [each["template"] for each in found]),
+            ("product.product", [each["id"] for each in found]),
+        ):
+            await self._rpc.call_minding_warnings(model, "write", ids, {"active": active})
+
+
+def _half(pieces: list[Piece]) -> dict[int, int]:
+    """Quantity by inventory move that sends about half of the units, all where there is but one.
+
+    Lines give in turn, so that a first parcel holds some of each rather than all of the first.
+    """
+    wanted = [0] * len(pieces)
+    total = sum(piece.units for piece in pieces)
+    to_take = total // 2 or total
+    while to_take:
+        for number, piece in enumerate(pieces):
+            if to_take and wanted[number] < piece.units:
+                wanted[number] += 1
+                to_take -= 1
+    return {
+        move: units * per_unit
+        for piece, units in zip(pieces, wanted, strict=True)
+        for move, per_unit in piece.per_unit.items()
+    }

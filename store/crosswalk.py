@@ -1,0 +1,109 @@
+"""The crosswalk: which id a thing has in which system. Each id has one counterpart, both ways."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import String, UniqueConstraint
+from sqlmodel import Field, Session, col, select
+
+from domain.model import Frozen
+from store.columns import Row, UtcTime
+from store.database import Database, insert_or_ignore
+from store.errors import CrosswalkConflict
+
+
+class CrosswalkRow(Row, table=True):
+    """Table ``crosswalk``."""
+
+    __tablename__ = "crosswalk"
+    __table_args__ = (
+        UniqueConstraint("kind", "canonical_id", "system", name="uq_crosswalk_canonical"),
+        UniqueConstraint("kind", "system", "external_id", name="uq_crosswalk_external"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str = Field(sa_type=String(40))
+    canonical_id: str = Field(sa_type=String(200))
+    system: str = Field(sa_type=String(60))
+    external_id: str = Field(sa_type=String(200))
+    linked_at: datetime = Field(sa_type=UtcTime)
+
+
+class Link(Frozen):
+    """``canonical_id`` of a ``kind`` (order, shipment, customer) is ``external_id`` in ``system``."""
+
+    kind: str
+    canonical_id: str
+    system: str
+    external_id: str
+
+    def __str__(self) -> str:
+        """The link in words."""
+        return f"{self.kind} {self.canonical_id} is {self.external_id} in {self.system}"
+
+
+class Crosswalk:
+    """The crosswalk's queries."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def link(self, link: Link) -> bool:
+        """Remember a link. False where it was known already. Raises CrosswalkConflict."""
+        with self._db.write() as session:
+            return add_link(session, link)
+
+    def external_id(self, kind: str, canonical_id: str, system: str) -> str | None:
+        """The id of a thing of ours in another system."""
+        query = select(CrosswalkRow.external_id).where(
+            CrosswalkRow.kind == kind,
+            CrosswalkRow.canonical_id == canonical_id,
+            CrosswalkRow.system == system,
+        )
+        with self._db.read() as session:
+            return session.exec(query).first()
+
+    def canonical_id(self, kind: str, system: str, external_id: str) -> str | None:
+        """Our id of another system's thing."""
+        query = select(CrosswalkRow.canonical_id).where(
+            CrosswalkRow.kind == kind,
+            CrosswalkRow.system == system,
+            CrosswalkRow.external_id == external_id,
+        )
+        with self._db.read() as session:
+            return session.exec(query).first()
+
+    def links(self, kind: str, canonical_id: str) -> tuple[Link, ...]:
+        """All counterparts of a thing of ours, by system."""
+        query = (
+            select(CrosswalkRow)
+            .where(CrosswalkRow.kind == kind, CrosswalkRow.canonical_id == canonical_id)
+            .order_by(col(CrosswalkRow.system))
+        )
+        with self._db.read() as session:
+            return tuple(_link(row) for row in session.exec(query).all())
+
+
+def add_link(session: Session, link: Link) -> bool:
+    """``Crosswalk.link`` within a caller's transaction."""
+    values = link.model_dump() | {"linked_at": datetime.now(UTC)}
+    if insert_or_ignore(session, CrosswalkRow, values):
+        return True
+    in_the_way = session.exec(
+        select(CrosswalkRow).where(
+            CrosswalkRow.kind == link.kind,
+            CrosswalkRow.system == link.system,
+            (col(CrosswalkRow.canonical_id) == link.canonical_id)
+            | (col(CrosswalkRow.external_id) == link.external_id),
+        )
+    ).all()
+    others = [known for known in map(_link, in_the_way) if known != link]
+    if others:
+        raise CrosswalkConflict(
+            f"cannot note that {link}: already noted is that {' and '.join(map(str, others))}; "
+            f"find out which is right and remove the other"
+        )
+    return False
+
+
+def _link(row: CrosswalkRow) -> Link:
+    return Link(kind=row.kind, canonical_id=row.canonical_id, system=row.system, external_id=row.external_id)

@@ -1,0 +1,267 @@
+"""The inbox: every webhook that was answered 2xx, kept until it has been handed to its order's workflow.
+
+A row is ``pending`` until it is ``dispatched``; one that concerns no order is ``ignored`` from the start. No row is
+ever given up: failures only make the pause before the next try longer.
+
+Raw bodies hold buyers' names and addresses. They are kept to prove what was received and to read it again after a
+mistake of ours, and go with ``purge_before``.
+"""
+
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    func,
+    or_,
+)
+from sqlmodel import Field, col, delete, select, update
+
+from domain.model import Frozen
+from domain.order import OrderKey
+from store.columns import Row, UtcTime, words
+from store.database import Database, changed_rows, insert_or_ignore
+
+
+class InboxState(StrEnum):
+    """Where a webhook stands."""
+
+    PENDING = "pending"
+    DISPATCHED = "dispatched"
+    IGNORED = "ignored"
+
+
+class InboxRow(Row, table=True):
+    """Table ``inbox``."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        UniqueConstraint("channel", "delivery_id", name="uq_inbox_channel_delivery"),
+        Index("ix_inbox_state_due", "state", "next_attempt_at"),
+        Index("ix_inbox_received", "received_at"),
+        Index("ix_inbox_order", "channel", "external_id"),
+    )
+
+    id: int | None = Field(
+        default=None, primary_key=True, sa_type=BigInteger().with_variant(Integer, "sqlite")
+    )
+    channel: str = Field(sa_type=String(60))
+    delivery_id: str = Field(sa_type=String(200))
+    event_id: str | None = Field(default=None, sa_type=String(200))
+    topic: str = Field(sa_type=String(100))
+    external_id: str | None = Field(default=None, sa_type=String(100))
+    occurred_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    headers: dict[str, str] = Field(sa_type=JSON)
+    body: bytes = Field(sa_type=LargeBinary)
+    received_at: datetime = Field(sa_type=UtcTime)
+    state: InboxState = Field(sa_type=words(InboxState))
+    attempts: int = 0
+    next_attempt_at: datetime = Field(sa_type=UtcTime)
+    claimed_until: datetime | None = Field(default=None, sa_type=UtcTime)
+    claimed_by: str | None = Field(default=None, sa_type=String(100))
+    last_error: str | None = Field(default=None, sa_type=Text)
+
+
+class Received(Frozen):
+    """A verified webhook on its way into the inbox. ``headers`` without signature and secrets."""
+
+    channel: str
+    delivery_id: str
+    event_id: str | None = None
+    topic: str
+    external_id: str | None = None
+    occurred_at: datetime | None = None
+    headers: dict[str, str]
+    body: bytes
+    ignored: bool = False
+    """Kept, but for no workflow: the topic concerns no order."""
+
+
+class InboxItem(Frozen):
+    """A claimed row: what a dispatcher needs to hand it over."""
+
+    id: int
+    key: OrderKey
+    delivery_id: str
+    event_id: str | None
+    topic: str
+    occurred_at: datetime | None
+    received_at: datetime
+    attempts: int
+    """How often handing over failed before."""
+
+
+class Backlog(Frozen):
+    """What waits to be handed over."""
+
+    pending: int
+    failing: int
+    """Those of ``pending`` whose last try failed."""
+    oldest_received_at: datetime | None
+
+
+class Inbox:
+    """The inbox's queries. ``clock`` tells the time, for tests."""
+
+    def __init__(self, db: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._db = db
+        self._clock = clock
+
+    def add(self, received: Received) -> bool:
+        """Keep a webhook, committed when this returns. False where the delivery was there already."""
+        if not received.ignored and received.external_id is None:
+            raise ValueError(f"webhook {received.delivery_id} names no order; mark it ignored or refuse it")
+        now = self._clock()
+        values = received.model_dump(exclude={"ignored"}) | {
+            "received_at": now,
+            "next_attempt_at": now,
+            "state": InboxState.IGNORED if received.ignored else InboxState.PENDING,
+            "attempts": 0,
+        }
+        with self._db.write() as session:
+            return insert_or_ignore(session, InboxRow, values)
+
+    def claim(self, limit: int, lease: timedelta, claimed_by: str) -> tuple[InboxItem, ...]:
+        """Take up to ``limit`` due rows for ``lease``; nobody else gets them until it has run out.
+
+        Rows whose claimer vanished come back by themselves. Several dispatchers may claim at once; their clocks
+        may differ by less than the lease.
+        """
+        now = self._clock()
+        due = (
+            select(InboxRow.id)
+            .where(
+                col(InboxRow.state) == InboxState.PENDING,
+                InboxRow.next_attempt_at <= now,
+                or_(col(InboxRow.claimed_until).is_(None), col(InboxRow.claimed_until) <= now),
+            )
+            .order_by(col(InboxRow.next_attempt_at), col(InboxRow.id))
+            .limit(limit)
+        )
+        if self._db.is_sqlite:
+            # A look without the write lock: an idle dispatcher must not get in the way of the ingress.
+            with self._db.read() as session:
+                if session.exec(due.limit(1)).first() is None:
+                    return ()
+        else:
+            due = due.with_for_update(skip_locked=True)
+        with self._db.write() as session:
+            ids = session.exec(due).all()
+            if not ids:
+                return ()
+            rows = session.exec(select(InboxRow).where(col(InboxRow.id).in_(ids))).all()
+            items = [_item(row) for row in rows]
+            session.exec(
+                update(InboxRow)
+                .where(col(InboxRow.id).in_(ids))
+                .values(claimed_until=now + lease, claimed_by=claimed_by)
+            )
+        order = {row_id: place for place, row_id in enumerate(ids)}
+        return tuple(sorted(items, key=lambda item: order[item.id]))
+
+    def mark_dispatched(self, item_id: int) -> None:
+        """Note that the workflow has it; true whoever holds the claim by now."""
+        with self._db.write() as session:
+            session.exec(
+                update(InboxRow)
+                .where(col(InboxRow.id) == item_id)
+                .values(state=InboxState.DISPATCHED, claimed_until=None, claimed_by=None, last_error=None)
+            )
+
+    def mark_failed(self, item_id: int, claimed_by: str, error: str, pause: timedelta) -> bool:
+        """Put a row back for another try after ``pause``. False where somebody else claimed it meanwhile."""
+        with self._db.write() as session:
+            statement = (
+                update(InboxRow)
+                .where(
+                    col(InboxRow.id) == item_id,
+                    col(InboxRow.state) == InboxState.PENDING,
+                    col(InboxRow.claimed_by) == claimed_by,
+                )
+                .values(
+                    attempts=InboxRow.attempts + 1,
+                    next_attempt_at=self._clock() + pause,
+                    claimed_until=None,
+                    claimed_by=None,
+                    last_error=error[:2000],
+                )
+            )
+            return changed_rows(session, statement) > 0
+
+    def release(self, item_ids: Collection[int], claimed_by: str) -> int:
+        """Give claims back untried, at once due again; returns how many were still ours."""
+        if not item_ids:
+            return 0
+        with self._db.write() as session:
+            statement = (
+                update(InboxRow)
+                .where(
+                    col(InboxRow.id).in_(item_ids),
+                    col(InboxRow.state) == InboxState.PENDING,
+                    col(InboxRow.claimed_by) == claimed_by,
+                )
+                .values(claimed_until=None, claimed_by=None)
+            )
+            return changed_rows(session, statement)
+
+    def backlog(self) -> Backlog:
+        """What waits, cheap enough for a health check: reads pending rows only."""
+        failing = func.count(col(InboxRow.last_error))
+        query = select(func.count(), failing, func.min(col(InboxRow.received_at))).where(
+            col(InboxRow.state) == InboxState.PENDING
+        )
+        with self._db.read() as session:
+            pending, failed, oldest = session.exec(query).one()
+        return Backlog(pending=pending, failing=failed, oldest_received_at=oldest)
+
+    def counts(self) -> dict[InboxState, int]:
+        """Rows by state."""
+        query = select(InboxRow.state, func.count()).group_by(col(InboxRow.state))
+        with self._db.read() as session:
+            found = dict(session.exec(query).all())
+        return {state: found.get(state, 0) for state in InboxState}
+
+    def for_order(self, key: OrderKey) -> tuple[InboxRow, ...]:
+        """All webhooks of an order, oldest first."""
+        query = (
+            select(InboxRow)
+            .where(InboxRow.channel == key.channel, InboxRow.external_id == key.external_id)
+            .order_by(col(InboxRow.id))
+        )
+        with self._db.read() as session:
+            return tuple(session.exec(query).all())
+
+    def purge_before(self, moment: datetime) -> int:
+        """Delete dispatched and ignored rows received before ``moment``, bodies and all; returns their number.
+
+        A delivery that comes again after that is taken for a new one, which is harmless: the workflow reads the
+        order anew and finds nothing to do. Keep at least as long as the storefront retries (Shopify: 4 hours).
+        """
+        with self._db.write() as session:
+            statement = delete(InboxRow).where(
+                col(InboxRow.received_at) < moment, col(InboxRow.state) != InboxState.PENDING
+            )
+            return changed_rows(session, statement)
+
+
+def _item(row: InboxRow) -> InboxItem:
+    assert row.id is not None
+    assert row.external_id is not None
+    return InboxItem(
+        id=row.id,
+        key=OrderKey(channel=row.channel, external_id=row.external_id),
+        delivery_id=row.delivery_id,
+        event_id=row.event_id,
+        topic=row.topic,
+        occurred_at=row.occurred_at,
+        received_at=row.received_at,
+        attempts=row.attempts,
+    )

@@ -1,0 +1,153 @@
+"""The order view: one row an order, what lists and the console show. A projection; Temporal's history is the truth.
+
+Writers give a ``revision`` that grows with every step of the order's workflow. A row is never changed by an older
+revision, so an activity attempt that was given up, but is still running somewhere, cannot set an order back.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sqlalchemy import BigInteger, String, Text
+from sqlmodel import Field, Session, col, select
+
+from domain.model import Amount, Currency, Frozen, Instant
+from domain.order import OrderKey
+from domain.status import OrderStatus
+from store.columns import ExactDecimal, Row, UtcTime, words
+from store.database import Database
+
+PAGE = 50
+
+
+class OrderViewRow(Row, table=True):
+    """Table ``order_view``."""
+
+    __tablename__ = "order_view"
+
+    channel: str = Field(primary_key=True, sa_type=String(60))
+    external_id: str = Field(primary_key=True, sa_type=String(100))
+    number: str = Field(sa_type=String(60), index=True)
+    erp_number: str | None = Field(default=None, sa_type=String(60), index=True)
+    status: OrderStatus = Field(sa_type=words(OrderStatus), index=True)
+    waiting_for: str = Field(default="", sa_type=Text)
+    problem: str = Field(default="", sa_type=Text)
+    currency: str | None = Field(default=None, sa_type=String(3))
+    total: Decimal | None = Field(default=None, sa_type=ExactDecimal)
+    captured: Decimal | None = Field(default=None, sa_type=ExactDecimal)
+    erp_total: Decimal | None = Field(default=None, sa_type=ExactDecimal)
+    shipments: int = 0
+    placed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    updated_at: datetime = Field(sa_type=UtcTime, index=True)
+    revision: int = Field(sa_type=BigInteger)
+
+
+class OrderPatch(Frozen):
+    """What a step changes in the view; None leaves a column as it is, an empty text clears it."""
+
+    number: str | None = None
+    erp_number: str | None = None
+    status: OrderStatus | None = None
+    waiting_for: str | None = None
+    problem: str | None = None
+    currency: Currency | None = None
+    total: Amount | None = None
+    captured: Amount | None = None
+    erp_total: Amount | None = None
+    shipments: int | None = None
+    placed_at: Instant | None = None
+    closed_at: Instant | None = None
+
+
+class OrderSummary(Frozen):
+    """A row of the view."""
+
+    key: OrderKey
+    number: str
+    erp_number: str | None
+    status: OrderStatus
+    waiting_for: str
+    problem: str
+    currency: Currency | None
+    total: Amount | None
+    captured: Amount | None
+    erp_total: Amount | None
+    shipments: int
+    placed_at: Instant | None
+    closed_at: Instant | None
+    updated_at: Instant
+
+
+class OrderViews:
+    """The view's queries."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def get(self, key: OrderKey) -> OrderSummary | None:
+        """One order."""
+        with self._db.read() as session:
+            row = session.get(OrderViewRow, (key.channel, key.external_id))
+            return _summary(row) if row else None
+
+    def find(self, text: str) -> tuple[OrderSummary, ...]:
+        """Orders that people call ``text``: store number (with or without #), ERP number or id."""
+        names = {text, f"#{text}"}
+        query = select(OrderViewRow).where(
+            col(OrderViewRow.number).in_(names)
+            | (col(OrderViewRow.erp_number) == text)
+            | (col(OrderViewRow.external_id) == text)
+        )
+        with self._db.read() as session:
+            return tuple(_summary(row) for row in session.exec(query.order_by(OrderViewRow.channel)).all())
+
+    def list(
+        self,
+        *,
+        channel: str | None = None,
+        status: OrderStatus | None = None,
+        problem: bool | None = None,
+        limit: int = PAGE,
+        offset: int = 0,
+    ) -> tuple[OrderSummary, ...]:
+        """Orders, the latest change first. ``problem`` True: only those that wait for a person."""
+        query = select(OrderViewRow).order_by(
+            col(OrderViewRow.updated_at).desc(), col(OrderViewRow.external_id)
+        )
+        if channel is not None:
+            query = query.where(OrderViewRow.channel == channel)
+        if status is not None:
+            query = query.where(OrderViewRow.status == status)
+        if problem is not None:
+            query = query.where(OrderViewRow.problem != "" if problem else OrderViewRow.problem == "")
+        with self._db.read() as session:
+            return tuple(_summary(row) for row in session.exec(query.limit(limit).offset(offset)).all())
+
+
+def apply_patch(session: Session, key: OrderKey, revision: int, patch: OrderPatch) -> bool:
+    """Write a step's changes, in the caller's transaction. False where the row is of a later revision already."""
+    row = session.get(OrderViewRow, (key.channel, key.external_id), with_for_update=True)
+    if row is not None and row.revision > revision:
+        return False
+    changes = patch.model_dump(exclude_none=True)
+    if row is None:
+        row = OrderViewRow(
+            channel=key.channel,
+            external_id=key.external_id,
+            number=key.external_id,
+            status=OrderStatus.RECEIVED,
+            updated_at=datetime.now(UTC),
+            revision=revision,
+        )
+        session.add(row)
+    for name, value in changes.items():
+        setattr(row, name, value)
+    row.revision, row.updated_at = revision, datetime.now(UTC)
+    return True
+
+
+def _summary(row: OrderViewRow) -> OrderSummary:
+    return OrderSummary(
+        key=OrderKey(channel=row.channel, external_id=row.external_id),
+        **row.model_dump(exclude={"channel", "external_id", "revision"}),
+    )

@@ -1,0 +1,12 @@
+"""All tables in one place: importing this fills ``Row.metadata``, which the migrations are compared with."""
+
+from store.audit import AuditRow
+from store.columns import Row
+from store.crosswalk import CrosswalkRow
+from store.erp_news import ErpNewsRow
+from store.inbox import InboxRow
+from store.mappings import MappingRow
+from store.order_view import OrderViewRow
+
+TABLES = (AuditRow, CrosswalkRow, ErpNewsRow, InboxRow, MappingRow, OrderViewRow)
+METADATA = Row.metadata

@@ -1,0 +1,9 @@
+"""Settings that every test shares."""
+
+from hypothesis import settings
+
+from tests.tryton_fixture import tryton_server as tryton_server  # noqa: PLC0414  a fixture for every folder below
+
+# A busy machine is slow, not wrong: examples have no deadline. A failure prints what reproduces it.
+settings.register_profile("orderwright", deadline=None, print_blob=True)
+settings.load_profile("orderwright")

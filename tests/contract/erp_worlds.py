@@ -1,0 +1,267 @@
+"""ERPs that the contract suite runs against, each with its people and with a line that can be cut.
+
+``Books`` and ``Parcel`` tell what the ERP's own people see, read without the adapter under test.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import count
+from typing import Protocol
+
+import httpx
+
+from adapters.memory.erp import MemoryErp
+from adapters.ports import ErpPort
+from adapters.tryton.erp import TrytonErp
+from domain.erp_order import ErpShipmentState
+from domain.order import OrderKey
+from sandbox.catalog import COMPANIES, KIT_SKU, LOCATIONS, PRODUCTS, SHIPPING_PRODUCT, TAXES
+from sandbox.tryton.server import TrytonServer
+from sandbox.tryton.staff import Job, Staff
+
+_OVER = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
+_READS = {"read", "search_read", "search", "search_count", "fields_get", "login", "logout", "get_preferences"}
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What the warehouse sent off; units by product."""
+
+    shipment_id: str
+    warehouse: str
+    units: dict[str, int]
+    tracking_number: str | None
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the ERP holds of one storefront order."""
+
+    orders: int
+    """More than one is a duplicate."""
+    total: Decimal = Decimal(0)
+    taxes: dict[str, Decimal] = field(default_factory=dict)
+
+
+class ErpWorld(Protocol):
+    """An ERP, its people and the line to it."""
+
+    erp: ErpPort
+
+    def new_id(self) -> str:
+        """An external id that no order of this world has."""
+        ...
+
+    async def books(self, key: OrderKey) -> Books:
+        """How the ERP's back office sees an order."""
+        ...
+
+    async def ship(self, key: OrderKey, warehouse: str, *, part: bool) -> Parcel:
+        """A warehouse sends its open shipment off: all of it, or a part with some units left."""
+        ...
+
+    async def pick(self, key: OrderKey) -> str:
+        """Take a shipment off the shelf; returns its number."""
+        ...
+
+    async def hide_product(self, code: str) -> None:
+        """Take a product out of the catalogue."""
+        ...
+
+    async def show_product(self, code: str) -> None:
+        """Put it back."""
+        ...
+
+    def lose_answer(self, nth: int) -> None:
+        """The nth write from now on is done, its answer lost."""
+        ...
+
+    def lose_request(self, nth: int) -> None:
+        """The nth write from now on does not arrive."""
+        ...
+
+    def mend_line(self) -> None:
+        """Forget cuts that did not happen yet."""
+        ...
+
+    def colleague(self) -> ErpPort:
+        """The same ERP as another process would reach it."""
+        ...
+
+    def stranger(self) -> ErpPort:
+        """The same ERP with a login that it does not know."""
+        ...
+
+    async def close(self) -> None:
+        """Give connections back."""
+        ...
+
+
+class MemoryErpWorld:
+    """The memory ERP as the sandbox would seed it."""
+
+    def __init__(self) -> None:
+        self.erp = self._memory = MemoryErp(
+            products={product["sku"] for product in PRODUCTS} | {KIT_SKU, SHIPPING_PRODUCT},
+            warehouses={warehouse for warehouse, *_ in LOCATIONS.values()},
+            taxes={code: Decimal(rate) for code, (_, rate) in TAXES.items()},
+            parties={party for party, *_ in COMPANIES.values()},
+            page_size=3,
+        )
+        self._ids = count(6001)
+
+    def new_id(self) -> str:
+        return str(next(self._ids))
+
+    async def books(self, key: OrderKey) -> Books:
+        order = self._memory.orders.get(key)
+        if order is None:
+            return Books(orders=0)
+        return Books(orders=1, total=order.total, taxes={tax.code: tax.amount for tax in order.taxes})
+
+    async def ship(self, key: OrderKey, warehouse: str, *, part: bool) -> Parcel:
+        order = self._memory.orders[key]
+        (shipment,) = (s for s in order.shipments if s.warehouse == warehouse and s.state not in _OVER)
+        units = {line.line_id: line.quantity for line in shipment.lines}
+        if part:
+            units = {line_id: quantity // 2 for line_id, quantity in units.items() if quantity // 2}
+        sent = self._memory.ship(key, warehouse, units, tracking=f"UPS-{shipment.number}")
+        product = {line.line_id: line.product for line in order.lines}
+        left = {product[line_id]: quantity for line_id, quantity in units.items()}
+        return Parcel(sent.shipment_id, warehouse, left, sent.tracking_number)
+
+    async def pick(self, key: OrderKey) -> str:
+        shipment = self._memory.orders[key].shipments[0]
+        self._memory.pick(key, shipment.warehouse)
+        return shipment.number
+
+    async def hide_product(self, code: str) -> None:
+        self._memory.forbid_product(code)
+
+    async def show_product(self, code: str) -> None:
+        self._memory.allow_product(code)
+
+    def lose_answer(self, nth: int) -> None:
+        self._memory.faults.lose_answer(self._step(nth), nth=1)
+
+    def lose_request(self, nth: int) -> None:
+        self._memory.faults.unavailable(self._step(nth), nth=1)
+
+    def _step(self, nth: int) -> str:
+        """The pattern of the nth write: inside a submit, accepting the draft is the second."""
+        return {1: "*_order", 2: "accept_order"}.get(nth, "no such step")
+
+    def mend_line(self) -> None:
+        self._memory.faults.lift()
+
+    def colleague(self) -> ErpPort:
+        return self.erp
+
+    def stranger(self) -> ErpPort:
+        stranger = MemoryErp()
+        stranger.credentials_valid = False
+        return stranger
+
+    async def close(self) -> None:
+        await self.erp.close()
+
+
+class CuttableLine(httpx.AsyncBaseTransport):
+    """A real connection that loses single writes on order. ``is_write`` tells them from the request's body."""
+
+    def __init__(self, is_write: Callable[[httpx.Request], bool]) -> None:
+        self._line = httpx.AsyncHTTPTransport()
+        self._is_write = is_write
+        self._cuts: dict[int, bool] = {}
+        self._writes = 0
+
+    def cut(self, nth: int, *, after: bool) -> None:
+        """Lose the nth write from now on: its answer (``after``) or the request itself."""
+        self._cuts[self._writes + nth] = after
+
+    def mend(self) -> None:
+        """Forget cuts that did not happen yet."""
+        self._cuts.clear()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        after = None
+        if self._is_write(request):
+            self._writes += 1
+            after = self._cuts.pop(self._writes, None)
+        if after is False:
+            raise httpx.ConnectError("cut before sending", request=request)
+        response = await self._line.handle_async_request(request)
+        if after:
+            await response.aread()
+            await response.aclose()
+            raise httpx.ReadError("cut before the answer came", request=request)
+        return response
+
+    async def aclose(self) -> None:
+        await self._line.aclose()
+
+
+class TrytonErpWorld:
+    """The sandbox's Tryton and its staff."""
+
+    def __init__(self, server: TrytonServer) -> None:
+        self._server = server
+        self._line = CuttableLine(_writes_to_tryton)
+        self.erp: ErpPort = TrytonErp(
+            server.url, server.database, server.login, server.password, page_size=3, transport=self._line
+        )
+        self._staff = Staff(server.url, server.database, server.staff_login, server.staff_password)
+        self._ids = count(6001)
+
+    def new_id(self) -> str:
+        return str(next(self._ids))
+
+    async def books(self, key: OrderKey) -> Books:
+        orders = await self._staff.count_sales(key.external_id, f"#{key.external_id}")
+        sale = await self._staff.read_sale(key.external_id)
+        return Books(orders, sale.total, sale.taxes) if sale else Books(orders)
+
+    async def ship(self, key: OrderKey, warehouse: str, *, part: bool) -> Parcel:
+        (job,) = [job for job in await self._jobs(key) if job.warehouse == warehouse]
+        parcel = await self._staff.ship(job, part=part)
+        assert parcel is not None, f"stock is missing for {job}"
+        return Parcel(str(parcel.shipment_id), parcel.warehouse, parcel.quantities, parcel.tracking_number)
+
+    async def pick(self, key: OrderKey) -> str:
+        return (await self._staff.pick_only(key.external_id)).number
+
+    async def _jobs(self, key: OrderKey) -> tuple[Job, ...]:
+        return await self._staff.shipments_to_do([key.external_id])
+
+    async def hide_product(self, code: str) -> None:
+        await self._staff.archive_product(code)
+
+    async def show_product(self, code: str) -> None:
+        await self._staff.restore_product(code)
+
+    def lose_answer(self, nth: int) -> None:
+        self._line.cut(nth, after=True)
+
+    def lose_request(self, nth: int) -> None:
+        self._line.cut(nth, after=False)
+
+    def mend_line(self) -> None:
+        self._line.mend()
+
+    def colleague(self) -> ErpPort:
+        server = self._server
+        return TrytonErp(server.url, server.database, server.login, server.password)
+
+    def stranger(self) -> ErpPort:
+        # Another login: failed ones of our own would lock it.
+        return TrytonErp(self._server.url, self._server.database, "stranger", "guess")
+
+    async def close(self) -> None:
+        await self.erp.close()
+        await self._staff.close()
+
+
+def _writes_to_tryton(request: httpx.Request) -> bool:
+    return str(json.loads(request.content)["method"]).rpartition(".")[2] not in _READS

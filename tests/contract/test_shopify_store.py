@@ -1,0 +1,362 @@
+"""The Shopify adapter and the sandbox store over real HTTP: every shape of order, and what goes wrong on the way."""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.errors import OutcomeUnknown, RateLimited, Rejected, SessionExpired, Unavailable
+from adapters.ports import CaptureRequest, Delivery, FulfillmentRequest
+from adapters.shopify.storefront import ShopifyStorefront
+from adapters.shopify.webhooks import ShopifyWebhooks
+from config.mappings import load_mapping
+from domain.order import FulfillmentLine, Order, OrderKey, PaymentKind
+from domain.planning import plan_sales_order
+from sandbox.scenarios import SCENARIOS, TEST_ORDER, Scenario
+from sandbox.store.control import Fault, OrderReading
+from sandbox.store.requests import PlaceOrder
+from sandbox.store.throttle import ThrottleKnobs
+from tests.store_fixture import RunningStore, run_store, running_store
+
+__all__ = ["running_store"]  # a fixture: pytest finds it by its name in this module
+
+SPLIT = PlaceOrder.model_validate(
+    {
+        "lines": [
+            {
+                "sku": "CAP-BLK",
+                "quantity": 5,
+                "split": [{"location": 101, "quantity": 3}, {"location": 102, "quantity": 2}],
+            },
+            {"sku": "MUG-LOGO", "quantity": 1},
+        ],
+        "taxes": ["STATE-6.25"],
+    }
+)
+
+
+@pytest.fixture
+async def storefront(running_store: RunningStore) -> AsyncIterator[ShopifyStorefront]:
+    async with closing(running_store.storefront()) as adapter:
+        yield adapter
+
+
+@asynccontextmanager
+async def closing(adapter: ShopifyStorefront) -> AsyncIterator[ShopifyStorefront]:
+    try:
+        yield adapter
+    finally:
+        await adapter.close()
+
+
+def place(store: RunningStore, scenario: Scenario) -> OrderReading:
+    placed = store.control.place_order(scenario.order)
+    for line, quantity in scenario.edits.items():
+        placed = store.control.edit_line(placed.id, line, quantity)
+    return placed
+
+
+async def read(adapter: ShopifyStorefront, placed: OrderReading) -> Order:
+    return await adapter.read_order(str(placed.id))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+async def test_every_shape_is_read_as_the_store_has_it_and_can_be_planned(
+    running_store: RunningStore, storefront: ShopifyStorefront, scenario: Scenario
+) -> None:
+    truth = place(running_store, scenario)
+    order = await read(storefront, truth)
+    assert (order.number, order.currency, order.presentment_currency) == (
+        truth.name,
+        truth.currency,
+        truth.presentment_currency,
+    )
+    assert (order.total, order.presentment_total) == (truth.total, truth.presentment_total)
+    assert [(each.line_id, each.sku, each.ordered, each.current) for each in order.lines] == [
+        (str(each.id), each.sku, each.ordered, each.current) for each in truth.lines
+    ]
+    taxes: dict[tuple[str, Decimal], Decimal] = {}
+    for part in (*order.lines, *order.shipping):
+        for tax in part.taxes:
+            taxes[tax.title, tax.rate] = taxes.get((tax.title, tax.rate), Decimal(0)) + tax.amount
+    told = [(*name.rsplit(" ", 1), amount) for name, amount in truth.taxes.items()]
+    assert taxes == {(title, Decimal(rate)): amount for title, rate, amount in told}
+    assert sum(taxes.values(), Decimal(0)) == order.total_tax
+    authorized = [p.amount for p in order.payments if p.kind is PaymentKind.AUTHORIZATION]
+    assert sum(authorized, Decimal(0)) == truth.authorized
+    assert order.captured == truth.captured
+    planned: dict[str, int] = {}
+    for plan in order.location_plans:
+        for part in plan.lines:
+            planned[part.line_id] = planned.get(part.line_id, 0) + part.remaining
+    assert planned == {str(each.id): each.current for each in truth.lines if each.current}
+    mapping = load_mapping(Path("config/mappings/shopify-tryton.toml"))
+    assert plan_sales_order(order, mapping).total == truth.total
+
+
+async def test_a_test_order_says_so(running_store: RunningStore, storefront: ShopifyStorefront) -> None:
+    assert (await read(storefront, place(running_store, TEST_ORDER))).test
+
+
+async def test_two_shipments_of_a_split_line_and_their_captures(
+    running_store: RunningStore, storefront: ShopifyStorefront
+) -> None:
+    placed = running_store.control.place_order(SPLIT)
+    order = await read(storefront, placed)
+    cap, mug = (each.line_id for each in order.lines)
+    (authorization,) = order.payments
+    east = shipment(order, "101", {cap: 3, mug: 1}, "1Z-EAST")
+    first = await storefront.create_fulfillment(east)
+    assert await storefront.create_fulfillment(east) == first
+    again = shipment(order, "102", {cap: 1}, "1Z-WEST")
+    second = await storefront.create_fulfillment(again)
+    known = (first.fulfillment_id, second.fulfillment_id)
+    # the same units, parcel number and location once more: another parcel, because the first one is accounted for
+    third = await storefront.create_fulfillment(again.model_copy(update={"known_fulfillment_ids": known}))
+    assert third.fulfillment_id not in known
+    with pytest.raises(Rejected) as caught:
+        await storefront.create_fulfillment(shipment(order, "102", {cap: 1}, "1Z-MORE"))
+    assert caught.value.cause == "not_open_to_ship"
+    order = await read(storefront, placed)
+    assert set(order.fulfillments) == {first, second, third}
+    assert not any(plan.open for plan in order.location_plans)
+
+    half = CaptureRequest(
+        key=order.key, authorization_id=authorization.payment_id, capture_up_to=Decimal("50.01")
+    )
+    (done,) = await storefront.capture_payment(half)
+    assert done.amount == Decimal("50.01")
+    assert await storefront.capture_payment(half) == (done,)
+    rest = half.model_copy(update={"capture_up_to": order.presentment_total})
+    assert sum(each.presentment_amount for each in await storefront.capture_payment(rest)) == order.total
+    with pytest.raises(Rejected) as caught:
+        await storefront.capture_payment(half.model_copy(update={"capture_up_to": order.total + 1}))
+    assert caught.value.cause == "capture_exceeds_authorization"
+    truth = running_store.control.read_order(placed.id)
+    assert (truth.captured, truth.fulfillments, truth.open_units) == (truth.total, 3, 0)
+
+
+async def test_a_capture_in_the_buyers_currency(
+    running_store: RunningStore, storefront: ShopifyStorefront
+) -> None:
+    wanted = SPLIT.model_copy(update={"presentment_currency": "EUR", "presentment_rate": Decimal("0.9137")})
+    placed = running_store.control.place_order(wanted)
+    order = await read(storefront, placed)
+    amount = Decimal("20.20")
+    (authorization,) = order.payments
+    (done,) = await storefront.capture_payment(
+        CaptureRequest(key=order.key, authorization_id=authorization.payment_id, capture_up_to=amount)
+    )
+    assert done.presentment_amount == amount
+    assert done.amount > amount
+    assert running_store.control.read_order(placed.id).presentment_captured == amount
+
+
+async def test_an_order_larger_than_every_page(
+    running_store: RunningStore, storefront: ShopifyStorefront
+) -> None:
+    lines = [
+        {
+            "sku": "STICKER",
+            "quantity": 8,
+            "split": [{"location": 101, "quantity": 7}, {"location": 102, "quantity": 1}],
+        }
+        for _ in range(37)
+    ]
+    placed = running_store.control.place_order(PlaceOrder.model_validate({"lines": lines}))
+    order = await read(storefront, placed)
+    line_ids = [str(each.id) for each in placed.lines]
+    assert [each.line_id for each in order.lines] == line_ids
+    assert [len(plan.lines) for plan in order.location_plans] == [37, 37]
+    for parcel in range(7):
+        await storefront.create_fulfillment(
+            shipment(order, "101", dict.fromkeys(line_ids, 1), f"1Z-{parcel}")
+        )
+    payment = order.payments[0].payment_id
+    for cents in range(1, 13):
+        await storefront.capture_payment(
+            CaptureRequest(key=order.key, authorization_id=payment, capture_up_to=Decimal(cents) / 100)
+        )
+    order = await read(storefront, placed)
+    assert [len(each.lines) for each in order.fulfillments] == [37] * 7
+    assert len(order.payments) == 13
+    assert order.captured == Decimal("0.12")
+
+
+@pytest.mark.parametrize("paid", ["authorization", "sale"])
+async def test_canceling_gives_all_money_and_units_back(
+    running_store: RunningStore, storefront: ShopifyStorefront, paid: str
+) -> None:
+    wanted = SPLIT.model_copy(update={"payments": PlaceOrder.model_validate(_paying(paid)).payments})
+    placed = running_store.control.place_order(wanted)
+    told = await storefront.cancel_order(str(placed.id), "The buyer changed their mind")
+    assert told.canceled_at is not None
+    assert (told.captured, told.total) == (Decimal(0), Decimal(0))
+    assert not any(plan.open for plan in told.location_plans)
+    assert await storefront.cancel_order(str(placed.id), "again") == told
+    truth = running_store.control.read_order(placed.id)
+    assert truth.canceled
+    assert (truth.captured, truth.open_units) == (Decimal(0), 0)
+
+
+def _paying(kind: str) -> dict[str, Any]:
+    return {"lines": [{"sku": "STICKER"}], "payments": [{"kind": kind}]}
+
+
+async def test_a_shipped_order_is_not_canceled(
+    running_store: RunningStore, storefront: ShopifyStorefront
+) -> None:
+    placed = running_store.control.place_order(SPLIT)
+    order = await read(storefront, placed)
+    await storefront.create_fulfillment(shipment(order, "102", {order.lines[0].line_id: 1}, "1Z1"))
+    with pytest.raises(Rejected) as caught:
+        await storefront.cancel_order(str(placed.id), "why")
+    assert caught.value.cause == "already_shipped"
+    assert not running_store.control.read_order(placed.id).canceled
+
+
+async def test_a_lost_answer_does_nothing_twice(
+    running_store: RunningStore, storefront: ShopifyStorefront
+) -> None:
+    placed = running_store.control.place_order(SPLIT)
+    order = await read(storefront, placed)
+    request = shipment(order, "102", {order.lines[0].line_id: 1}, "1Z1")
+    capture = CaptureRequest(
+        key=order.key, authorization_id=order.payments[0].payment_id, capture_up_to=Decimal("10.00")
+    )
+    for field, call in (
+        ("fulfillmentCreate", lambda: storefront.create_fulfillment(request)),
+        ("orderCapture", lambda: storefront.capture_payment(capture)),
+    ):
+        running_store.control.add_fault(Fault(field=field, kind="answer_lost"))
+        with pytest.raises(OutcomeUnknown):
+            await call()
+        await call()
+    truth = running_store.control.read_order(placed.id)
+    assert (truth.fulfillments, truth.captured) == (1, Decimal("10.00"))
+    placed = running_store.control.place_order(SPLIT)
+    running_store.control.add_fault(Fault(field="orderCancel", kind="answer_lost"))
+    with pytest.raises(OutcomeUnknown):
+        await storefront.cancel_order(str(placed.id), "why")
+    assert (await storefront.cancel_order(str(placed.id), "why")).canceled_at is not None
+
+
+async def test_an_outage_is_told_as_one(running_store: RunningStore, storefront: ShopifyStorefront) -> None:
+    placed = running_store.control.place_order(SPLIT)
+    running_store.control.add_fault(Fault(field="order", kind="unavailable"))
+    with pytest.raises(Unavailable):
+        await read(storefront, placed)
+    assert (await read(storefront, placed)).total == placed.total
+
+
+async def test_a_throttled_shop_says_how_long_to_wait(tmp_path: Path) -> None:
+    with run_store(tmp_path) as store:
+        placed = store.control.place_order(SPLIT)
+        store.control.set_throttle(ThrottleKnobs(maximum_available=600, restore_rate=10))
+        async with closing(store.storefront()) as adapter:
+            # what a query could cost must be there, what it did cost is charged: small orders are cheap
+            waits = [wait async for wait in _waits_of(adapter, placed, reads=100)]
+    assert waits, "the bucket never ran empty"
+    assert all(timedelta(0) < wait < timedelta(seconds=60) for wait in waits)
+
+
+async def _waits_of(adapter: ShopifyStorefront, placed: OrderReading, reads: int) -> AsyncIterator[timedelta]:
+    for _ in range(reads):
+        try:
+            await read(adapter, placed)
+        except RateLimited as limited:
+            yield limited.retry_after
+
+
+async def test_an_unknown_order_and_a_wrong_token(
+    running_store: RunningStore, storefront: ShopifyStorefront
+) -> None:
+    with pytest.raises(Rejected) as caught:
+        await storefront.read_order("999999")
+    assert caught.value.cause == "order_unknown"
+    async with closing(ShopifyStorefront("shop", running_store.url, "wrong")) as stranger:
+        with pytest.raises(SessionExpired):
+            await stranger.read_order("5001")
+        assert not (await stranger.probe()).ok
+
+
+async def test_the_probe_is_content(storefront: ShopifyStorefront) -> None:
+    told = await storefront.probe()
+    assert told.ok, told.detail
+
+
+async def test_orders_are_listed_from_a_time_on(tmp_path: Path) -> None:
+    with run_store(tmp_path) as store:
+        wanted = PlaceOrder.model_validate({"lines": [{"sku": "STICKER"}]})
+        placed = [store.control.place_order(wanted) for _ in range(103)]
+        async with closing(store.storefront()) as adapter:
+            first = await adapter.list_orders(placed[0].created_at)
+            second = await adapter.list_orders(placed[0].created_at, first.next_cursor)
+            later = await adapter.list_orders(placed[-1].created_at + timedelta(seconds=2))
+        assert (*first.external_ids, *second.external_ids) == tuple(str(each.id) for each in placed)
+        assert first.next_cursor is not None
+        assert (second.next_cursor, later.external_ids) == (None, ())
+
+
+class Mailbox(BaseHTTPRequestHandler):
+    """Keeps every webhook."""
+
+    kept: list[tuple[bytes, dict[str, str]]]
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers["content-length"]))
+        self.kept.append((raw, {name.lower(): value for name, value in self.headers.items()}))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+async def test_the_stores_webhooks_are_read(tmp_path: Path) -> None:
+    kept: list[tuple[bytes, dict[str, str]]] = []
+    enough = threading.Event()
+    mailbox = type("ThisMailbox", (Mailbox,), {"kept": kept})
+    with HTTPServer(("127.0.0.1", 0), mailbox) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with run_store(tmp_path, webhook_url=f"http://127.0.0.1:{server.server_port}/") as store:
+                wanted = {"lines": [{"sku": "STICKER", "quantity": 3}], "payments": [{"kind": "sale"}]}
+                placed = store.control.place_order(PlaceOrder.model_validate(wanted))
+                store.control.edit_line(placed.id, 1, 2)
+                store.control.cancel_order(placed.id)
+                for _ in range(100):
+                    if {told.topic for told in _read_all(store.secret, kept)} >= ShopifyWebhooks.topics:
+                        break
+                    enough.wait(0.1)
+        finally:
+            server.shutdown()
+            thread.join()
+    told = _read_all(store.secret, kept)
+    assert {each.topic for each in told} >= ShopifyWebhooks.topics
+    assert {each.external_id for each in told if each.topic in ShopifyWebhooks.topics} == {str(placed.id)}
+    assert all(each.event_id and each.occurred_at for each in told)
+
+
+def _read_all(secret: str, kept: list[tuple[bytes, dict[str, str]]]) -> list[Delivery]:
+    reader = ShopifyWebhooks(secret, "sandbox.myshopify.com")
+    return [reader.read(raw, headers) for raw, headers in kept]
+
+
+def shipment(order: Order, location: str, units: dict[str, int], tracking: str) -> FulfillmentRequest:
+    return FulfillmentRequest(
+        key=OrderKey(channel="shop", external_id=order.key.external_id),
+        location=location,
+        lines=tuple(
+            FulfillmentLine(line_id=line_id, quantity=quantity) for line_id, quantity in units.items()
+        ),
+        carrier="UPS",
+        tracking_number=tracking,
+    )

@@ -1,0 +1,313 @@
+"""The command line against a real Temporal server, a real worker, and both systems in memory."""
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import pytest
+from click.testing import Result
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+from typer.testing import CliRunner
+
+from adapters.memory.world import erp_at, storefront_at
+from config.settings import Settings, load_settings
+from domain.order import Order, OrderKey
+from orderwright.cli import app
+from sandbox.stack import find_temporal
+from store.database import Database
+from store.order_view import OrderViewRow
+from tests.order_builder import make_line, make_order
+from workers.worker import run_worker
+from workflows.messages import ORDERS_QUEUE, OrderStart
+from workflows.order import OrderWorkflow
+from workflows.search import ALL as SEARCH_ATTRIBUTES
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+WORLD = "http://cli.memory.test"
+_ids = count(7001)
+
+
+class Deployment:
+    """Temporal and a worker in an event loop of their own thread; the command line runs in the test's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env_file = folder / "env"
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.client: Client | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(60)
+        if self._failure is not None:
+            raise self._failure
+        self.call("migrate")
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(60)
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        except BaseException as error:  # noqa: BLE001  raised again in the test's thread
+            self._failure = error
+        finally:
+            self._ready.set()
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        async with await WorkflowEnvironment.start_local(
+            dev_server_existing_path=find_temporal(),
+            data_converter=pydantic_data_converter,
+            search_attributes=SEARCH_ATTRIBUTES,
+        ) as environment:
+            self.client = environment.client
+            self._write_settings(environment.client.service_client.config.target_host)
+            working = asyncio.create_task(run_worker(self.settings, self._stop))
+            self._ready.set()
+            await working
+
+    def _write_settings(self, temporal: str) -> None:
+        names = {
+            "DATABASE_URL": f"sqlite:///{self.folder / 'orders.db'}",
+            "TEMPORAL__ADDRESS": temporal,
+            "TEMPORAL__UI_URL": "http://ui.test",
+            "WEB__PORT": "0",
+            "FEED_INTERVAL_SECONDS": "0.05",
+            "CHANNELS__SHOP__VENDOR": "memory",
+            "CHANNELS__SHOP__URL": WORLD,
+            "CHANNELS__SHOP__ACCESS_TOKEN": "secret-token",
+            "CHANNELS__SHOP__WEBHOOK_SECRET": "secret-webhook",
+            "ERP__VENDOR": "memory",
+            "ERP__URL": WORLD,
+            "ERP__DATABASE": "erp",
+            "ERP__LOGIN": "orderwright",
+            "ERP__PASSWORD": "secret-erp",
+        }
+        self.env_file.write_text("".join(f"ORDERWRIGHT_{name}={value}\n" for name, value in names.items()))
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.env_file)
+
+    def inside(self, work: Callable[[], Awaitable[None]]) -> None:
+        async def run() -> None:
+            await work()
+
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(30)
+
+    def place(self, order: Order) -> OrderKey:
+        """As the dispatcher does after a webhook."""
+
+        async def begin() -> None:
+            storefront_at(WORLD, "shop").place(order)
+            await self.client.start_workflow(
+                OrderWorkflow.run,
+                OrderStart(key=order.key),
+                id=order.key.workflow_id,
+                task_queue=ORDERS_QUEUE,
+            )
+
+        self.inside(begin)
+        return order.key
+
+    def call(self, *arguments: str, expect: int = 0) -> Result:
+        result = CliRunner().invoke(app, ["--env-file", str(self.env_file), *arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == expect, result.output
+        return result
+
+    def ask(self, *arguments: str, expect: int = 0):
+        return json.loads(self.call(*arguments, "--json", expect=expect).stdout)
+
+    def until(self, key: OrderKey, status: str) -> dict:
+        for _ in range(100):
+            told = self.ask("order", "show", str(key))
+            if told["view"] and told["view"]["status"] == status:
+                return told
+            threading.Event().wait(0.1)
+        raise AssertionError(told)
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with Deployment(tmp_path_factory.mktemp("cli")) as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def order() -> Order:
+    number = next(_ids)
+    key = OrderKey(channel="shop", external_id=str(number))
+    return make_order(
+        key=key,
+        number=f"#{number - 6000}",
+        lines=(make_line("1", "MUG-LOGO", 2),),
+        placed_at=datetime.now(UTC),
+    )
+
+
+def test_an_order_is_listed_and_shown_in_plain_words(deployment, order):
+    key = deployment.place(order)
+    told = deployment.until(key, "submitted")
+    assert told["order"] == str(key)
+    assert told["view"]["can_do"] == ["cancel", "hold"]
+    assert any("Entered in the ERP" in act["text"] for act in told["audit"])
+    (listed,) = [
+        row for row in deployment.ask("order", "list") if row["key"]["external_id"] == key.external_id
+    ]
+    assert (listed["number"], listed["status"]) == (order.number, "submitted")
+    shown = re.sub(r"\s+", " ", deployment.call("order", "show", order.number).stdout)
+    assert "the warehouse to ship the rest" in shown
+    assert "http://ui.test/namespaces/default/workflows/" in shown
+
+
+def test_cancel_cancels_in_both_systems_and_says_so(deployment, order):
+    key = deployment.place(order)
+    deployment.until(key, "submitted")
+    answer = deployment.call("order", "cancel", str(key), "--reason", "buyer called", "--actor", "Ada")
+    assert "Canceled in both systems" in answer.stdout
+    assert storefront_at(WORLD, "shop").orders[key.external_id].canceled_at is not None
+    assert "Ada" in str(deployment.ask("order", "show", str(key))["timeline"])
+    refused = deployment.call("order", "cancel", str(key), expect=1)
+    assert "Refused: the order is canceled already" in refused.stdout or "is under way" in refused.stderr
+
+
+def test_a_held_order_waits_for_release(deployment, order):
+    key = deployment.place(order)
+    deployment.until(key, "submitted")
+    assert deployment.ask("order", "hold", str(key), "--reason", "fraud check")["done"] is True
+    again = deployment.ask("order", "hold", str(key), expect=1)
+    assert again["done"] is False
+    assert "on hold already" in again["text"]
+    assert "release" in deployment.ask("order", "show", str(key))["view"]["can_do"]
+    assert deployment.ask("order", "release", str(key))["done"] is True
+    assert (
+        "Refused: the order is not on hold" in deployment.call("order", "release", str(key), expect=1).stdout
+    )
+
+
+def test_an_order_that_needs_a_person_is_found_and_goes_on_after_resubmit(deployment, order):
+    erp = erp_at(WORLD)
+    erp.forbid_product("MUG-LOGO")
+    try:
+        key = deployment.place(order)
+        for _ in range(100):
+            waiting = deployment.ask("order", "list", "--attention")
+            if waiting:
+                break
+            threading.Event().wait(0.1)
+        assert [row["key"]["external_id"] for row in waiting] == [key.external_id]
+        assert "MUG-LOGO" in waiting[0]["problem"]
+    finally:
+        erp.allow_product("MUG-LOGO")
+    assert deployment.ask("order", "resubmit", str(key))["done"] is True
+    deployment.until(key, "submitted")
+    assert deployment.ask("order", "list", "--attention") == []
+
+
+def test_without_waiting_the_message_is_a_signal(deployment, order):
+    key = deployment.place(order)
+    deployment.until(key, "submitted")
+    sent = deployment.call("order", "hold", str(key), "--no-wait").stdout
+    assert "order show" in sent
+    for _ in range(100):
+        if deployment.ask("order", "show", str(key))["view"]["attention"] == "on hold":
+            break
+        threading.Event().wait(0.1)
+    assert deployment.ask("order", "release", str(key))["done"] is True
+
+
+def test_the_view_is_rebuilt_from_both_systems(deployment, order):
+    key = deployment.place(order)
+    deployment.until(key, "submitted")
+    (before,) = [
+        row for row in deployment.ask("order", "list") if row["key"]["external_id"] == key.external_id
+    ]
+    database = Database(deployment.settings.database)
+    with database.write() as session:
+        session.delete(session.get(OrderViewRow, (key.channel, key.external_id)))
+    assert "no order is called" in deployment.call("order", "show", order.number, expect=1).stderr
+    (one,) = deployment.ask("order", "rebuild", str(key))["rebuilt"]
+    assert one["before"] is None
+    for column in (
+        "number",
+        "erp_number",
+        "status",
+        "total",
+        "erp_total",
+        "captured",
+        "currency",
+        "shipments",
+    ):
+        assert one["after"][column] == before[column]
+    with database.write() as session:
+        session.get(OrderViewRow, (key.channel, key.external_id)).erp_number = "wrong"
+    database.close()
+    told = deployment.ask("order", "rebuild", "--days", "1")
+    (mended,) = [r["after"] for r in told["rebuilt"] if r["after"]["key"]["external_id"] == key.external_id]
+    assert mended["erp_number"] == before["erp_number"]
+    assert told["failed"] == []
+    assert "nothing had to change" in deployment.call("order", "rebuild", "--days", "1").stdout
+
+
+def test_doctor_is_content_and_says_so(deployment):
+    found = deployment.ask("doctor")
+    assert [finding for finding in found if not finding["ok"]] == []
+    assert {"Temporal", "database", "storefront shop", "ERP"} <= {finding["subject"] for finding in found}
+    assert "all is well" in deployment.call("doctor").stdout
+    assert "secret-" not in str(found)
+
+
+def test_doctor_fails_where_something_is_wrong(deployment):
+    storefront_at(WORLD, "shop").credentials_valid = False
+    try:
+        told = deployment.call("doctor", expect=1).stdout
+    finally:
+        storefront_at(WORLD, "shop").credentials_valid = True
+    assert "PROBLEM" in told
+    assert "1 problems" in told
+
+
+def test_a_worker_that_polls_from_here_is_seen(deployment):
+    assert "a worker polled" in deployment.call("worker", "--check").stdout
+
+
+def test_migrate_may_be_run_again(deployment):
+    assert "up to date" in deployment.call("migrate").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (("order", "show", "shop:1"), 1, "no order shop:1 is under way"),
+        (("order", "show", "nobody"), 1, "no order is called 'nobody'"),
+        (("order", "cancel", "shop:"), 1, "not of the form channel:external-id"),
+        (("order", "place"), 1, "say what to order"),
+        (("order", "place", "MUG-LOGO:many"), 1, "SKU:UNITS"),
+        (("order", "rebuild", "outlet:1"), 2, "ORDERWRIGHT_CHANNELS__OUTLET__VENDOR"),
+        (("order", "list", "--status", "lost"), 2, "'lost' is not one of"),
+    ],
+)
+def test_mistakes_are_answered_in_plain_words(deployment, arguments, status, words):
+    result = deployment.call(*arguments, expect=status)
+    assert words in re.sub(r"[\s│]+", " ", result.stderr)
+    assert "Traceback" not in result.output

@@ -1,0 +1,135 @@
+"""A real sandbox store in its own process, and a webhook receiver to point it at."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from sandbox.store.client import StoreControl
+from sandbox.store.server import ADMIN_PATH
+
+TOKEN = "shpat_test_token"
+SECRET = "webhook-test-secret"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until something holds; fails after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"did not come true within {seconds} s"
+        time.sleep(0.02)
+
+
+class RunningStore:
+    """A store that can be stopped and started again on the same state and port."""
+
+    def __init__(self, state: Path, webhook_url: str = "") -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._command = [sys.executable, "-m", "sandbox.store", "serve", "--port", str(self.port)]
+        self._command += ["--state", str(state), "--token", TOKEN, "--secret", SECRET]
+        self._command += ["--webhook-url", webhook_url] if webhook_url else []
+        self.control = StoreControl(self.url)
+        self._api = httpx.Client(base_url=self.url, headers={"X-Shopify-Access-Token": TOKEN}, timeout=20)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "RunningStore":
+        self._process = subprocess.Popen(self._command)
+        until(self._answers, 30)
+        return self
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, "the store ended at once"
+        try:
+            return httpx.get(f"{self.url}/healthz").is_success
+        except httpx.TransportError:
+            return False
+
+    def stop(self, *, hard: bool = False) -> None:
+        """End it; ``hard`` as a power cut would."""
+        if self._process is None:
+            return
+        if hard:
+            self._process.kill()
+        else:
+            self._process.terminate()
+        self._process.wait(timeout=15)
+        self._process = None
+
+    def close(self) -> None:
+        self.stop()
+        self.control.close()
+        self._api.close()
+
+    def ask(self, document: str, **variables: Any) -> dict[str, Any]:
+        """The whole answer to a document."""
+        response = self._api.post(ADMIN_PATH, json={"query": document, "variables": variables})
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def data(self, document: str, **variables: Any) -> dict[str, Any]:
+        """The data of an answer without errors."""
+        answer = self.ask(document, **variables)
+        assert "errors" not in answer, answer["errors"]
+        data: dict[str, Any] = answer["data"]
+        return data
+
+
+@dataclass
+class Received:
+    """One webhook delivery as it came over the wire."""
+
+    headers: dict[str, str]
+    raw: bytes
+
+
+class Receiver:
+    """Takes webhooks; ``status`` is what it answers."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.status = 200
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/webhooks/shop"
+        self._server: ThreadingHTTPServer | None = None
+
+    def start(self) -> "Receiver":
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                raw = self.rfile.read(int(self.headers["content-length"]))
+                receiver.received.append(Received({k.lower(): v for k, v in self.headers.items()}, raw))
+                self.send_response(receiver.status)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None

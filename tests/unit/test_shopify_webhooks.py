@@ -1,0 +1,157 @@
+"""Webhooks: only what the secret signed is read, and what is read names the order."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.ports import Delivery, DeliveryMalformed, SignatureInvalid
+from adapters.shopify.webhooks import ShopifyWebhooks
+
+SECRET = "hush"
+SHOP = "test.myshopify.com"
+BODY = {"id": 820982911946154500, "admin_graphql_api_id": "gid://shopify/Order/820982911946154508"}
+
+
+def sign(raw: bytes, secret: str = SECRET) -> str:
+    return base64.b64encode(hmac.new(secret.encode(), raw, hashlib.sha256).digest()).decode()
+
+
+def headers(raw: bytes, topic: str = "orders/create", **more: str | None) -> dict[str, str]:
+    sent = {
+        "x-shopify-hmac-sha256": sign(raw),
+        "x-shopify-topic": topic,
+        "x-shopify-shop-domain": SHOP,
+        "x-shopify-webhook-id": "b54557e4-bdd9-4b37-8a5f-bf7d70bcd043",
+        "x-shopify-event-id": "98880550-7158-44d4-b7cd-2c97c8a091b5",
+        "x-shopify-triggered-at": "2026-07-01T12:00:00.123456789Z",
+    }
+    for name, value in more.items():
+        header = f"x-shopify-{name.replace('_', '-')}"
+        if value is None:
+            del sent[header]
+        else:
+            sent[header] = value
+    return sent
+
+
+def read(body: Any, topic: str = "orders/create", **more: str | None) -> Delivery:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return ShopifyWebhooks(SECRET, SHOP).read(raw, headers(raw, topic, **more))
+
+
+def test_a_delivery_is_read_whole() -> None:
+    assert read(BODY) == Delivery(
+        delivery_id="b54557e4-bdd9-4b37-8a5f-bf7d70bcd043",
+        event_id="98880550-7158-44d4-b7cd-2c97c8a091b5",
+        topic="orders/create",
+        external_id="820982911946154508",
+        occurred_at=datetime(2026, 7, 1, 12, 0, 0, 123456, UTC),
+    )
+
+
+@pytest.mark.parametrize("topic", ["orders/create", "orders/cancelled", "orders/paid"])
+def test_the_global_id_is_trusted_over_the_rounded_number(topic: str) -> None:
+    assert read(BODY, topic).external_id == "820982911946154508"
+    assert read({"id": 5001}, topic).external_id == "5001"
+
+
+def test_a_refund_and_an_edit_name_their_order() -> None:
+    refund = {"id": 7, "admin_graphql_api_id": "gid://shopify/Refund/7", "order_id": 5001}
+    assert read(refund, "refunds/create").external_id == "5001"
+    assert read({"order_edit": {"id": 9, "order_id": 5001}}, "orders/edited").external_id == "5001"
+
+
+def test_the_topics_are_those_we_subscribe_to_and_no_echo_of_our_own_writes() -> None:
+    assert ShopifyWebhooks(SECRET).topics == {
+        "orders/create",
+        "orders/edited",
+        "orders/cancelled",
+        "orders/paid",
+        "refunds/create",
+    }
+
+
+def test_a_topic_that_concerns_no_order_is_read_without_its_body() -> None:
+    told = read(b"not json at all", "products/update")
+    assert (told.topic, told.external_id) == ("products/update", None)
+
+
+def test_event_id_and_time_may_be_missing() -> None:
+    told = read(BODY, event_id=None, triggered_at=None)
+    assert (told.event_id, told.occurred_at) == (None, None)
+
+
+@given(raw=st.binary(max_size=200), data=st.data())
+def test_any_changed_byte_is_refused(raw: bytes, data: st.DataObject) -> None:
+    sent = headers(raw, "products/update")
+    reader = ShopifyWebhooks(SECRET, SHOP)
+    reader.read(raw, sent)
+    changed = bytearray(raw)
+    if raw and data.draw(st.booleans()):
+        changed[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
+    else:
+        changed.insert(data.draw(st.integers(0, len(raw))), data.draw(st.integers(0, 255)))
+    with pytest.raises(SignatureInvalid):
+        reader.read(bytes(changed), sent)
+
+
+@given(place=st.integers(0, 43), character=st.characters())
+def test_any_changed_character_of_the_signature_is_refused(place: int, character: str) -> None:
+    raw = json.dumps(BODY).encode()
+    right = sign(raw)
+    wrong = right[:place] + character + right[place + 1 :]
+    if wrong == right:
+        return
+    with pytest.raises(SignatureInvalid):
+        ShopifyWebhooks(SECRET).read(raw, headers(raw, hmac_sha256=wrong))
+
+
+@pytest.mark.parametrize("signature", [None, "", sign(b"{}", "other"), "Grüße"])
+def test_a_missing_or_foreign_signature_is_refused(signature: str | None) -> None:
+    with pytest.raises(SignatureInvalid, match="x-shopify-hmac-sha256"):
+        read(b"{}", hmac_sha256=signature)
+
+
+def test_an_empty_secret_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="secret is empty"):
+        ShopifyWebhooks("")
+
+
+@pytest.mark.parametrize(
+    ("body", "topic", "more", "named"),
+    [
+        (BODY, "orders/create", {"webhook_id": None}, "x-shopify-webhook-id"),
+        (BODY, "", {}, "x-shopify-topic"),
+        (BODY, "orders/create", {"shop_domain": None}, "x-shopify-shop-domain"),
+        (BODY, "orders/create", {"shop_domain": "other.myshopify.com"}, "x-shopify-shop-domain"),
+        (BODY, "orders/create", {"triggered_at": "yesterday"}, "x-shopify-triggered-at"),
+        (BODY, "orders/create", {"triggered_at": "2026-07-01T12:00:00"}, "x-shopify-triggered-at"),
+        (b"{", "orders/create", {}, "not JSON"),
+        (b"\xff\xfe\x00", "orders/create", {}, "not JSON"),
+        ([], "orders/create", {}, "not a JSON object"),
+        ({}, "orders/create", {}, "id is None"),
+        ({"id": "5001"}, "orders/paid", {}, "id is '5001'"),
+        ({"id": True}, "orders/paid", {}, "id is True"),
+        ({"id": 5001, "admin_graphql_api_id": "5001"}, "orders/create", {}, "admin_graphql_api_id"),
+        ({"id": 7}, "refunds/create", {}, "order_id is None"),
+        ({"order_edit": []}, "orders/edited", {}, "order_edit is missing"),
+        ({"order_edit": {"id": 9}}, "orders/edited", {}, "order_edit.order_id is None"),
+    ],
+)
+def test_a_signed_but_malformed_delivery_names_the_part(
+    body: Any, topic: str, more: dict[str, str | None], named: str
+) -> None:
+    with pytest.raises(DeliveryMalformed, match=named):
+        read(body, topic, **more)
+
+
+def test_a_reader_without_shop_takes_every_shop() -> None:
+    raw = json.dumps(BODY).encode()
+    assert ShopifyWebhooks(SECRET).read(raw, headers(raw, shop_domain="any.example")).external_id is not None

@@ -1,0 +1,170 @@
+"""The inbox: one row a delivery, one claimer a row, nothing lost."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.order import OrderKey
+from store.database import Database
+from store.inbox import Inbox, InboxState, Received
+from tests.database_fixture import *  # noqa: F403  the fixtures
+
+LEASE = timedelta(seconds=60)
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def inbox(db: Database, clock: Clock) -> Inbox:
+    return Inbox(db, clock)
+
+
+def webhook(number: int = 1, **changes: object) -> Received:
+    values = {
+        "channel": "shop",
+        "delivery_id": f"d{number}",
+        "event_id": f"e{number}",
+        "topic": "orders/create",
+        "external_id": str(5000 + number),
+        "occurred_at": NOON,
+        "headers": {"x-shopify-topic": "orders/create"},
+        "body": b'{"id": 5001, "name": "\xe6\x97\xa5"}\x00\xff',
+    }
+    return Received.model_validate(values | changes)
+
+
+def test_a_webhook_is_kept_as_it_came(inbox: Inbox) -> None:
+    assert inbox.add(webhook())
+    (row,) = inbox.for_order(OrderKey(channel="shop", external_id="5001"))
+    assert row.body == webhook().body
+    assert row.headers == webhook().headers
+    assert (row.delivery_id, row.event_id, row.topic) == ("d1", "e1", "orders/create")
+    assert (row.received_at, row.occurred_at, row.state) == (NOON, NOON, InboxState.PENDING)
+
+
+def test_the_same_delivery_is_one_row_and_channels_are_apart(inbox: Inbox) -> None:
+    assert inbox.add(webhook())
+    assert not inbox.add(webhook(body=b"other"))
+    assert inbox.add(webhook(channel="outlet"))
+    assert inbox.counts()[InboxState.PENDING] == 2
+    assert inbox.for_order(OrderKey(channel="shop", external_id="5001"))[0].body == webhook().body
+
+
+def test_an_order_is_named_or_the_webhook_is_ignored(inbox: Inbox) -> None:
+    with pytest.raises(ValueError, match="names no order"):
+        inbox.add(webhook(external_id=None))
+    assert inbox.add(webhook(external_id=None, ignored=True, topic="app/uninstalled"))
+    assert inbox.counts() == {InboxState.PENDING: 0, InboxState.DISPATCHED: 0, InboxState.IGNORED: 1}
+    assert inbox.claim(10, LEASE, "a") == ()
+
+
+def test_many_at_once_keep_one(inbox: Inbox) -> None:
+    start = threading.Barrier(8)
+
+    def deliver(_number: int) -> list[bool]:
+        start.wait()
+        return [inbox.add(webhook(number)) for number in range(5)]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(deliver, range(8)))
+    for number in range(5):
+        assert sum(answer[number] for answer in answers) == 1
+    assert inbox.counts()[InboxState.PENDING] == 5
+
+
+def test_several_claimers_never_share_a_row(inbox: Inbox) -> None:
+    for number in range(60):
+        inbox.add(webhook(number))
+    start = threading.Barrier(4)
+
+    def claim(name: int) -> list[int]:
+        start.wait()
+        mine: list[int] = []
+        while items := inbox.claim(3, LEASE, f"claimer-{name}"):
+            mine += [item.id for item in items]
+        return mine
+
+    with ThreadPoolExecutor(4) as pool:
+        claimed = [row for mine in pool.map(claim, range(4)) for row in mine]
+    # SKIP LOCKED may end a claimer early, but each row goes to exactly one, and none stays behind unseen.
+    assert len(claimed) == len(set(claimed))
+    rest = inbox.claim(60, LEASE, "last")
+    assert len(claimed) + len(rest) == 60
+
+
+def test_a_claim_comes_back_after_its_lease(inbox: Inbox, clock: Clock) -> None:
+    inbox.add(webhook())
+    (first,) = inbox.claim(10, LEASE, "crashed")
+    assert inbox.claim(10, LEASE, "b") == ()
+    clock.move(seconds=60)
+    (second,) = inbox.claim(10, LEASE, "b")
+    assert second.id == first.id
+    # What the first learns late is still true; what it failed at is no longer its business.
+    assert not inbox.mark_failed(first.id, "crashed", "late", timedelta(0))
+    assert inbox.release([first.id], "crashed") == 0
+    inbox.mark_dispatched(first.id)
+    assert inbox.counts()[InboxState.DISPATCHED] == 1
+    assert not inbox.mark_failed(second.id, "b", "later still", timedelta(0))
+    clock.move(hours=1)
+    assert inbox.claim(10, LEASE, "c") == ()
+
+
+def test_a_failed_row_waits_and_the_others_pass_it(inbox: Inbox, clock: Clock) -> None:
+    inbox.add(webhook(1))
+    clock.move(seconds=1)
+    inbox.add(webhook(2))
+    bad, good = inbox.claim(10, LEASE, "a")
+    assert (bad.delivery_id, good.delivery_id) == ("d1", "d2")
+    assert inbox.mark_failed(bad.id, "a", "ValueError: no", timedelta(seconds=30))
+    assert inbox.release([good.id], "a") == 1
+    assert [item.delivery_id for item in inbox.claim(10, LEASE, "a")] == ["d2"]
+    clock.move(seconds=30)
+    (again,) = inbox.claim(10, LEASE, "a")
+    assert (again.delivery_id, again.attempts) == ("d1", 1)
+    row = inbox.for_order(again.key)[0]
+    assert row.last_error == "ValueError: no"
+
+
+def test_the_backlog_counts_what_waits(inbox: Inbox, clock: Clock) -> None:
+    assert inbox.backlog().pending == 0
+    assert inbox.backlog().oldest_received_at is None
+    for number in (1, 2, 3):
+        inbox.add(webhook(number))
+        clock.move(minutes=1)
+    first, second = inbox.claim(2, LEASE, "a")
+    inbox.mark_dispatched(first.id)
+    inbox.mark_failed(second.id, "a", "no", timedelta(hours=1))
+    backlog = inbox.backlog()
+    assert (backlog.pending, backlog.failing) == (2, 1)
+    assert backlog.oldest_received_at == NOON + timedelta(minutes=1)
+
+
+def test_purging_takes_what_is_done_and_leaves_what_waits(inbox: Inbox, clock: Clock) -> None:
+    for number in (1, 2):
+        inbox.add(webhook(number))
+    inbox.add(webhook(3, ignored=True))
+    (done,) = inbox.claim(1, LEASE, "a")
+    inbox.mark_dispatched(done.id)
+    clock.move(days=30)
+    inbox.add(webhook(4, ignored=True))
+    assert inbox.purge_before(NOON + timedelta(days=1)) == 2
+    assert inbox.counts() == {InboxState.PENDING: 1, InboxState.DISPATCHED: 0, InboxState.IGNORED: 1}

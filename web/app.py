@@ -1,0 +1,253 @@
+"""The webhook ingress and the health of the web process.
+
+A webhook is answered 2xx only once its inbox row is committed: a storefront delivers again whatever was answered
+otherwise, so an outage of ours costs a delay and never an order.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from adapters.ports import Delivery, DeliveryMalformed, Probe, SignatureInvalid, WebhookReader
+from store.errors import DatabaseUnavailable, SchemaOutdated
+from store.inbox import Inbox, Received
+from web.counters import Counters
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 5 * 1024 * 1024
+"""Bytes. A Shopify order of several hundred lines has about two million."""
+BODY_SECONDS = 15
+"""How long a sender may take over its body; storefronts give up after five seconds themselves."""
+CHECK_SECONDS = 3
+RETRY_AFTER_SECONDS = 10
+LONGEST_HEADER = 1_000
+
+_KEPT_HEADERS = re.compile(r"^(content-type|content-length|user-agent|date|webhook-.+|x-.+)$")
+_SECRET_HEADERS = re.compile(r"hmac|signature|token|secret|auth|api-?key|cookie|session|password")
+
+
+class Refused(Exception):
+    """The request is not taken. ``reason`` is the word it is counted under."""
+
+    def __init__(self, status: int, reason: str, error: str, remedy: str) -> None:
+        self.status = status
+        self.reason = reason
+        self.error = error
+        self.remedy = remedy
+        super().__init__(error)
+
+
+def create_app(
+    readers: Mapping[str, WebhookReader],
+    inbox: Inbox,
+    *,
+    wake: Callable[[], None],
+    check_database: Callable[[], None],
+    probe_temporal: Callable[[], Awaitable[Probe]],
+    max_body: int = MAX_BODY,
+    counters: Counters | None = None,
+) -> FastAPI:
+    """The web application. ``wake`` is called after each new row; ``check_database`` raises what is wrong."""
+    counters = counters or Counters()
+    # No documentation pages: the senders know what they send, and nobody else has business here.
+    app = FastAPI(title="Orderwright", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.post("/webhooks/{channel}")
+    async def receive(channel: str, request: Request) -> JSONResponse:
+        reader = readers.get(channel)
+        if reader is None:
+            raise Refused(
+                404,
+                "unknown_channel",
+                f"there is no channel {channel[:60]!r}",
+                "send to /webhooks/<name> with the name from ORDERWRIGHT_CHANNELS__<NAME>__VENDOR, in small letters",
+            )
+        raw = await _read_body(request, max_body)
+        delivery = _read_delivery(reader, raw, request.headers)
+        ignored = delivery.topic not in reader.topics
+        if not ignored and delivery.external_id is None:
+            raise Refused(
+                400,
+                "malformed",
+                f"the {delivery.topic} webhook names no order",
+                "send the order's id in the body",
+            )
+        received = Received(
+            channel=channel,
+            delivery_id=delivery.delivery_id,
+            event_id=delivery.event_id,
+            topic=delivery.topic,
+            external_id=delivery.external_id,
+            occurred_at=delivery.occurred_at,
+            headers=harmless_headers(request.headers),
+            body=raw,
+            ignored=ignored,
+        )
+        if not await asyncio.to_thread(inbox.add, received):
+            counters.duplicate(channel)
+            return JSONResponse({"status": "duplicate"})
+        counters.received(channel, delivery.topic, ignored=ignored)
+        if ignored:
+            return JSONResponse({"status": "ignored"})
+        wake()
+        return JSONResponse({"status": "received"})
+
+    @app.get("/healthz")
+    async def alive() -> JSONResponse:
+        """The process runs. Looks at nothing else: restarting it mends neither database nor Temporal."""
+        return JSONResponse({"status": "alive"})
+
+    @app.get("/readyz")
+    async def ready() -> JSONResponse:
+        """Webhooks can be taken.
+
+        Temporal being away is reported, but does not make us unready: webhooks then wait in the inbox, and a
+        balancer that took us out would turn an outage of Temporal into lost deliveries.
+        """
+        database, waiting = await _database_state(check_database, inbox)
+        temporal = await _temporal_state(probe_temporal)
+        report = {
+            "ready": database.ok,
+            "database": database.model_dump(exclude_defaults=True),
+            "temporal": temporal.model_dump(exclude_defaults=True),
+            "inbox": waiting,
+        }
+        return JSONResponse(report, status_code=200 if database.ok else 503)
+
+    _answer_errors(app, counters)
+    return app
+
+
+def _answer_errors(app: FastAPI, counters: Counters) -> None:
+    """Every refusal is JSON that says what is wrong and what to do."""
+
+    @app.exception_handler(Refused)
+    async def refused(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Refused)
+        counters.refused(error.reason)
+        log.warning(
+            "webhook refused: %s", error.error, extra={"reason": error.reason, "status": error.status}
+        )
+        return _answer(error.status, error.error, error.remedy)
+
+    @app.exception_handler(DatabaseUnavailable)
+    async def database_away(_request: Request, error: Exception) -> JSONResponse:
+        counters.refused("database_unavailable")
+        log.error("webhook not kept: %s", error)
+        return _answer(
+            503,
+            "the webhook could not be kept: the database does not answer",
+            "deliver it again later",
+            {"Retry-After": str(RETRY_AFTER_SECONDS)},
+        )
+
+    @app.exception_handler(HTTPException)
+    async def no_such_thing(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        remedy = "POST to /webhooks/<channel>, or GET /healthz or /readyz"
+        words = f"{request.method} {request.url.path[:100]}: {error.detail}"
+        return _answer(error.status_code, words, remedy, dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def our_mistake(_request: Request, _error: Exception) -> JSONResponse:
+        # Starlette logs the exception itself; its words may hold data, so they stay inside.
+        counters.refused("internal")
+        return _answer(500, "something went wrong here", "deliver it again; the reason is in our log")
+
+
+def harmless_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers worth keeping: the vendor's and the content's, without signatures and secrets."""
+    return {
+        name: value[:LONGEST_HEADER]
+        for name, value in headers.items()
+        if _KEPT_HEADERS.match(name) and not _SECRET_HEADERS.search(name)
+    }
+
+
+async def _read_body(request: Request, max_body: int) -> bytes:
+    too_large = Refused(
+        413,
+        "too_large",
+        f"the body is larger than {max_body} bytes",
+        "raise ORDERWRIGHT_WEB__MAX_BODY_BYTES if orders are really that large",
+    )
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > max_body:
+        raise too_large
+    raw = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            # The announced length may be missing or a lie: what arrives is counted.
+            async for part in request.stream():
+                raw += part
+                if len(raw) > max_body:
+                    raise too_large
+    except TimeoutError:
+        raise Refused(
+            408, "slow", f"the body did not arrive within {BODY_SECONDS} s", "deliver it again"
+        ) from None
+    except ClientDisconnect:
+        raise Refused(400, "disconnected", "the sender went away in the middle", "deliver it again") from None
+    return bytes(raw)
+
+
+def _read_delivery(reader: WebhookReader, raw: bytes, headers: Mapping[str, str]) -> Delivery:
+    try:
+        return reader.read(raw, headers)
+    except SignatureInvalid as error:
+        raise Refused(
+            401,
+            "signature",
+            str(error),
+            "sign with the secret in ORDERWRIGHT_CHANNELS__<NAME>__WEBHOOK_SECRET",
+        ) from error
+    except DeliveryMalformed as error:
+        raise Refused(400, "malformed", str(error), "correct that part and deliver it again") from error
+
+
+async def _database_state(check: Callable[[], None], inbox: Inbox) -> tuple[Probe, dict[str, Any] | None]:
+    def look() -> dict[str, Any]:
+        check()
+        backlog = inbox.backlog()
+        oldest = backlog.oldest_received_at
+        age = 0 if oldest is None else max(0, round((datetime.now(UTC) - oldest).total_seconds()))
+        return {"pending": backlog.pending, "failing": backlog.failing, "oldest_seconds": age}
+
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            waiting = await asyncio.to_thread(look)
+    except TimeoutError:
+        return Probe(
+            ok=False, detail=f"no answer within {CHECK_SECONDS} s", remedy="look at the database"
+        ), None
+    except DatabaseUnavailable as error:
+        log.warning("not ready: %s", error)
+        return Probe(ok=False, detail="does not answer", remedy="see the log; run `orderwright doctor`"), None
+    except SchemaOutdated as error:
+        return Probe(ok=False, detail=str(error), remedy="start one version of the program"), None
+    return Probe(ok=True, detail="answers"), waiting
+
+
+async def _temporal_state(probe: Callable[[], Awaitable[Probe]]) -> Probe:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await probe()
+    except TimeoutError:
+        return Probe(
+            ok=False,
+            detail=f"no answer within {CHECK_SECONDS} s; webhooks wait in the inbox",
+            remedy="look at Temporal",
+        )
+
+
+def _answer(status: int, error: str, remedy: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": error, "remedy": remedy}, status_code=status, headers=headers)

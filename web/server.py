@@ -1,0 +1,132 @@
+"""The web process: ingress and dispatcher in one event loop, ended together."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import uvicorn
+from fastapi import FastAPI
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from adapters.ports import Probe
+from adapters.registry import build_webhook_reader
+from adapters.temporal import connect
+from config.settings import Settings, SettingsError, WebSettings, variable
+from store.database import Database
+from store.inbox import Inbox
+from web.app import create_app
+from web.dispatcher import Dispatcher
+from web.hand_over import hand_over_to
+
+log = logging.getLogger(__name__)
+
+REQUESTS_AT_ONCE = 100
+"""Above it, 503: each holds a body in memory, and a storefront delivers again."""
+GRACE_SECONDS = 10
+
+
+async def run_web(settings: Settings, stop: asyncio.Event) -> None:
+    """Take webhooks and hand them over until ``stop`` is set. Temporal may be away at the start.
+
+    Raises SettingsError, DatabaseUnavailable, SchemaOutdated.
+    """
+    if not settings.channels:
+        first = variable("channels", "<NAME>", "vendor")
+        raise SettingsError([f"no channel is set; set {first} and its neighbours (docs/settings.md)"])
+    readers = {channel: build_webhook_reader(channel, settings) for channel in settings.channels}
+    database = Database(settings.database)
+    try:
+        await asyncio.to_thread(database.migrate)
+        client = await connect(settings.temporal, lazy=True)
+        inbox = Inbox(database)
+        dispatcher = Dispatcher(inbox, hand_over_to(client))
+        app = create_app(
+            readers,
+            inbox,
+            wake=dispatcher.wake,
+            check_database=database.check,
+            probe_temporal=temporal_probe(client),
+            max_body=settings.web.max_body_bytes,
+        )
+        with _listening(settings.web) as listener:
+            await _run_together(app, listener, dispatcher, stop)
+    finally:
+        database.close()
+
+
+def temporal_probe(client: Client) -> Callable[[], Awaitable[Probe]]:
+    """Says in words whether Temporal answers."""
+
+    async def probe() -> Probe:
+        try:
+            healthy = await client.service_client.check_health(timeout=timedelta(seconds=2))
+        except (RPCError, RuntimeError):
+            healthy = False
+        if healthy:
+            return Probe(ok=True, detail="answers")
+        return Probe(
+            ok=False,
+            detail="does not answer; webhooks wait in the inbox",
+            remedy=f"start Temporal, or correct {variable('temporal', 'address')}",
+        )
+
+    return probe
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the program around it, which also has a dispatcher to end."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _run_together(
+    app: FastAPI, listener: socket.socket, dispatcher: Dispatcher, stop: asyncio.Event
+) -> None:
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            limit_concurrency=REQUESTS_AT_ONCE,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+
+    async def end_in_order() -> None:
+        """First no more webhooks, then no more hand-overs."""
+        await stop.wait()
+        server.should_exit = True
+        await serving
+        dispatcher.stop()
+
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(server.serve(sockets=[listener]))
+        tasks.create_task(dispatcher.run())
+        tasks.create_task(end_in_order())
+        host, port = listener.getsockname()[:2]
+        log.info("webhooks are taken at http://%s:%s/webhooks/<channel>", host, port)
+
+
+@contextmanager
+def _listening(web: WebSettings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    try:
+        listener = socket.create_server((web.host, web.port), family=family, backlog=256)
+    except OSError as error:
+        problem = (
+            f"{variable('web', 'host')}, {variable('web', 'port')}: cannot listen on {web.host}:{web.port} "
+            f"({error.strerror}); end what uses the port or choose another"
+        )
+        raise SettingsError([problem]) from error
+    try:
+        yield listener
+    finally:
+        listener.close()

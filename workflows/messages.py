@@ -1,0 +1,149 @@
+"""Every payload that goes into or comes out of a workflow, and the workflow's own serialisable state."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.erp_order import ErpOrder
+from domain.model import Frozen, Instant
+from domain.order import Order, OrderKey
+from domain.quantities import LineState
+from domain.status import OrderStatus
+
+ORDERS_QUEUE = "orders"
+"""Task queue of all workflows."""
+
+ORDER_WORKFLOW = "OrderWorkflow"
+ERP_FEED_WORKFLOW = "ErpFeedWorkflow"
+ERP_FEED_ID = "erp-feed"
+
+STOREFRONT_CHANGED = "storefront_changed"
+
+
+class Attention(StrEnum):
+    """Value of the search attribute ``OrderState``: what an operations person filters by."""
+
+    WORKING = "working"
+    NEEDS_ATTENTION = "needs attention"
+    ON_HOLD = "on hold"
+    CLOSED = "closed"
+    CANCELED = "canceled"
+    IGNORED = "ignored"
+
+
+class StorefrontChanged(Frozen):
+    """A webhook's hint that the storefront changed an order; the truth is read afterwards."""
+
+    message_id: str
+    topic: str
+    occurred_at: Instant | None = None
+
+
+class OperatorMessage(Frozen):
+    """Body of ``cancel``, ``resubmit``, ``hold`` and ``release``; every field may be left out.
+
+    ``message_id`` makes a repeated click harmless.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    message_id: str = ""
+    actor: str = "operator"
+    reason: str = ""
+
+
+class TimelineEntry(Frozen):
+    """One sentence of the order's story."""
+
+    at: Instant
+    actor: str
+    text: str
+
+
+class Problem(Frozen):
+    """What a human has to mend; ``step`` is what goes on after ``resubmit``."""
+
+    cause: str
+    reason: str
+    remedy: str
+    since: Instant
+
+
+class CancelRequest(Frozen):
+    """Somebody wants the whole order canceled."""
+
+    actor: str
+    reason: str
+
+
+class OrderState(BaseModel):
+    """All that an order remembers; carried whole through continue-as-new. Quantities are the state."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    key: OrderKey
+    order: Order | None = None
+    mapping_version: str = ""
+    lines: tuple[LineState, ...] = ()
+    erp: ErpOrder | None = None
+    erp_early: ErpOrder | None = None
+    """What the change feed told while the submission was still under way."""
+    reread: bool = True
+    """The storefront is to be read (again) before anything else."""
+    read_at: Instant | None = None
+    fulfillments: dict[str, str] = {}
+    """ERP shipment id -> storefront fulfillment id, for shipments the storefront knows."""
+    held_by: str | None = None
+    problem: Problem | None = None
+    cancel: CancelRequest | None = None
+    cancel_refused: str | None = None
+    cancel_interrupted: CancelRequest | None = None
+    """A cancel that one system took and the other refused; goes on with ``resubmit``."""
+    outcome: Attention | None = None
+    """Set once: closed, canceled or ignored."""
+    revision: int = 0
+    seen_messages: tuple[str, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+
+
+class OrderStart(Frozen):
+    """Input of ``OrderWorkflow``; ``state`` is set by continue-as-new only."""
+
+    key: OrderKey
+    state: OrderState | None = None
+
+
+class OrderView(Frozen):
+    """Answer of the query ``status``: the order in plain words."""
+
+    key: OrderKey
+    number: str
+    erp_number: str | None
+    status: OrderStatus
+    attention: Attention
+    sentence: str
+    waiting_for: str
+    can_do: tuple[str, ...]
+    lines: tuple[LineState, ...]
+    problem: Problem | None
+
+
+class OperatorAnswer(Frozen):
+    """Answer of the updates: whether it was done, and what was found, in plain words."""
+
+    done: bool
+    text: str
+
+
+class OrderResult(Frozen):
+    """How the order ended."""
+
+    outcome: Attention
+    text: str
+
+
+class ErpFeedStart(Frozen):
+    """Input of ``ErpFeedWorkflow``."""
+
+    cursor: str | None = None
+    orders_told: int = 0

@@ -1,0 +1,205 @@
+"""The order's story in plain words: what the Temporal UI, the console and the command line show.
+
+Pure functions of the state, deterministic, so that a workflow may call them.
+"""
+
+from activities.contracts import OrderClosing, ShipmentReported
+from domain.balance import BalanceReport
+from domain.erp_order import ErpOrder, ErpShipment
+from domain.money import format_money
+from domain.order import Order
+from domain.quantities import LineState
+from domain.status import OrderStatus, derive_status, describe
+from workflows.messages import Attention, OrderState, OrderView
+from workflows.steps import Step, next_step
+
+DETAIL_LINES = 10
+"""How many of the last sentences of the story the current details show."""
+
+_UNDER_WAY = {
+    Step.READ: "reading the order from the storefront; tried again until it answers",
+    Step.SUBMIT: "entering the order in the ERP; tried again until it answers",
+    Step.REPORT: "telling the storefront of a shipment and capturing its money; tried again until it answers",
+    Step.CLOSE: "comparing both systems to the cent before closing",
+    Step.CANCEL: "canceling the order in the ERP, then in the storefront",
+    Step.FINISH: "nothing: the order has ended",
+}
+
+_REMEDIES = {
+    "edited_after_submission": "Make the same change in the ERP, then resubmit; or cancel the order.",
+    "canceled_in_erp": "Cancel the order here to cancel it in the storefront as well and give the money back.",
+    "cancel_refused": "Stop the parcel in the warehouse and cancel again, or refund in the storefront by hand.",
+    "unbalanced": "Correct the side that is wrong (the sentence names both amounts), then resubmit.",
+    "quantities_broken": "Compare the shipments in the ERP with the order, correct them, then resubmit.",
+}
+
+_REMEDY_BY_STEP = {
+    Step.READ: "Mend the cause in the storefront or the mapping, then resubmit.",
+    Step.SUBMIT: "Mend the cause in the ERP or the mapping, then resubmit; or cancel the order.",
+    Step.REPORT: "Mend the cause in the storefront, then resubmit; the shipment itself is safe in the ERP.",
+    Step.CLOSE: "Mend the cause, then resubmit.",
+    Step.CANCEL: "Mend the cause, then resubmit: the cancel goes on where it stopped.",
+}
+
+
+def attention(state: OrderState) -> Attention:
+    """The group an operations person looks at the order in."""
+    if state.outcome is not None:
+        return state.outcome
+    if state.problem is not None:
+        return Attention.NEEDS_ATTENTION
+    if state.held_by is not None:
+        return Attention.ON_HOLD
+    return Attention.WORKING
+
+
+def status(state: OrderState) -> OrderStatus:
+    """Derived from the quantities, never stored."""
+    if state.outcome is Attention.CANCELED:
+        return OrderStatus.CANCELED
+    return derive_status(
+        state.lines,
+        submitted=state.erp is not None,
+        closed=state.outcome is Attention.CLOSED,
+        ignored=state.outcome is Attention.IGNORED,
+    )
+
+
+def sentence(state: OrderState) -> str:
+    """Where the order stands."""
+    match state.outcome:
+        case Attention.CLOSED:
+            return "Delivered, paid and balanced to the cent; closed."
+        case Attention.CANCELED:
+            return "Canceled in both systems."
+        case Attention.IGNORED:
+            return state.timeline[-1].text if state.timeline else "Ignored."
+        case _:
+            pass
+    if state.order is None:
+        return "Received; not read from the storefront yet."
+    if state.erp is None:
+        return "Read from the storefront; not in the ERP yet."
+    return f"In the ERP as {state.erp.number}: {describe(state.lines)}."
+
+
+def waiting_for(state: OrderState) -> str:
+    """What has to happen for the order to move on."""
+    if state.problem is not None and state.cancel is None:
+        return f"a person: {state.problem.reason} {state.problem.remedy}"
+    step = next_step(state)
+    if step is not Step.WAIT:
+        return _UNDER_WAY[step]
+    if state.held_by is not None:
+        return f"release: {state.held_by} put the order on hold"
+    return "the warehouse to ship the rest; the ERP's change feed tells of it"
+
+
+def can_do(state: OrderState) -> tuple[str, ...]:
+    """The operator messages that would be taken now."""
+    wishes = {
+        "cancel": not cancel_obstacle(state),
+        "resubmit": state.problem is not None,
+        "hold": not hold_obstacle(state),
+        "release": state.held_by is not None and state.outcome is None,
+    }
+    return tuple(name for name, possible in wishes.items() if possible)
+
+
+def cancel_obstacle(state: OrderState) -> str:
+    """Why the order cannot be canceled now; empty where it may be tried (the ERP has the last word)."""
+    if state.outcome is not None:
+        return f"the order is {state.outcome.value} already"
+    if state.cancel is not None:
+        return "the order is being canceled already"
+    shipped = sum(line.shipped for line in state.lines)
+    if shipped:
+        return f"{shipped} units have left the warehouse; take them back as a return"
+    return ""
+
+
+def hold_obstacle(state: OrderState) -> str:
+    """Why the order cannot be put on hold now; empty where it can."""
+    if state.outcome is not None:
+        return f"the order is {state.outcome.value} already"
+    return f"{state.held_by} put the order on hold already" if state.held_by else ""
+
+
+def remedy(step: Step, cause: str) -> str:
+    """What a person should do about a problem."""
+    return _REMEDIES.get(cause) or _REMEDY_BY_STEP.get(step, "Mend the cause, then resubmit.")
+
+
+def view(state: OrderState) -> OrderView:
+    """Everything the query ``status`` answers."""
+    return OrderView(
+        key=state.key,
+        number=state.order.number if state.order else state.key.external_id,
+        erp_number=state.erp.number if state.erp else None,
+        status=status(state),
+        attention=attention(state),
+        sentence=sentence(state),
+        waiting_for=waiting_for(state),
+        can_do=can_do(state),
+        lines=state.lines,
+        problem=state.problem,
+    )
+
+
+def details(state: OrderState) -> str:
+    """Markdown for the Temporal UI's current details."""
+    title = state.order.number if state.order else str(state.key)
+    parts = [f"### {title}: {sentence(state)}", f"**Waits for** {waiting_for(state)}"]
+    possible = can_do(state)
+    if possible:
+        parts.append(
+            "**You can send** " + ", ".join(f"`{name}`" for name in possible) + " (signal, no body needed)"
+        )
+    if state.order is not None:
+        parts.append("\n".join(_line_row(line) for line in state.lines))
+    story = state.timeline[-DETAIL_LINES:]
+    parts.append("\n".join(f"- {e.at:%Y-%m-%d %H:%M:%S} {e.actor}: {e.text}" for e in story))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _line_row(line: LineState) -> str:
+    done = f"{line.shipped} of {line.ordered - line.canceled} shipped"
+    return f"- {line.sku or line.title}: {done}" + (f", {line.canceled} canceled" if line.canceled else "")
+
+
+def received(order: Order) -> str:
+    """Sentence for the first read."""
+    units = sum(line.current for line in order.lines)
+    return f"Order {order.number} of {order.customer.name}: {units} units, {format_money(order.total, order.currency)}."
+
+
+def submitted(erp: ErpOrder) -> str:
+    """Sentence for the submission."""
+    warehouses = sorted({s.warehouse for s in erp.shipments})
+    where = f", to be shipped from {' and '.join(warehouses)}" if warehouses else ""
+    return f"Entered in the ERP as {erp.number}, {format_money(erp.total, erp.currency)}{where}."
+
+
+def shipped(shipment: ErpShipment, reported: ShipmentReported, order: Order) -> str:
+    """Sentence for a shipment."""
+    units = sum(line.quantity for line in shipment.lines)
+    parcel = (
+        f" with {shipment.carrier or 'tracking'} {shipment.tracking_number}"
+        if shipment.tracking_number
+        else ""
+    )
+    money = format_money(reported.captured, order.currency)
+    return f"{units} units left {shipment.warehouse} as {shipment.number}{parcel}; storefront told, {money} captured."
+
+
+def closed(closing: OrderClosing, currency: str) -> str:
+    """Sentence for the closing."""
+    total, captured = (format_money(x, currency) for x in (closing.report.total, closing.report.captured))
+    return f"Closed: storefront and ERP ({closing.erp_number}) agree on {total}; {captured} captured."
+
+
+def unbalanced(report: BalanceReport, currency: str) -> str:
+    """Sentence that names each difference."""
+    return (
+        "The two systems do not agree: " + "; ".join(d.sentence(currency) for d in report.differences) + "."
+    )

@@ -1,0 +1,71 @@
+"""What an order does next: one pure decision over its state, so that it can be read and tested apart."""
+
+from enum import StrEnum
+
+from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
+from domain.quantities import LineState
+from workflows.messages import OrderState
+
+
+class Step(StrEnum):
+    """The next thing to do; ``WAIT`` means that only a message can move the order on."""
+
+    READ = "read the order from the storefront"
+    CANCEL = "cancel the order"
+    SUBMIT = "enter the order in the ERP"
+    REPORT = "tell the storefront of a shipment"
+    CLOSE = "prove the order balanced and close it"
+    WAIT = "wait"
+    FINISH = "finish"
+
+
+def next_step(state: OrderState) -> Step:
+    """Decide from the state alone. A wish to cancel goes before everything; a hold or a problem stops the rest."""
+    if state.outcome is not None:
+        return Step.FINISH
+    if state.cancel is not None:
+        return Step.CANCEL
+    if state.problem is not None or state.held_by is not None:
+        return Step.WAIT
+    if state.reread or state.order is None:
+        return Step.READ
+    if state.erp is None:
+        return Step.SUBMIT
+    if unreported_shipments(state):
+        return Step.REPORT
+    if is_delivered(state.lines) and state.erp.state is not ErpOrderState.CANCELED:
+        return Step.CLOSE
+    return Step.WAIT
+
+
+def unreported_shipments(state: OrderState) -> tuple[ErpShipment, ...]:
+    """Shipments that left and that the storefront does not know yet, in the order they left."""
+    if state.erp is None:
+        return ()
+    left = [
+        s
+        for s in state.erp.shipments
+        if s.state is ErpShipmentState.SHIPPED and s.shipment_id not in state.fulfillments and s.lines
+    ]
+    return tuple(sorted(left, key=lambda s: (s.shipped_at is None, s.shipped_at, s.shipment_id)))
+
+
+def shipped_ids(erp: ErpOrder) -> set[str]:
+    """Ids of the shipments that left the house."""
+    return {s.shipment_id for s in erp.shipments if s.state is ErpShipmentState.SHIPPED}
+
+
+def delivered_with(state: OrderState, shipment: ErpShipment) -> dict[str, int]:
+    """Units shipped per line in all shipments the storefront knows, and this one."""
+    assert state.erp is not None
+    delivered: dict[str, int] = {}
+    for known in state.erp.shipments:
+        if known.shipment_id in state.fulfillments or known.shipment_id == shipment.shipment_id:
+            for line in known.lines:
+                delivered[line.line_id] = delivered.get(line.line_id, 0) + line.quantity
+    return delivered
+
+
+def is_delivered(lines: tuple[LineState, ...]) -> bool:
+    """Nothing is left to ship or to cancel."""
+    return all(line.open == 0 for line in lines)
