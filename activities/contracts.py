@@ -97,7 +97,7 @@ class OrderClosing(Frozen):
 
 
 class FollowChanges(Frozen):
-    """Where the ERP's change feed goes on; None starts from now."""
+    """Where the ERP's change feed goes on; None starts with every order that is open or changed lately."""
 
     cursor: str | None = None
 

@@ -17,6 +17,7 @@ from adapters.errors import (
 from domain.mapping import Unmapped
 from domain.model import Frozen
 from domain.planning import PlanRefused
+from domain.quantities import QuantitiesBroken
 
 LOOK_UP_AFTER = timedelta(seconds=2)
 """After a lost answer or a conflict: long enough for the other side to finish, short enough to go unnoticed."""
@@ -29,7 +30,12 @@ class Refusal(Frozen):
     reason: str
 
 
-def as_application_error(error: AdapterError | Unmapped | PlanRefused) -> ApplicationError:
+Explained = AdapterError | Unmapped | PlanRefused | QuantitiesBroken
+EXPLAINED = (AdapterError, Unmapped, PlanRefused, QuantitiesBroken)
+"""What ``as_application_error`` can put in words for an operator."""
+
+
+def as_application_error(error: Explained) -> ApplicationError:
     """The one place that decides: retry, when, and whether it alarms anybody.
 
     A refusal is not retried and carries a ``Refusal`` as its detail; an expected outage is BENIGN.
@@ -38,6 +44,8 @@ def as_application_error(error: AdapterError | Unmapped | PlanRefused) -> Applic
         case Unmapped():
             refusal = Refusal(cause=f"unmapped:{error.table}:{error.key}", reason=str(error))
             return _refused("Unmapped", refusal)
+        case QuantitiesBroken():
+            return _refused("QuantitiesBroken", Refusal(cause="quantities_broken", reason=str(error)))
         case PlanRefused():
             return _refused("PlanRefused", Refusal(cause=error.cause, reason=error.reason))
         case Rejected():
@@ -73,5 +81,5 @@ async def failures_explained() -> AsyncIterator[None]:
     """Raise what happens inside as the ``ApplicationError`` that tells Temporal what to do."""
     try:
         yield
-    except (AdapterError, Unmapped, PlanRefused) as error:
+    except EXPLAINED as error:
         raise as_application_error(error) from error

@@ -5,12 +5,11 @@ what it did in the same call: the order's row, the audit and the crosswalk are w
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from store.journal import Entry, Journal
-from store.order_view import OrderPatch, OrderViews
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -25,22 +24,24 @@ from activities.contracts import (
     ShipmentReported,
     SubmitOrder,
 )
-from activities.failures import Refusal, as_application_error
-from adapters.errors import AdapterError, Rejected
+from activities.failures import EXPLAINED, Refusal, as_application_error
+from adapters.errors import Rejected
 from adapters.ports import CaptureRequest, ErpPort, FulfillmentRequest, MappingSource, StorefrontPort
 from domain.balance import check_closing
 from domain.capture import plan_captures
 from domain.erp_order import ErpOrder
-from domain.mapping import Unmapped
 from domain.money import format_money
 from domain.order import FulfillmentLine, Order, OrderKey
-from domain.planning import PlanRefused, ignore_reason, plan_sales_order
+from domain.planning import ignore_reason, plan_sales_order
 from domain.quantities import delivered_units
 from domain.status import OrderStatus
 from store.crosswalk import Link
 from store.database import Database
+from store.journal import Entry, Journal
+from store.order_view import OrderPatch, OrderViews
 
 ERP = "erp"
+log = logging.getLogger(__name__)
 
 
 class OrderActivities:
@@ -274,14 +275,16 @@ class OrderActivities:
         """Turn what goes wrong inside into what Temporal should do; a refusal is noted on the order first."""
         try:
             yield
-        except (AdapterError, Unmapped, PlanRefused) as error:
+        except EXPLAINED as error:
             failure = as_application_error(error)
             if failure.details and isinstance(refusal := failure.details[0], Refusal):
                 patch = OrderPatch(
                     problem=refusal.reason, waiting_for="a person: mend the cause, then resubmit"
                 )
                 await self._note(key, revision, action, f"Refused: {refusal.reason}", patch)
-            raise failure from error
+            # The chain of causes would push the words an operator needs out of Temporal's size limit.
+            log.debug("%s failed", action, exc_info=True, extra={"order": str(key)})
+            raise failure from None
         except KeyError as error:
             raise ApplicationError(
                 f"mapping version {error} is not in the store; was the database replaced?",

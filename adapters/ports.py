@@ -159,7 +159,11 @@ class ErpPort(Protocol):
         ...
 
     async def changes(self, cursor: str | None) -> ErpChanges:
-        """Orders of ours that changed since the cursor; None starts from now."""
+        """Orders of ours that changed since the cursor.
+
+        None starts with every order of ours that is still open or changed within the last day: a feed whose first
+        poll comes late misses nothing.
+        """
         ...
 
     async def probe(self) -> Probe:

@@ -29,8 +29,8 @@ from sqlalchemy.exc import ArgumentError
 
 PREFIX = "ORDERWRIGHT_"
 DELIMITER = "__"
-NOT_OURS = ("ORDERWRIGHT_TEST_",)
-"""Names that start like ours but belong to the test run."""
+NOT_OURS = ("ORDERWRIGHT_TEST_", "ORDERWRIGHT_SANDBOX_")
+"""Names that start like ours but belong to the test run and the sandbox."""
 
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
 """Address of an HTTP server, with its scheme and without a slash at the end."""

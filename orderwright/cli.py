@@ -60,7 +60,11 @@ def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
         rows = [
             (f.subject, "ok" if f.ok else "PROBLEM", f.detail, "" if f.ok else f.remedy) for f in findings
         ]
-        print_table("Doctor", ("What", "", "Found", "Remedy"), rows, empty="")
-        typer.echo(f"{len(problems)} problems" if problems else "all is well")
+        print_table("Doctor", ("What", "", "Found", "Remedy"), rows, wide={"Found", "Remedy"})
+        typer.echo(_count(len(problems)) if problems else "all is well")
     if problems:
         raise typer.Exit(FAILED)
+
+
+def _count(problems: int) -> str:
+    return "1 problem" if problems == 1 else f"{problems} problems"

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -66,11 +67,8 @@ async def examine(
         asyncio.to_thread(database, settings),
         temporal_server(settings),
         web_port(settings),
-        *(
-            _probe(f"storefront {name}", lambda name=name: storefront(name, settings))
-            for name in settings.channels
-        ),
-        *([_probe("ERP", lambda: erp(settings))] if settings.erp else []),
+        *(_probe(f"storefront {name}", partial(storefront, name, settings)) for name in settings.channels),
+        *([_probe("ERP", partial(erp, settings))] if settings.erp else []),
     )
     return tuple(findings)
 

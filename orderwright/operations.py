@@ -46,7 +46,7 @@ async def temporal(settings: TemporalSettings) -> AsyncIterator[Client]:
         async with asyncio.timeout(CONNECT_SECONDS):
             client = await connect(settings)
     except (RuntimeError, TimeoutError) as error:
-        reason = str(error) or f"no answer in {CONNECT_SECONDS:.0f} s"
+        reason = _plain(str(error)) or f"no answer in {CONNECT_SECONDS:.0f} s"
         raise CommandFailed(f"Temporal cannot be reached at {where}: {reason}") from error
     yield client
 
@@ -100,6 +100,15 @@ async def _answer(key: OrderKey, call: Awaitable[Answer]) -> Answer:
         if error.status in {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}:
             raise NoAnswer(_nobody(key)) from error
         raise CommandFailed(f"Temporal refused: {error.message}") from error
+
+
+def _plain(reason: str) -> str:
+    """The SDK tells a refused connection as the inner workings of its transport; people need one word of it."""
+    return (
+        "connection refused"
+        if "ConnectionRefused" in reason
+        else reason.removeprefix("Failed client connect: ")
+    )
 
 
 def _nobody(key: OrderKey) -> str:

@@ -22,7 +22,16 @@ from domain.status import OrderStatus
 from orderwright.operations import OrderNotFound, ask, tell, temporal
 from orderwright.rebuild import Rebuilder, Rebuilt
 from orderwright.stack_commands import running_stack
-from orderwright.terminal import FAILED, AsJson, CommandFailed, complain, invocation, print_json, print_table
+from orderwright.terminal import (
+    FAILED,
+    AsJson,
+    CommandFailed,
+    complain,
+    invocation,
+    print_facts,
+    print_json,
+    print_table,
+)
 from sandbox.store.client import StoreControl, StoreRefused
 from sandbox.store.requests import PlaceOrder
 from store.audit import Audit
@@ -68,7 +77,7 @@ def list_orders(
         print_json(found)
         return
     heads = ("Order", "Store", "ERP", "Status", "Total", "Captured", "Shipments", "Waits for")
-    print_table("Orders", heads, (_row(order) for order in found), empty="no orders")
+    print_table("Orders", heads, (_row(order) for order in found), wide={"Waits for"}, empty="no orders")
 
 
 @orders.command("show")
@@ -90,7 +99,7 @@ def show(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
         rows = [(e.at.strftime("%Y-%m-%d %H:%M:%S"), e.actor, e.text) for e in story]
     else:
         rows = [(a.at.strftime("%Y-%m-%d %H:%M:%S"), a.actor, a.text) for a in acts]
-    print_table("Story (UTC)", ("When", "Who", "What"), rows, empty="no story yet")
+    print_table("Story (UTC)", ("When", "Who", "What"), rows, wide={"What"}, empty="no story yet")
 
 
 @orders.command("cancel")
@@ -360,4 +369,4 @@ def _print_order(
         )
     if link:
         facts.append(("Temporal UI", link))
-    print_table("Order", ("", ""), facts, empty="")
+    print_facts(facts)

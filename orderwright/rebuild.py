@@ -64,15 +64,22 @@ class Rebuilder:
 
     async def rebuild(self, key: OrderKey) -> Rebuilt:
         """Write one order's row anew. Raises any leaf of ``adapters.errors``, QuantitiesBroken, DatabaseUnavailable."""
+        while True:
+            before, revision = await asyncio.to_thread(self._row, key)
+            patch = await self._read(key, before)
+            after = await asyncio.to_thread(self._write, key, revision, patch)
+            if after is not None:
+                return Rebuilt(before=before, after=after)
+
+    async def _read(self, key: OrderKey, before: OrderSummary | None) -> OrderPatch:
         order = await self._storefronts[key.channel].read_order(key.external_id)
         erp = await self._erp.find_order(key)
-        before = await asyncio.to_thread(OrderViews(self._database).get, key)
         patch = self._from_outside(order, erp)
         if patch.status not in ENDED:
-            patch = await self._from_workflow(key, patch)
-        elif before is not None and before.closed_at is not None:
-            patch = patch.model_copy(update={"closed_at": before.closed_at})
-        return Rebuilt(before=before, after=await asyncio.to_thread(self._write, key, patch))
+            return await self._from_workflow(key, patch)
+        if before is not None and before.closed_at is not None:
+            return patch.model_copy(update={"closed_at": before.closed_at})
+        return patch
 
     def _from_outside(self, order: Order, erp: ErpOrder | None) -> OrderPatch:
         """What both systems tell; what they cannot tell is cleared."""
@@ -117,10 +124,23 @@ class Rebuilder:
         problem = f"{view.problem.reason} {view.problem.remedy}".strip() if view.problem else ""
         return patch.model_copy(update={"waiting_for": view.waiting_for, "problem": problem})
 
-    def _write(self, key: OrderKey, patch: OrderPatch) -> OrderSummary:
-        with self._database.write() as session:
+    def _row(self, key: OrderKey) -> tuple[OrderSummary | None, int]:
+        with self._database.read() as session:
             row = session.get(OrderViewRow, (key.channel, key.external_id))
-            apply_patch(session, key, row.revision if row else 0, patch)
+            revision = row.revision if row else 0
+        return OrderViews(self._database).get(key), revision
+
+    def _write(self, key: OrderKey, revision: int, patch: OrderPatch) -> OrderSummary | None:
+        """None where the order took a step since it was read: what was read is old by now."""
+        with self._database.write() as session:
+            row = session.get(OrderViewRow, (key.channel, key.external_id), with_for_update=True)
+            if (row.revision if row else 0) != revision:
+                return None
+            if row is not None:
+                # A patch leaves columns alone that it does not name; anew means without them.
+                session.delete(row)
+                session.flush()
+            apply_patch(session, key, revision, patch)
         after = OrderViews(self._database).get(key)
         assert after is not None
         return after

@@ -4,13 +4,12 @@ import asyncio
 import json
 import signal
 from collections.abc import Awaitable
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
 
-from orderwright.terminal import STACK_ENVIRONMENT, AsJson, CommandFailed, print_json, print_table
+from orderwright.terminal import STACK_ENVIRONMENT, AsJson, CommandFailed, print_facts, print_json
 from sandbox.demo import run_demo
 from sandbox.stack import Addresses, Stack
 
@@ -62,23 +61,21 @@ async def _keep_up(*, fresh: bool, as_json: bool) -> None:
 
 
 def _print_addresses(where: Addresses) -> None:
-    rows = [
-        ("Temporal UI", where.temporal_ui, "every order, in plain words"),
-        ("Temporal", where.temporal, f"temporal workflow list --address {where.temporal}"),
-        ("webhook endpoint", where.webhooks, "signed by the store"),
-        ("store", where.store, "orderwright order place TEE-BLK-S:2 MUG-LOGO"),
-        (
-            "ERP (Tryton)",
-            where.erp,
-            f"database {where.erp_database}, login {where.staff_login} / {where.staff_password}",
-        ),
-        (
-            "settings",
-            str(Path(STACK_ENVIRONMENT)),
-            "used by every orderwright command in this folder without a .env",
-        ),
-    ]
-    print_table("The stack is up; Ctrl-C ends it", ("What", "Where", "How"), rows, empty="")
+    typer.echo("\nThe stack is up; Ctrl-C ends it.\n")
+    print_facts(
+        [
+            ("Temporal UI", where.temporal_ui),
+            ("webhook endpoint", where.webhooks),
+            ("store", where.store),
+            ("ERP (Tryton)", f"{where.erp}  database {where.erp_database}"),
+            ("ERP's warehouse staff", f"{where.staff_login} / {where.staff_password}"),
+            ("Temporal", where.temporal),
+            ("settings", f"{STACK_ENVIRONMENT}  (every orderwright command in this folder takes them)"),
+        ]
+    )
+    typer.echo(
+        "\nIn another terminal: orderwright order place TEE-BLK-S:2 MUG-LOGO, then orderwright order list\n"
+    )
 
 
 async def _interruptible(work: Awaitable[Result]) -> Result:

@@ -1,7 +1,7 @@
 """How commands talk: tables for people, JSON for programs, errors in plain words with an exit status."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,15 +9,19 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from typer.core import TyperGroup
 
 from adapters.errors import AdapterError
 from config.mappings import MappingError
 from config.ownership import OwnershipError
 from config.settings import Settings, SettingsError, load_settings
+from sandbox.demo import DemoFailed
 from sandbox.processes import PartFailed
+from sandbox.tryton.progress import PreparationFailed
 from store.errors import DatabaseUnavailable, SchemaOutdated
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")]
@@ -25,10 +29,14 @@ STACK_ENVIRONMENT = Path("var/up/env")
 """Where ``orderwright up`` leaves the settings of the running stack."""
 
 FAILED, MISUSED = 1, 2
+NO_TERMINAL_WIDTH = 200
 
 
 class CommandFailed(Exception):
     """A command could not do its work; the message says why, and what helps."""
+
+
+EXPECTED = (CommandFailed, AdapterError, DatabaseUnavailable, PartFailed, PreparationFailed, DemoFailed)
 
 
 class PlainErrors(TyperGroup):
@@ -44,7 +52,10 @@ class PlainErrors(TyperGroup):
         except (MappingError, OwnershipError) as error:
             complain(str(error).splitlines())
             raise typer.Exit(MISUSED) from error
-        except (CommandFailed, AdapterError, DatabaseUnavailable, SchemaOutdated, PartFailed) as error:
+        except SchemaOutdated as error:
+            complain([f"{error} (or run: orderwright migrate)"])
+            raise typer.Exit(FAILED) from error
+        except EXPECTED as error:
             complain([str(error)])
             raise typer.Exit(FAILED) from error
 
@@ -86,18 +97,42 @@ def print_json(value: Any) -> None:
     )
 
 
-def print_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
-    """Print a table, or the sentence for an empty one."""
+def print_table(
+    title: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    wide: Collection[str] = (),
+    empty: str = "",
+) -> None:
+    """Print a table, or the sentence for an empty one. The columns named in ``wide`` wrap, the others never do."""
     listed = list(rows)
     if not listed:
         typer.echo(empty)
         return
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for head in heads:
-        table.add_column(head, overflow="fold")
+        if head in wide:
+            table.add_column(head, overflow="fold")
+        else:
+            table.add_column(head, no_wrap=True)
     for row in listed:
-        table.add_row(*row)
-    Console().print(table)
+        table.add_row(*map(Text, row))
+    _console().print(table)
+
+
+def print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Print names and values, one below the other; a value never wraps, so that it can be copied whole."""
+    listed = list(facts)
+    width = max(len(name) for name, _ in listed)
+    for name, value in listed:
+        typer.echo(f"{name:>{width}}  {value}")
+
+
+def _console() -> Console:
+    """Standard output; where it is no terminal, lines are long enough to be searched."""
+    console = Console()
+    return console if console.is_terminal else Console(width=NO_TERMINAL_WIDTH)
 
 
 def _listed(value: Any) -> Sequence[Any]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from sandbox import catalog
 from sandbox.billable import Cost
 
-_TITLE_TO_CODE = {title: code for code, (title, _) in catalog.TAXES.items()}
+_CODES = {(title, Decimal(rate)): code for code, (title, rate) in catalog.TAXES.items()}
 
 
 class StoreSide(BaseModel):
@@ -104,10 +104,12 @@ def _differences(store: StoreSide, erp: ErpSide | None) -> list[str]:
     return found
 
 
-def tax_codes(by_title: dict[str, Decimal]) -> dict[str, Decimal]:
-    """The store's tax titles as the ERP's codes. Raises KeyError for a title that the catalogue lacks."""
+def tax_codes(by_title_and_rate: dict[str, Decimal]) -> dict[str, Decimal]:
+    """The store's taxes (``VAT 0.20``) by the ERP's codes. Raises KeyError for one that the catalogue lacks."""
     codes: dict[str, Decimal] = {}
-    for title, amount in by_title.items():
+    for name, amount in by_title_and_rate.items():
+        title, _, rate = name.rpartition(" ")
+        code = _CODES[title, Decimal(rate)]
         if amount:
-            codes[_TITLE_TO_CODE[title]] = codes.get(_TITLE_TO_CODE[title], Decimal(0)) + amount
+            codes[code] = codes.get(code, Decimal(0)) + amount
     return codes

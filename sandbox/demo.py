@@ -20,10 +20,9 @@ from config.settings import TemporalSettings
 from domain.order import OrderKey
 from sandbox.audit import Audited, ErpSide, StoreSide, compare, tax_codes
 from sandbox.billable import Cost, cost_of
-from sandbox.processes import PartFailed
 from sandbox.scenarios import SCENARIOS, TEST_ORDER, Scenario
 from sandbox.stack import CHANNEL, Say, Stack
-from sandbox.store.client import StoreControl
+from sandbox.store.client import AsyncStoreControl
 from sandbox.tryton.reading import SaleReading
 from sandbox.tryton.staff import Staff
 
@@ -70,16 +69,16 @@ async def _play(stack: Stack, say: Say) -> tuple[list[Audited], bool]:
     where = stack.addresses
     client = await connect(TemporalSettings(address=where.temporal))
     async with (
-        StoreControl(where.store) as store,
+        AsyncStoreControl(where.store) as store,
         Staff(
             where.erp, where.erp_database, where.staff_login, where.staff_password, channel=CHANNEL
         ) as staff,
     ):
         say("customers place 24 orders and one test order; webhooks are held back, doubled and shuffled ...")
-        await store.set_webhooks(paused=True, duplicate=True, shuffle_seed=SEED)
+        await store.turn_webhooks(paused=True, duplicate=True, shuffle_seed=SEED)
         placed = {await _place(store, scenario): scenario for scenario in SCENARIOS}
         test_order = await _place(store, TEST_ORDER)
-        await store.set_webhooks(paused=False)
+        await store.turn_webhooks(paused=False)
         say("webhooks go out; the orders travel into the ERP ...")
         await _until_entered(staff, placed, say)
         say("the warehouse opens: every shipment leaves in parts where quantities allow ...")
@@ -92,11 +91,11 @@ async def _play(stack: Stack, say: Say) -> tuple[list[Audited], bool]:
     return rows, ignored
 
 
-async def _place(store: StoreControl, scenario: Scenario) -> str:
-    placed = await store.place(scenario.order)
+async def _place(store: AsyncStoreControl, scenario: Scenario) -> str:
+    placed = await store.place_order(scenario.order)
     for line, quantity in scenario.edits.items():
-        await store.edit(placed.external_id, line=line, quantity=quantity)
-    return placed.external_id
+        await store.edit_line(placed.id, line, quantity)
+    return str(placed.id)
 
 
 async def _until_entered(staff: Staff, external_ids: Sequence[str] | dict[str, Scenario], say: Say) -> None:
@@ -144,27 +143,27 @@ async def _is_over(client: Client, external_id: str) -> bool:
 
 
 async def _audit(
-    client: Client, store: StoreControl, staff: Staff, external_id: str, scenario: Scenario
+    client: Client, store: AsyncStoreControl, staff: Staff, external_id: str, scenario: Scenario
 ) -> Audited:
     told = await store.read_order(external_id)
     sale = await staff.read_sale(external_id)
     sold = StoreSide(
         external_id=external_id,
-        number=told.number,
+        number=told.name,
         total=told.total,
         taxes=tax_codes(told.taxes),
         captured=told.captured,
         presentment_total=told.presentment_total,
         presentment_captured=told.presentment_captured,
-        units=told.units,
-        fulfilled=told.fulfilled_units,
+        units=sum(line.current for line in told.lines),
+        fulfilled=sum(line.shipped for line in told.lines),
         fulfillments=told.fulfillments,
         currency=told.currency,
     )
     erp = None
     if sale is not None:
         erp = ErpSide(
-            count=await staff.count_sales(external_id, told.number),
+            count=await staff.count_sales(external_id, told.name),
             number=sale.number or "",
             total=sale.total,
             taxes={code: amount for code, amount in sale.taxes.items() if amount},
@@ -204,6 +203,3 @@ def _print_table(console: Console, rows: Sequence[Audited]) -> None:
             "yes" if row.balanced else "NO",
         )
     console.print(table)
-
-
-__all__ = ["DemoFailed", "PartFailed", "run_demo"]

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -16,7 +17,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, CursorResult, create_engine, event, text
+from sqlalchemy import Connection, CursorResult, create_engine, event, literal, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
@@ -136,12 +137,12 @@ def insert_or_ignore(session: Session, table: type[Row], values: dict[str, Any])
     """Insert a row unless one of the table's unique keys is taken; says whether it was inserted."""
     dialect = session.get_bind().dialect.name
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    statement = insert(table).values(**values).on_conflict_do_nothing()
-    return changed_rows(session, statement) > 0
+    statement = insert(table).values(**values).on_conflict_do_nothing().returning(literal(1))
+    return session.connection().execute(statement).first() is not None
 
 
 def changed_rows(session: Session, statement: Any) -> int:
-    """Run an INSERT, UPDATE or DELETE and return the number of rows that it touched."""
+    """Run an UPDATE or DELETE and return the number of rows that it touched."""
     result = session.connection().execute(statement)
     assert isinstance(result, CursorResult)
     return result.rowcount
@@ -222,6 +223,7 @@ def alembic_config(connection: Connection | None) -> Config:
     return config
 
 
+@cache
 def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(alembic_config(None))
 

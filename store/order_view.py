@@ -14,7 +14,7 @@ from domain.model import Amount, Currency, Frozen, Instant
 from domain.order import OrderKey
 from domain.status import OrderStatus
 from store.columns import ExactDecimal, Row, UtcTime, words
-from store.database import Database
+from store.database import Database, insert_or_ignore
 
 PAGE = 50
 
@@ -126,20 +126,26 @@ class OrderViews:
 
 def apply_patch(session: Session, key: OrderKey, revision: int, patch: OrderPatch) -> bool:
     """Write a step's changes, in the caller's transaction. False where the row is of a later revision already."""
-    row = session.get(OrderViewRow, (key.channel, key.external_id), with_for_update=True)
-    if row is not None and row.revision > revision:
+    identity = (key.channel, key.external_id)
+    row = session.get(OrderViewRow, identity, with_for_update=True)
+    if row is None:
+        # Another writer may insert it in this moment: then its row is taken, and compared like any other.
+        new_row = {
+            "channel": key.channel,
+            "external_id": key.external_id,
+            "number": key.external_id,
+            "status": OrderStatus.RECEIVED,
+            "waiting_for": "",
+            "problem": "",
+            "shipments": 0,
+            "updated_at": datetime.now(UTC),
+            "revision": revision,
+        }
+        insert_or_ignore(session, OrderViewRow, new_row)
+        row = session.get_one(OrderViewRow, identity, with_for_update=True)
+    if row.revision > revision:
         return False
     changes = patch.model_dump(exclude_none=True)
-    if row is None:
-        row = OrderViewRow(
-            channel=key.channel,
-            external_id=key.external_id,
-            number=key.external_id,
-            status=OrderStatus.RECEIVED,
-            updated_at=datetime.now(UTC),
-            revision=revision,
-        )
-        session.add(row)
     for name, value in changes.items():
         setattr(row, name, value)
     row.revision, row.updated_at = revision, datetime.now(UTC)

@@ -115,7 +115,7 @@ def postgres_server() -> Iterator[str]:
         return
     initdb, postgres = _program("initdb"), _program("postgres")
     if initdb is None or postgres is None:
-        reason = "PostgreSQL's initdb and postgres are not here: install postgresql or set ORDERWRIGHT_TEST_POSTGRES_URL"
+        reason = "initdb and postgres are not here: install postgresql or set ORDERWRIGHT_TEST_POSTGRES_URL"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""A real sandbox store in its own process, and a webhook receiver to point it at."""
+"""A real sandbox store in its own process, a webhook receiver to point it at, and steps that tests share."""
 
 import socket
 import subprocess
@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from sandbox.store.client import StoreControl
+from sandbox.store.requests import PlaceOrder
 from sandbox.store.server import ADMIN_PATH
 
 TOKEN = "shpat_test_token"
@@ -133,3 +134,68 @@ class Receiver:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+
+TWO_PLACES: dict[str, Any] = {
+    "lines": [
+        {
+            "sku": "TEE-BLK-S",
+            "quantity": 3,
+            "split": [{"location": 101, "quantity": 1}, {"location": 102, "quantity": 2}],
+        },
+        {"sku": "MUG-LOGO", "quantity": 2, "discount": {"title": "Scratched", "amount": "1.10"}},
+    ],
+    "discounts": [{"title": "Ten", "code": "TEN", "percent": "10"}],
+    "taxes": ["STATE-6.25", "CITY-1.5"],
+    "shipping": {"code": "express", "price": "9.90"},
+}
+READ = """query ($id: ID!) { order(id: $id) {
+  displayFinancialStatus displayFulfillmentStatus cancelledAt fullyPaid
+  currentTotalPriceSet { shopMoney { amount } presentmentMoney { amount currencyCode } }
+  transactions { id kind amountSet { shopMoney { amount } presentmentMoney { amount } } parentTransaction { id } }
+  fulfillmentOrders(first: 10) { nodes { id status assignedLocation { location { id } }
+    lineItems(first: 10) { nodes { id remainingQuantity totalQuantity lineItem { id sku } } } } }
+  fulfillments { id location { id } trackingInfo { number company url }
+    fulfillmentLineItems(first: 10) { nodes { quantity lineItem { id } } } }
+} }"""
+FULFILL = """mutation ($f: FulfillmentInput!) { fulfillmentCreate(fulfillment: $f) {
+  fulfillment { id totalQuantity } userErrors { field message } } }"""
+CAPTURE = """mutation ($i: OrderCaptureInput!) { orderCapture(input: $i) {
+  transaction { id kind amountSet { shopMoney { amount } presentmentMoney { amount } } }
+  userErrors { field message } } }"""
+CANCEL = """mutation ($id: ID!) { orderCancel(orderId: $id, reason: CUSTOMER, restock: true,
+  refundMethod: {originalPaymentMethodsRefund: true}) { job { id done } orderCancelUserErrors { code message } } }"""
+SET = """mutation ($i: InventorySetQuantitiesInput!, $k: String!) { inventorySetQuantities(input: $i)
+  @idempotent(key: $k) { inventoryAdjustmentGroup { id changes { delta quantityAfterChange name } }
+  userErrors { code field message } } }"""
+STOCK = """query ($id: ID!, $at: ID!) { inventoryItem(id: $id) { sku inventoryLevel(locationId: $at) {
+  quantities(names: ["available", "committed", "on_hand"]) { name quantity } } } }"""
+
+
+def place(store: RunningStore, **wanted: Any) -> int:
+    return store.control.place_order(PlaceOrder.model_validate(wanted or TWO_PLACES)).id
+
+
+def read(store: RunningStore, order_id: int) -> dict[str, Any]:
+    order: dict[str, Any] = store.data(READ, id=f"gid://shopify/Order/{order_id}")["order"]
+    return order
+
+
+def capture(store: RunningStore, order_id: int, amount: str, **more: Any) -> dict[str, Any]:
+    authorization = next(t for t in read(store, order_id)["transactions"] if t["kind"] == "AUTHORIZATION")
+    wanted = {
+        "id": f"gid://shopify/Order/{order_id}",
+        "parentTransactionId": authorization["id"],
+        "amount": amount,
+    }
+    answer: dict[str, Any] = store.data(CAPTURE, i={**wanted, **more})["orderCapture"]
+    return answer
+
+
+def ship(store: RunningStore, plan: dict[str, Any], *lines: tuple[str, int]) -> dict[str, Any]:
+    part: dict[str, Any] = {"fulfillmentOrderId": plan["id"]}
+    if lines:
+        part["fulfillmentOrderLineItems"] = [{"id": i, "quantity": n} for i, n in lines]
+    wanted = {"lineItemsByFulfillmentOrder": [part], "trackingInfo": {"number": "1Z1", "company": "UPS"}}
+    answer: dict[str, Any] = store.data(FULFILL, f=wanted)["fulfillmentCreate"]
+    return answer

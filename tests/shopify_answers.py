@@ -11,6 +11,11 @@ from typing import Any
 
 import httpx
 
+from adapters.shopify import answers
+from adapters.shopify.storefront import ShopifyStorefront
+from adapters.shopify.translate import to_order
+from domain.order import Order, OrderKey
+
 URL = "https://test.myshopify.com"
 TOKEN = "shpat_secret"
 
@@ -231,6 +236,9 @@ def errors(*found: dict[str, Any], **more: Any) -> httpx.Response:
 Step = httpx.Response | Exception
 
 
+KEY = OrderKey(channel="shop", external_id="5001")
+
+
 class ScriptedShop(httpx.AsyncBaseTransport):
     """Answers each operation with the steps that were laid down for it, in turn, and remembers what was asked."""
 
@@ -261,3 +269,25 @@ class ScriptedShop(httpx.AsyncBaseTransport):
         """Of the one time it was asked."""
         (found,) = [variables for name, variables in self.asked if name == operation]
         return found
+
+
+class Waits:
+    """Takes the place of sleeping and remembers for how long."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def storefront(script: ScriptedShop, waits: Waits | None = None, **more: Any) -> ShopifyStorefront:
+    """The adapter of a scripted shop."""
+    return ShopifyStorefront("shop", URL, TOKEN, transport=script, sleep=waits or Waits(), **more)
+
+
+def read(answer: dict[str, Any]) -> Order:
+    """The order that an answer is translated to."""
+    # through text, as it comes: rates are JSON numbers, amounts JSON strings
+    decoded = json.loads(json.dumps(answer), parse_float=Decimal)
+    return to_order(answers.fit(answers.Order, decoded, "read order", "order"), "shop")

@@ -134,7 +134,7 @@ class Dispatcher:
             words = str(error) or f"no answer within {self._pace.hand_over:g} s"
             log.warning("Temporal is away, webhooks wait in the inbox: %s", words)
             await self._put_back(item, "away", words, self._outage_pause())
-        except Exception as error:  # noqa: BLE001  whatever one row provokes must not stop the others
+        except Exception as error:  # whatever one row provokes must not stop the others
             words = f"{type(error).__name__}: {error}"
             log.exception("webhook %s of %s cannot be handed over", item.delivery_id, item.key)
             await self._put_back(item, "row", words, self._row_pause(item.attempts))

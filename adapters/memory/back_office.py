@@ -143,8 +143,7 @@ class BackOffice:
     def cancel(self, order: ErpOrder) -> ErpOrder:
         """Cancel an order that nothing stands in the way of, and give its stock back."""
         for shipment in order.shipments:
-            if shipment.state is not ErpShipmentState.CANCELED:
-                self._move_stock(order, shipment, 1)
+            self._move_stock(order, shipment, 1)
         canceled = {"state": ErpShipmentState.CANCELED}
         shipments = tuple(s.model_copy(update=canceled) for s in order.shipments)
         return self.keep(order.model_copy(update={"shipments": shipments, "state": ErpOrderState.CANCELED}))

@@ -80,7 +80,7 @@ class MemoryErp(BackOffice):
             return self.orders.get(key)
 
     async def submit_order(self, order: SalesOrder) -> ErpOrder:
-        """See ``ErpPort``. A fault at the inner step ``accept_order`` leaves the draft behind.
+        """See ``ErpPort``. A fault at one of its two steps leaves nothing, or a draft, behind.
 
         Raises Rejected with cause ``period_closed`` besides those of the port.
         """
@@ -88,9 +88,12 @@ class MemoryErp(BackOffice):
             held = self.orders.get(order.key)
             if held is not None and held.state is not ErpOrderState.DRAFT:
                 return held
-            for cause, reason in self._refusals(order):
-                raise Rejected("erp", "submit order", reason, cause)
-            draft = self.keep(self._draft(order, held.erp_id if held else str(next(self._erp_ids))))
+            if refusals := list(self._refusals(order)):
+                first, _ = refusals[0]
+                reasons = dict.fromkeys(reason for cause, reason in refusals if cause == first)
+                raise Rejected("erp", "submit order", "; ".join(reasons), first)
+            with self.faults.during("erp", "draft_order", writes=True):
+                draft = self.keep(self._draft(order, held.erp_id if held else str(next(self._erp_ids))))
             with self.faults.during("erp", "accept_order", writes=True):
                 return self.plan_shipments(order, draft)
 
@@ -108,10 +111,9 @@ class MemoryErp(BackOffice):
             return CancelOutcome(canceled=True, order=held)
 
     async def changes(self, cursor: str | None) -> ErpChanges:
-        """See ``ErpPort``. The cursor is the number of the last change told."""
+        """See ``ErpPort``. The cursor is the number of the last change told; None starts with all orders."""
         async with self._wire.call("changes"):
-            if cursor is None:
-                return ErpChanges(orders=(), cursor=str(self.last_change))
+            cursor = "0" if cursor is None else cursor
             if not cursor.isdecimal():
                 raise Rejected("erp", "read changes", f"cursor {cursor!r} is not ours", "cursor_unknown")
             later = sorted((at, str(key), key) for key, at in self.changed_at.items() if at > int(cursor))
@@ -163,7 +165,7 @@ class MemoryErp(BackOffice):
         """Where the amounts do not add up, to the cent."""
         if self.taxes is not None:
             for line in order.lines:
-                for tax in line.taxes:
+                for tax in (tax for tax in line.taxes if tax.code in self.taxes):
                     computed = (line.net * self.taxes[tax.code]).quantize(_CENT, ROUND_HALF_EVEN)
                     if abs(computed - tax.amount) > _CENT:
                         yield (

@@ -1,6 +1,7 @@
 """Faults on order: a test says which call goes wrong and how, the memory adapters obey.
 
-A pattern names the calls: ``submit_order``, ``erp.cancel_order`` (one system only), ``erp.*`` or ``*``.
+A pattern names the calls: ``submit_order``, ``erp.cancel_order`` (one system only), ``erp.*``, ``*``, or several with
+``|`` between them. Inside the ERP's ``submit_order`` the steps ``draft_order`` and ``accept_order`` can be named too.
 ``nth`` counts the matching calls from now on, 1 is the next one; without it every call fails until ``lift``.
 """
 
@@ -37,7 +38,8 @@ class _Rule:
 
     def strikes(self, system: str, operation: str) -> bool:
         """Count the call if the pattern names it; true when it is this call's turn."""
-        if not (fnmatchcase(operation, self.pattern) or fnmatchcase(f"{system}.{operation}", self.pattern)):
+        names = (operation, f"{system}.{operation}")
+        if not any(fnmatchcase(name, part) for name in names for part in self.pattern.split("|")):
             return False
         self._seen += 1
         return self._nth is None or self._seen == self._nth

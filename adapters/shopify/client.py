@@ -12,8 +12,9 @@ any other                ContractBroken where nothing ran (the error has no path
 =======================  ==============================================================================
 """
 
+import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -30,12 +31,15 @@ from adapters.errors import (
 )
 from adapters.http import DEFAULT_RETRY_AFTER, Http
 from adapters.shopify.answers import SYSTEM, UserError, fit
+from adapters.shopify.budget import CostBudget, read_throttle
 from adapters.shopify.documents import document
 
 API_VERSION = "2026-07"
 """The stable version this adapter is written and validated against."""
 
 _VERSION_HEADER = "x-shopify-api-version"
+_PATIENCE = (timedelta(seconds=10),) * 3
+"""Longest wait that the client itself sits out, once for each time a request is throttled in a row."""
 _BROKE_DOWN = frozenset({"INTERNAL_SERVER_ERROR", "TIMEOUT"})
 
 
@@ -49,7 +53,10 @@ class AdminApi:
         *,
         api_version: str = API_VERSION,
         transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._sleep = sleep
+        self._budget = CostBudget(sleep=sleep)
         self.api_version = api_version
         self.served_version: str | None = None
         """The version that answered last: Shopify serves another one where it retired the one that was asked for."""
@@ -94,12 +101,28 @@ class AdminApi:
     async def _run(
         self, operation: str, name: str, variables: dict[str, Any], *, writes: bool
     ) -> dict[str, Any]:
+        for patience in (*_PATIENCE, None):
+            try:
+                return await self._send(operation, name, variables, writes=writes)
+            except RateLimited as error:
+                # A throttled request was not run: sending it again is safe, and keeps what came before it of use.
+                if patience is None or error.retry_after > patience:
+                    raise
+                await self._sleep(error.retry_after.total_seconds())
+        raise AssertionError("the last round returns or raises")
+
+    async def _send(
+        self, operation: str, name: str, variables: dict[str, Any], *, writes: bool
+    ) -> dict[str, Any]:
         content = json.dumps({"query": document(name), "variables": variables}).encode()
-        response = await self._http.post(operation, self._path, content=content, writes=writes)
+        async with self._budget.spend(name):
+            response = await self._http.post(operation, self._path, content=content, writes=writes)
         self.served_version = response.headers.get(_VERSION_HEADER)
         answer = self._http.read_json(operation, response, parse_float=Decimal)
         if not isinstance(answer, dict):
             raise ContractBroken(SYSTEM, operation, "the answer is not a JSON object", response.text)
+        if (throttle := read_throttle(answer)) is not None:
+            self._budget.learn(name, throttle)
         if answer.get("errors"):
             raise map_errors(answer, operation, writes=writes, raw=response.text)
         data = answer.get("data")

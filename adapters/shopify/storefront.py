@@ -61,7 +61,7 @@ class ShopifyStorefront:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._channel = channel
-        self._api = AdminApi(url, access_token, api_version=api_version, transport=transport)
+        self._api = AdminApi(url, access_token, api_version=api_version, transport=transport, sleep=sleep)
         self._reader = OrderReader(self._api)
         self._notify_customers = notify_customers
         self._sleep = sleep

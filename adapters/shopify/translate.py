@@ -72,7 +72,7 @@ def to_order(answer: answers.Order, channel: str) -> Order:
     try:
         return _to_order(answer, channel)
     except ValidationError as error:
-        raise answers.contract_broken(error, READ_ORDER, "order", answer.name) from error
+        raise answers.contract_broken(error, READ_ORDER, "order", answer.model_dump_json()) from error
 
 
 def _to_order(answer: answers.Order, channel: str) -> Order:

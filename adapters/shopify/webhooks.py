@@ -26,9 +26,9 @@ class ShopifyWebhooks:
     webhooks are taken: one app's secret signs for every shop that installed it.
     """
 
-    # Not orders/updated: it would tell us of every write of our own.
+    # What somebody else does to an order. Not orders/updated and orders/paid: both would tell us of our own writes.
     topics: frozenset[str] = frozenset(
-        {"orders/create", "orders/edited", "orders/cancelled", "orders/paid", "refunds/create"}
+        {"orders/create", "orders/edited", "orders/cancelled", "refunds/create"}
     )
 
     def __init__(self, secret: str, shop_domain: str | None = None) -> None:

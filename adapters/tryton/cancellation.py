@@ -1,6 +1,5 @@
 """Cancels a whole order in Tryton as long as nothing of it is picked, and goes on where an earlier try stopped."""
 
-from contextlib import suppress
 from typing import Final
 
 from adapters.errors import Conflict, Rejected
@@ -38,10 +37,15 @@ class Cancellation:
                 return CancelOutcome(canceled=True, order=read_order(sale))
             if obstacle := _obstacle(sale):
                 return CancelOutcome(canceled=False, order=read_order(sale), reason=obstacle)
-            # Conflict: somebody took up a shipment after it was read. Look again whether it may be canceled.
-            with suppress(Conflict):
+            try:
                 await self._step(sale, reason)
-            sale = await self._sales.get(sale.id)
+            except (Conflict, Rejected):
+                # Perhaps somebody took up a shipment after it was read: look again whether it may be canceled.
+                before, sale = sale, await self._sales.get(sale.id)
+                if sale == before:
+                    raise
+            else:
+                sale = await self._sales.get(sale.id)
         return CancelOutcome(
             canceled=False,
             order=read_order(sale),

@@ -18,6 +18,9 @@ from adapters.tryton.sales import SALE
 
 _START: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001  Tryton's times have no zone and mean UTC
 _OPERATION: Final = "read changes"
+_LATELY: Final = dt.timedelta(days=1)
+_OURS: Final[list[Any]] = [["web_shop", "!=", None], ["web_shop.type", "=", None]]
+"""A shop of another type is fed by a module of Tryton itself; its sales are not ours."""
 
 
 class _Cursor(BaseModel):
@@ -52,11 +55,13 @@ class ChangeFeed:
         self._page_size = page_size
 
     async def read(self, cursor: str | None) -> ChangedSales:
-        """The next page after ``cursor``; None starts from now. Raises Rejected where the cursor is not ours."""
+        """The next page after ``cursor``; None starts as the port says. Raises Rejected where it is not ours."""
         if cursor is None:
             since = await self._newest()
             seen = {write.record: write.at for write in await self._writes(since - self._overlap)}
-            return ChangedSales((), _Cursor(since=since, seen=seen).model_dump_json(), more=False)
+            # Read after the cursor was fixed: what changes in between comes twice, not never.
+            current = await self._current(max(since, _START + _LATELY) - _LATELY)
+            return ChangedSales(current, _Cursor(since=since, seen=seen).model_dump_json(), more=False)
         position = _parse(cursor)
         writes = await self._writes(position.since - self._overlap)
         fresh = sorted(write for write in writes if position.seen.get(write.record) != write.at)
@@ -67,6 +72,12 @@ class ChangeFeed:
         after = _Cursor(since=since, seen={record: at for record, at in sorted(seen.items()) if at >= floor})
         sales = dict.fromkeys(sale for write in page for sale in write.sales)
         return ChangedSales(tuple(sales), after.model_dump_json(), more=len(fresh) > len(page))
+
+    async def _current(self, floor: dt.datetime) -> tuple[int, ...]:
+        """Sales of ours that are open, or were written since ``floor``."""
+        alive = ["OR", ["state", "in", ["confirmed", "processing"]], ["write_date", ">=", floor]]
+        rows = await self._search(SALE, [alive, *_OURS], ["id"])
+        return tuple(sorted(row["id"] for row in rows))
 
     async def _newest(self) -> dt.datetime:
         """The newest write time of all: Tryton's clock, as far as it matters."""
@@ -88,11 +99,9 @@ class ChangeFeed:
         ]
         stamps = ["write_date", "create_date"]
         try:
-            # A shop of another type is fed by a module of Tryton itself; its sales are not ours.
-            ours = [changed, ["web_shop", "!=", None], ["web_shop.type", "=", None]]
             writes = [
                 _Write(row["write_date"] or row["create_date"], f"sale {row['id']}", (row["id"],))
-                for row in await self._search(SALE, ours, stamps)
+                for row in await self._search(SALE, [changed, *_OURS], stamps)
             ]
             for row in await self._search(SHIPMENT, changed, [*stamps, "outgoing_moves.sale"]):
                 sales = dict.fromkeys(

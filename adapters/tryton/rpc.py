@@ -94,19 +94,20 @@ class TrytonRpc:
         *arguments: Any,
         writes: bool,
         context: dict[str, Any] | None = None,
-        acknowledge: Callable[[str], bool] | None = None,
+        acknowledge: Callable[[str, str], bool] | None = None,
     ) -> Any:
         """Call ``model.NAME.METHOD`` (or ``wizard...``) and return its result.
 
-        ``operation`` is what a human calls it. ``acknowledge`` says by its name whether a warning that Tryton raises
-        is accepted; the call is then made again. Any other warning is Rejected with cause ``erp_warning``.
+        ``operation`` is what a human calls it. ``acknowledge`` says by its name and words whether a warning that Tryton
+        raises is accepted; the call is then made again. Any other warning is Rejected with cause ``erp_warning``.
         """
         for _ in range(MAX_WARNINGS):
             answer = await self._send(operation, method, arguments, context or {}, writes=writes)
             if "error" not in answer:
                 return answer.get("result")
             kind, details = _error_of(answer)
-            if kind == "UserWarning" and acknowledge is not None and details and acknowledge(str(details[0])):
+            accepts = acknowledge if kind == "UserWarning" and details else None
+            if accepts is not None and accepts(str(details[0]), shorten(details[1:3])):
                 await self.call(
                     "acknowledge warning", "model.res.user.warning.skip", details[0], False, writes=True
                 )

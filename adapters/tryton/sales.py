@@ -9,6 +9,8 @@ from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from domain.order import OrderKey
 
 SALE: Final = "sale.sale"
+_AT_ONCE: Final = 100
+"""Sales read in one call: Tryton takes some 20 ms for each."""
 
 
 class Sales:
@@ -30,12 +32,14 @@ class Sales:
         return found[0]
 
     async def get_many(self, sales: Sequence[int]) -> list[SaleRecord]:
-        """Those of these sales that are there and belong to a web shop, in one call."""
-        if not sales:
-            return []
-        return await self._search(
-            [["id", "in", list(sales)], ["web_shop", "!=", None], ["web_id", "!=", None]]
-        )
+        """Those of these sales that are there and belong to a web shop, a hundred a call."""
+        found: list[SaleRecord] = []
+        for start in range(0, len(sales), _AT_ONCE):
+            some = list(sales[start : start + _AT_ONCE])
+            found += await self._search(
+                [["id", "in", some], ["web_shop", "!=", None], ["web_id", "!=", None]]
+            )
+        return found
 
     async def press(self, sale: int, button: str, **options: Any) -> None:
         """Press a button of the sale form, such as ``quote``."""

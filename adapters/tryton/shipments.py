@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from adapters.errors import Conflict
+from adapters.errors import Conflict, Rejected
 from adapters.tryton.records import SHIPMENT, SaleRecord, ShipmentRecord
 from adapters.tryton.references import ReferenceBook
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
@@ -45,27 +45,35 @@ class Allocation:
         shipments at the same time.
         """
         for _ in range(_ROUNDS):
-            strays = _strays(sale)
-            if not strays:
-                break
+            try:
+                settled = await self._round(sale)
+            except Rejected:
+                # A button that does not fit the state any more is refused: somebody was quicker. Look again.
+                before, sale = sale, await self._sales.get(sale.id)
+                if sale == before:
+                    raise
+                continue
+            if settled:
+                return sale
+            sale = await self._sales.get(sale.id)
+        raise Conflict(
+            SYSTEM, "allocate shipments", f"the shipments of sale {sale.number} change all the time"
+        )
+
+    async def _round(self, sale: SaleRecord) -> bool:
+        """Split and move what strays and have all wait; returns whether there was nothing to do."""
+        strays = _strays(sale)
+        if strays:
             await self._to_draft({stray.shipment.id: stray.shipment for stray in strays}.values())
-            mixed = [stray for stray in strays if stray.to_split]
-            for stray in mixed:
-                await self._split(stray)
+            for stray in strays:
+                if stray.to_split:
+                    await self._split(stray)
             sale = await self._sales.get(sale.id)
-            await self._move(
-                [stray for stray in _strays(sale) if not stray.to_split and stray.shipment.state == "draft"]
-            )
-            sale = await self._sales.get(sale.id)
-        if _strays(sale):
-            raise Conflict(
-                SYSTEM, "allocate shipments", f"the shipments of sale {sale.number} change all the time"
-            )
+            await self._move([stray for stray in _strays(sale) if _is_movable(stray)])
         drafts = [shipment.id for shipment in sale.shipments if shipment.state == "draft"]
         if drafts:
             await self._press("wait", drafts)
-            sale = await self._sales.get(sale.id)
-        return sale
+        return not drafts and not strays
 
     async def _to_draft(self, shipments: Iterable[ShipmentRecord]) -> None:
         """Only a draft can be split: give reservations back and delete the picking list."""
@@ -80,7 +88,7 @@ class Allocation:
         rows = await self._rpc.call(
             "read shipments", f"model.{SHIPMENT}.read", closed, ["state", "number"], writes=False
         )
-        # Tryton passes over a record that is not in a fitting state, so the state has to be looked at.
+        # A server may pass over what is not in a fitting state instead of refusing, so the state is looked at.
         taken = [str(row["number"]) for row in rows if row["state"] != "draft"]
         if taken:
             raise Conflict(
@@ -117,14 +125,20 @@ class Allocation:
         await self._rpc.call(f"{button} shipments", f"model.{SHIPMENT}.{button}", shipments, writes=True)
 
 
+def _is_movable(stray: _Stray) -> bool:
+    return not stray.to_split and stray.shipment.state == "draft"
+
+
 def has_drifted(sale: SaleRecord) -> bool:
     """Whether Tryton itself put open shipments where they do not belong.
 
-    Its own doing always lands at the sale's warehouse and waits; a shipment that people moved or reserved elsewhere
-    is theirs. A draft beside it at another warehouse is a move of ours that was interrupted.
+    It ships anew what is left of a shipment that went off or was canceled. That always lands at the sale's warehouse
+    and waits; a shipment that people moved or reserved elsewhere is theirs, and before any went off the submission is
+    still at work. A draft at another warehouse is a move of ours that was interrupted.
     """
     home = sale.warehouse.code if sale.warehouse else None
-    if sale.state not in {"processing", "done"}:
+    begun = any(shipment.state in {"shipped", "done", "cancelled"} for shipment in sale.shipments)
+    if not begun or sale.state not in {"processing", "done"}:
         return False
     if any(s.state == "draft" and s.warehouse.code != home for s in sale.shipments):
         return True

@@ -68,16 +68,17 @@ class Submission:
                 return left
             await self._remove(left)
         try:
-            await self._rpc.call("create sale", f"model.{SALE}.create", [plan.values], writes=True)
+            made = await self._rpc.call("create sale", f"model.{SALE}.create", [plan.values], writes=True)
         except Rejected:
             # Tryton keeps web shop and web id unique: somebody else may have entered the order just now.
             if (sale := await self._sales.find(order.key)) is not None:
                 return sale
             raise
-        sale = await self._sales.find(order.key)
-        if sale is None:
-            raise ContractBroken(SYSTEM, "create sale", f"order {order.key} was created and is not there")
-        return sale
+        if not isinstance(made, list) or len(made) != 1:
+            raise ContractBroken(SYSTEM, "create sale", "the answer is not one id", str(made))
+        # A new sale is a draft: nothing of it has to be read before it is quoted.
+        await self._press(made[0], "quote")
+        return await self._sales.get(made[0])
 
     async def _advanced(self, order: SalesOrder, sale: SaleRecord) -> SaleRecord:
         """The sale confirmed and processed; amounts are compared when Tryton has quoted it, before it binds."""
@@ -96,7 +97,7 @@ class Submission:
                     return sale
             before = sale.state
             try:
-                await self._press(sale, button)
+                await self._press(sale.id, button)
             except Rejected:
                 sale = await self._sales.get(sale.id)
                 if sale.state == before:
@@ -105,21 +106,20 @@ class Submission:
                 sale = await self._sales.get(sale.id)
         raise ContractBroken(SYSTEM, "process sale", f"sale {sale.number} stays {sale.state}", str(sale))
 
-    async def _press(self, sale: SaleRecord, button: str) -> None:
+    async def _press(self, sale: int, button: str) -> None:
         """Press a button of the sale.
 
         The only warning that is acknowledged is that of missing stock. The storefront has sold the goods already; to
         refuse the order here would not unsell them, so Tryton is to hold it and ship as stock arrives (backorder).
         """
-        try:
-            await self._sales.press(sale.id, button, acknowledge=self._acknowledges)
-        except Rejected as error:
-            if error.cause == "erp_warning" and not self._backorder and "stock" in error.reason.lower():
-                raise Rejected(SYSTEM, f"{button} sale", error.reason, "out_of_stock") from error
-            raise
+        await self._sales.press(sale, button, acknowledge=self._acknowledges)
 
-    def _acknowledges(self, warning: str) -> bool:
-        return self._backorder and warning.startswith(_STOCK_WARNING)
+    def _acknowledges(self, warning: str, words: str) -> bool:
+        if not warning.startswith(_STOCK_WARNING):
+            return False
+        if not self._backorder:
+            raise Rejected(SYSTEM, "check stock", words, "out_of_stock")
+        return True
 
     async def _compare_or_remove(self, order: SalesOrder, sale: SaleRecord) -> None:
         """Nothing of a refused order stays in the ERP, so that a mended one starts clean."""

@@ -20,7 +20,7 @@ from adapters.tryton.amounts import (
     split_for_net,
     taxes_of,
 )
-from domain.erp_order import SalesLine, SalesLineKind, SalesOrder, TaxAmount
+from domain.erp_order import SalesLine, SalesOrder, TaxAmount
 from domain.model import Amount, Frozen
 
 ROUNDING_PRODUCT: Final = "TAX-ROUNDING"
@@ -295,16 +295,11 @@ def _line_values(
 
 
 def needed_codes(order: SalesOrder) -> tuple[set[str], set[str], set[str]]:
-    """Codes of the products, taxes and warehouses that ``plan_sale`` will look for, rounding included."""
+    """Codes of the products, taxes and warehouses that ``plan_sale`` needs, those for rounding aside."""
     products = {line.product for line in order.lines}
     taxes = {tax.code for line in order.lines for tax in line.taxes}
     warehouses = {line.warehouse for line in order.lines if line.warehouse}
     return products, taxes, warehouses
-
-
-def is_goods(line: SalesLine) -> bool:
-    """Whether a line asks for goods rather than delivery."""
-    return line.kind is SalesLineKind.GOODS
 
 
 def _differ(reason: str) -> Rejected:

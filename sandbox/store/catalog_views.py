@@ -10,7 +10,7 @@ from graphql import GraphQLError, GraphQLResolveInfo
 
 from sandbox import catalog
 from sandbox.store.money import Both, CurrencyPair
-from sandbox.store.payloads import gid, moment, text
+from sandbox.store.notation import gid, moment, number, plain, text
 from sandbox.store.search import connection, terms
 from sandbox.store.state import Level, State, Variant
 
@@ -28,21 +28,6 @@ SCOPES: Final = {
     "read_products": "Read products",
     "read_customers": "Read customers",
 }
-
-
-def number(global_id: str, kind: str) -> int | None:
-    """The number in a global id of a kind; None where it is no such id."""
-    prefix = gid(kind, "")
-    tail = global_id.removeprefix(prefix)
-    return int(tail) if global_id.startswith(prefix) and tail.isdecimal() else None
-
-
-def plain(amount: Decimal) -> str:
-    """A Decimal as Shopify writes it: without needless zeros, but with one digit after the point."""
-    shortest = amount.normalize()
-    exponent = shortest.as_tuple().exponent
-    assert isinstance(exponent, int)
-    return format(amount.quantize(Decimal("0.1")) if exponent > -1 else shortest, "f")
 
 
 def money_bag(amount: Both, pair: CurrencyPair) -> View:

@@ -22,7 +22,7 @@ class Fault(Frozen):
 
     field: str
     """Such as ``fulfillmentCreate`` or ``order``."""
-    kind: Literal["unavailable", "answer_lost"]
+    kind: Literal["unavailable", "too_many_requests", "answer_lost"]
     times: Annotated[int, Field(ge=1)] = 1
 
 

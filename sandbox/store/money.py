@@ -114,9 +114,7 @@ class CurrencyPair(Frozen):
         together, so that what is paid in full in one currency is paid in full in the other.
         """
         after = moved.presentment + presentment
-        if after == due.presentment:
-            shop_after = due.shop
-        elif due.presentment:
+        if due.presentment:
             shop_after = half_up(after * due.shop / due.presentment, self.units.shop)
         else:
             shop_after = half_up(after / self.rate, self.units.shop)

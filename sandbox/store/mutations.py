@@ -4,13 +4,13 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox.store import jobs, payments
-from sandbox.store.catalog_views import Info, View, item_view, lazily, location_view, number
+from sandbox.store.catalog_views import Info, View, item_view, lazily, location_view
 from sandbox.store.fulfillment import fulfill
 from sandbox.store.inventory import Adjustment, LevelError, WantedLevel, set_levels
+from sandbox.store.notation import gid, number
 from sandbox.store.order_views import OrderViews
 from sandbox.store.orders import why_not_cancelable
 from sandbox.store.outbox import Outbox
-from sandbox.store.payloads import gid
 from sandbox.store.records import NotAllowed
 from sandbox.store.state import State
 

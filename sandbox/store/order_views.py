@@ -17,8 +17,8 @@ from sandbox.store.catalog_views import (
     variant_view,
 )
 from sandbox.store.money import ZERO, Both
+from sandbox.store.notation import gid, moment
 from sandbox.store.parcel_views import ParcelViews
-from sandbox.store.payloads import gid, moment
 from sandbox.store.payment_views import PaymentViews
 from sandbox.store.records import (
     AddressRecord,

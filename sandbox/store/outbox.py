@@ -16,6 +16,7 @@ from pydantic import Field
 
 from domain.model import Frozen
 from sandbox.store import payloads
+from sandbox.store.payload_parts import Json
 from sandbox.store.records import OrderRecord, RefundRecord
 from sandbox.store.state import State
 
@@ -85,7 +86,7 @@ class Outbox:
         """Announce ``refunds/create``."""
         self._put(order, {"refunds/create": payloads.refund_body(order, refund)})
 
-    def _put(self, order: OrderRecord, bodies: dict[str, payloads.Json | None]) -> None:
+    def _put(self, order: OrderRecord, bodies: dict[str, Json | None]) -> None:
         knobs = self.knobs
         wanted = [topic for topic in (*bodies, "orders/updated") if topic in knobs.topics]
         event_id = str(uuid.uuid4())
@@ -94,7 +95,7 @@ class Outbox:
             body = bodies.get(topic) or payloads.order_body(order, self._shop_domain)
             raw = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
             webhook_id = str(uuid.uuid4())
-            for _ in range(2 if knobs.duplicate else 1):
+            for _ in range(2 if knobs.duplicate and not knobs.drop else 1):
                 self._insert(knobs, (webhook_id, event_id, topic, order.id, now.isoformat(), raw))
         self.wake()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.store.catalog_views import first_of, lazily, variant_view
-from sandbox.store.payloads import gid, moment
+from sandbox.store.notation import gid, moment
 from sandbox.store.search import connection
 
 if TYPE_CHECKING:

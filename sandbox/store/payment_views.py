@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.store.catalog_views import lazily
 from sandbox.store.money import ZERO, Both
-from sandbox.store.payloads import gid, moment
+from sandbox.store.notation import gid, moment
 from sandbox.store.records import TransactionKind
 from sandbox.store.search import connection
 

@@ -2,9 +2,10 @@
 location.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Final
 
 from domain.model import Frozen
 from sandbox import catalog
@@ -25,10 +26,21 @@ from sandbox.store.records import (
     TaxRecord,
 )
 from sandbox.store.requests import PlaceAddress, PlaceDiscount, PlaceLine, PlaceOrder, PlaceShipping, PlaceTax
+from sandbox.store.schema import enum_values
 from sandbox.store.state import State, Variant
 
 # The wholesale catalogue of the storefront; the ERP's price list "B2B 10% off" says the same.
 WHOLESALE_FACTOR = Decimal("0.90")
+
+
+def _countries(request: PlaceOrder) -> list[str]:
+    return [each.country_code for each in (request.shipping_address, request.billing_address) if each]
+
+
+_CODES: Final[dict[str, Callable[[PlaceOrder], list[str]]]] = {
+    "CountryCode": _countries,
+    "CurrencyCode": lambda request: [request.presentment_currency or catalog.CURRENCY],
+}
 
 
 class _Basket(Frozen):
@@ -117,6 +129,10 @@ def _fill_basket(state: State, request: PlaceOrder) -> _Basket:
             raise NotAllowed(msg)
         variants.append(variant)
         prices.append(price)
+    for name, values in _CODES.items():
+        strange = [code for code in values(request) if code not in enum_values(name)]
+        if strange:
+            raise NotAllowed(f"{strange[0]!r} is no {name} that this store knows")
     currencies = CurrencyPair(
         shop=catalog.CURRENCY,
         presentment=request.presentment_currency or catalog.CURRENCY,

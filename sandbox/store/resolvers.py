@@ -2,57 +2,28 @@
 
 import json
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
-from functools import cache
-from importlib.resources import files
-from typing import Any, Final
+from typing import Any
 
 from graphql import (
     DocumentNode,
     ExecutionResult,
     GraphQLError,
-    GraphQLScalarType,
-    GraphQLSchema,
-    build_schema,
     execute_sync,
     get_directive_values,
     get_named_type,
     is_composite_type,
-    is_list_type,
 )
 
 from sandbox.store import catalog_views as views
 from sandbox.store import jobs
 from sandbox.store.mutations import Mutations
+from sandbox.store.notation import gid, number
 from sandbox.store.order_views import OrderViews
 from sandbox.store.outbox import Outbox
-from sandbox.store.payloads import gid
+from sandbox.store.schema import NEEDS_IDEMPOTENCY_KEY, store_schema
 from sandbox.store.search import connection, find_orders
 from sandbox.store.state import State
 from sandbox.store.throttle import CONNECTION_COST, MUTATION_COST
-
-NEEDS_IDEMPOTENCY_KEY: Final = frozenset({"inventorySetQuantities"})
-
-
-@cache
-def store_schema() -> GraphQLSchema:
-    """The subset of Shopify's Admin schema that this store speaks."""
-    schema = build_schema((files("sandbox.store") / "schema.graphql").read_text(encoding="utf-8"))
-    money = schema.get_type("Money")
-    assert isinstance(money, GraphQLScalarType)
-    money.coerce_input_value = _money
-    return schema
-
-
-def _money(value: Any) -> str:
-    """Money may come as a string or a number; the store works with its text."""
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite():
-        raise GraphQLError(f"Money cannot represent {value!r}")
-    return str(amount)
 
 
 class Api:
@@ -77,18 +48,25 @@ class Api:
         result = execute_sync(
             store_schema(),
             document,
-            root_value={
-                **self._queries(),
-                "fulfillmentCreate": mutations.create_fulfillment,
-                "orderCapture": mutations.capture,
-                "orderCancel": mutations.cancel,
-                "inventorySetQuantities": self._once(mutations.set_quantities),
-            },
+            root_value={**self._queries(), **self._writes()},
             variable_values=dict(variables),
             operation_name=operation_name,
             field_resolver=spent.resolve,
         )
         return result, spent.points
+
+    def _writes(self) -> dict[str, Any]:
+        mutations = self._mutations
+        writes: dict[str, Callable[..., Any]] = {
+            "fulfillmentCreate": mutations.create_fulfillment,
+            "orderCapture": mutations.capture,
+            "orderCancel": mutations.cancel,
+            "inventorySetQuantities": mutations.set_quantities,
+        }
+        return {
+            name: self._once(act) if name in NEEDS_IDEMPOTENCY_KEY else _without_key(act)
+            for name, act in writes.items()
+        }
 
     def _queries(self) -> dict[str, Any]:
         state = self._state
@@ -101,7 +79,7 @@ class Api:
             "fulfillmentOrder": lambda _info, id: self._plan(id),  # noqa: A006
             "job": lambda _info, id: self._job(id),  # noqa: A006
             "location": lambda _info, id=None: views.location_view(  # noqa: A006
-                state, views.number(id, "Location") or 0 if id else min(state.locations())
+                state, number(id, "Location") or 0 if id else min(state.locations())
             ),
             "locations": connection(
                 lambda: [v for v in (views.location_view(state, i) for i in state.locations()) if v]
@@ -114,7 +92,7 @@ class Api:
         }
 
     def _order(self, order_id: str) -> views.View | None:
-        order = self._state.order(views.number(order_id, "Order") or 0)
+        order = self._state.order(number(order_id, "Order") or 0)
         return OrderViews(self._state, order).view() if order else None
 
     def _orders(
@@ -132,7 +110,7 @@ class Api:
         return {"nodes": nodes, "edges": edges, "pageInfo": found["pageInfo"]}
 
     def _fulfillment(self, fulfillment_id: str) -> views.View | None:
-        wanted = views.number(fulfillment_id, "Fulfillment") or 0
+        wanted = number(fulfillment_id, "Fulfillment") or 0
         order = self._state.order_of("fulfillment", wanted)
         if order is None:
             return None
@@ -140,7 +118,7 @@ class Api:
         return OrderViews(self._state, order).parcels.fulfillment(made)
 
     def _plan(self, plan_id: str) -> views.View | None:
-        wanted = views.number(plan_id, "FulfillmentOrder") or 0
+        wanted = number(plan_id, "FulfillmentOrder") or 0
         order = self._state.order_of("fulfillment_order", wanted)
         return OrderViews(self._state, order).parcels.plan(order.fulfillment_order(wanted)) if order else None
 
@@ -149,18 +127,18 @@ class Api:
         return None if done is None else {"id": job_id, "done": done, "query": lambda _info: self._queries()}
 
     def _variant(self, variant_id: str) -> views.View | None:
-        variant = self._state.variant("id", views.number(variant_id, "ProductVariant") or 0)
+        variant = self._state.variant("id", number(variant_id, "ProductVariant") or 0)
         return views.variant_view(self._state, variant) if variant else None
 
     def _item(self, item_id: str) -> views.View | None:
-        variant = self._state.variant("inventory_item_id", views.number(item_id, "InventoryItem") or 0)
+        variant = self._state.variant("inventory_item_id", number(item_id, "InventoryItem") or 0)
         return views.item_view(self._state, variant) if variant else None
 
     def _once(self, act: Callable[..., views.View]) -> Callable[..., views.View]:
         """A mutation that needs a key: the same key and input answer the same, another input is refused."""
 
         def resolve(info: views.Info, **arguments: Any) -> views.View:
-            key = _idempotency_key(info)
+            key = _required_key(info)
             text = json.dumps(arguments, sort_keys=True, default=str)
             with self._state.transaction():
                 known = self._state.rows(
@@ -181,15 +159,31 @@ class Api:
         return resolve
 
 
-def _idempotency_key(info: views.Info) -> str:
+def _without_key(act: Callable[..., views.View]) -> Callable[..., views.View]:
+    """A mutation that takes no key; Shopify supports the directive only where it says so."""
+
+    def resolve(info: views.Info, **arguments: Any) -> views.View:
+        if _given_key(info) is not None:
+            message = f"The @idempotent directive is not supported on {info.field_name}."
+            raise GraphQLError(message, extensions={"code": "BAD_REQUEST"})
+        return act(info, **arguments)
+
+    return resolve
+
+
+def _given_key(info: views.Info) -> str | None:
     directive = info.schema.get_directive("idempotent")
     assert directive is not None
     given = get_directive_values(directive, info.field_nodes[0], info.variable_values)
+    return None if given is None else str(given["key"])
+
+
+def _required_key(info: views.Info) -> str:
+    key = _given_key(info)
     code = {"code": "BAD_REQUEST"}
-    if given is None:
+    if key is None:
         message = "The @idempotent directive is required for this mutation but was not provided."
         raise GraphQLError(message, extensions=code)
-    key = str(given["key"])
     if not key.strip():
         raise GraphQLError("The idempotency key cannot be empty.", extensions=code)
     return key
@@ -220,13 +214,5 @@ class _Spent:
             if kind.name.endswith("Connection"):
                 self.points += CONNECTION_COST
             else:
-                self.points += len(value) if is_list_type(_nullable(info)) else 1
+                self.points += len(value) if isinstance(value, list) else 1
         return value
-
-
-def _nullable(info: views.Info) -> Any:
-    return (
-        getattr(info.return_type, "of_type", info.return_type)
-        if str(info.return_type)[-1] == "!"
-        else info.return_type
-    )

@@ -7,8 +7,9 @@ import json
 import uuid
 from collections.abc import AsyncIterator
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -27,13 +28,18 @@ from pydantic import SecretStr
 from domain.model import Frozen
 from sandbox.store import control, jobs
 from sandbox.store.outbox import Outbox
-from sandbox.store.resolvers import Api, store_schema
+from sandbox.store.resolvers import Api
+from sandbox.store.schema import store_schema
 from sandbox.store.state import State
 from sandbox.store.throttle import Bucket, ThrottleKnobs, requested_cost
 from sandbox.store.webhooks import API_VERSION, Courier
 
-SHOP_DOMAIN = "sandbox.myshopify.com"
-ADMIN_PATH = f"/admin/api/{API_VERSION}/graphql.json"
+SHOP_DOMAIN: Final = "sandbox.myshopify.com"
+_REFUSING_FAULTS: Final = {
+    "unavailable": (503, {"errors": "Service Unavailable"}),
+    "too_many_requests": (429, {"errors": "Exceeded 2 calls per second for api client."}),
+}
+ADMIN_PATH: Final = f"/admin/api/{API_VERSION}/graphql.json"
 
 
 class StoreSettings(Frozen):
@@ -76,12 +82,14 @@ class Store:
         if not isinstance(body, dict) or not isinstance(body.get("query"), str):
             return 400, {"errors": {"query": "Required parameter missing or invalid"}}
         variables = body.get("variables") or {}
+        if not isinstance(variables, dict):
+            return 400, {"errors": {"variables": "Must be an object"}}
         document = _valid(body["query"])
         if isinstance(document, tuple):
             return 200, {"errors": [error.formatted for error in document]}
         fault = self._fault(document, body.get("operationName"))
-        if fault == "unavailable":
-            return 503, {"errors": "Service Unavailable"}
+        if fault in _REFUSING_FAULTS:
+            return _REFUSING_FAULTS[fault]
         jobs.run_due(self.state, self.outbox)
         cost = requested_cost(store_schema(), document, variables)
         limit = self.bucket.knobs.single_query_maximum
@@ -146,7 +154,7 @@ def create_app(settings: StoreSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         store = Store(settings)
         app.state.store = store
-        delivering = asyncio.create_task(store.courier.run())
+        delivering = app.state.delivering = asyncio.create_task(store.courier.run())
         try:
             yield
         finally:
@@ -159,8 +167,9 @@ def create_app(settings: StoreSettings) -> FastAPI:
     app.include_router(control.router)
 
     @app.get("/healthz")
-    async def healthy() -> dict[str, bool]:
-        return {"ok": True}
+    async def healthy(request: Request) -> JSONResponse:
+        delivering: asyncio.Task[None] = request.app.state.delivering
+        return JSONResponse({"ok": not delivering.done()}, 503 if delivering.done() else 200)
 
     @app.post("/admin/api/{version}/graphql.json")
     async def graphql(version: str, request: Request) -> JSONResponse:
@@ -176,6 +185,8 @@ def create_app(settings: StoreSettings) -> FastAPI:
             return JSONResponse({"errors": "Bad Request"}, 400)
         status, answer = request.app.state.store.answer(body)
         headers = {"X-Request-Id": str(uuid.uuid4()), "X-Shopify-API-Version": API_VERSION}
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            headers["Retry-After"] = "2.0"
         return JSONResponse(answer, status, headers)
 
     return app

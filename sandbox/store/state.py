@@ -121,6 +121,7 @@ class State:
                 "outbox",
             ):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608  names from the line above
+            self._db.execute("DELETE FROM setting WHERE name = 'customers'")
             self._seed()
 
     def _seed(self) -> None:

@@ -28,7 +28,6 @@ from domain.model import Frozen
 
 MUTATION_COST: Final = 10
 CONNECTION_COST: Final = 2
-_CONNECTION_PARTS: Final = {"nodes", "edges", "pageInfo"}
 
 
 class ThrottleKnobs(Frozen):
@@ -101,6 +100,10 @@ class _Cost:
             if isinstance(operation, OperationDefinitionNode):
                 root = self._schema.get_root_type(operation.operation)
                 assert root is not None
+                for each in operation.variable_definitions or ():
+                    if each.default_value is not None:
+                        name = each.variable.name.value
+                        self._variables.setdefault(name, value_from_ast_untyped(each.default_value))
                 points += self._selections(operation.selection_set, root.name)
                 points += MUTATION_COST if operation.operation.value == "mutation" else 0
         return points
@@ -143,7 +146,12 @@ class _Cost:
         """What one node costs, whether it is asked for as ``nodes`` or ``edges { node }``."""
         points = 0
         for each in selected.selections:
-            if isinstance(each, FieldNode) and each.name.value in {"nodes", "edges"}:
+            if isinstance(each, FragmentSpreadNode):
+                fragment = self._fragments[each.name.value]
+                points += self._selections_of_node(fragment.selection_set, connection)
+            elif isinstance(each, InlineFragmentNode):
+                points += self._selections_of_node(each.selection_set, connection)
+            elif isinstance(each, FieldNode) and each.name.value in {"nodes", "edges"}:
                 owner = self._schema.get_type(connection)
                 assert isinstance(owner, GraphQLObjectType)
                 inner = get_named_type(owner.fields[each.name.value].type).name

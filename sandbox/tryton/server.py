@@ -51,6 +51,8 @@ class TrytonServer:
     ``fresh`` starts from a new copy of the seeded database; otherwise the state of the last run is kept.
     ``data_dir`` holds the database (default: ``data`` in ``state_dir``): several servers of one state directory, such
     as those of tests, need one each. ``port`` 0 takes a free one.
+
+    Started again after ``stop``, it is the same ERP coming back: same port, same data.
     """
 
     login: Final = "orderwright"
@@ -126,6 +128,7 @@ class TrytonServer:
         database = self._data_dir / f"{DATABASE}.sqlite"
         if self._fresh or not database.is_file():
             await asyncio.to_thread(copy_template, template, database)
+        self._fresh = False
         conf = self._data_dir / "trytond.conf"
         write_conf(conf, self._data_dir)
         with self.log.open("wb") as log:
@@ -157,7 +160,7 @@ class TrytonServer:
         line = (await self._process.stdout.readline()).decode()
         if not line.startswith("listening "):
             raise PreparationFailed("its process ended" if not line else f"unexpected output {line!r}")
-        self._port = int(line.split()[1])
+        self._port = self._wanted_port = int(line.split()[1])
 
     async def check(self) -> None:
         """A real answer: log in. Raises httpx.HTTPError or Refused where the ERP is not well."""

@@ -1,15 +1,17 @@
-"""The worlds that each contract suite runs against, started once a module."""
+"""The worlds that each contract suite runs against."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from sandbox.tryton.server import TrytonServer
 from tests.contract.erp_worlds import ErpWorld, MemoryErpWorld, TrytonErpWorld
+from tests.contract.storefront_worlds import MemoryStorefrontWorld, ShopifyWorld, StorefrontWorld
+from tests.store_fixture import running_store
 
-TRYTON_STATE = Path(__file__).parents[2] / "var" / "tryton"
+__all__ = ["erp_world", "running_store", "storefront_world"]
+
+# Servers are asked for by name: the tests on memory shall not start one.
 
 
 @pytest_asyncio.fixture(
@@ -17,13 +19,22 @@ TRYTON_STATE = Path(__file__).parents[2] / "var" / "tryton"
     loop_scope="module",
     params=["memory", pytest.param("tryton", marks=pytest.mark.tryton)],
 )
-async def erp_world(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[ErpWorld]:
-    if request.param == "memory":
-        yield MemoryErpWorld()
-        return
-    async with TrytonServer(TRYTON_STATE, data_dir=tmp_path_factory.mktemp("erp")) as server:
-        world = TrytonErpWorld(server)
-        yield world
-        await world.close()
+async def erp_world(request: pytest.FixtureRequest) -> AsyncIterator[ErpWorld]:
+    world: ErpWorld = (
+        MemoryErpWorld()
+        if request.param == "memory"
+        else TrytonErpWorld(request.getfixturevalue("tryton_server"))
+    )
+    yield world
+    await world.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["memory", "shopify"])
+async def storefront_world(request: pytest.FixtureRequest) -> AsyncIterator[StorefrontWorld]:
+    world: StorefrontWorld = (
+        MemoryStorefrontWorld()
+        if request.param == "memory"
+        else ShopifyWorld(request.getfixturevalue("running_store"))
+    )
+    yield world
+    await world.storefront.close()

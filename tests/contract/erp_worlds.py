@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
-from typing import Protocol
+from typing import Literal, Protocol
 
 import httpx
 
@@ -18,9 +18,11 @@ from adapters.tryton.erp import TrytonErp
 from domain.erp_order import ErpShipmentState
 from domain.order import OrderKey
 from sandbox.catalog import COMPANIES, KIT_SKU, LOCATIONS, PRODUCTS, SHIPPING_PRODUCT, TAXES
-from sandbox.tryton.server import TrytonServer
 from sandbox.tryton.staff import Job, Staff
+from tests.tryton_fixture import TrytonAccess
 
+MEMORY_WRITES = "draft_order|accept_order|cancel_order"
+Cut = Literal["request", "answer"]
 _OVER = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
 _READS = {"read", "search_read", "search", "search_count", "fields_get", "login", "logout", "get_preferences"}
 
@@ -74,16 +76,16 @@ class ErpWorld(Protocol):
         """Put it back."""
         ...
 
-    def lose_answer(self, nth: int) -> None:
-        """The nth write from now on is done, its answer lost."""
+    def lose_answer(self) -> None:
+        """The next write is done, its answer lost."""
         ...
 
-    def lose_request(self, nth: int) -> None:
-        """The nth write from now on does not arrive."""
+    def lose_request(self) -> None:
+        """The next write does not arrive."""
         ...
 
     def mend_line(self) -> None:
-        """Forget cuts that did not happen yet."""
+        """Forget a cut that did not happen yet."""
         ...
 
     def colleague(self) -> ErpPort:
@@ -143,15 +145,11 @@ class MemoryErpWorld:
     async def show_product(self, code: str) -> None:
         self._memory.allow_product(code)
 
-    def lose_answer(self, nth: int) -> None:
-        self._memory.faults.lose_answer(self._step(nth), nth=1)
+    def lose_answer(self) -> None:
+        self._memory.faults.lose_answer(MEMORY_WRITES, nth=1)
 
-    def lose_request(self, nth: int) -> None:
-        self._memory.faults.unavailable(self._step(nth), nth=1)
-
-    def _step(self, nth: int) -> str:
-        """The pattern of the nth write: inside a submit, accepting the draft is the second."""
-        return {1: "*_order", 2: "accept_order"}.get(nth, "no such step")
+    def lose_request(self) -> None:
+        self._memory.faults.unavailable(MEMORY_WRITES, nth=1)
 
     def mend_line(self) -> None:
         self._memory.faults.lift()
@@ -169,31 +167,25 @@ class MemoryErpWorld:
 
 
 class CuttableLine(httpx.AsyncBaseTransport):
-    """A real connection that loses single writes on order. ``is_write`` tells them from the request's body."""
+    """A real connection that loses a write on order. ``is_write`` tells one from a read."""
 
     def __init__(self, is_write: Callable[[httpx.Request], bool]) -> None:
         self._line = httpx.AsyncHTTPTransport()
         self._is_write = is_write
-        self._cuts: dict[int, bool] = {}
-        self._writes = 0
+        self._cut: Cut | None = None
 
-    def cut(self, nth: int, *, after: bool) -> None:
-        """Lose the nth write from now on: its answer (``after``) or the request itself."""
-        self._cuts[self._writes + nth] = after
-
-    def mend(self) -> None:
-        """Forget cuts that did not happen yet."""
-        self._cuts.clear()
+    def cut(self, where: Cut | None) -> None:
+        """Lose the next write: the request itself, or its answer; None loses nothing."""
+        self._cut = where
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        after = None
-        if self._is_write(request):
-            self._writes += 1
-            after = self._cuts.pop(self._writes, None)
-        if after is False:
+        cut = self._cut if self._is_write(request) else None
+        if cut is not None:
+            self._cut = None
+        if cut == "request":
             raise httpx.ConnectError("cut before sending", request=request)
         response = await self._line.handle_async_request(request)
-        if after:
+        if cut == "answer":
             await response.aread()
             await response.aclose()
             raise httpx.ReadError("cut before the answer came", request=request)
@@ -206,7 +198,7 @@ class CuttableLine(httpx.AsyncBaseTransport):
 class TrytonErpWorld:
     """The sandbox's Tryton and its staff."""
 
-    def __init__(self, server: TrytonServer) -> None:
+    def __init__(self, server: TrytonAccess) -> None:
         self._server = server
         self._line = CuttableLine(_writes_to_tryton)
         self.erp: ErpPort = TrytonErp(
@@ -241,14 +233,14 @@ class TrytonErpWorld:
     async def show_product(self, code: str) -> None:
         await self._staff.restore_product(code)
 
-    def lose_answer(self, nth: int) -> None:
-        self._line.cut(nth, after=True)
+    def lose_answer(self) -> None:
+        self._line.cut("answer")
 
-    def lose_request(self, nth: int) -> None:
-        self._line.cut(nth, after=False)
+    def lose_request(self) -> None:
+        self._line.cut("request")
 
     def mend_line(self) -> None:
-        self._line.mend()
+        self._line.cut(None)
 
     def colleague(self) -> ErpPort:
         server = self._server

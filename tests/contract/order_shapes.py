@@ -29,15 +29,6 @@ def sales_order(order: Order) -> SalesOrder:
     return plan_sales_order(order, sandbox_mapping())
 
 
-def several_lines(external_id: str) -> Order:
-    lines = (
-        make_line("11", "TEE-BLK-M", 2),
-        make_line("12", "BELT-BRN", 3),
-        make_line("13", "STICKER", 7),
-    )
-    return make_order(external_id, lines=lines)
-
-
 def two_warehouses(external_id: str) -> Order:
     """One line in the east, one in the west, one split over both."""
     lines = (
@@ -50,7 +41,11 @@ def two_warehouses(external_id: str) -> Order:
 
 
 def _same_sku_twice(external_id: str) -> Order:
-    lines = (make_line("11", "SOCK-GRY", 3), make_line("12", "SOCK-GRY", 2, unit_price="5.00"))
+    lines = (
+        make_line("11", "SOCK-GRY", 3),
+        make_line("12", "BELT-BRN", 3),
+        make_line("13", "SOCK-GRY", 2, unit_price="5.00"),
+    )
     return make_order(external_id, lines=lines)
 
 
@@ -93,19 +88,14 @@ def _taxed_delivery(external_id: str) -> Order:
     return make_order(external_id, shipping=[charge])
 
 
-def _free_delivery(external_id: str) -> Order:
+def _free_delivery_and_a_line_edited_to_zero(external_id: str) -> Order:
+    lines = (make_line("11", "CAP-GRN", 2, current=0), make_line("12", "BAG-TOTE", 3))
     charge = make_shipping("7.50", discounts=[make_discount("7.50", ORDER_DISCOUNT)])
-    return make_order(external_id, shipping=[charge])
+    return make_order(external_id, lines=lines, shipping=[charge])
 
 
-def _kit(external_id: str) -> Order:
-    return make_order(external_id, lines=[make_line("11", KIT_SKU, 2), make_line("12", "PIN-SET", 1)])
-
-
-def _edited_to_zero(external_id: str) -> Order:
-    return make_order(
-        external_id, lines=[make_line("11", "CAP-GRN", 2, current=0), make_line("12", "BAG-TOTE", 3)]
-    )
+def kits(external_id: str) -> Order:
+    return make_order(external_id, lines=[make_line("11", KIT_SKU, 4), make_line("12", "PIN-SET", 1)])
 
 
 def _wholesale(external_id: str) -> Order:
@@ -114,22 +104,18 @@ def _wholesale(external_id: str) -> Order:
     return make_order(external_id, lines=[line], customer=buyer)
 
 
-def _gift_card_and_card(external_id: str) -> Order:
-    payments = (
-        make_payment("25.00", PaymentKind.SALE, payment_id="801", gateway="gift_card"),
-        make_payment("18.88", payment_id="802"),
+def _gift_card_and_card_from_japan(external_id: str) -> Order:
+    tokyo = Address(
+        name="山田 花子", street=("千代田1-1",), city="東京", postal_code="100-0001", country="JP"
     )
-    order = make_order(external_id, lines=[make_line("11", "TEE-BLK-L", 2, tax_rates=())])
-    return order.model_copy(
-        update={"payments": (payments[0], payments[1].model_copy(update={"amount": order.total - 25}))}
-    )
+    customer = Customer(external_id="7003", name="山田 花子", email="hanako@example.jp")
+    order = make_order(external_id, customer=customer, billing_address=tokyo, shipping_address=tokyo)
+    gift_card = make_payment("25.00", PaymentKind.SALE, payment_id="801", gateway="gift_card")
+    card = make_payment(order.total - gift_card.amount, payment_id="802")
+    return order.model_copy(update={"payments": (gift_card, card)})
 
 
-def _paid_in_yen(external_id: str) -> Order:
-    return make_order(external_id, presentment_currency="JPY", presentment_total=Decimal(6502))
-
-
-def _guest_without_state(external_id: str) -> Order:
+def _guest_without_state_paying_in_yen(external_id: str) -> Order:
     berlin = Address(
         name="Jürgen Weiß",
         street=("Straße des 17. Juni 135",),
@@ -138,16 +124,13 @@ def _guest_without_state(external_id: str) -> Order:
         country="DE",
     )
     return make_order(
-        external_id, customer=Customer(name="Jürgen Weiß"), billing_address=berlin, shipping_address=berlin
+        external_id,
+        customer=Customer(name="Jürgen Weiß"),
+        billing_address=berlin,
+        shipping_address=berlin,
+        presentment_currency="JPY",
+        presentment_total=Decimal(6502),
     )
-
-
-def _japanese_address(external_id: str) -> Order:
-    tokyo = Address(
-        name="山田 花子", street=("千代田1-1",), city="東京", postal_code="100-0001", country="JP"
-    )
-    customer = Customer(external_id="7003", name="山田 花子", email="hanako@example.jp")
-    return make_order(external_id, customer=customer, shipping_address=tokyo)
 
 
 def _cents_that_do_not_divide(external_id: str) -> Order:
@@ -155,13 +138,12 @@ def _cents_that_do_not_divide(external_id: str) -> Order:
     lines = (
         make_line("11", "STICKER", 300, unit_price="0.99", discounts=[make_discount("0.01")]),
         make_line("12", "BAG-PACK", 7, discounts=[make_discount("100.00")]),
-        make_line("13", "PIN-SET", 1, unit_price="0.08"),
+        make_line("13", "PIN-SET", 1, unit_price="0.37"),
     )
     return make_order(external_id, lines=lines, placement={"11": {"101": 101, "102": 199}})
 
 
 SHAPES: Final[dict[str, Shape]] = {
-    "several lines": several_lines,
     "lines split over two warehouses": two_warehouses,
     "the same SKU twice": _same_sku_twice,
     "discount on a line": _line_discount,
@@ -170,13 +152,10 @@ SHAPES: Final[dict[str, Shape]] = {
     "three taxes a line": _three_taxes,
     "three taxes included": _three_taxes_included,
     "delivery taxed": _taxed_delivery,
-    "delivery free": _free_delivery,
-    "kit": _kit,
-    "edited to zero": _edited_to_zero,
+    "delivery free, a line edited to zero": _free_delivery_and_a_line_edited_to_zero,
+    "kits": kits,
     "wholesale": _wholesale,
-    "gift card and card": _gift_card_and_card,
-    "paid in yen": _paid_in_yen,
-    "guest, address without state": _guest_without_state,
-    "Japanese address": _japanese_address,
+    "gift card and card, Japanese address": _gift_card_and_card_from_japan,
+    "guest, address without state, paid in yen": _guest_without_state_paying_in_yen,
     "cents that do not divide": _cents_that_do_not_divide,
 }

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
@@ -260,13 +261,40 @@ def test_the_view_is_rebuilt_from_both_systems(deployment, order):
     ):
         assert one["after"][column] == before[column]
     with database.write() as session:
-        session.get(OrderViewRow, (key.channel, key.external_id)).erp_number = "wrong"
+        row = session.get(OrderViewRow, (key.channel, key.external_id))
+        row.erp_number, row.closed_at, revision = "wrong", datetime.now(UTC), row.revision
     database.close()
     told = deployment.ask("order", "rebuild", "--days", "1")
     (mended,) = [r["after"] for r in told["rebuilt"] if r["after"]["key"]["external_id"] == key.external_id]
     assert mended["erp_number"] == before["erp_number"]
+    assert mended["closed_at"] is None
+    database = Database(deployment.settings.database)
+    with database.read() as session:
+        assert session.get(OrderViewRow, (key.channel, key.external_id)).revision == revision
+    database.close()
     assert told["failed"] == []
     assert "nothing had to change" in deployment.call("order", "rebuild", "--days", "1").stdout
+
+
+def test_a_closed_order_is_rebuilt_as_closed(deployment, order):
+    key = deployment.place(order)
+    deployment.until(key, "submitted")
+
+    async def ship() -> None:
+        erp_at(WORLD).ship_all(key)
+
+    deployment.inside(ship)
+    closed = deployment.until(key, "closed")["row"]
+    database = Database(deployment.settings.database)
+    with database.write() as session:
+        session.delete(session.get(OrderViewRow, (key.channel, key.external_id)))
+    database.close()
+    (one,) = deployment.ask("order", "rebuild", str(key))["rebuilt"]
+    for column in ("status", "total", "erp_total", "captured", "shipments"):
+        assert one["after"][column] == closed[column]
+    assert one["after"]["status"] == "closed"
+    assert one["after"]["closed_at"] is not None
+    assert one["after"]["waiting_for"] == ""
 
 
 def test_doctor_is_content_and_says_so(deployment):
@@ -284,7 +312,8 @@ def test_doctor_fails_where_something_is_wrong(deployment):
     finally:
         storefront_at(WORLD, "shop").credentials_valid = True
     assert "PROBLEM" in told
-    assert "1 problems" in told
+    assert "1 problem\n" in told
+    assert re.search(r"storefront shop +PROBLEM +\S", told)
 
 
 def test_a_worker_that_polls_from_here_is_seen(deployment):
@@ -293,6 +322,44 @@ def test_a_worker_that_polls_from_here_is_seen(deployment):
 
 def test_migrate_may_be_run_again(deployment):
     assert "up to date" in deployment.call("migrate").stdout
+
+
+METERED = """
+import asyncio, sys
+from orderwright.telemetry import export_metrics
+from temporalio.client import Client
+
+async def main(address):
+    client = await Client.connect(address)
+    await client.count_workflows("")
+    await asyncio.sleep(60)
+
+export_metrics(sys.argv[1], period_seconds=0.2)
+asyncio.run(main(sys.argv[2]))
+"""
+
+
+async def test_metrics_reach_a_collector(deployment):
+    """In a process of its own: the exporter belongs to a whole process."""
+    asked = asyncio.Queue[bytes]()
+
+    async def collect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(collect, "127.0.0.1", 0) as server:
+        endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/prefix/"
+        address = deployment.settings.temporal.address
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", METERED, endpoint, address)
+        try:
+            async with asyncio.timeout(60):
+                head = await asked.get()
+        finally:
+            process.kill()
+            await process.wait()
+    assert head.startswith(b"POST /prefix/v1/metrics ")
 
 
 @pytest.mark.parametrize(

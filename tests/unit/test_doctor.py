@@ -59,6 +59,7 @@ async def test_every_system_is_looked_at_and_named(tmp_path):
     }  # fmt: skip
     assert {subject for subject, finding in found.items() if not finding.ok} == {"database", "Temporal"}
     assert all(finding.remedy for finding in found.values() if not finding.ok)
+    assert found["Temporal"].detail.endswith(": connection refused")
 
 
 async def test_no_secret_is_told(tmp_path):

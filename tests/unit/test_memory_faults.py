@@ -82,6 +82,15 @@ def test_one_system_can_be_meant_where_both_have_the_operation():
         call(faults, "cancel_order", "erp")
 
 
+def test_several_operations_can_be_meant_and_are_counted_together():
+    faults = Faults()
+    faults.unavailable("changes|erp.cancel_order", nth=2)
+    assert call(faults, "changes") == "done"
+    assert call(faults, "cancel_order", "storefront") == "done"
+    with pytest.raises(Unavailable):
+        call(faults, "cancel_order")
+
+
 def test_each_fault_is_its_leaf_with_what_it_carries():
     faults = Faults()
     faults.rate_limit("a", timedelta(seconds=7))

@@ -1,8 +1,12 @@
 """The registry builds every vendor that the settings know, and explains what it cannot build."""
 
+import base64
+import hmac
+
 import pytest
 
 from adapters.memory.webhooks import MemoryWebhooks
+from adapters.ports import DeliveryMalformed
 from adapters.registry import build_erp, build_storefront, build_webhook_reader
 from adapters.shopify.webhooks import ShopifyWebhooks
 from config.settings import ChannelSettings, ErpSettings, ErpVendor, Settings, SettingsError, StorefrontVendor
@@ -53,6 +57,25 @@ async def test_each_erp_is_built(vendor):
 def test_webhooks_are_read_by_the_vendor_of_the_channel():
     assert isinstance(build_webhook_reader("shop", settings_with(storefront="shopify")), ShopifyWebhooks)
     assert isinstance(build_webhook_reader("shop", settings_with()), MemoryWebhooks)
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"), [("https://brand.myshopify.com", False), ("http://127.0.0.1:8090", True)]
+)
+def test_webhooks_of_another_shop_of_the_same_app_are_not_taken(url, taken):
+    reader = build_webhook_reader("shop", settings_with(storefront="shopify", url=url))
+    raw = b'{"id": 5001}'
+    headers = {
+        "x-shopify-hmac-sha256": base64.b64encode(hmac.digest(b"secret", raw, "sha256")).decode(),
+        "x-shopify-topic": "orders/create",
+        "x-shopify-webhook-id": "d1",
+        "x-shopify-shop-domain": "other.myshopify.com",
+    }
+    if taken:
+        assert reader.read(raw, headers).external_id == "5001"
+    else:
+        with pytest.raises(DeliveryMalformed, match=r"other\.myshopify\.com"):
+            reader.read(raw, headers)
 
 
 async def test_memory_systems_at_one_address_are_the_same_and_at_another_are_not():

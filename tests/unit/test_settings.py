@@ -92,7 +92,9 @@ def test_a_channel_may_have_an_underscore_in_its_name(environment):
 def test_the_environment_wins_over_the_file_and_foreign_names_are_left_alone(environment, tmp_path):
     file = tmp_path / ".env"
     file.write_text("ORDERWRIGHT_WEB__PORT=1111\nORDERWRIGHT_WEB__HOST=0.0.0.0\nPOSTGRES_PASSWORD=x\n")
-    environment(ORDERWRIGHT_WEB__PORT="2222", ORDERWRIGHT_TEST_POSTGRES_URL="postgresql://x")
+    environment(
+        ORDERWRIGHT_WEB__PORT="2222", ORDERWRIGHT_TEST_POSTGRES_URL="x", ORDERWRIGHT_SANDBOX_STORE_TOKEN="x"
+    )
     settings = load_settings(env_file=file)
     assert (settings.web.host, settings.web.port) == ("0.0.0.0", 2222)
 

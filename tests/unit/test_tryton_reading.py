@@ -255,12 +255,15 @@ WEST = {"warehouse.": {"id": 9, "code": "WEST"}}
 @pytest.mark.parametrize(
     ("shipments", "drifted"),
     [
-        ([shipment(1)], True),
-        ([shipment(1, "draft")], True),
-        ([shipment(1, "assigned")], False),
-        ([shipment(1, "picked")], False),
-        ([shipment(1, **WEST)], False),
-        ([shipment(1, "draft", **WEST)], True),
+        ([shipment(1)], False),
+        ([shipment(1), shipment(2, "done")], True),
+        ([shipment(1), shipment(2, "cancelled")], True),
+        ([shipment(1, "draft"), shipment(2, "done")], True),
+        ([shipment(1, "assigned"), shipment(2, "done")], False),
+        ([shipment(1, "picked"), shipment(2, "done")], False),
+        ([shipment(1, **WEST), shipment(2, "done")], False),
+        ([shipment(1, "draft", **WEST)], False),
+        ([shipment(1, "draft", **WEST), shipment(2, "done")], True),
     ],
 )
 def test_only_what_tryton_put_at_the_sales_warehouse_has_drifted(

@@ -296,7 +296,11 @@ async def test_only_an_acknowledged_warning_is_skipped() -> None:
     server = FakeTryton(answer)
     with pytest.raises(Rejected, match="warning price_1") as caught:
         await connect(server).call(
-            "quote", "model.sale.sale.quote", [1], writes=True, acknowledge=lambda n: n.startswith("stock_")
+            "quote",
+            "model.sale.sale.quote",
+            [1],
+            writes=True,
+            acknowledge=lambda name, _: name.startswith("stock_"),
         )
     assert caught.value.cause == "erp_warning"
     assert [method for method, _ in server.calls].count("model.sale.sale.quote") == 3
@@ -308,5 +312,5 @@ async def test_warnings_that_never_end_are_refused() -> None:
 
     with pytest.raises(Rejected, match="more than"):
         await connect(FakeTryton(answer)).call(
-            "quote", "model.x.quote", writes=True, acknowledge=lambda _: True
+            "quote", "model.x.quote", writes=True, acknowledge=lambda *_: True
         )

@@ -1,0 +1,45 @@
+"""Requests to a storefront, and what an order says, in terms of SKUs rather than the storefront's ids."""
+
+from collections import Counter
+from decimal import Decimal
+
+from adapters.ports import CaptureRequest, FulfillmentRequest
+from domain.order import FulfillmentLine, Order, Payment, PaymentKind
+
+
+def line_of(order: Order, sku: str) -> str:
+    return next(line.line_id for line in order.lines if line.sku == sku)
+
+
+def open_units(order: Order) -> Counter[tuple[str, str]]:
+    """Units still to ship, by SKU and location."""
+    sku_of = {line.line_id: line.sku or "" for line in order.lines}
+    units: Counter[tuple[str, str]] = Counter()
+    for plan in order.location_plans:
+        for line in plan.lines:
+            assert plan.open or not line.remaining
+            units[sku_of[line.line_id], plan.location] += line.remaining
+    return +units
+
+
+def parcel(
+    order: Order, location: str, units: dict[str, int], tracking: str = "1Z1", known: tuple[str, ...] = ()
+) -> FulfillmentRequest:
+    return FulfillmentRequest(
+        key=order.key,
+        location=location,
+        lines=tuple(FulfillmentLine(line_id=line_of(order, sku), quantity=n) for sku, n in units.items()),
+        carrier="UPS",
+        tracking_number=tracking,
+        known_fulfillment_ids=known,
+    )
+
+
+def authorization(order: Order) -> Payment:
+    (found,) = (p for p in order.payments if p.kind is PaymentKind.AUTHORIZATION)
+    return found
+
+
+def capture(order: Order, amount: str | Decimal) -> CaptureRequest:
+    payment = authorization(order)
+    return CaptureRequest(key=order.key, authorization_id=payment.payment_id, capture_up_to=Decimal(amount))

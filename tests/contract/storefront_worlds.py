@@ -1,0 +1,216 @@
+"""Storefronts that the contract suite runs against, each with its buyers and with a line that can be cut.
+
+``Truth`` tells what the storefront's own people see, read without the adapter under test.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Final, Protocol
+
+from adapters.memory.storefront import MemoryStorefront
+from adapters.ports import StorefrontPort
+from adapters.shopify.storefront import ShopifyStorefront
+from domain.money import round_money
+from domain.order import PaymentKind
+from sandbox.store.control import Fault
+from sandbox.store.requests import PlaceOrder
+from tests.order_builder import PLACED_AT, US_TAXES, make_line, make_order, make_payment
+from tests.running_store import RunningStore
+from tests.store_fixture import storefront_at
+
+# Operation of the port -> what Shopify calls it.
+_MUTATIONS: Final = {
+    "create_fulfillment": "fulfillmentCreate",
+    "capture_payment": "orderCapture",
+    "cancel_order": "orderCancel",
+}
+
+
+@dataclass(frozen=True)
+class Basket:
+    """An order to place, taxed with 6.25 % on top; ``lines`` are SKU -> location -> units, at list prices."""
+
+    lines: dict[str, dict[str, int]]
+    presentment: tuple[str, Decimal] | None = None
+    """Currency of the buyer, and what one unit of the shop's costs in it."""
+    gift_card: Decimal | None = None
+    """Taken at once; a card is authorized for the rest."""
+    test: bool = False
+
+
+@dataclass(frozen=True)
+class Truth:
+    """An order as the storefront's people see it."""
+
+    total: Decimal
+    presentment_total: Decimal
+    captured: Decimal
+    """Captures and sales less refunds, in the shop's currency."""
+    presentment_captured: Decimal
+    canceled: bool
+    fulfillments: int
+    open_units: int
+
+
+class StorefrontWorld(Protocol):
+    """A storefront, its buyers and the line to it."""
+
+    storefront: StorefrontPort
+
+    def place(self, basket: Basket) -> str:
+        """A buyer places an order; returns its external id."""
+        ...
+
+    def edit(self, external_id: str, line_id: str, current: int) -> None:
+        """A line is lowered."""
+        ...
+
+    def truth(self, external_id: str) -> Truth:
+        """What the storefront's people see."""
+        ...
+
+    def lose_answer(self, operation: str) -> None:
+        """The next write of this operation is done, its answer lost."""
+        ...
+
+    def lose_request(self, operation: str) -> None:
+        """The next write of this operation does not happen."""
+        ...
+
+    def stranger(self) -> StorefrontPort:
+        """The same storefront with a token that it does not know."""
+        ...
+
+
+class MemoryStorefrontWorld:
+    """The memory storefront; two orders make a page."""
+
+    def __init__(self) -> None:
+        self.storefront = self._memory = MemoryStorefront(page_size=2)
+        self._ids = count(5001)
+
+    def place(self, basket: Basket) -> str:
+        number = next(self._ids)
+        lines = tuple(
+            make_line(f"{number}{place}", sku, sum(units.values()), tax_rates=US_TAXES[:1])
+            for place, (sku, units) in enumerate(basket.lines.items(), 1)
+        )
+        placement = {line.line_id: units for line, units in zip(lines, basket.lines.values(), strict=True)}
+        order = make_order(
+            str(number),
+            lines=lines,
+            placement=placement,
+            test=basket.test,
+            placed_at=PLACED_AT + timedelta(seconds=number),
+        )
+        currency, rate = basket.presentment or (order.currency, Decimal(1))
+        sale = basket.gift_card or Decimal(0)
+        presented = round_money(order.total * rate, currency)
+        payments = [
+            make_payment(
+                order.total - sale,
+                payment_id=f"{number}02",
+                presentment_amount=presented - round_money(sale * rate, currency),
+            )
+        ]
+        if sale:
+            payments.insert(
+                0,
+                make_payment(
+                    sale,
+                    PaymentKind.SALE,
+                    payment_id=f"{number}01",
+                    gateway="gift_card",
+                    presentment_amount=round_money(sale * rate, currency),
+                ),
+            )
+        update = {
+            "presentment_currency": currency,
+            "presentment_total": presented,
+            "payments": tuple(payments),
+        }
+        self._memory.place(order.model_copy(update=update))
+        return str(number)
+
+    def edit(self, external_id: str, line_id: str, current: int) -> None:
+        self._memory.edit_quantity(external_id, line_id, current)
+
+    def truth(self, external_id: str) -> Truth:
+        order = self._memory.orders[external_id]
+        signs = {PaymentKind.CAPTURE: 1, PaymentKind.SALE: 1, PaymentKind.REFUND: -1}
+        taken = [(p.presentment_amount, signs.get(p.kind, 0)) for p in order.payments]
+        return Truth(
+            total=order.total,
+            presentment_total=order.presentment_total,
+            captured=order.captured,
+            presentment_captured=sum((amount * sign for amount, sign in taken), Decimal(0)),
+            canceled=order.canceled_at is not None,
+            fulfillments=len(order.fulfillments),
+            open_units=sum(line.remaining for plan in order.location_plans for line in plan.lines),
+        )
+
+    def lose_answer(self, operation: str) -> None:
+        self._memory.faults.lose_answer(operation, nth=1)
+
+    def lose_request(self, operation: str) -> None:
+        self._memory.faults.unavailable(operation, nth=1)
+
+    def stranger(self) -> StorefrontPort:
+        stranger = MemoryStorefront()
+        stranger.credentials_valid = False
+        return stranger
+
+
+class ShopifyWorld:
+    """The sandbox's Shopify-compatible store."""
+
+    def __init__(self, store: RunningStore) -> None:
+        self._store = store
+        self.storefront: StorefrontPort = storefront_at(store)
+
+    def place(self, basket: Basket) -> str:
+        wanted: dict[str, object] = {
+            "lines": [
+                {
+                    "sku": sku,
+                    "quantity": sum(units.values()),
+                    "split": [{"location": int(at), "quantity": quantity} for at, quantity in units.items()],
+                }
+                for sku, units in basket.lines.items()
+            ],
+            "taxes": ["STATE-6.25"],
+            "test": basket.test,
+        }
+        if basket.presentment:
+            currency, rate = basket.presentment
+            wanted |= {"presentment_currency": currency, "presentment_rate": str(rate)}
+        if basket.gift_card:
+            gift_card = {"gateway": "gift_card", "kind": "sale", "amount": str(basket.gift_card)}
+            wanted["payments"] = [gift_card, {"amount": "rest"}]
+        return str(self._store.control.place_order(PlaceOrder.model_validate(wanted)).id)
+
+    def edit(self, external_id: str, line_id: str, current: int) -> None:
+        self._store.control.edit_line(external_id, int(line_id), current)
+
+    def truth(self, external_id: str) -> Truth:
+        reading = self._store.control.read_order(external_id)
+        return Truth(
+            total=reading.total,
+            presentment_total=reading.presentment_total,
+            captured=reading.captured,
+            presentment_captured=reading.presentment_captured,
+            canceled=reading.canceled,
+            fulfillments=reading.fulfillments,
+            open_units=reading.open_units,
+        )
+
+    def lose_answer(self, operation: str) -> None:
+        self._store.control.add_fault(Fault(field=_MUTATIONS[operation], kind="answer_lost"))
+
+    def lose_request(self, operation: str) -> None:
+        self._store.control.add_fault(Fault(field=_MUTATIONS[operation], kind="unavailable"))
+
+    def stranger(self) -> StorefrontPort:
+        return ShopifyStorefront("shop", self._store.url, "wrong-token")

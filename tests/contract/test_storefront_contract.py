@@ -1,0 +1,381 @@
+"""What every storefront adapter promises (``adapters.ports.StorefrontPort``): memory and a Shopify-compatible store.
+
+What a storefront does not declare in its capabilities is skipped.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from adapters.errors import OutcomeUnknown, Rejected, Unavailable
+from adapters.ports import CaptureRequest, FulfillmentRequest, StorefrontPort
+from domain.order import FulfillmentLine, Order, OrderKey, PaymentKind, PaymentStatus
+from tests.contract.storefront_requests import authorization, capture, line_of, open_units, parcel
+from tests.contract.storefront_worlds import Basket, StorefrontWorld
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# 5 x 24.49 + 2 x 9.05, and 6.25 % of each line, rounded half up: 7.65 and 1.13.
+TWO_PLACES = Basket({"CAP-BLK": {"101": 3, "102": 2}, "MUG-LOGO": {"101": 2}})
+TOTAL, TAX = Decimal("149.33"), Decimal("8.78")
+EURO = ("EUR", Decimal("0.9173"))
+
+
+@pytest.fixture
+def captures(storefront_world):
+    if not storefront_world.storefront.capabilities.capture:
+        pytest.skip("this storefront captures by itself")
+
+
+@pytest.fixture
+def foreign_currency(storefront_world):
+    if not storefront_world.storefront.capabilities.presentment_currency:
+        pytest.skip("this storefront has one currency")
+
+
+@pytest.fixture
+def plans(storefront_world):
+    if not storefront_world.storefront.capabilities.location_plans:
+        pytest.skip("this storefront does not say which location ships what")
+
+
+async def place(world: StorefrontWorld, basket: Basket = TWO_PLACES) -> Order:
+    return await world.storefront.read_order(world.place(basket))
+
+
+# Reading.
+
+
+async def test_an_order_is_read_whole(storefront_world):
+    order = await place(storefront_world)
+    assert order.key == OrderKey(channel="shop", external_id=order.key.external_id)
+    assert order.number
+    assert [(x.sku, x.ordered, x.current, x.unit_price) for x in order.lines] == [
+        ("CAP-BLK", 5, 5, Decimal("24.49")),
+        ("MUG-LOGO", 2, 2, Decimal("9.05")),
+    ]
+    assert [[(t.title, t.rate, t.amount) for t in x.taxes] for x in order.lines] == [
+        [("State Tax", Decimal("0.0625"), Decimal("7.65"))],
+        [("State Tax", Decimal("0.0625"), Decimal("1.13"))],
+    ]
+    assert (order.total, order.total_tax, order.presentment_total) == (TOTAL, TAX, TOTAL)
+    assert (order.currency, order.presentment_currency, order.taxes_included) == ("USD", "USD", False)
+    assert (order.canceled_at, order.test, order.fulfillments) == (None, False, ())
+    assert order.shipping_address is not None
+    assert (order.shipping_address.country, order.shipping_address.state) == ("US", "NY")
+    (paid,) = order.payments
+    assert (paid.kind, paid.status, paid.amount) == (
+        PaymentKind.AUTHORIZATION,
+        PaymentStatus.SUCCESS,
+        TOTAL,
+    )
+    assert order.captured == 0
+
+
+async def test_locations_are_told_what_to_ship(storefront_world, plans):
+    order = await place(storefront_world)
+    assert open_units(order) == {("CAP-BLK", "101"): 3, ("CAP-BLK", "102"): 2, ("MUG-LOGO", "101"): 2}
+
+
+async def test_a_test_order_says_so(storefront_world):
+    order = await place(storefront_world, Basket({"STICKER": {"101": 1}}, test=True))
+    assert order.test
+
+
+async def test_an_edit_lowers_the_line_its_tax_the_total_and_the_plans(storefront_world, plans):
+    order = await place(storefront_world)
+    storefront_world.edit(order.key.external_id, line_of(order, "CAP-BLK"), 2)
+    edited = await storefront_world.storefront.read_order(order.key.external_id)
+    caps, mugs = edited.lines
+    assert (caps.ordered, caps.current) == (5, 2)
+    assert [t.amount for t in caps.taxes] == [Decimal("3.06")]  # two fifths of 7.65
+    assert mugs == order.lines[1]
+    assert edited.total == Decimal("48.98") + Decimal("18.10") + Decimal("3.06") + Decimal("1.13")
+    assert edited.total_tax == Decimal("4.19")
+    assert sum(open_units(edited).values()) == 4
+
+
+async def test_a_line_edited_to_nothing_costs_nothing(storefront_world):
+    order = await place(storefront_world)
+    storefront_world.edit(order.key.external_id, line_of(order, "MUG-LOGO"), 0)
+    edited = await storefront_world.storefront.read_order(order.key.external_id)
+    assert (edited.lines[1].ordered, edited.lines[1].current) == (2, 0)
+    assert edited.total == Decimal("130.10")
+    assert sum((t.amount for x in edited.lines for t in x.taxes), Decimal(0)) == Decimal("7.65")
+
+
+async def _read(storefront: StorefrontPort, key: OrderKey) -> object:
+    return await storefront.read_order(key.external_id)
+
+
+async def _cancel(storefront: StorefrontPort, key: OrderKey) -> object:
+    return await storefront.cancel_order(key.external_id, "fraud")
+
+
+async def _fulfill(storefront: StorefrontPort, key: OrderKey) -> object:
+    lines = (FulfillmentLine(line_id="1", quantity=1),)
+    return await storefront.create_fulfillment(
+        FulfillmentRequest(key=key, location="101", lines=lines, carrier=None, tracking_number="1Z1")
+    )
+
+
+async def _capture(storefront: StorefrontPort, key: OrderKey) -> object:
+    return await storefront.capture_payment(
+        CaptureRequest(key=key, authorization_id="1", capture_up_to=Decimal(1))
+    )
+
+
+@pytest.mark.parametrize("operation", [_read, _cancel, _fulfill, _capture])
+async def test_an_unknown_order_is_refused(
+    storefront_world, operation: Callable[[StorefrontPort, OrderKey], Awaitable[object]]
+):
+    with pytest.raises(Rejected) as caught:
+        await operation(storefront_world.storefront, OrderKey(channel="shop", external_id="99999999"))
+    assert caught.value.cause == "order_unknown"
+
+
+async def test_orders_are_listed_page_by_page_oldest_first_test_orders_too(storefront_world):
+    baskets = [Basket({"STICKER": {"101": 1}}, test=number == 1) for number in range(5)]
+    placed = [await place(storefront_world, basket) for basket in baskets]
+    ids = [order.key.external_id for order in placed]
+    listed: list[str] = []
+    cursor = None
+    for _ in range(100):
+        page = await storefront_world.storefront.list_orders(placed[0].placed_at, cursor)
+        listed += page.external_ids
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert cursor is None
+    # Another order may have been placed in the same second as the first.
+    assert listed[-5:] == ids
+    assert len(set(listed)) == len(listed)
+    later = await storefront_world.storefront.list_orders(placed[-1].placed_at + timedelta(seconds=2))
+    assert later.external_ids == ()
+    assert later.next_cursor is None
+
+
+# Fulfillments.
+
+
+async def test_a_shipment_is_told_once_however_often_it_is_told(storefront_world, plans):
+    order = await place(storefront_world)
+    request = parcel(order, "101", {"CAP-BLK": 2, "MUG-LOGO": 1})
+    first = await storefront_world.storefront.create_fulfillment(request)
+    assert await storefront_world.storefront.create_fulfillment(request) == first
+    assert first.tracking_number == "1Z1"
+    told = await storefront_world.storefront.read_order(order.key.external_id)
+    assert told.fulfillments == (first,)
+    assert open_units(told) == {("CAP-BLK", "101"): 1, ("CAP-BLK", "102"): 2, ("MUG-LOGO", "101"): 1}
+    assert storefront_world.truth(order.key.external_id).fulfillments == 1
+
+
+async def test_the_same_units_with_another_tracking_number_are_another_shipment(storefront_world):
+    order = await place(storefront_world)
+    one = await storefront_world.storefront.create_fulfillment(parcel(order, "101", {"MUG-LOGO": 1}, "1Z1"))
+    two = await storefront_world.storefront.create_fulfillment(parcel(order, "101", {"MUG-LOGO": 1}, "1Z2"))
+    assert one.fulfillment_id != two.fulfillment_id
+    assert storefront_world.truth(order.key.external_id).fulfillments == 2
+
+
+async def test_other_units_with_the_same_tracking_number_are_another_shipment(storefront_world):
+    order = await place(storefront_world)
+    one = await storefront_world.storefront.create_fulfillment(parcel(order, "101", {"MUG-LOGO": 1}))
+    two = await storefront_world.storefront.create_fulfillment(parcel(order, "101", {"CAP-BLK": 1}))
+    assert one.fulfillment_id != two.fulfillment_id
+    assert storefront_world.truth(order.key.external_id).open_units == 5
+
+
+async def test_a_known_fulfillment_is_never_taken_for_a_new_one(storefront_world):
+    order = await place(storefront_world)
+    request = parcel(order, "101", {"MUG-LOGO": 1})
+    one = await storefront_world.storefront.create_fulfillment(request)
+    again = parcel(order, "101", {"MUG-LOGO": 1}, known=(one.fulfillment_id,))
+    two = await storefront_world.storefront.create_fulfillment(again)
+    assert one.fulfillment_id != two.fulfillment_id
+    assert await storefront_world.storefront.create_fulfillment(again) == two
+    assert storefront_world.truth(order.key.external_id).fulfillments == 2
+
+
+async def test_the_order_ends_with_nothing_open_when_all_has_left(storefront_world, plans):
+    order = await place(storefront_world)
+    await storefront_world.storefront.create_fulfillment(
+        parcel(order, "101", {"CAP-BLK": 3, "MUG-LOGO": 2}, "1Z1")
+    )
+    await storefront_world.storefront.create_fulfillment(parcel(order, "102", {"CAP-BLK": 2}, "1Z2"))
+    told = await storefront_world.storefront.read_order(order.key.external_id)
+    assert open_units(told) == {}
+    assert not any(plan.open for plan in told.location_plans)
+    assert {(f.location, f.tracking_number) for f in told.fulfillments} == {("101", "1Z1"), ("102", "1Z2")}
+
+
+@pytest.mark.parametrize(
+    ("location", "units"),
+    [("101", {"CAP-BLK": 4}), ("102", {"MUG-LOGO": 1}), ("102", {"CAP-BLK": 1, "MUG-LOGO": 1}), ("101", {})],
+)
+async def test_what_is_not_open_at_the_location_is_refused_whole(storefront_world, plans, location, units):
+    order = await place(storefront_world)
+    with pytest.raises(Rejected) as caught:
+        await storefront_world.storefront.create_fulfillment(parcel(order, location, units))
+    assert caught.value.cause == "not_open_to_ship"
+    assert storefront_world.truth(order.key.external_id).open_units == 7
+
+
+# Captures.
+
+
+async def test_captures_add_up_to_what_was_asked_and_no_more(storefront_world, captures):
+    order = await place(storefront_world)
+    first = await storefront_world.storefront.capture_payment(capture(order, "52.04"))
+    assert [p.amount for p in first] == [Decimal("52.04")]
+    assert {p.parent_id for p in first} == {authorization(order).payment_id}
+    assert await storefront_world.storefront.capture_payment(capture(order, "52.04")) == first
+    assert await storefront_world.storefront.capture_payment(capture(order, "10.00")) == first
+    both = await storefront_world.storefront.capture_payment(capture(order, TOTAL))
+    assert [p.amount for p in both] == [Decimal("52.04"), TOTAL - Decimal("52.04")]
+    told = await storefront_world.storefront.read_order(order.key.external_id)
+    assert told.captured == storefront_world.truth(order.key.external_id).captured == TOTAL
+    assert tuple(p for p in told.payments if p.kind is PaymentKind.CAPTURE) == both
+
+
+async def test_more_than_was_authorized_is_not_captured(storefront_world, captures):
+    order = await place(storefront_world)
+    await storefront_world.storefront.capture_payment(capture(order, "100.00"))
+    with pytest.raises(Rejected, match=r"149\.34") as caught:
+        await storefront_world.storefront.capture_payment(capture(order, TOTAL + Decimal("0.01")))
+    assert caught.value.cause == "capture_exceeds_authorization"
+    assert storefront_world.truth(order.key.external_id).captured == Decimal("100.00")
+
+
+async def test_a_payment_that_is_no_authorization_is_not_captured(storefront_world, captures):
+    order = await place(storefront_world, Basket({"CAP-BLK": {"101": 5}}, gift_card=Decimal("25.00")))
+    sale = next(p for p in order.payments if p.kind is PaymentKind.SALE)
+    assert (sale.gateway, sale.amount) == ("gift_card", Decimal("25.00"))
+    assert authorization(order).amount == order.total - 25
+    assert order.captured == Decimal("25.00")
+    request = CaptureRequest(key=order.key, authorization_id=sale.payment_id, capture_up_to=Decimal(1))
+    with pytest.raises(Rejected) as caught:
+        await storefront_world.storefront.capture_payment(request)
+    assert caught.value.cause == "authorization_unknown"
+    await storefront_world.storefront.capture_payment(capture(order, authorization(order).amount))
+    assert storefront_world.truth(order.key.external_id).captured == order.total
+
+
+async def test_parts_captured_in_the_buyers_currency_end_exactly_in_both(
+    storefront_world, captures, foreign_currency
+):
+    order = await place(storefront_world, Basket(TWO_PLACES.lines, presentment=EURO))
+    assert (order.total, order.currency, order.presentment_currency) == (TOTAL, "USD", "EUR")
+    # Line by line or in one, the rate gives the same to a few cents.
+    assert abs(order.presentment_total - TOTAL * EURO[1]) < Decimal("0.05")
+    for amount in ("33.33", "66.66", "99.99", order.presentment_total):
+        taken = await storefront_world.storefront.capture_payment(capture(order, amount))
+        assert sum((p.presentment_amount for p in taken), Decimal(0)) == Decimal(amount)
+    assert sum((p.amount for p in taken), Decimal(0)) == order.total
+    truth = storefront_world.truth(order.key.external_id)
+    assert (truth.captured, truth.presentment_captured) == (order.total, order.presentment_total)
+
+
+# Cancel.
+
+
+async def test_a_canceled_order_gives_units_and_money_back_and_stays_canceled(storefront_world, captures):
+    order = await place(storefront_world, Basket(TWO_PLACES.lines, gift_card=Decimal("25.00")))
+    await storefront_world.storefront.capture_payment(capture(order, "30.00"))
+    canceled = await storefront_world.storefront.cancel_order(order.key.external_id, "changed their mind")
+    assert canceled.canceled_at is not None
+    assert canceled.captured == 0
+    assert canceled.total == 0
+    assert [line.current for line in canceled.lines] == [0, 0]
+    assert open_units(canceled) == {}
+    voids = [p for p in canceled.payments if p.kind is PaymentKind.VOID]
+    assert [(p.parent_id, p.amount) for p in voids] == [
+        (authorization(order).payment_id, TOTAL - Decimal("55.00"))
+    ]
+    assert await storefront_world.storefront.cancel_order(order.key.external_id, "again") == canceled
+    truth = storefront_world.truth(order.key.external_id)
+    assert (truth.canceled, truth.captured, truth.open_units) == (True, 0, 0)
+    with pytest.raises(Rejected) as caught:
+        await storefront_world.storefront.capture_payment(capture(order, "31.00"))
+    assert caught.value.cause == "authorization_voided"
+    with pytest.raises(Rejected) as caught:
+        await storefront_world.storefront.create_fulfillment(parcel(order, "101", {"CAP-BLK": 1}))
+    assert caught.value.cause == "not_open_to_ship"
+
+
+async def test_what_has_shipped_is_not_canceled(storefront_world):
+    order = await place(storefront_world)
+    await storefront_world.storefront.create_fulfillment(parcel(order, "102", {"CAP-BLK": 1}))
+    with pytest.raises(Rejected):
+        await storefront_world.storefront.cancel_order(order.key.external_id, "too late")
+    assert not storefront_world.truth(order.key.external_id).canceled
+
+
+# Lost answers and requests.
+
+
+async def _ship_caps(storefront: StorefrontPort, order: Order) -> object:
+    return await storefront.create_fulfillment(parcel(order, "102", {"CAP-BLK": 2}))
+
+
+async def _capture_some(storefront: StorefrontPort, order: Order) -> object:
+    return await storefront.capture_payment(capture(order, "10.00"))
+
+
+async def _cancel_all(storefront: StorefrontPort, order: Order) -> object:
+    return await storefront.cancel_order(order.key.external_id, "fraud")
+
+
+WRITES = {
+    "create_fulfillment": _ship_caps,
+    "capture_payment": _capture_some,
+    "cancel_order": _cancel_all,
+}
+
+
+@pytest.mark.parametrize("operation", WRITES)
+async def test_a_write_whose_answer_is_lost_is_found_and_not_done_again(storefront_world, operation):
+    order = await place(storefront_world)
+    storefront_world.lose_answer(operation)
+    with pytest.raises(OutcomeUnknown):
+        await WRITES[operation](storefront_world.storefront, order)
+    await WRITES[operation](storefront_world.storefront, order)
+    truth = storefront_world.truth(order.key.external_id)
+    done = (truth.fulfillments, truth.captured, truth.canceled)
+    assert (
+        done
+        == {
+            "create_fulfillment": (1, 0, False),
+            "capture_payment": (0, Decimal("10.00"), False),
+            "cancel_order": (0, 0, True),
+        }[operation]
+    )
+
+
+@pytest.mark.parametrize("operation", WRITES)
+async def test_a_write_that_does_not_arrive_changes_nothing(storefront_world, operation):
+    order = await place(storefront_world)
+    storefront_world.lose_request(operation)
+    with pytest.raises(Unavailable):
+        await WRITES[operation](storefront_world.storefront, order)
+    assert await storefront_world.storefront.read_order(order.key.external_id) == order
+
+
+# Probe.
+
+
+async def test_the_probe_tells_that_all_is_well(storefront_world):
+    probe = await storefront_world.storefront.probe()
+    assert (probe.ok, probe.remedy) == (True, "")
+    assert probe.detail
+
+
+async def test_the_probe_explains_a_token_that_is_not_known(storefront_world):
+    stranger = storefront_world.stranger()
+    probe = await stranger.probe()
+    assert not probe.ok
+    assert probe.detail
+    assert probe.remedy
+    await stranger.close()
