@@ -1,5 +1,7 @@
 """Inputs and outputs of the activities: one model each, all serialisable, none with a secret in it."""
 
+from datetime import timedelta
+
 from domain.balance import BalanceReport
 from domain.erp_order import ErpOrder, ErpShipment
 from domain.model import Amount, Frozen
@@ -13,6 +15,10 @@ ERP_QUEUE = "erp"
 
 STOREFRONT_QUEUE = "storefront"
 """Task queue of every call to a storefront."""
+
+LONGEST_ATTEMPT = timedelta(seconds=100)
+"""After this an attempt of an order's activity ends itself. Temporal gives it longer (``workflows.order.ONE_CALL``), so
+that none is still at work when the next one looks up what it did."""
 
 
 class ReadOrder(Frozen):

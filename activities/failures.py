@@ -1,7 +1,6 @@
 """How each error becomes a Temporal failure: the second half of the table in ``adapters.errors``."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import random
 from datetime import timedelta
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -21,6 +20,10 @@ from domain.quantities import QuantitiesBroken
 
 LOOK_UP_AFTER = timedelta(seconds=2)
 """After a lost answer or a conflict: long enough for the other side to finish, short enough to go unnoticed."""
+LONGEST_PAUSE = timedelta(seconds=60)
+"""Between two tries of what is away."""
+
+_dice = random.SystemRandom()
 
 
 class Refusal(Frozen):
@@ -35,8 +38,8 @@ EXPLAINED = (AdapterError, Unmapped, PlanRefused, QuantitiesBroken)
 """What ``as_application_error`` can put in words for an operator."""
 
 
-def as_application_error(error: Explained) -> ApplicationError:
-    """The one place that decides: retry, when, and whether it alarms anybody.
+def as_application_error(error: Explained, attempt: int) -> ApplicationError:
+    """The one place that decides: retry, when, and whether it alarms anybody. ``attempt`` counts from 1.
 
     A refusal is not retried and carries a ``Refusal`` as its detail; an expected outage is BENIGN.
     """
@@ -61,7 +64,7 @@ def as_application_error(error: Explained) -> ApplicationError:
         case OutcomeUnknown() | Conflict():
             delay = LOOK_UP_AFTER
         case _:
-            delay = None
+            delay = _pause(attempt)
     return ApplicationError(
         str(error),
         type=type(error).__name__,
@@ -76,10 +79,14 @@ def _refused(kind: str, refusal: Refusal) -> ApplicationError:
     )
 
 
-@asynccontextmanager
-async def failures_explained() -> AsyncIterator[None]:
-    """Raise what happens inside as the ``ApplicationError`` that tells Temporal what to do."""
-    try:
-        yield
-    except EXPLAINED as error:
-        raise as_application_error(error) from error
+def never_final(failure: ApplicationError) -> ApplicationError:
+    """The same failure for what must go on by itself: a refusal is tried again too, and alarms."""
+    if not failure.non_retryable:
+        return failure
+    return ApplicationError(failure.message, *failure.details, type=failure.type)
+
+
+def _pause(attempt: int) -> timedelta:
+    """1, 2, 4 up to 60 seconds, cut by up to half by chance: what went down together does not come back together."""
+    whole = min(timedelta(seconds=2.0 ** min(attempt - 1, 10)), LONGEST_PAUSE)
+    return whole * _dice.uniform(0.5, 1.0)

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from temporalio import activity
@@ -9,8 +11,9 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.contracts import ERP_CHANGED, ChangesFollowed, FollowChanges
-from activities.failures import failures_explained
-from adapters.ports import ErpPort
+from activities.failures import as_application_error, never_final
+from adapters.errors import AdapterError, Rejected
+from adapters.ports import ErpChanges, ErpPort
 from domain.erp_order import ErpOrder
 from store.database import Database
 from store.erp_news import is_news, remember
@@ -19,6 +22,21 @@ log = logging.getLogger(__name__)
 
 ROUND = timedelta(minutes=10)
 """How long one attempt polls; below the activity's start-to-close."""
+SIGN_OF_LIFE = timedelta(seconds=10)
+"""Between two heartbeats; several fit in the activity's heartbeat time-out."""
+LONGEST_GROWTH = 4
+"""Tries over which the pause doubles: 8 seconds are short enough for one caller and an ERP that is away."""
+
+
+class _Place:
+    """Where the feed stands, as its heartbeat tells the next attempt."""
+
+    def __init__(self, cursor: str | None, told: int) -> None:
+        self.cursor = cursor
+        self.told = told
+
+    def beat(self) -> None:
+        activity.heartbeat(self.cursor, self.told)
 
 
 class FeedActivities:
@@ -32,31 +50,46 @@ class FeedActivities:
         *,
         interval: timedelta,
         round_length: timedelta = ROUND,
+        sign_of_life: timedelta = SIGN_OF_LIFE,
     ) -> None:
         self._erp = erp
         self._client = client
         self._database = database
         self._interval = interval.total_seconds()
         self._round = round_length.total_seconds()
+        self._sign_of_life = sign_of_life.total_seconds()
 
     @activity.defn
     async def follow_erp_changes(self, request: FollowChanges) -> ChangesFollowed:
-        """Poll until the round is over. The cursor moves only once every order of a page was told."""
+        """Poll until the round is over. The cursor moves only once every order of a page was told.
+
+        No answer of the ERP ends the feed: all orders depend on it, so a refusal too is tried again.
+        """
         details = activity.info().heartbeat_details
-        cursor: str | None = details[0] if details else request.cursor
-        told: int = details[1] if details else 0
+        place = _Place(details[0], details[1]) if details else _Place(request.cursor, 0)
         now = asyncio.get_running_loop().time
         end = now() + self._round
-        while now() < end and not activity.is_worker_shutdown():
-            async with failures_explained():
-                changes = await self._erp.changes(cursor)
-            for erp_order in changes.orders:
-                told += await self._tell(erp_order)
-            cursor = changes.cursor
-            activity.heartbeat(cursor, told)
-            if not changes.more:
-                await asyncio.sleep(self._interval)
-        return ChangesFollowed(cursor=cursor, orders_told=told)
+        async with _alive(place, self._sign_of_life):
+            while now() < end and not activity.is_worker_shutdown():
+                changes = await self._changes(place.cursor)
+                for erp_order in changes.orders:
+                    place.told += await self._tell(erp_order)
+                place.cursor = changes.cursor
+                place.beat()
+                if not changes.more:
+                    await asyncio.sleep(self._interval)
+        return ChangesFollowed(cursor=place.cursor, orders_told=place.told)
+
+    async def _changes(self, cursor: str | None) -> ErpChanges:
+        try:
+            return await self._erp.changes(cursor)
+        except AdapterError as error:
+            if cursor is not None and isinstance(error, Rejected) and error.cause == "cursor_unknown":
+                log.warning("the change feed starts anew: %s", error)
+                return await self._changes(None)
+            # The attempts of one activity span hours: after the first tries of an outage the pause grows no more.
+            tries = min(activity.info().attempt, LONGEST_GROWTH)
+            raise never_final(as_application_error(error, tries)) from error
 
     async def _tell(self, erp_order: ErpOrder) -> int:
         """Signal one order, unless it knows already; 1 where a signal was sent."""
@@ -72,3 +105,19 @@ class FeedActivities:
             return 0
         await asyncio.to_thread(remember, self._database, erp_order)
         return 1
+
+
+@asynccontextmanager
+async def _alive(place: _Place, every: float) -> AsyncIterator[None]:
+    """Give signs of life while the block works: one poll may take minutes when many orders changed."""
+
+    async def beat() -> None:
+        while True:
+            place.beat()
+            await asyncio.sleep(every)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()

@@ -8,12 +8,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.contracts import (
+    LONGEST_ATTEMPT,
     CancelOrder,
     CloseOrder,
     ErpCancelResult,
@@ -24,12 +25,13 @@ from activities.contracts import (
     ShipmentReported,
     SubmitOrder,
 )
-from activities.failures import EXPLAINED, Refusal, as_application_error
-from adapters.errors import Rejected
+from activities.failures import EXPLAINED, Explained, Refusal, as_application_error
+from adapters.errors import OutcomeUnknown, Rejected
 from adapters.ports import CaptureRequest, ErpPort, FulfillmentRequest, MappingSource, StorefrontPort
 from domain.balance import check_closing
 from domain.capture import plan_captures
 from domain.erp_order import ErpOrder
+from domain.mapping import Mapping as FieldMapping
 from domain.money import format_money
 from domain.order import FulfillmentLine, Order, OrderKey
 from domain.planning import ignore_reason, plan_sales_order
@@ -37,6 +39,7 @@ from domain.quantities import delivered_units
 from domain.status import OrderStatus
 from store.crosswalk import Link
 from store.database import Database
+from store.errors import CrosswalkConflict
 from store.journal import Entry, Journal
 from store.order_view import OrderPatch, OrderViews
 
@@ -53,12 +56,15 @@ class OrderActivities:
         erp: ErpPort,
         mappings: MappingSource,
         database: Database,
+        *,
+        longest_attempt: timedelta = LONGEST_ATTEMPT,
     ) -> None:
         self._storefronts = storefronts
         self._erp = erp
         self._mappings = mappings
         self._journal = Journal(database)
         self._views = OrderViews(database)
+        self._longest_attempt = longest_attempt.total_seconds()
 
     @activity.defn
     async def read_order(self, request: ReadOrder) -> OrderRead:
@@ -93,7 +99,7 @@ class OrderActivities:
         """Find or create the order in the ERP, accepted and allocated to its warehouses."""
         key = request.order.key
         async with self._noted(key, request.revision, "submit_order"):
-            sales_order = plan_sales_order(request.order, self._mappings.version(request.mapping_version))
+            sales_order = plan_sales_order(request.order, self._mapping(request.mapping_version))
             erp_order = await self._erp.submit_order(sales_order)
         patch = OrderPatch(
             erp_number=erp_order.number,
@@ -119,7 +125,7 @@ class OrderActivities:
         key, shipment = request.key, request.shipment
         storefront = self._storefront(key)
         async with self._noted(key, request.revision, "report_shipment"):
-            mapping = self._mappings.version(request.mapping_version)
+            mapping = self._mapping(request.mapping_version)
             fulfillment = await storefront.create_fulfillment(
                 FulfillmentRequest(
                     key=key,
@@ -221,7 +227,7 @@ class OrderActivities:
             if storefront.capabilities.capture:
                 # An order without a parcel (downloads, a gift card) has its money taken here.
                 order = await self._capture(storefront, order, delivered_units(order, erp_order))
-            report = check_closing(order, erp_order, self._mappings.version(request.mapping_version))
+            report = check_closing(order, erp_order, self._mapping(request.mapping_version))
         if report.balanced:
             text = f"Balanced and closed: {format_money(report.total, order.currency)}"
             patch = OrderPatch(
@@ -250,6 +256,17 @@ class OrderActivities:
             )
         return self._storefronts[key.channel]
 
+    def _mapping(self, version: str) -> FieldMapping:
+        try:
+            return self._mappings.version(version)
+        except KeyError:
+            raise Rejected(
+                "Orderwright",
+                f"use mapping version {version}",
+                "it is not in the store (was the database replaced?); put the mapping file back as it was, restart",
+                "mapping_version_lost",
+            ) from None
+
     async def _capture(self, storefront: StorefrontPort, order: Order, delivered: Mapping[str, int]) -> Order:
         """Capture what the delivered units are worth; returns the order with its captures."""
         payments = {p.payment_id: p for p in order.payments}
@@ -274,27 +291,23 @@ class OrderActivities:
     async def _noted(self, key: OrderKey, revision: int, action: str) -> AsyncIterator[None]:
         """Turn what goes wrong inside into what Temporal should do; a refusal is noted on the order first."""
         try:
-            yield
+            async with asyncio.timeout(self._longest_attempt):
+                yield
         except EXPLAINED as error:
-            failure = as_application_error(error)
-            if failure.details and isinstance(refusal := failure.details[0], Refusal):
-                patch = OrderPatch(
-                    problem=refusal.reason, waiting_for="a person: mend the cause, then resubmit"
-                )
-                await self._note(key, revision, action, f"Refused: {refusal.reason}", patch)
-            # The chain of causes would push the words an operator needs out of Temporal's size limit.
-            log.debug("%s failed", action, exc_info=True, extra={"order": str(key)})
-            raise failure from None
-        except KeyError as error:
-            raise ApplicationError(
-                f"mapping version {error} is not in the store; was the database replaced?",
-                Refusal(
-                    cause="mapping_version_lost",
-                    reason=f"The order's mapping version {error} is not in the store.",
-                ),
-                type="MappingVersionLost",
-                non_retryable=True,
-            ) from error
+            raise await self._failure(key, revision, action, error) from None
+        except TimeoutError:
+            words = f"not done after {self._longest_attempt:g} s"
+            late = OutcomeUnknown("Orderwright", action.replace("_", " "), words)
+            raise await self._failure(key, revision, action, late) from None
+
+    async def _failure(self, key: OrderKey, revision: int, action: str, error: Explained) -> ApplicationError:
+        failure = as_application_error(error, activity.info().attempt)
+        if failure.details and isinstance(refusal := failure.details[0], Refusal):
+            patch = OrderPatch(problem=refusal.reason, waiting_for="a person: mend the cause, then resubmit")
+            await self._note(key, revision, action, f"Refused: {refusal.reason}", patch)
+        # The chain of causes would push the words an operator needs out of Temporal's size limit.
+        log.debug("%s failed", action, exc_info=error, extra={"order": str(key)})
+        return failure
 
     async def _note(
         self,
@@ -318,4 +331,8 @@ class OrderActivities:
             links=links,
             erp=erp,
         )
-        await asyncio.to_thread(self._journal.note, entry)
+        try:
+            await asyncio.to_thread(self._journal.note, entry)
+        except CrosswalkConflict as conflict:
+            error = Rejected("Orderwright", "note which id is which", str(conflict), "crosswalk_conflict")
+            raise await self._failure(key, revision, action, error) from None

@@ -7,7 +7,6 @@ from collections.abc import Awaitable
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
 
 from orderwright.terminal import STACK_ENVIRONMENT, AsJson, CommandFailed, print_facts, print_json
 from sandbox.demo import run_demo
@@ -21,7 +20,7 @@ Result = TypeVar("Result")
 def demo() -> None:
     """Carry 24 orders of every shape from storefront to ERP and back, and prove both sides equal to the cent."""
     try:
-        status = asyncio.run(_interruptible(run_demo(_say, Console())))
+        status = asyncio.run(_interruptible(run_demo(_say)))
     except asyncio.CancelledError:
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(status)

@@ -68,12 +68,16 @@ class Addresses:
 
 
 class Stack:
-    """All parts together. ``fresh`` forgets what an earlier run left in ``directory``."""
+    """All parts together. ``fresh`` forgets what an earlier run left in ``directory``.
 
-    def __init__(self, directory: Path, *, fresh: bool, say: Say) -> None:
+    ``tryton_state`` is where Tryton is installed: stacks share it, each keeps its database in ``directory``.
+    """
+
+    def __init__(self, directory: Path, *, fresh: bool, say: Say, tryton_state: Path = TRYTON_STATE) -> None:
         self._directory = directory
         self._fresh = fresh
         self._say = say
+        self._tryton_state = tryton_state
         self._exit = AsyncExitStack()
         self.parts: dict[str, Part] = {}
         self.erp: TrytonServer | None = None
@@ -105,7 +109,7 @@ class Stack:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._say("starting the ERP (Tryton) ...")
         self.erp = TrytonServer(
-            TRYTON_STATE, data_dir=self._directory / "tryton", fresh=self._fresh, say=self._say
+            self._tryton_state, data_dir=self._directory / "tryton", fresh=self._fresh, say=self._say
         )
         await self.erp.start()
         self._exit.push_async_callback(self.erp.stop)
@@ -200,11 +204,14 @@ class Stack:
                 "--port", addresses.store.rsplit(":", 1)[1],
                 "--state", str(self._directory / "store.sqlite"),
                 "--webhook-url", addresses.webhooks,
-                "--secret", addresses.webhook_secret,
-                "--token", addresses.store_token,
             ],
             self._log("store"),
-            ready=lambda: _listens(addresses.store),
+            ready=lambda: _answers(addresses.store + "/healthz"),
+            # Not as arguments: those show in the process list.
+            environment={
+                "ORDERWRIGHT_SANDBOX_STORE_SECRET": addresses.webhook_secret,
+                "ORDERWRIGHT_SANDBOX_STORE_TOKEN": addresses.store_token,
+            },
         )  # fmt: skip
 
     async def _run(self, part: Part) -> None:
@@ -247,14 +254,3 @@ async def _answers(url: str) -> bool:
             return (await client.get(url)).is_success
         except httpx.HTTPError:
             return False
-
-
-async def _listens(url: str) -> bool:
-    host, port = url.removeprefix("http://").split(":")
-    try:
-        _, writer = await asyncio.open_connection(host, int(port))
-    except OSError:
-        return False
-    writer.close()
-    await writer.wait_closed()
-    return True

@@ -70,7 +70,6 @@ class OrderWorkflow:
     def __init__(self, start: OrderStart) -> None:
         self._state = start.state or OrderState(key=start.key)
         self._attention = Attention.WORKING if start.state is None else narrative.attention(self._state)
-        self._first_read = start.state is None
         self._steps = {
             Step.READ: self._read,
             Step.CANCEL: self._cancel,
@@ -102,7 +101,7 @@ class OrderWorkflow:
     async def _take(self, step: Step) -> None:
         """Do one step; a refusal becomes a problem, anything that is not one of ours goes up."""
         try:
-            await self._steps[step]()
+            await self._finish_in_any_case(step)
         except (ActivityError, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
                 self._temporal_cancel()
@@ -117,6 +116,15 @@ class OrderWorkflow:
         except QuantitiesBroken as error:
             self._stop(step, Refusal(cause="quantities_broken", reason=str(error)))
 
+    async def _finish_in_any_case(self, step: Step) -> None:
+        """Do a step. A call that is under way may have changed a system already: Temporal's cancel does not drop it."""
+        doing = asyncio.create_task(self._steps[step]())
+        try:
+            await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            self._temporal_cancel()
+            await doing
+
     # -- steps -----------------------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
@@ -128,7 +136,7 @@ class OrderWorkflow:
             ReadOrder(
                 key=state.key,
                 revision=self._next_revision(),
-                first=self._first_read,
+                first=state.order is None,
                 submitted=state.erp is not None,
             ),
             task_queue=STOREFRONT_QUEUE,
@@ -137,7 +145,6 @@ class OrderWorkflow:
             summary="Read the order from the storefront",
             priority=ORDERS_FIRST,
         )
-        self._first_read = False
         before, state.order, state.read_at = state.order, read.order, started
         if read.ignored is not None:
             state.outcome = Attention.IGNORED
@@ -156,6 +163,7 @@ class OrderWorkflow:
             self._stop(Step.READ, Refusal(cause="edited_after_submission", reason=reason))
         if edit is not None:
             state.lines = apply_erp(lines_from_order(read.order), state.erp)
+        self._stop_if_canceled_in_erp(state.erp)
 
     async def _submit(self) -> None:
         state = self._state
@@ -270,6 +278,9 @@ class OrderWorkflow:
             return
         self._state.lines = apply_erp(self._state.lines, erp)
         self._state.erp = erp
+        self._stop_if_canceled_in_erp(erp)
+
+    def _stop_if_canceled_in_erp(self, erp: ErpOrder) -> None:
         if erp.state is ErpOrderState.CANCELED and self._state.cancel is None:
             reason = "The order was canceled in the ERP, but not in the storefront."
             self._stop(Step.WAIT, Refusal(cause="canceled_in_erp", reason=reason))
@@ -298,6 +309,7 @@ class OrderWorkflow:
     def _tell(self, actor: str, text: str) -> None:
         entry = TimelineEntry(at=workflow.now(), actor=actor, text=text)
         self._state.timeline = (*self._state.timeline, entry)[-LONGEST_TIMELINE:]
+        self._show()
 
     def _show(self) -> None:
         """Make the Temporal UI tell where the order stands; costs one action, and only when the group changes."""
@@ -326,10 +338,12 @@ class OrderWorkflow:
     @workflow.signal(name=STOREFRONT_CHANGED)
     def storefront_changed(self, message: StorefrontChanged) -> None:
         """A webhook says that the storefront changed the order."""
-        if self._seen(message.message_id) or self._state.read_at is None:
+        if self._seen(message.message_id):
             return
         creation = message.topic.endswith("/create") and message.topic.startswith("orders")
-        known = message.occurred_at is not None and message.occurred_at < self._state.read_at - CLOCK_MARGIN
+        # During the first reading nobody knows yet whether it saw the change: read again.
+        read_at, occurred_at = self._state.read_at, message.occurred_at
+        known = read_at is not None and occurred_at is not None and occurred_at < read_at - CLOCK_MARGIN
         if not creation and not known:
             self._state.reread = True
 
@@ -345,6 +359,7 @@ class OrderWorkflow:
             self._take_erp(erp)
         except QuantitiesBroken as error:
             self._stop(Step.REPORT, Refusal(cause="quantities_broken", reason=str(error)))
+        self._show()
 
     # -- messages from operators: signals for the Temporal UI, updates for an answer at once -----------------------
 
@@ -443,7 +458,8 @@ class OrderWorkflow:
     def _resubmit(self, message: OperatorMessage) -> None:
         self._state.problem = None
         self._state.reread = True
-        self._state.cancel, self._state.cancel_interrupted = self._state.cancel_interrupted, None
+        self._state.cancel = self._state.cancel or self._state.cancel_interrupted
+        self._state.cancel_interrupted = None
         self._tell(message.actor, "Asked to go on; the order is read again.")
 
     def _hold(self, message: OperatorMessage) -> None:

@@ -10,9 +10,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
+from adapters.errors import RateLimited
+from adapters.shopify.answers import SYSTEM
 from domain.model import Frozen
+
+LONGEST_WAIT = timedelta(seconds=10)
+"""What is sat out here; an order that has to wait longer is better off waiting in Temporal."""
 
 
 class Throttle(Frozen):
@@ -42,11 +48,16 @@ class CostBudget:
         self._in_flight = 0.0
 
     @asynccontextmanager
-    async def spend(self, document: str) -> AsyncIterator[None]:
-        """Wait for the document's turn and cost, then hold its points while the block sends it."""
+    async def spend(self, document: str, operation: str) -> AsyncIterator[None]:
+        """Wait for the document's turn and cost, then hold its points while the block sends it.
+
+        Raises RateLimited where that would take longer than ``LONGEST_WAIT``.
+        """
         async with self._turn:
             cost = self._costs.get(document, 0.0)
             wait = self._missing_seconds(cost)
+            if wait > LONGEST_WAIT.total_seconds():
+                raise RateLimited(SYSTEM, operation, "the shop's points are spent", timedelta(seconds=wait))
             if wait > 0:
                 await self._sleep(wait)
             self._in_flight += cost

@@ -31,15 +31,16 @@ from adapters.errors import (
 )
 from adapters.http import DEFAULT_RETRY_AFTER, Http
 from adapters.shopify.answers import SYSTEM, UserError, fit
-from adapters.shopify.budget import CostBudget, read_throttle
+from adapters.shopify.budget import LONGEST_WAIT, CostBudget, read_throttle
 from adapters.shopify.documents import document
 
 API_VERSION = "2026-07"
 """The stable version this adapter is written and validated against."""
 
+RESENDS = 3
+"""How often a throttled request is sent again before the order waits in Temporal."""
+
 _VERSION_HEADER = "x-shopify-api-version"
-_PATIENCE = (timedelta(seconds=10),) * 3
-"""Longest wait that the client itself sits out, once for each time a request is throttled in a row."""
 _BROKE_DOWN = frozenset({"INTERNAL_SERVER_ERROR", "TIMEOUT"})
 
 
@@ -101,21 +102,21 @@ class AdminApi:
     async def _run(
         self, operation: str, name: str, variables: dict[str, Any], *, writes: bool
     ) -> dict[str, Any]:
-        for patience in (*_PATIENCE, None):
+        for _ in range(RESENDS):
             try:
                 return await self._send(operation, name, variables, writes=writes)
             except RateLimited as error:
                 # A throttled request was not run: sending it again is safe, and keeps what came before it of use.
-                if patience is None or error.retry_after > patience:
+                if error.retry_after > LONGEST_WAIT:
                     raise
                 await self._sleep(error.retry_after.total_seconds())
-        raise AssertionError("the last round returns or raises")
+        return await self._send(operation, name, variables, writes=writes)
 
     async def _send(
         self, operation: str, name: str, variables: dict[str, Any], *, writes: bool
     ) -> dict[str, Any]:
         content = json.dumps({"query": document(name), "variables": variables}).encode()
-        async with self._budget.spend(name):
+        async with self._budget.spend(name, operation):
             response = await self._http.post(operation, self._path, content=content, writes=writes)
         self.served_version = response.headers.get(_VERSION_HEADER)
         answer = self._http.read_json(operation, response, parse_float=Decimal)

@@ -148,6 +148,21 @@ class Staff:
         (parcel,) = await self._reader.read_shipments([jobs[0].shipment_id])
         return parcel
 
+    async def send_picked(self, web_id: str) -> ShipmentReading:
+        """Send what ``pick_only`` left on the packing table. Raises LookupError where nothing of the order is there."""
+        domain = [["web_shop.name", "=", self._channel], ["web_id", "=", web_id]]
+        (sale,) = await self._rpc.find("sale.sale", domain, ["shipments"])
+        shipments = await self._rpc.read(SHIPMENT, sale["shipments"], ["number", "state", "warehouse.code"])
+        picked = [each for each in shipments if each["state"] == "picked"]
+        if not picked:
+            raise LookupError(f"nothing of order {web_id} is picked")
+        number, warehouse = picked[0]["number"], picked[0]["warehouse."]["code"]
+        await self._label(Job(picked[0]["id"], number, sale["id"], web_id, warehouse, begun=False))
+        for button in ("pack", "do"):
+            await self._rpc.press(SHIPMENT, button, [picked[0]["id"]])
+        (parcel,) = await self._reader.read_shipments([picked[0]["id"]])
+        return parcel
+
     async def _assign(self, job: Job, *, part: bool) -> bool:
         """Reserve all or about half of a shipment; False where stock is missing."""
         # Waiting anew lays the whole quantity out again, whatever an earlier attempt or a reservation left.

@@ -17,13 +17,14 @@ from adapters.errors import (
     SessionExpired,
     Unavailable,
 )
-from adapters.shopify.client import AdminApi
-from tests.shopify_answers import TOKEN, URL, ScriptedShop, Step, data, errors
+from adapters.shopify.client import RESENDS, AdminApi
+from tests.shopify_answers import TOKEN, URL, ScriptedShop, Step, Waits, data, errors
 
 
 async def ask(step: Step, *, writes: bool = False) -> dict[str, Any]:
-    shop = ScriptedShop(Probe=step, CapturePayment=step)
-    api = AdminApi(URL, TOKEN, transport=shop)
+    steps = [step] * (RESENDS + 1)  # a throttled request is sent again
+    shop = ScriptedShop(Probe=steps, CapturePayment=steps)
+    api = AdminApi(URL, TOKEN, transport=shop, sleep=Waits())
     try:
         if writes:
             return await api.write("capture payment", "capture_payment", {"input": {}})
@@ -87,6 +88,18 @@ async def test_throttled_waits_until_the_bucket_holds_the_cost(
         found = await refusal(errors(error("THROTTLED", "Throttled"), extensions=extensions), writes=writes)
         assert isinstance(found, RateLimited)
         assert found.retry_after == timedelta(seconds=seconds)
+
+
+async def test_a_throttled_write_is_sent_again_because_it_was_not_run() -> None:
+    throttled = errors(error("THROTTLED", "Throttled"), extensions=cost(520, 20, 100))
+    done = data(orderCapture={"transaction": {"id": "1"}, "userErrors": []})
+    shop, waits = ScriptedShop(CapturePayment=[throttled, done]), Waits()
+    api = AdminApi(URL, TOKEN, transport=shop, sleep=waits)
+    payload = await api.write("capture payment", "capture_payment", {"input": {}})
+    await api.close()
+    assert payload["transaction"] == {"id": "1"}
+    assert shop.operations() == ["CapturePayment", "CapturePayment"]
+    assert waits.seconds[0] == 5.0
 
 
 async def test_what_costs_more_than_the_bucket_holds_is_never_granted() -> None:

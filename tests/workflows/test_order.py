@@ -11,7 +11,7 @@ from domain.status import OrderStatus
 from sandbox.billable import cost_of
 from store.order_view import OrderViews
 from tests.order_builder import make_line, make_order, make_shipping, sandbox_mapping
-from tests.workflows.conftest import World
+from tests.workflows.world import World
 from workflows.messages import Attention, OperatorMessage
 from workflows.order import OrderWorkflow
 

@@ -1,0 +1,105 @@
+"""The order that is measured: two products, each from another warehouse, two taxes, shipping, paid by card."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from domain.money import round_money
+from domain.order import (
+    Address,
+    Customer,
+    LocationLine,
+    LocationPlan,
+    Order,
+    OrderKey,
+    OrderLine,
+    Payment,
+    PaymentKind,
+    PaymentStatus,
+    ShippingCharge,
+    TaxLine,
+)
+
+CURRENCY = "USD"
+FIRST_ID = 5_000_000
+_TAXES = (("State Tax", Decimal("0.0625")), ("City Tax", Decimal("0.015")))
+# SKU, title, units, net price, the storefront's location
+_LINES = (
+    ("TEE-BLK-M", "T-shirt black M", 2, Decimal("19.90"), "101"),
+    ("MUG-LOGO", "Mug with logo", 3, Decimal("9.05"), "102"),
+)
+_SHIPPING = Decimal("7.50")
+_NEW_YORK = Address(
+    name="Ada Example",
+    street=("1 Main Street",),
+    city="New York",
+    postal_code="10001",
+    state="NY",
+    country="US",
+)
+
+
+def sample_order(channel: str, number: int) -> Order:
+    """The order with this number; two numbers differ in nothing else."""
+    external_id = str(FIRST_ID + number)
+    lines = tuple(
+        OrderLine(
+            line_id=f"{external_id}{place}",
+            sku=sku,
+            title=title,
+            ordered=units,
+            current=units,
+            unit_price=price,
+            taxes=_taxes(units * price),
+        )
+        for place, (sku, title, units, price, _) in enumerate(_LINES, start=1)
+    )
+    shipping = ShippingCharge(
+        charge_id=f"{external_id}9",
+        title="Standard",
+        code="standard",
+        price=_SHIPPING,
+        taxes=_taxes(_SHIPPING),
+    )
+    total_tax = sum((t.amount for taxed in (*lines, shipping) for t in taxed.taxes), Decimal(0))
+    total = sum((line.current * line.unit_price for line in lines), _SHIPPING) + total_tax
+    card = Payment(
+        payment_id=f"{external_id}7",
+        kind=PaymentKind.AUTHORIZATION,
+        status=PaymentStatus.SUCCESS,
+        gateway="shopify_payments",
+        amount=total,
+        presentment_amount=total,
+    )
+    return Order(
+        key=OrderKey(channel=channel, external_id=external_id),
+        number=f"#{external_id}",
+        placed_at=datetime.now(UTC),
+        currency=CURRENCY,
+        presentment_currency=CURRENCY,
+        taxes_included=False,
+        customer=Customer(external_id="7001", name="Ada Example", email="ada@example.com"),
+        billing_address=_NEW_YORK,
+        shipping_address=_NEW_YORK,
+        lines=lines,
+        shipping=(shipping,),
+        payments=(card,),
+        location_plans=tuple(
+            _plan(line, location) for line, (*_, location) in zip(lines, _LINES, strict=True)
+        ),
+        total=total,
+        presentment_total=total,
+        total_tax=total_tax,
+    )
+
+
+def _taxes(base: Decimal) -> tuple[TaxLine, ...]:
+    return tuple(
+        TaxLine(title=title, rate=rate, amount=round_money(base * rate, CURRENCY)) for title, rate in _TAXES
+    )
+
+
+def _plan(line: OrderLine, location: str) -> LocationPlan:
+    part = LocationLine(
+        id=f"6{line.line_id}", line_id=line.line_id, quantity=line.current, remaining=line.current
+    )
+    return LocationPlan(id=f"7{line.line_id}", location=location, open=True, lines=(part,))

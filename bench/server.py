@@ -1,0 +1,55 @@
+"""The Temporal server that is measured with: the dev server of this installation, and what it counts itself."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from sandbox.processes import free_port
+from sandbox.stack import find_temporal
+from workflows.search import ALL as SEARCH_ATTRIBUTES
+
+SETTLE_SECONDS = 2.0
+"""The server exports its counters with a delay of about a second."""
+_ACTION = re.compile(r'^action\{action_type="([^"]+)",namespace="default".*\} (\d+)', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    client: Client
+    metrics: str
+
+    async def actions(self) -> Counter[str]:
+        """The server's own count of actions so far, by type."""
+        await asyncio.sleep(SETTLE_SECONDS)
+        async with httpx.AsyncClient() as http:
+            text = (await http.get(self.metrics)).raise_for_status().text
+        found: Counter[str] = Counter()
+        for kind, count in _ACTION.findall(text):
+            found[kind] += int(count)
+        return found
+
+
+@asynccontextmanager
+async def running_server(directory: Path, *, on_file: bool) -> AsyncIterator[Server]:
+    """Run one, in memory or on a SQLite file, as long as the block lasts."""
+    port = free_port()
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=find_temporal(),
+        dev_server_database_filename=str(directory / "temporal.sqlite") if on_file else None,
+        dev_server_extra_args=["--metrics-port", str(port)],
+        data_converter=pydantic_data_converter,
+        search_attributes=SEARCH_ATTRIBUTES,
+    )
+    async with environment:
+        yield Server(environment.client, f"http://127.0.0.1:{port}/metrics")
