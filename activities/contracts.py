@@ -6,6 +6,7 @@ from domain.balance import BalanceReport
 from domain.erp_order import ErpOrder, ErpShipment
 from domain.model import Amount, Frozen
 from domain.order import Order, OrderKey
+from domain.status import OrderStatus
 
 ERP_CHANGED = "erp_changed"
 """Name of the signal that tells an order what the ERP holds of it now; its payload is an ``ErpOrder``."""
@@ -41,6 +42,8 @@ class OrderRead(Frozen):
     order: Order
     mapping_version: str
     ignored: str | None = None
+    ended: OrderStatus | None = None
+    """How an earlier run of this order ended; ``ignored`` says so in words."""
 
 
 class SubmitOrder(Frozen):

@@ -37,11 +37,11 @@ from domain.order import FulfillmentLine, Order, OrderKey
 from domain.planning import ignore_reason, plan_sales_order
 from domain.quantities import delivered_units
 from domain.status import OrderStatus
-from store.crosswalk import Link
+from store.crosswalk import Crosswalk, Link
 from store.database import Database
 from store.errors import CrosswalkConflict
 from store.journal import Entry, Journal
-from store.order_view import OrderPatch, OrderViews
+from store.order_view import OrderPatch, OrderSummary, OrderViews
 
 ERP = "erp"
 log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ class OrderActivities:
         self._erp = erp
         self._mappings = mappings
         self._journal = Journal(database)
+        self._crosswalk = Crosswalk(database)
         self._views = OrderViews(database)
         self._longest_attempt = longest_attempt.total_seconds()
 
@@ -74,7 +75,8 @@ class OrderActivities:
             mapping = self._mappings.current(request.key.channel)
         ended = await self._ended(request.key) if request.first else None
         if ended is not None:
-            return OrderRead(order=order, mapping_version=mapping.version, ignored=ended)
+            reason = f"the order is {ended.status} since {ended.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
+            return OrderRead(order=order, mapping_version=mapping.version, ignored=reason, ended=ended.status)
         ignored = None if request.submitted or order.canceled_at else ignore_reason(order)
         patch = OrderPatch(
             number=order.number,
@@ -125,20 +127,7 @@ class OrderActivities:
         key, shipment = request.key, request.shipment
         storefront = self._storefront(key)
         async with self._noted(key, request.revision, "report_shipment"):
-            mapping = self._mapping(request.mapping_version)
-            fulfillment = await storefront.create_fulfillment(
-                FulfillmentRequest(
-                    key=key,
-                    location=mapping.location_of(shipment.warehouse),
-                    lines=tuple(
-                        FulfillmentLine(line_id=line.line_id, quantity=line.quantity)
-                        for line in shipment.lines
-                    ),
-                    carrier=mapping.carrier_name(shipment.carrier) if shipment.carrier else None,
-                    tracking_number=shipment.tracking_number or shipment.number,
-                    known_fulfillment_ids=request.known_fulfillment_ids,
-                )
-            )
+            fulfillment_id = await self._fulfill(storefront, request)
             order = await storefront.read_order(key.external_id)
             if storefront.capabilities.capture:
                 order = await self._capture(storefront, order, request.delivered)
@@ -161,16 +150,8 @@ class OrderActivities:
             f"Shipment {shipment.number} from {shipment.warehouse} told to the storefront; "
             f"{format_money(order.captured, order.currency)} captured so far",
             patch,
-            links=(
-                Link(
-                    kind="shipment",
-                    canonical_id=f"{key}/{shipment.shipment_id}",
-                    system=key.channel,
-                    external_id=fulfillment.fulfillment_id,
-                ),
-            ),
         )
-        return ShipmentReported(fulfillment_id=fulfillment.fulfillment_id, captured=order.captured)
+        return ShipmentReported(fulfillment_id=fulfillment_id, captured=order.captured)
 
     @activity.defn
     async def cancel_in_erp(self, request: CancelOrder) -> ErpCancelResult:
@@ -196,6 +177,15 @@ class OrderActivities:
         """Cancel in the storefront, which voids or refunds what was paid."""
         async with self._noted(request.key, request.revision, "cancel_in_storefront"):
             order = await self._storefront(request.key).cancel_order(request.key.external_id, request.reason)
+            if order.captured:
+                # Canceled in the storefront by somebody who chose not to refund, or whose refund failed.
+                kept = format_money(order.captured, order.currency)
+                raise Rejected(
+                    request.key.channel,
+                    "give the money back",
+                    f"the order is canceled, but {kept} of the buyer's money is kept; refund it there",
+                    "money_kept",
+                )
         patch = OrderPatch(
             status=OrderStatus.CANCELED,
             waiting_for="",
@@ -267,6 +257,39 @@ class OrderActivities:
                 "mapping_version_lost",
             ) from None
 
+    async def _fulfill(self, storefront: StorefrontPort, request: ReportShipment) -> str:
+        """The id of the shipment's fulfillment, found or created.
+
+        It is noted before any money is taken: where the capture is refused and the warehouse meanwhile corrects the
+        tracking number, the shipment is still known by its link.
+        """
+        key, shipment = request.key, request.shipment
+        canonical_id = f"{key}/{shipment.shipment_id}"
+        known = await asyncio.to_thread(self._crosswalk.external_id, "shipment", canonical_id, key.channel)
+        if known is not None:
+            return known
+        mapping = self._mapping(request.mapping_version)
+        fulfillment = await storefront.create_fulfillment(
+            FulfillmentRequest(
+                key=key,
+                location=mapping.location_of(shipment.warehouse),
+                lines=tuple(
+                    FulfillmentLine(line_id=line.line_id, quantity=line.quantity) for line in shipment.lines
+                ),
+                carrier=mapping.carrier_name(shipment.carrier) if shipment.carrier else None,
+                tracking_number=shipment.tracking_number or shipment.number,
+                known_fulfillment_ids=request.known_fulfillment_ids,
+            )
+        )
+        link = Link(
+            kind="shipment",
+            canonical_id=canonical_id,
+            system=key.channel,
+            external_id=fulfillment.fulfillment_id,
+        )
+        await asyncio.to_thread(self._crosswalk.link, link)
+        return fulfillment.fulfillment_id
+
     async def _capture(self, storefront: StorefrontPort, order: Order, delivered: Mapping[str, int]) -> Order:
         """Capture what the delivered units are worth; returns the order with its captures."""
         payments = {p.payment_id: p for p in order.payments}
@@ -281,11 +304,10 @@ class OrderActivities:
             payments.update({p.payment_id: p for p in captures})
         return order.model_copy(update={"payments": tuple(payments.values())})
 
-    async def _ended(self, key: OrderKey) -> str | None:
+    async def _ended(self, key: OrderKey) -> OrderSummary | None:
+        """The order's row, where an earlier run brought it to its end."""
         view = await asyncio.to_thread(self._views.get, key)
-        if view is None or view.closed_at is None:
-            return None
-        return f"the order is {view.status} since {view.closed_at:%Y-%m-%d %H:%M} UTC; a late message changes nothing"
+        return view if view is not None and view.closed_at is not None else None
 
     @asynccontextmanager
     async def _noted(self, key: OrderKey, revision: int, action: str) -> AsyncIterator[None]:

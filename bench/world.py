@@ -23,6 +23,7 @@ from adapters.memory.webhooks import MemoryWebhooks
 from adapters.ports import ErpChanges
 from bench.sample_order import sample_order
 from config.mappings import load_mapping
+from config.settings import WebSettings
 from domain.erp_order import ErpOrder, SalesOrder
 from domain.order import OrderKey
 from store.database import Database
@@ -109,6 +110,7 @@ class BenchWorld:
             wake=dispatcher.wake,
             check_database=self._web_database.check,
             probe_temporal=temporal_probe(self._client),
+            max_body=WebSettings().max_body_bytes,
         )
         catalog = MappingCatalog(self._worker_database, {CHANNEL: load_mapping("shopify-tryton")})
         parts = Parts(self._worker_database, {CHANNEL: self._storefront}, self._erp, catalog)

@@ -150,7 +150,7 @@ class WebSettings(Group):
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     max_body_bytes: int = Field(
-        2_097_152, ge=1024, description="Largest webhook body, in bytes; a larger one is refused with 413."
+        5_242_880, ge=1024, description="Largest webhook body, in bytes; a larger one is refused with 413."
     )
 
 

@@ -12,7 +12,7 @@ from temporalio.client import Client
 
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from domain.balance import check_closing
-from domain.erp_order import ErpOrder, ErpShipmentState
+from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState
 from domain.mapping import Unmapped
 from domain.model import Frozen, Instant
 from domain.order import Order, OrderKey
@@ -22,8 +22,6 @@ from domain.status import OrderStatus, derive_status
 from orderwright.operations import NoAnswer, OrderNotFound, ask
 from store.database import Database
 from store.order_view import OrderPatch, OrderSummary, OrderViewRow, OrderViews, apply_patch
-
-ENDED = frozenset({OrderStatus.CLOSED, OrderStatus.CANCELED, OrderStatus.IGNORED})
 
 
 class Rebuilt(Frozen):
@@ -75,7 +73,10 @@ class Rebuilder:
         order = await self._storefronts[key.channel].read_order(key.external_id)
         erp = await self._erp.find_order(key)
         patch = self._from_outside(order, erp)
-        if patch.status not in ENDED:
+        if patch.status is OrderStatus.IGNORED:
+            # Not closed: an edit may bring it back, and then it has to be carried after all.
+            return patch
+        if patch.closed_at is None:
             return await self._from_workflow(key, patch)
         if before is not None and before.closed_at is not None:
             return patch.model_copy(update={"closed_at": before.closed_at})
@@ -91,6 +92,8 @@ class Rebuilder:
         status = derive_status(lines, submitted=erp is not None, closed=closed, ignored=ignored)
         if order.canceled_at is not None:
             status = OrderStatus.CANCELED
+        # What the store alone canceled is not over: it would still be shipped.
+        gone = status is OrderStatus.CANCELED and (erp is None or erp.state is ErpOrderState.CANCELED)
         left = [s for s in erp.shipments if s.state is ErpShipmentState.SHIPPED] if erp else []
         return OrderPatch(
             number=order.number,
@@ -104,7 +107,7 @@ class Rebuilder:
             erp_total=erp.total if erp else None,
             shipments=len(left),
             placed_at=order.placed_at,
-            closed_at=datetime.now(UTC) if status in ENDED else None,
+            closed_at=datetime.now(UTC) if gone or status is OrderStatus.CLOSED else None,
         )
 
     def _balanced(self, order: Order, erp: ErpOrder) -> bool:

@@ -23,8 +23,6 @@ from web.counters import Counters
 
 log = logging.getLogger(__name__)
 
-MAX_BODY = 5 * 1024 * 1024
-"""Bytes. A Shopify order of several hundred lines has about two million."""
 BODY_SECONDS = 15
 """How long a sender may take over its body; storefronts give up after five seconds themselves."""
 CHECK_SECONDS = 3
@@ -53,7 +51,7 @@ def create_app(
     wake: Callable[[], None],
     check_database: Callable[[], None],
     probe_temporal: Callable[[], Awaitable[Probe]],
-    max_body: int = MAX_BODY,
+    max_body: int,
     counters: Counters | None = None,
 ) -> FastAPI:
     """The web application. ``wake`` is called after each new row; ``check_database`` raises what is wrong."""

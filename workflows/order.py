@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.edits import describe_edit
     from domain.erp_order import ErpOrder, ErpOrderState
     from domain.quantities import QuantitiesBroken, apply_erp, cancel_open, lines_from_order
+    from domain.status import OrderStatus
     from workflows import narrative
     from workflows.messages import (
         ORDER_WORKFLOW,
@@ -56,6 +57,7 @@ ORDERS_FIRST = Priority(priority_key=1)
 SHIPMENTS_NEXT = Priority(priority_key=2)
 
 STOREFRONT = "storefront"
+_ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
 REMEMBERED_MESSAGES = 50
 LONGEST_TIMELINE = 100
 # A hint that is older than our last read by more than the clocks may differ tells us nothing new.
@@ -129,8 +131,8 @@ class OrderWorkflow:
 
     async def _read(self) -> None:
         state = self._state
-        state.reread = False
-        started = workflow.now()
+        # Before the answer: a hint that comes while the answer is on its way may tell of something newer.
+        state.reread, state.read_at = False, workflow.now()
         read = await workflow.execute_activity_method(
             OrderActivities.read_order,
             ReadOrder(
@@ -145,9 +147,10 @@ class OrderWorkflow:
             summary="Read the order from the storefront",
             priority=ORDERS_FIRST,
         )
-        before, state.order, state.read_at = state.order, read.order, started
+        before, state.order = state.order, read.order
         if read.ignored is not None:
-            state.outcome = Attention.IGNORED
+            # A late message about a finished order ends as the order ended, so that lists tell the truth of it.
+            state.outcome = _ENDINGS.get(read.ended, Attention.IGNORED) if read.ended else Attention.IGNORED
             self._tell("Orderwright", f"Ignored: {read.ignored}.")
             return
         if read.order.canceled_at is not None:

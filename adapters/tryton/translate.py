@@ -216,7 +216,19 @@ def _parts(line: SalesLine, step: Decimal) -> tuple[PricedPart, ...]:
 
 
 def _line_taxes(line: SalesLine, references: References) -> list[LineTax]:
-    return [references.taxes[code] for code in dict.fromkeys(tax.code for tax in line.taxes)]
+    """The taxes that Tryton computes on a line.
+
+    None where they are too small for its rounding, which would go on for ever: such a line's tax (a cent or so) is
+    booked by the rounding line alone.
+    """
+    taxes = [references.taxes[code] for code in dict.fromkeys(tax.code for tax in line.taxes)]
+    step = references.currency_step
+    try:
+        for part in _parts(line, step):
+            taxes_of(part.quantity, part.unit_price, taxes, step)
+    except EndlessRounding:
+        return []
+    return taxes
 
 
 def _sale_line(
@@ -236,14 +248,9 @@ def _missing_tax(line: SalesLine, references: References) -> dict[str, Decimal]:
     step = references.currency_step
     taxes = _line_taxes(line, references)
     foretold: dict[int, Decimal] = defaultdict(Decimal)
-    try:
-        for part in _parts(line, step):
-            for number, amount in taxes_of(part.quantity, part.unit_price, taxes, step).items():
-                foretold[number] += amount
-    except EndlessRounding as error:
-        raise _differ(
-            f"line {line.line_id} ({line.product}): its taxes are too small for the ERP to round; enter it by hand"
-        ) from error
+    for part in _parts(line, step):
+        for number, amount in taxes_of(part.quantity, part.unit_price, taxes, step).items():
+            foretold[number] += amount
     missing = {}
     for code, amount in sum_taxes(line.taxes).items():
         tax = references.taxes[code]

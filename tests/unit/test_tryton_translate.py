@@ -242,12 +242,17 @@ def test_the_remainder_of_rounding_goes_to_the_tax_that_tryton_takes() -> None:
     assert taxes_of(1, Decimal("0.24"), [late, early], CENT) == {9: Decimal("0.01"), 1: Decimal("0.02")}
 
 
-def test_taxes_that_tryton_would_round_for_ever_are_refused() -> None:
+def test_taxes_that_tryton_would_round_for_ever_are_kept_from_it() -> None:
     taxes = {code: LineTax(id=n, code=code, rate=Decimal("0.004")) for n, code in enumerate("ABC", 1)}
     line = sales_line(1, "1.00", dict.fromkeys("ABC", "0.00"))
-    with pytest.raises(Rejected, match="too small") as caught:
-        plan_sale(sales_order(line), PARTY, REFERENCES.model_copy(update={"taxes": taxes}))
-    assert caught.value.cause == "amounts_differ"
+    made = created_lines(plan_sale(sales_order(line), PARTY, REFERENCES.model_copy(update={"taxes": taxes})))
+    assert [(each["product"], each["taxes"]) for each in made] == [(11, [["add", []]])]
+
+
+def test_a_cent_of_such_a_tax_is_booked_by_the_rounding_line_alone() -> None:
+    *goods, rounding = created_lines(plan(sales_line(672, "0.08", {"CITY-1.5": "0.00", "MWST-7.7": "0.01"})))
+    assert [each["taxes"] for each in goods] == [[["add", []]]] * len(goods)
+    assert (rounding["quantity"], rounding["taxes"]) == (1.0, [["add", [ROUNDING_IDS["MWST-7.7"]]]])
 
 
 def test_a_missing_cent_is_a_line_of_its_own() -> None:

@@ -7,10 +7,11 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from domain.erp_order import ErpOrderState
+from domain.order import PaymentKind
 from domain.status import OrderStatus
 from sandbox.billable import cost_of
 from store.order_view import OrderViews
-from tests.order_builder import make_line, make_order, make_shipping, sandbox_mapping
+from tests.order_builder import make_line, make_order, make_payment, make_shipping, sandbox_mapping
 from tests.workflows.world import World
 from workflows.messages import Attention, OperatorMessage
 from workflows.order import OrderWorkflow
@@ -199,6 +200,40 @@ async def test_a_cancel_that_the_storefront_refuses_goes_on_after_resubmit(world
     assert (await world.storefront.read_order(external_id)).canceled_at is not None
 
 
+async def test_a_cancel_that_keeps_the_buyers_money_waits_for_its_refund(world: World, external_id):
+    order = make_order(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        sale = make_payment(order.total, PaymentKind.SALE, payment_id="802")
+        canceled = order.model_copy(update={"canceled_at": order.placed_at, "payments": (sale,)})
+        world.storefront.replace(canceled)
+        await world.start(order, "orders/cancelled")
+        stopped = await world.until_stopped(order.key)
+        assert stopped.problem is not None
+        assert stopped.problem.cause == "money_kept"
+        assert "USD 42.89 of the buyer's money is kept" in stopped.problem.reason
+        refund = make_payment(order.total, PaymentKind.REFUND, payment_id="803", parent_id="802")
+        world.storefront.replace(canceled.model_copy(update={"payments": (sale, refund)}))
+        await handle.signal("resubmit")
+        assert (await handle.result()).outcome is Attention.CANCELED
+
+
+async def test_an_edit_that_arrives_during_the_first_read_is_read_too(world: World, external_id):
+    order = make_order(external_id)
+    world.faults.unavailable("read_order")
+    async with world.working():
+        await world.place(order)
+        await world.until(order.key, lambda v: v.waiting_for.startswith("reading"))
+        await asyncio.sleep(0.5)
+        await world.start(order, "orders/edited")
+        world.faults.lift()
+        failed = len(world.storefront.calls)
+        await world.until_in_erp(order.key)
+    answered = [call for call in world.storefront.calls[failed:] if call.operation == "read_order"]
+    assert len(answered) == 2
+
+
 async def test_temporals_own_cancel_cancels_the_order_instead_of_losing_it(world: World, external_id):
     order = make_order(external_id)
     async with world.working():
@@ -245,8 +280,8 @@ async def test_a_finished_order_that_comes_again_starts_no_second_life(world: Wo
         await handle.result()
         again = await world.start(order, "orders/updated")
         result = await again.result()
-    assert result.outcome is Attention.IGNORED
-    assert "closed since" in result.text
+        assert "the order is closed since" in await world.story(order.key)
+    assert result.outcome is Attention.CLOSED
     assert len((await world.storefront.read_order(external_id)).fulfillments) == 1
 
 
@@ -302,3 +337,22 @@ async def test_an_order_costs_at_most_12_actions_and_45_events(world: World, ext
     cost = cost_of((await handle.fetch_history()).events)
     assert cost.actions <= 12
     assert cost.events <= 45
+
+
+async def test_a_shipment_whose_capture_is_refused_is_told_once_though_its_tracking_number_changes(
+    world: World, external_id
+):
+    order = make_order(external_id)
+    world.faults.reject("capture_payment", "the authorization has expired", nth=1)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        shipment = world.erp.ship(order.key, "WH-EAST", {"11": 2}, tracking="WRONG")
+        await world.until_stopped(order.key)
+        corrected = shipment.model_copy(update={"tracking_number": "RIGHT"})
+        held = world.erp.orders[order.key]
+        world.erp.keep(held.model_copy(update={"shipments": (corrected,)}))
+        await asyncio.sleep(0.3)
+        await handle.signal("resubmit")
+        assert (await handle.result()).outcome is Attention.CLOSED
+    assert len((await world.storefront.read_order(external_id)).fulfillments) == 1

@@ -336,6 +336,16 @@ async def test_an_order_that_continues_as_new_forgets_nothing(tmp_path, external
             result = await server.client.get_workflow_handle_for(
                 OrderWorkflow.run, order.key.workflow_id
             ).result()
-        assert result.outcome is Attention.CLOSED
-        assert len(world.storefront.orders[external_id].fulfillments) == 2
+            assert result.outcome is Attention.CLOSED
+            assert len(world.storefront.orders[external_id].fulfillments) == 2
+
+            world.faults.reject("read_order", "the token lacks read_orders", nth=1)
+            handle = await world.start(order, "orders/edited")
+            late = (await handle.describe()).run_id
+            await world.until_stopped(order.key)
+            await _renewed(handle, late)
+            await handle.signal("resubmit")
+            renewed = server.client.get_workflow_handle_for(OrderWorkflow.run, order.key.workflow_id)
+            ended = await renewed.result()
+            assert ended.outcome is Attention.CLOSED
     database.close()

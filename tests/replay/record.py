@@ -1,0 +1,205 @@
+"""Records the histories of every order shape and path on a real Temporal server: ``python -m tests.replay.record``.
+
+They are written for the version that ``pyproject.toml`` names. A shape of that version whose commands came out
+differently stops the recording, unless ``--changed-on-purpose`` is given: then look at the difference before you commit.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import tomllib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from activities.feed import FeedActivities
+from domain.order import Order
+from sandbox.scenarios import SCENARIOS
+from sandbox.stack import find_temporal
+from store.database import Database
+from tests.order_builder import sandbox_mapping
+from tests.replay import histories, paths
+from tests.store_fixture import run_store, storefront_at
+from tests.workflows.world import World, terminate_all
+from workers.composition import Parts
+from workflows.erp_feed import ROUNDS_A_RUN
+from workflows.messages import ERP_FEED_ID, OrderResult
+from workflows.order import OrderWorkflow
+from workflows.search import ALL as SEARCH_ATTRIBUTES
+
+SUGGEST_EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=15")
+PYPROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
+_ids = count(7001)
+
+Take = Callable[["RecordedWorld"], Awaitable[None]]
+
+
+class RecordedWorld(World):
+    """Knows every run that was started in it."""
+
+    def __init__(self, client: Client, database: Database) -> None:
+        super().__init__(client, database, sandbox_mapping())
+        self.runs: dict[str, str] = {}
+        """First run of each chain -> workflow id, in the order they were started."""
+
+    async def start(
+        self, order: Order, topic: str = "orders/create"
+    ) -> WorkflowHandle[OrderWorkflow, OrderResult]:
+        handle = await super().start(order, topic)
+        assert handle.first_execution_run_id is not None
+        self.runs[handle.first_execution_run_id] = handle.id
+        return handle
+
+
+class QuickParts(Parts):
+    """Rounds of the change feed that end at once, so that its workflow comes to continue as new."""
+
+    def feed_activities(self, client: Client, interval: timedelta) -> FeedActivities:
+        short = timedelta(milliseconds=20)
+        return FeedActivities(self.erp, client, self.database, interval=short, round_length=short)
+
+
+class Recorder:
+    """Writes the runs of each world under its name."""
+
+    def __init__(self, release: str) -> None:
+        self._release = release
+        self.fingerprints: dict[str, list[str]] = {}
+        folder = histories.FOLDER / release
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.json.gz"):
+            old.unlink()
+
+    async def record(self, client: Client, name: str, take: Take, *, quick_feed: bool = False) -> None:
+        """Make a world, go its way in it and save what came of it."""
+        with tempfile.TemporaryDirectory() as folder:
+            database = Database(f"sqlite:///{folder}/orders.db")
+            database.migrate()
+            world = RecordedWorld(client, database)
+            if quick_feed:
+                world.parts = QuickParts(database, world.parts.storefronts, world.erp, world.parts.mappings)
+            async with world.working():
+                await take(world)
+            recorded = [h for first, key in world.runs.items() async for h in _chain(client, key, first)]
+            await terminate_all(client)
+            database.close()
+        for number, history in enumerate(recorded, start=1):
+            run = name if number == 1 else f"{name}-{number}"
+            self.fingerprints[run] = histories.save(self._release, run, history)
+        print(f"{name}: {len(recorded)} run(s), {sum(len(h.events) for h in recorded)} events", flush=True)
+
+
+async def _chain(client: Client, workflow_id: str, run: str) -> AsyncIterator[WorkflowHistory]:
+    """The history of a run and of those that continued it."""
+    while run:
+        history = await client.get_workflow_handle(workflow_id, run_id=run).fetch_history()
+        yield history
+        last = history.events[-1]
+        continued = last.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW
+        run = (
+            last.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+            if continued
+            else ""
+        )
+
+
+@asynccontextmanager
+async def _server(*more: str) -> AsyncIterator[Client]:
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=find_temporal(),
+        dev_server_extra_args=more,
+        data_converter=pydantic_data_converter,
+        search_attributes=SEARCH_ATTRIBUTES,
+    )
+    async with environment:
+        yield environment.client
+
+
+async def _scenario_orders() -> dict[str, Order]:
+    """Every scenario of the sandbox, placed in its store, edited there, and read by the adapter."""
+    orders = {}
+    with tempfile.TemporaryDirectory() as folder, run_store(Path(folder)) as store:
+        adapter = storefront_at(store)
+        try:
+            for scenario in SCENARIOS:
+                placed = await asyncio.to_thread(store.control.place_order, scenario.order)
+                for line, quantity in scenario.edits.items():
+                    await asyncio.to_thread(store.control.edit_line, placed.id, line, quantity)
+                orders[paths.slug(scenario.name)] = await adapter.read_order(str(placed.id))
+        finally:
+            await adapter.close()
+    return orders
+
+
+def _straight(order: Order) -> Take:
+    async def take(world: RecordedWorld) -> None:
+        handle = await paths.entered(world, order)
+        await paths.ship_in_two_parts(world, order.key)
+        await handle.result()
+
+    return take
+
+
+def _along(path: paths.Path) -> Take:
+    async def take(world: RecordedWorld) -> None:
+        await path(world, str(next(_ids)))
+
+    return take
+
+
+async def _feed(world: RecordedWorld) -> None:
+    """Follow the feed until it has continued as new."""
+    handle = world.client.get_workflow_handle(ERP_FEED_ID)
+    first = (await handle.describe()).run_id
+    assert first is not None
+    world.runs[first] = ERP_FEED_ID
+    async with asyncio.timeout(5 * ROUNDS_A_RUN):
+        while (await handle.describe()).run_id == first:
+            await asyncio.sleep(0.5)
+
+
+async def record(release: str) -> dict[str, list[str]]:
+    """Record everything for a release; returns the fingerprints."""
+    recorder = Recorder(release)
+    orders = await _scenario_orders()
+    async with _server() as client:
+        for name, order in orders.items():
+            await recorder.record(client, name, _straight(order))
+        for name, path in paths.PATHS.items():
+            await recorder.record(client, name, _along(path))
+        await recorder.record(client, paths.FEED, _feed, quick_feed=True)
+    async with _server(*SUGGEST_EARLY) as client:
+        await recorder.record(client, paths.CONTINUED, _along(paths.continues_as_new))
+    return recorder.fingerprints
+
+
+def main() -> int:
+    """Record for the version of ``pyproject.toml``."""
+    parser = argparse.ArgumentParser(description="Record the histories that tests/replay replays.")
+    parser.add_argument("--changed-on-purpose", action="store_true", help="take over changed fingerprints")
+    options = parser.parse_args()
+    release = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["version"]
+    found = asyncio.run(record(release))
+    file = histories.FOLDER / release / histories.FINGERPRINTS
+    known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    changed = [name for name, commands in found.items() if known.get(name, commands) != commands]
+    for name in changed:
+        print(f"{name}\n  was {known[name]}\n  is  {found[name]}", file=sys.stderr)
+    if changed and not options.changed_on_purpose:
+        print("commands changed; run it with --changed-on-purpose if that is meant", file=sys.stderr)
+        return 1
+    file.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

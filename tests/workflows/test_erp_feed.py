@@ -1,0 +1,60 @@
+"""The change feed: no answer of the ERP ends it, a long poll is no sign of death."""
+
+from datetime import timedelta
+
+from temporalio.testing import ActivityEnvironment
+
+from activities.contracts import FollowChanges
+from activities.feed import SIGN_OF_LIFE, FeedActivities
+from adapters.memory.erp import MemoryErp
+from tests.order_builder import make_order
+from tests.workflows.world import World
+from workflows.erp_feed import SIGN_OF_LIFE as HEARTBEAT_TIMEOUT
+from workflows.messages import ERP_FEED_ID, Attention
+
+
+async def test_a_refused_poll_does_not_end_the_feed(world: World, external_id):
+    order = make_order(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        world.faults.reject("erp.changes", "forbidden for a moment", "http_403", nth=1)
+        world.faults.break_contract("erp.changes", nth=2)
+        world.erp.ship_all(order.key)
+        assert (await handle.result()).outcome is Attention.CLOSED
+        feed = await world.client.get_workflow_handle(ERP_FEED_ID).describe()
+        assert feed.status is not None
+        assert feed.status.name == "RUNNING"
+
+
+async def test_a_cursor_that_the_erp_does_not_know_starts_the_feed_anew(world: World, external_id):
+    erp = MemoryErp()
+    feed = FeedActivities(
+        erp,
+        world.client,
+        world.database,
+        interval=timedelta(milliseconds=10),
+        round_length=timedelta(milliseconds=50),
+    )
+    followed = await ActivityEnvironment().run(
+        feed.follow_erp_changes, FollowChanges(cursor="of another ERP")
+    )
+    assert followed.cursor == (await erp.changes(None)).cursor
+
+
+async def test_a_long_poll_gives_signs_of_life(world: World):
+    beats = []
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: beats.append(details)
+    feed = FeedActivities(
+        MemoryErp(latency=0.3),
+        world.client,
+        world.database,
+        interval=timedelta(milliseconds=10),
+        round_length=timedelta(milliseconds=10),
+        sign_of_life=timedelta(milliseconds=20),
+    )
+    await environment.run(feed.follow_erp_changes, FollowChanges(cursor=None))
+    assert len(beats) > 5
+    assert beats[0] == (None, 0)
+    assert SIGN_OF_LIFE * 2 < HEARTBEAT_TIMEOUT
