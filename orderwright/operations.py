@@ -20,7 +20,8 @@ from adapters.temporal import connect
 from config.settings import TemporalSettings
 from domain.order import OrderKey
 from orderwright.terminal import CommandFailed
-from workflows.messages import OperatorAnswer, OperatorMessage, OrderView, TimelineEntry
+from workflows.messages import Attention, OperatorAnswer, OperatorMessage, OrderView, TimelineEntry
+from workflows.search import ORDER_STATE
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
@@ -53,10 +54,24 @@ async def temporal(settings: TemporalSettings) -> AsyncIterator[Client]:
 
 async def ask(client: Client, key: OrderKey) -> tuple[OrderView, tuple[TimelineEntry, ...]]:
     """Where the order stands, and its story. Raises OrderNotFound, NoAnswer."""
+    view = await _view(client, key)
     handle = client.get_workflow_handle(key.workflow_id)
-    view = await _answer(key, handle.query("status", result_type=OrderView, rpc_timeout=QUERY))
     story = await _answer(key, handle.query("timeline", result_type=list[TimelineEntry], rpc_timeout=QUERY))
     return view, tuple(story)
+
+
+async def waiting_for_people(client: Client, limit: int) -> dict[OrderKey, OrderView]:
+    """Orders under way that need attention or are on hold, as they tell it themselves. Raises NoAnswer."""
+    states = ", ".join(f"'{state.value}'" for state in (Attention.NEEDS_ATTENTION, Attention.ON_HOLD))
+    query = f"ExecutionStatus = 'Running' AND {ORDER_STATE.name} IN ({states})"
+    keys = [OrderKey.parse(found.id) async for found in client.list_workflows(query, limit=limit)]
+    views = await asyncio.gather(*(_view(client, key) for key in keys))
+    return dict(zip(keys, views, strict=True))
+
+
+async def _view(client: Client, key: OrderKey) -> OrderView:
+    handle = client.get_workflow_handle(key.workflow_id)
+    return await _answer(key, handle.query("status", result_type=OrderView, rpc_timeout=QUERY))
 
 
 async def tell(

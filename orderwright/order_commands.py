@@ -19,7 +19,7 @@ from domain.money import format_money
 from domain.order import OrderKey
 from domain.quantities import QuantitiesBroken
 from domain.status import OrderStatus
-from orderwright.operations import OrderNotFound, ask, tell, temporal
+from orderwright.operations import OrderNotFound, ask, tell, temporal, waiting_for_people
 from orderwright.rebuild import Rebuilder, Rebuilt
 from orderwright.stack_commands import running_stack
 from orderwright.terminal import (
@@ -70,14 +70,29 @@ def list_orders(
 ) -> None:
     """List orders."""
     with _store(ctx) as database:
-        found = OrderViews(database).list(
-            channel=channel, status=status, problem=True if attention else None, limit=limit
-        )
+        views = OrderViews(database)
+        if attention:
+            # Temporal is asked: a hold, and what the workflow itself found wrong, are no step that writes the row.
+            waiting = asyncio.run(_waiting_for_people(invocation(ctx).settings(), limit))
+            found = tuple(
+                row.model_copy(update={"waiting_for": view.waiting_for, "problem": _reason(view)})
+                for key, view in waiting.items()
+                if (row := views.get(key)) is not None
+                and channel in {None, key.channel}
+                and status in {None, row.status}
+            )
+        else:
+            found = views.list(channel=channel, status=status, limit=limit)
     if as_json:
         print_json(found)
         return
     heads = ("Order", "Store", "ERP", "Status", "Total", "Captured", "Shipments", "Waits for")
     print_table("Orders", heads, (_row(order) for order in found), wide={"Waits for"}, empty="no orders")
+
+
+async def _waiting_for_people(settings: Settings, limit: int) -> dict[OrderKey, OrderView]:
+    async with temporal(settings.temporal) as client:
+        return await waiting_for_people(client, limit)
 
 
 @orders.command("show")
@@ -336,6 +351,10 @@ def _row(order: OrderSummary) -> tuple[str, ...]:
         str(order.shipments),
         f"a person: {order.problem}" if order.problem else order.waiting_for,
     )
+
+
+def _reason(view: OrderView) -> str:
+    return view.problem.reason if view.problem else ""
 
 
 def _told(order: OrderSummary) -> dict[str, object]:

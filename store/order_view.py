@@ -106,11 +106,10 @@ class OrderViews:
         *,
         channel: str | None = None,
         status: OrderStatus | None = None,
-        problem: bool | None = None,
         limit: int = PAGE,
         offset: int = 0,
     ) -> tuple[OrderSummary, ...]:
-        """Orders, the latest change first. ``problem`` True: only those that wait for a person."""
+        """Orders, the latest change first."""
         query = select(OrderViewRow).order_by(
             col(OrderViewRow.updated_at).desc(), col(OrderViewRow.external_id)
         )
@@ -118,8 +117,6 @@ class OrderViews:
             query = query.where(OrderViewRow.channel == channel)
         if status is not None:
             query = query.where(OrderViewRow.status == status)
-        if problem is not None:
-            query = query.where(OrderViewRow.problem != "" if problem else OrderViewRow.problem == "")
         with self._db.read() as session:
             return tuple(_summary(row) for row in session.exec(query.limit(limit).offset(offset)).all())
 

@@ -234,6 +234,8 @@ def test_without_waiting_the_message_is_a_signal(deployment, order):
         if deployment.ask("order", "show", str(key))["view"]["attention"] == "on hold":
             break
         threading.Event().wait(0.1)
+    (held,) = deployment.ask("order", "list", "--attention")
+    assert held["waiting_for"].startswith("release: ")
     assert deployment.ask("order", "release", str(key))["done"] is True
 
 

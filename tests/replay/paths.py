@@ -208,6 +208,7 @@ async def hold_and_release_by_update_before_submission(world: World, external_id
     order = make_order(external_id)
     world.faults.unavailable("read_order", nth=1)
     handle = await world.place(order)
+    await world.until(order.key, lambda v: v.waiting_for.startswith("reading"))
     await handle.execute_update(OrderWorkflow.hold_update, OperatorMessage(actor="Kim"))
     await world.until(order.key, lambda v: v.number == order.number)
     await handle.execute_update(OrderWorkflow.release_update, OperatorMessage(actor="Kim"))

@@ -1,7 +1,7 @@
 """Records the histories of every order shape and path on a real Temporal server: ``python -m tests.replay.record``.
 
-They are written for the version that ``pyproject.toml`` names. A shape of that version whose commands came out
-differently stops the recording, unless ``--changed-on-purpose`` is given: then look at the difference before you commit.
+They are written for the version that ``pyproject.toml`` names. Where a shape's commands came out differently than the
+checked-in fingerprints say, it ends with an error that shows both; ``--changed-on-purpose`` takes the new ones over.
 """
 
 import argparse
@@ -162,9 +162,11 @@ async def _feed(world: RecordedWorld) -> None:
     first = (await handle.describe()).run_id
     assert first is not None
     world.runs[first] = ERP_FEED_ID
-    async with asyncio.timeout(5 * ROUNDS_A_RUN):
-        while (await handle.describe()).run_id == first:
-            await asyncio.sleep(0.5)
+    for _ in range(20 * ROUNDS_A_RUN):
+        if (await handle.describe()).run_id != first:
+            return
+        await asyncio.sleep(0.25)
+    raise AssertionError("the feed never continued as new")
 
 
 async def record(release: str) -> dict[str, list[str]]:
