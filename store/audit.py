@@ -1,17 +1,15 @@
 """The audit: who did what to which order, when. Rows are added, never changed."""
 
 from datetime import UTC, datetime
-from typing import Any
 
-from pydantic import Field as Part
-from sqlalchemy import JSON, BigInteger, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Index, Integer, String, Text
 from sqlmodel import Field, Session, col, select
 
 from domain.model import Frozen, Instant
 from domain.order import OrderKey
 from store.columns import Row, UtcTime
 from store.database import Database, insert_or_ignore
-from store.masking import mask
+from store.masking import mask_emails
 
 
 class AuditRow(Row, table=True):
@@ -30,18 +28,16 @@ class AuditRow(Row, table=True):
     actor: str = Field(sa_type=String(100))
     action: str = Field(sa_type=String(60))
     text: str = Field(sa_type=Text)
-    detail: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
 
 
 class AuditEntry(Frozen):
-    """One act: ``action`` is the activity's name, ``text`` a sentence; ``detail`` is masked before it is kept."""
+    """One act: ``action`` is the activity's name, ``text`` a sentence."""
 
     key: OrderKey
     once: str
     actor: str
     action: str
     text: str
-    detail: dict[str, Any] = Part(default_factory=dict)
 
 
 class AuditedAct(Frozen):
@@ -79,6 +75,6 @@ def add_entry(session: Session, entry: AuditEntry) -> bool:
         "channel": entry.key.channel,
         "external_id": entry.key.external_id,
         "at": datetime.now(UTC),
-        "detail": mask(entry.detail),
+        "text": mask_emails(entry.text),
     }
     return insert_or_ignore(session, AuditRow, values)
