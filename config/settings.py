@@ -152,6 +152,11 @@ class WebSettings(Group):
     max_body_bytes: int = Field(
         5_242_880, ge=1024, description="Largest webhook body, in bytes; a larger one is refused with 413."
     )
+    keep_webhooks_days: int = Field(
+        30,
+        ge=1,
+        description="Days that a webhook's body (names and addresses in it) is kept after it was handed over.",
+    )
 
 
 class LogSettings(Group):

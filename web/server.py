@@ -21,6 +21,7 @@ from store.inbox import Inbox
 from web.app import create_app
 from web.dispatcher import Dispatcher
 from web.hand_over import hand_over_to
+from web.retention import purge_regularly
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,10 @@ async def run_web(settings: Settings, stop: asyncio.Event) -> None:
             max_body=settings.web.max_body_bytes,
         )
         with _listening(settings.web) as listener:
-            await _run_together(app, listener, dispatcher, stop)
+            keep = timedelta(days=settings.web.keep_webhooks_days)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(purge_regularly(inbox, keep, stop))
+                tasks.create_task(_run_together(app, listener, dispatcher, stop))
     finally:
         database.close()
 
