@@ -10,10 +10,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-dev demo up test check docs lock bench clean
+.PHONY: help setup setup-run setup-dev demo up test check docs lock bench histories clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: setup-dev ## make .venv with everything for development
 
@@ -54,6 +54,9 @@ lock: setup-dev ## resolve the lock files anew (uses uv)
 
 bench: setup-dev ## orders per second, latency, events and billable actions (minutes)
 	$(BIN)/python -m bench.orders $(ARGS)
+
+histories: setup-dev ## record workflow histories for tests/replay anew; read CONTRIBUTING first
+	$(BIN)/python -m tests.replay.record $(ARGS)
 
 clean: ## remove .venv, var/ (every local order!) and caches
 	rm -rf $(VENV) var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -317,6 +317,8 @@ class OrderActivities:
                 yield
         except EXPLAINED as error:
             raise await self._failure(key, revision, action, error) from None
+        except CrosswalkConflict as conflict:
+            raise await self._failure(key, revision, action, _contradiction(conflict)) from None
         except TimeoutError:
             words = f"not done after {self._longest_attempt:g} s"
             late = OutcomeUnknown("Orderwright", action.replace("_", " "), words)
@@ -356,5 +358,8 @@ class OrderActivities:
         try:
             await asyncio.to_thread(self._journal.note, entry)
         except CrosswalkConflict as conflict:
-            error = Rejected("Orderwright", "note which id is which", str(conflict), "crosswalk_conflict")
-            raise await self._failure(key, revision, action, error) from None
+            raise await self._failure(key, revision, action, _contradiction(conflict)) from None
+
+
+def _contradiction(conflict: CrosswalkConflict) -> Rejected:
+    return Rejected("Orderwright", "note which id is which", str(conflict), "crosswalk_conflict")

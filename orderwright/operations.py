@@ -60,13 +60,21 @@ async def ask(client: Client, key: OrderKey) -> tuple[OrderView, tuple[TimelineE
     return view, tuple(story)
 
 
-async def waiting_for_people(client: Client, limit: int) -> dict[OrderKey, OrderView]:
-    """Orders under way that need attention or are on hold, as they tell it themselves. Raises NoAnswer."""
+async def waiting_for_people(client: Client, limit: int) -> dict[OrderKey, OrderView | None]:
+    """Orders under way that need attention or are on hold, as they tell it themselves; None where one cannot tell."""
     states = ", ".join(f"'{state.value}'" for state in (Attention.NEEDS_ATTENTION, Attention.ON_HOLD))
     query = f"ExecutionStatus = 'Running' AND {ORDER_STATE.name} IN ({states})"
     keys = [OrderKey.parse(found.id) async for found in client.list_workflows(query, limit=limit)]
-    views = await asyncio.gather(*(_view(client, key) for key in keys))
+    views = await asyncio.gather(*(_view_if_told(client, key) for key in keys))
     return dict(zip(keys, views, strict=True))
+
+
+async def _view_if_told(client: Client, key: OrderKey) -> OrderView | None:
+    try:
+        return await _view(client, key)
+    except (NoAnswer, OrderNotFound):
+        # One order that nobody answers for must not hide the others.
+        return None
 
 
 async def _view(client: Client, key: OrderKey) -> OrderView:

@@ -75,7 +75,7 @@ def list_orders(
             # Temporal is asked: a hold, and what the workflow itself found wrong, are no step that writes the row.
             waiting = asyncio.run(_waiting_for_people(invocation(ctx).settings(), limit))
             found = tuple(
-                row.model_copy(update={"waiting_for": view.waiting_for, "problem": _reason(view)})
+                row.model_copy(update=_wants(view))
                 for key, view in waiting.items()
                 if (row := views.get(key)) is not None
                 and channel in {None, key.channel}
@@ -90,7 +90,7 @@ def list_orders(
     print_table("Orders", heads, (_row(order) for order in found), wide={"Waits for"}, empty="no orders")
 
 
-async def _waiting_for_people(settings: Settings, limit: int) -> dict[OrderKey, OrderView]:
+async def _waiting_for_people(settings: Settings, limit: int) -> dict[OrderKey, OrderView | None]:
     async with temporal(settings.temporal) as client:
         return await waiting_for_people(client, limit)
 
@@ -353,8 +353,10 @@ def _row(order: OrderSummary) -> tuple[str, ...]:
     )
 
 
-def _reason(view: OrderView) -> str:
-    return view.problem.reason if view.problem else ""
+def _wants(view: OrderView | None) -> dict[str, str]:
+    if view is None:
+        return {"waiting_for": "a worker to answer for it"}
+    return {"waiting_for": view.waiting_for, "problem": view.problem.reason if view.problem else ""}
 
 
 def _told(order: OrderSummary) -> dict[str, object]:

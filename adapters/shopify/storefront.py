@@ -215,9 +215,12 @@ class ShopifyStorefront:
             await self._sleep(seconds)
             name, variables = ("watch_cancellation", {"job": job_id}) if job_id else ("read_cancellation", {})
             data = await self._api.read(_CANCEL, name, {"id": gid("Order", external_id), **variables})
-            if (data.get("order") or {}).get("cancelledAt"):
+            canceled = (data.get("order") or {}).get("cancelledAt") is not None
+            done = (data.get("job") or {}).get("done") is True
+            # Canceled comes first, money and stock go back before the job is done: what is read earlier is half of it.
+            if canceled and (done or not job_id):
                 return
-            if (data.get("job") or {}).get("done"):
+            if done:
                 reason = "the shop has dealt with the cancellation, yet the order is not canceled; look at it there"
                 raise Rejected(SYSTEM, _CANCEL, reason, "cancel_failed")
         raise OutcomeUnknown(SYSTEM, _CANCEL, "the shop is still canceling the order")

@@ -50,11 +50,11 @@ def load(release: str, name: str) -> WorkflowHistory:
     return WorkflowHistory.from_json(started["workflowId"], history)
 
 
-def save(release: str, name: str, history: WorkflowHistory) -> list[str]:
+def save(folder: Path, name: str, history: WorkflowHistory) -> list[str]:
     """Write a history; the same history gives the same bytes. Returns its fingerprint."""
     plain = neutral(json.loads(history.to_json()))
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
-    (FOLDER / release / f"{name}.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+    (folder / f"{name}.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     return fingerprint(plain)
 
 

@@ -1,12 +1,13 @@
 """Records the histories of every order shape and path on a real Temporal server: ``python -m tests.replay.record``.
 
 They are written for the version that ``pyproject.toml`` names. Where a shape's commands came out differently than the
-checked-in fingerprints say, it ends with an error that shows both; ``--changed-on-purpose`` takes the new ones over.
+checked-in fingerprints say, it shows both and keeps nothing, unless ``--changed-on-purpose`` is given.
 """
 
 import argparse
 import asyncio
 import json
+import shutil
 import sys
 import tempfile
 import tomllib
@@ -71,13 +72,9 @@ class QuickParts(Parts):
 class Recorder:
     """Writes the runs of each world under its name."""
 
-    def __init__(self, release: str) -> None:
-        self._release = release
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.fingerprints: dict[str, list[str]] = {}
-        folder = histories.FOLDER / release
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob("*.json.gz"):
-            old.unlink()
 
     async def record(self, client: Client, name: str, take: Take, *, quick_feed: bool = False) -> None:
         """Make a world, go its way in it and save what came of it."""
@@ -94,7 +91,7 @@ class Recorder:
             database.close()
         for number, history in enumerate(recorded, start=1):
             run = name if number == 1 else f"{name}-{number}"
-            self.fingerprints[run] = histories.save(self._release, run, history)
+            self.fingerprints[run] = histories.save(self._folder, run, history)
         print(f"{name}: {len(recorded)} run(s), {sum(len(h.events) for h in recorded)} events", flush=True)
 
 
@@ -169,9 +166,9 @@ async def _feed(world: RecordedWorld) -> None:
     raise AssertionError("the feed never continued as new")
 
 
-async def record(release: str) -> dict[str, list[str]]:
-    """Record everything for a release; returns the fingerprints."""
-    recorder = Recorder(release)
+async def record(folder: Path) -> dict[str, list[str]]:
+    """Record everything into a folder; returns the fingerprints."""
+    recorder = Recorder(folder)
     orders = await _scenario_orders()
     async with _server() as client:
         for name, order in orders.items():
@@ -190,15 +187,19 @@ def main() -> int:
     parser.add_argument("--changed-on-purpose", action="store_true", help="take over changed fingerprints")
     options = parser.parse_args()
     release = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["version"]
-    found = asyncio.run(record(release))
-    file = histories.FOLDER / release / histories.FINGERPRINTS
+    kept = histories.FOLDER / release
+    file = kept / histories.FINGERPRINTS
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    changed = [name for name, commands in found.items() if known.get(name, commands) != commands]
-    for name in changed:
-        print(f"{name}\n  was {known[name]}\n  is  {found[name]}", file=sys.stderr)
-    if changed and not options.changed_on_purpose:
-        print("commands changed; run it with --changed-on-purpose if that is meant", file=sys.stderr)
-        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(record(Path(folder)))
+        changed = [name for name, commands in found.items() if known.get(name, commands) != commands]
+        for name in changed:
+            print(f"{name}\n  was {known[name]}\n  is  {found[name]}", file=sys.stderr)
+        if changed and not options.changed_on_purpose:
+            print("nothing was kept: --changed-on-purpose keeps it, if that is meant", file=sys.stderr)
+            return 1
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(folder, kept)
     file.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return 0
 

@@ -108,6 +108,23 @@ def submission(order, version=None):
     return SubmitOrder(order=order, mapping_version=version or sandbox_mapping().version, revision=1)
 
 
+def shipment_report(order, warehouse):
+    return ReportShipment(
+        key=order.key,
+        mapping_version=sandbox_mapping().version,
+        shipment=ErpShipment(
+            shipment_id="7",
+            number="S7",
+            warehouse=warehouse,
+            state=ErpShipmentState.SHIPPED,
+            lines=(ShipmentLine(line_id="11", quantity=1),),
+        ),
+        delivered={"11": 1},
+        known_fulfillment_ids=(),
+        revision=1,
+    )
+
+
 async def test_an_attempt_ends_itself_before_temporal_starts_another(database):
     order, erp = make_order(), MemoryErp(latency=0.4)
     slow = activities(database, erp, longest_attempt=timedelta(seconds=0.05))
@@ -129,6 +146,22 @@ async def test_ids_that_contradict_each_other_stop_the_order_with_the_reason(dat
     assert row is not None
     assert "shop:1 is 1 in erp" in row.problem
     assert [act.action for act in Audit(database).for_order(order.key)] == ["submit_order"]
+
+
+async def test_a_fulfillment_that_is_another_shipments_stops_the_order_with_the_reason(database):
+    order, shop = make_order(), MemoryStorefront()
+    shop.place(order)
+    first = shipment_report(order, warehouse="WH-EAST")
+    reported = await ActivityEnvironment().run(activities(database, MemoryErp(), shop).report_shipment, first)
+    # The other shipment looks the same and does not know of the first: the look-up finds that one's fulfillment.
+    twin = first.model_copy(update={"shipment": first.shipment.model_copy(update={"shipment_id": "8"})})
+    with pytest.raises(ApplicationError) as caught:
+        await ActivityEnvironment().run(activities(database, MemoryErp(), shop).report_shipment, twin)
+    assert caught.value.non_retryable
+    assert caught.value.details[0].cause == "crosswalk_conflict"
+    row = OrderViews(database).get(order.key)
+    assert row is not None
+    assert reported.fulfillment_id in row.problem
 
 
 async def test_a_lost_mapping_version_is_named_and_noted(database):
@@ -156,20 +189,7 @@ async def test_a_mistake_in_an_adapter_is_not_told_as_a_lost_mapping(database):
 async def test_a_shipment_from_an_unmapped_warehouse_is_refused_by_its_table(database):
     order, shop = make_order(), MemoryStorefront()
     shop.place(order)
-    report = ReportShipment(
-        key=order.key,
-        mapping_version=sandbox_mapping().version,
-        shipment=ErpShipment(
-            shipment_id="7",
-            number="S7",
-            warehouse="WH-NORTH",
-            state=ErpShipmentState.SHIPPED,
-            lines=(ShipmentLine(line_id="11", quantity=1),),
-        ),
-        delivered={"11": 1},
-        known_fulfillment_ids=(),
-        revision=1,
-    )
+    report = shipment_report(order, warehouse="WH-NORTH")
     with pytest.raises(ApplicationError) as caught:
         await ActivityEnvironment().run(activities(database, MemoryErp(), shop).report_shipment, report)
     assert caught.value.details[0].cause == "unmapped:locations:WH-NORTH"

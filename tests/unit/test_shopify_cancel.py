@@ -45,6 +45,17 @@ async def test_canceling_waits_until_the_shop_has_done_it() -> None:
     assert script.asked[-2] == ("WatchCancellation", {"id": gid("Order", 5001), "job": JOB})
 
 
+async def test_an_order_that_is_canceled_but_not_refunded_yet_is_waited_for() -> None:
+    waits = Waits()
+    script = ScriptedShop(
+        ReadOrder=[data(order=OPEN), data(order=CANCELED)],
+        CancelOrder=canceling(),
+        WatchCancellation=[watched(canceled=True, done=False), watched(canceled=True, done=True)],
+    )
+    assert (await storefront(script, waits).cancel_order("5001", "why")).canceled_at is not None
+    assert len(waits.seconds) == 2
+
+
 async def test_a_canceled_order_is_returned_as_it_is() -> None:
     script = ScriptedShop(ReadOrder=data(order=CANCELED))
     assert (await storefront(script).cancel_order("5001", "again")).canceled_at is not None
