@@ -11,13 +11,16 @@ from domain.status import OrderStatus
 ERP_CHANGED = "erp_changed"
 """Name of the signal that tells an order what the ERP holds of it now; its payload is an ``ErpOrder``."""
 
+ERP_UNREADABLE = "erp_unreadable"
+"""Name of the signal that the ERP's record of an order cannot be read; its payload is an ``UnreadableRecord``."""
+
 ERP_QUEUE = "erp"
 """Task queue of every call to the ERP: its rate limit protects the ERP as a whole."""
 
 STOREFRONT_QUEUE = "storefront"
 """Task queue of every call to a storefront."""
 
-LONGEST_ATTEMPT = timedelta(seconds=100)
+LONGEST_ATTEMPT = timedelta(seconds=45)
 """After this an attempt of an order's activity ends itself. Temporal gives it longer (``workflows.order.ONE_CALL``), so
 that none is still at work when the next one looks up what it did."""
 
@@ -103,6 +106,12 @@ class OrderClosing(Frozen):
 
     report: BalanceReport
     erp_number: str
+
+
+class UnreadableRecord(Frozen):
+    """Why the ERP's record of an order cannot be read."""
+
+    reason: str
 
 
 class FollowChanges(Frozen):

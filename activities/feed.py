@@ -10,11 +10,19 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.contracts import ERP_CHANGED, ChangesFollowed, FollowChanges
+from activities.contracts import (
+    ERP_CHANGED,
+    ERP_UNREADABLE,
+    ChangesFollowed,
+    FollowChanges,
+    UnreadableRecord,
+)
 from activities.failures import as_application_error, never_final
 from adapters.errors import AdapterError, Rejected
 from adapters.ports import ErpChanges, ErpPort
 from domain.erp_order import ErpOrder
+from domain.model import Frozen
+from domain.order import OrderKey
 from store.database import Database
 from store.erp_news import is_news, remember
 
@@ -74,6 +82,11 @@ class FeedActivities:
                 changes = await self._changes(place.cursor)
                 for erp_order in changes.orders:
                     place.told += await self._tell(erp_order)
+                for order in changes.unreadable:
+                    log.error("unreadable in the ERP: %s", order.reason, extra={"order": str(order.key)})
+                    place.told += await self._signal(
+                        order.key, ERP_UNREADABLE, UnreadableRecord(reason=order.reason)
+                    )
                 place.cursor = changes.cursor
                 place.beat()
                 if not changes.more:
@@ -95,15 +108,25 @@ class FeedActivities:
         """Signal one order, unless it knows already; 1 where a signal was sent."""
         if not await asyncio.to_thread(is_news, self._database, erp_order):
             return 0
-        handle = self._client.get_workflow_handle(erp_order.key.workflow_id)
-        try:
-            await handle.signal(ERP_CHANGED, erp_order)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            log.info("no running workflow for a changed ERP order", extra={"order": str(erp_order.key)})
+        if not await self._signal(erp_order.key, ERP_CHANGED, erp_order):
             return 0
         await asyncio.to_thread(remember, self._database, erp_order)
+        return 1
+
+    async def _signal(self, key: OrderKey, name: str, payload: Frozen) -> int:
+        """Send a signal; 0 where no such order is under way, or Temporal takes no more signals for it."""
+        handle = self._client.get_workflow_handle(key.workflow_id)
+        try:
+            await handle.signal(name, payload)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                log.info("no running workflow for a changed ERP order", extra={"order": str(key)})
+                return 0
+            if error.status is RPCStatusCode.INVALID_ARGUMENT:
+                # About this order alone; it must not hold up the others.
+                log.exception("Temporal refused to tell an order of the ERP", extra={"order": str(key)})
+                return 0
+            raise
         return 1
 
 

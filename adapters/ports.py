@@ -112,6 +112,13 @@ class ErpCapabilities(Frozen):
     """Several orders may be written at once. False: the adapter itself takes one at a time."""
 
 
+class UnreadableOrder(Frozen):
+    """An order of ours whose record at the ERP does not fit; ``reason`` names the part."""
+
+    key: OrderKey
+    reason: str
+
+
 class ErpChanges(Frozen):
     """Orders that changed since a cursor, each read whole, and where to go on.
 
@@ -119,6 +126,8 @@ class ErpChanges(Frozen):
     """
 
     orders: tuple[ErpOrder, ...]
+    unreadable: tuple[UnreadableOrder, ...] = ()
+    """Told apart, so that one bad record holds up no other."""
     cursor: str
     more: bool = False
     """Another page waits right now."""

@@ -29,6 +29,7 @@ _REMEDIES = {
     "edited_after_submission": "Make the same change in the ERP, then resubmit; or cancel the order.",
     "canceled_in_erp": "Cancel the order here to cancel it in the storefront as well and give the money back.",
     "cancel_refused": "Stop the parcel in the warehouse and cancel again, or refund in the storefront by hand.",
+    "erp_unreadable": "Correct the record in the ERP (each change of it is read again), then resubmit.",
     "unbalanced": "Correct the side that is wrong (the sentence names both amounts), then resubmit.",
     "quantities_broken": "Compare the shipments in the ERP with the order, correct them, then resubmit.",
 }

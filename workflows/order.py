@@ -16,12 +16,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.contracts import (
         ERP_CHANGED,
         ERP_QUEUE,
+        ERP_UNREADABLE,
         STOREFRONT_QUEUE,
         CancelOrder,
         CloseOrder,
         ReadOrder,
         ReportShipment,
         SubmitOrder,
+        UnreadableRecord,
     )
     from activities.failures import Refusal
     from activities.orders import OrderActivities
@@ -52,7 +54,7 @@ with workflow.unsafe.imports_passed_through():
 PATIENT = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=60)
 )
-ONE_CALL = timedelta(seconds=120)
+ONE_CALL = timedelta(seconds=60)
 ORDERS_FIRST = Priority(priority_key=1)
 SHIPMENTS_NEXT = Priority(priority_key=2)
 
@@ -363,6 +365,13 @@ class OrderWorkflow:
         except QuantitiesBroken as error:
             self._stop(Step.REPORT, Refusal(cause="quantities_broken", reason=str(error)))
         self._show()
+
+    @workflow.signal(name=ERP_UNREADABLE)
+    def erp_unreadable(self, record: UnreadableRecord) -> None:
+        """The ERP changed the order into something that cannot be read."""
+        if self._state.outcome is None:
+            reason = f"The ERP's record of the order cannot be read: {record.reason}."
+            self._stop(Step.WAIT, Refusal(cause="erp_unreadable", reason=reason))
 
     # -- messages from operators: signals for the Temporal UI, updates for an answer at once -----------------------
 

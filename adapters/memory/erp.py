@@ -13,7 +13,7 @@ from adapters.errors import Rejected
 from adapters.memory.back_office import BackOffice
 from adapters.memory.faults import Faults
 from adapters.memory.wire import Call, Wire
-from adapters.ports import CancelOutcome, ErpCapabilities, ErpChanges, Probe
+from adapters.ports import CancelOutcome, ErpCapabilities, ErpChanges, Probe, UnreadableOrder
 from domain.erp_order import ErpLine, ErpOrder, ErpOrderState, SalesLineKind, SalesOrder
 from domain.order import OrderKey
 
@@ -55,6 +55,8 @@ class MemoryErp(BackOffice):
         self.taxes = taxes
         self.parties = parties
         self.credentials_valid = True
+        self.unreadable: dict[OrderKey, str] = {}
+        """Orders whose record does not fit, and why: the change feed tells them apart."""
         self._page_size = page_size
         self._wire = Wire("erp", faults, latency)
         self._erp_ids = count(1)
@@ -119,7 +121,12 @@ class MemoryErp(BackOffice):
             later = sorted((at, str(key), key) for key, at in self.changed_at.items() if at > int(cursor))
             page = later[: self._page_size]
             return ErpChanges(
-                orders=tuple(self.orders[key] for _, _, key in page),
+                orders=tuple(self.orders[key] for _, _, key in page if key not in self.unreadable),
+                unreadable=tuple(
+                    UnreadableOrder(key=key, reason=self.unreadable[key])
+                    for _, _, key in page
+                    if key in self.unreadable
+                ),
                 cursor=str(page[-1][0]) if page else cursor,
                 more=len(later) > len(page),
             )

@@ -9,8 +9,8 @@ from typing import Final
 import httpx
 from pydantic import SecretStr
 
-from adapters.errors import AdapterError, Conflict, Rejected
-from adapters.ports import CancelOutcome, ErpCapabilities, ErpChanges, Probe
+from adapters.errors import AdapterError, Conflict, ContractBroken, Rejected
+from adapters.ports import CancelOutcome, ErpCapabilities, ErpChanges, Probe, UnreadableOrder
 from adapters.tryton.cancellation import Cancellation
 from adapters.tryton.feed import ChangeFeed
 from adapters.tryton.reading import read_order
@@ -90,11 +90,20 @@ class TrytonErp:
         The rest of a partial shipment, which Tryton puts at the sale's warehouse, is moved to its own on the way.
         """
         changed = await self._feed.read(cursor)
-        sales = {sale.id: sale for sale in await self._sales.get_many(changed.sales)}
-        orders = [
-            read_order(await self._settled(sales[number])) for number in changed.sales if number in sales
-        ]
-        return ErpChanges(orders=tuple(orders), cursor=changed.cursor, more=changed.more)
+        found, unreadable = await self._sales.get_many(changed.sales)
+        sales = {sale.id: sale for sale in found}
+        orders = []
+        for sale in (sales[number] for number in changed.sales if number in sales):
+            try:
+                orders.append(read_order(await self._settled(sale)))
+            except ContractBroken as error:
+                unreadable.append(UnreadableOrder(key=sale.key, reason=error.reason))
+        return ErpChanges(
+            orders=tuple(orders),
+            unreadable=tuple(unreadable),
+            cursor=changed.cursor,
+            more=changed.more,
+        )
 
     async def _settled(self, sale: SaleRecord) -> SaleRecord:
         if not has_drifted(sale):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from adapters.errors import ContractBroken
+from adapters.ports import UnreadableOrder
 from adapters.tryton.records import SALE_FIELDS, SaleRecord, read_record
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from domain.order import OrderKey
@@ -31,15 +32,23 @@ class Sales:
             raise ContractBroken(SYSTEM, "read sale", f"sale {sale} is gone")
         return found[0]
 
-    async def get_many(self, sales: Sequence[int]) -> list[SaleRecord]:
-        """Those of these sales that are there and belong to a web shop, a hundred a call."""
+    async def get_many(self, sales: Sequence[int]) -> tuple[list[SaleRecord], list[UnreadableOrder]]:
+        """Those of these sales that are there and belong to a web shop, a hundred a call.
+
+        A record that does not fit is told apart by its order.
+        """
         found: list[SaleRecord] = []
+        unreadable: list[UnreadableOrder] = []
         for start in range(0, len(sales), _AT_ONCE):
             some = list(sales[start : start + _AT_ONCE])
-            found += await self._search(
+            for row in await self._rows(
                 [["id", "in", some], ["web_shop", "!=", None], ["web_id", "!=", None]]
-            )
-        return found
+            ):
+                try:
+                    found.append(read_record(row))
+                except ContractBroken as error:
+                    unreadable.append(UnreadableOrder(key=_key_of(row, error), reason=error.reason))
+        return found, unreadable
 
     async def press(self, sale: int, button: str, **options: Any) -> None:
         """Press a button of the sale form, such as ``quote``."""
@@ -61,9 +70,20 @@ class Sales:
         await self._rpc.call(operation, f"wizard.{name}.delete", begun[0], writes=True, context=context)
 
     async def _search(self, domain: list[Any]) -> list[SaleRecord]:
+        return [read_record(row) for row in await self._rows(domain)]
+
+    async def _rows(self, domain: list[Any]) -> list[Any]:
         rows = await self._rpc.call(
             "read sale", f"model.{SALE}.search_read", domain, 0, None, None, list(SALE_FIELDS), writes=False
         )
         if not isinstance(rows, list):
             raise ContractBroken(SYSTEM, "read sale", "the answer is no list", str(rows))
-        return [read_record(row) for row in rows]
+        return rows
+
+
+def _key_of(row: Any, broken: ContractBroken) -> OrderKey:
+    """Which order a row is, though the rest of it does not fit. Raises ``broken`` where it does not even say that."""
+    try:
+        return OrderKey(channel=row["web_shop."]["name"], external_id=row["web_id"])
+    except (KeyError, TypeError, ValueError):
+        raise broken from None

@@ -27,6 +27,29 @@ async def test_a_refused_poll_does_not_end_the_feed(world: World, external_id):
         assert feed.status.name == "RUNNING"
 
 
+async def test_one_unreadable_record_stops_its_order_and_no_other(world: World, external_id):
+    bad, good = make_order(external_id), make_order(f"{external_id}9")
+    async with world.working():
+        await world.place(bad)
+        handle = await world.place(good)
+        await world.until_in_erp(bad.key)
+        await world.until_in_erp(good.key)
+        world.erp.unreadable[bad.key] = "state: 'melted' is no state of a sale"
+        world.erp.ship_all(bad.key)
+        world.erp.ship_all(good.key)
+        assert (await handle.result()).outcome is Attention.CLOSED
+        stopped = await world.until_stopped(bad.key)
+        assert stopped.problem is not None
+        assert "melted" in stopped.problem.reason
+        world.erp.unreadable.clear()
+        world.erp.keep(world.erp.orders[bad.key])  # corrected: a change like any other
+        stopped_handle = world.client.get_workflow_handle(bad.key.workflow_id)
+        await world.until(bad.key, lambda v: v.lines[0].shipped == 2)
+        await stopped_handle.signal("resubmit")
+        await stopped_handle.result()
+    assert (await world.storefront.read_order(external_id)).captured == bad.total
+
+
 async def test_a_cursor_that_the_erp_does_not_know_starts_the_feed_anew(world: World, external_id):
     erp = MemoryErp()
     feed = FeedActivities(
