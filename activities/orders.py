@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -33,7 +34,7 @@ from domain.capture import plan_captures
 from domain.erp_order import ErpOrder
 from domain.mapping import Mapping as FieldMapping
 from domain.money import format_money
-from domain.order import FulfillmentLine, Order, OrderKey
+from domain.order import FulfillmentLine, Order, OrderKey, PaymentKind, PaymentStatus
 from domain.planning import ignore_reason, plan_sales_order
 from domain.quantities import delivered_units
 from domain.status import OrderStatus
@@ -177,13 +178,14 @@ class OrderActivities:
         """Cancel in the storefront, which voids or refunds what was paid."""
         async with self._noted(request.key, request.revision, "cancel_in_storefront"):
             order = await self._storefront(request.key).cancel_order(request.key.external_id, request.reason)
-            if order.captured:
+            kept = order.captured - _on_its_way_back(order)
+            if kept > 0:
                 # Canceled in the storefront by somebody who chose not to refund, or whose refund failed.
-                kept = format_money(order.captured, order.currency)
                 raise Rejected(
                     request.key.channel,
                     "give the money back",
-                    f"the order is canceled, but {kept} of the buyer's money is kept; refund it there",
+                    f"the order is canceled, but {format_money(kept, order.currency)} of the buyer's money is kept; "
+                    "refund it there",
                     "money_kept",
                 )
         patch = OrderPatch(
@@ -363,3 +365,11 @@ class OrderActivities:
 
 def _contradiction(conflict: CrosswalkConflict) -> Rejected:
     return Rejected("Orderwright", "note which id is which", str(conflict), "crosswalk_conflict")
+
+
+def _on_its_way_back(order: Order) -> Decimal:
+    """Refunds that the payment provider has taken but not settled yet."""
+    pending = (
+        p.amount for p in order.payments if p.kind is PaymentKind.REFUND and p.status is PaymentStatus.PENDING
+    )
+    return sum(pending, Decimal(0))

@@ -46,7 +46,13 @@ def build_erp(settings: Settings) -> ErpPort:
     match chosen.vendor:
         case ErpVendor.TRYTON:
             return TrytonErp(
-                chosen.url, chosen.database, chosen.login, chosen.password, channels=sorted(settings.channels)
+                chosen.url,
+                chosen.database,
+                chosen.login,
+                chosen.password,
+                channels=sorted(settings.channels),
+                concurrent_orders=chosen.concurrent_orders,
+                backorder=chosen.backorder,
             )
         case ErpVendor.MEMORY:
             return erp_at(chosen.url)

@@ -137,6 +137,15 @@ class ErpSettings(Group):
     database: str = Field(min_length=1, description="Database in the ERP.")
     login: str = Field(min_length=1, description="User that orders are entered as.")
     password: SecretStr = Field(min_length=1, description="Password of that user.")
+    concurrent_orders: bool = Field(
+        False,
+        description="Write several orders at once from one worker. Only for an ERP on PostgreSQL: on SQLite "
+        "parallel confirmations make double invoices.",
+    )
+    backorder: bool = Field(
+        True,
+        description="Take orders that stock does not cover; false stops them for a person.",
+    )
 
     @field_validator("url")
     @classmethod

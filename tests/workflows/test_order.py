@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from domain.erp_order import ErpOrderState
-from domain.order import PaymentKind
+from domain.order import PaymentKind, PaymentStatus
 from domain.status import OrderStatus
 from sandbox.billable import cost_of
 from store.order_view import OrderViews
@@ -216,6 +216,22 @@ async def test_a_cancel_that_keeps_the_buyers_money_waits_for_its_refund(world: 
         refund = make_payment(order.total, PaymentKind.REFUND, payment_id="803", parent_id="802")
         world.storefront.replace(canceled.model_copy(update={"payments": (sale, refund)}))
         await handle.signal("resubmit")
+        assert (await handle.result()).outcome is Attention.CANCELED
+
+
+async def test_a_cancel_whose_refund_is_on_its_way_waits_for_nobody(world: World, external_id):
+    order = make_order(external_id)
+    sale = make_payment(order.total, PaymentKind.SALE, payment_id="802")
+    refund = make_payment(
+        order.total, PaymentKind.REFUND, payment_id="803", parent_id="802", status=PaymentStatus.PENDING
+    )
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        world.storefront.replace(
+            order.model_copy(update={"canceled_at": order.placed_at, "payments": (sale, refund)})
+        )
+        await world.start(order, "orders/cancelled")
         assert (await handle.result()).outcome is Attention.CANCELED
 
 
