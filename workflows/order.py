@@ -14,41 +14,29 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import (
-        ERP_CHANGED,
         ERP_QUEUE,
-        ERP_UNREADABLE,
         STOREFRONT_QUEUE,
         CancelOrder,
         CloseOrder,
         ReadOrder,
         ReportShipment,
         SubmitOrder,
-        UnreadableRecord,
     )
     from activities.failures import Refusal
     from activities.orders import OrderActivities
     from domain.edits import describe_edit
-    from domain.erp_order import ErpOrder, ErpOrderState
     from domain.quantities import QuantitiesBroken, apply_erp, cancel_open, lines_from_order
     from domain.status import OrderStatus
     from workflows import narrative
     from workflows.messages import (
         ORDER_WORKFLOW,
-        STOREFRONT_CHANGED,
         Attention,
         CancelRequest,
-        OperatorAnswer,
-        OperatorMessage,
         OrderResult,
         OrderStart,
-        OrderState,
-        OrderView,
-        Problem,
-        StorefrontChanged,
-        TimelineEntry,
     )
-    from workflows.search import ERP_NUMBER, ORDER_NUMBER, ORDER_STATE
-    from workflows.steps import Step, delivered_with, next_step, shipped_ids, unreported_shipments
+    from workflows.order_desk import OrderDesk
+    from workflows.steps import Step, delivered_with, next_step, unreported_shipments
 
 # No schedule-to-close anywhere: an outage may last, giving up would lose the order.
 PATIENT = RetryPolicy(
@@ -60,20 +48,15 @@ SHIPMENTS_NEXT = Priority(priority_key=2)
 
 STOREFRONT = "storefront"
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
-REMEMBERED_MESSAGES = 50
-LONGEST_TIMELINE = 100
-# A hint that is older than our last read by more than the clocks may differ tells us nothing new.
-CLOCK_MARGIN = timedelta(minutes=2)
 
 
 @workflow.defn(name=ORDER_WORKFLOW)
-class OrderWorkflow:
+class OrderWorkflow(OrderDesk):
     """The life of one order; id ``order:{channel}:{external id}``."""
 
     @workflow.init
     def __init__(self, start: OrderStart) -> None:
-        self._state = start.state or OrderState(key=start.key)
-        self._attention = Attention.WORKING if start.state is None else narrative.attention(self._state)
+        super().__init__(start)
         self._steps = {
             Step.READ: self._read,
             Step.CANCEL: self._cancel,
@@ -274,230 +257,6 @@ class OrderWorkflow:
         await workflow.wait_condition(
             lambda: next_step(self._state) is not Step.WAIT or self._may_continue_as_new()
         )
-
-    # -- state -----------------------------------------------------------------------------------------------------
-
-    def _take_erp(self, erp: ErpOrder) -> None:
-        """Take a snapshot of the ERP, unless it is older than what is known: what left the house stays shipped."""
-        if self._state.erp is not None and not shipped_ids(self._state.erp) <= shipped_ids(erp):
-            return
-        self._state.lines = apply_erp(self._state.lines, erp)
-        self._state.erp = erp
-        self._stop_if_canceled_in_erp(erp)
-
-    def _stop_if_canceled_in_erp(self, erp: ErpOrder) -> None:
-        if erp.state is ErpOrderState.CANCELED and self._state.cancel is None:
-            reason = "The order was canceled in the ERP, but not in the storefront."
-            self._stop(Step.WAIT, Refusal(cause="canceled_in_erp", reason=reason))
-
-    def _temporal_cancel(self) -> None:
-        """Somebody asked Temporal itself to cancel the workflow: that is a wish to cancel the order, not to lose it."""
-        message = OperatorMessage(actor="Temporal", reason="cancellation of the workflow was requested")
-        self._wish_cancel(message)
-
-    def _cancel_ended(self, refused: str) -> None:
-        self._state.cancel = None
-        self._state.cancel_refused = refused
-
-    def _stop(self, step: Step, refusal: Refusal) -> None:
-        remedy = narrative.remedy(step, refusal.cause)
-        self._state.problem = Problem(
-            cause=refusal.cause, reason=refusal.reason, remedy=remedy, since=workflow.now()
-        )
-        self._tell("Orderwright", f"Stopped: {refusal.reason}")
-
-    def _next_revision(self) -> int:
-        """Grows with every step, also from one run of the order to a later one: milliseconds of workflow time."""
-        self._state.revision = max(self._state.revision + 1, int(workflow.now().timestamp() * 1000))
-        return self._state.revision
-
-    def _tell(self, actor: str, text: str) -> None:
-        entry = TimelineEntry(at=workflow.now(), actor=actor, text=text)
-        self._state.timeline = (*self._state.timeline, entry)[-LONGEST_TIMELINE:]
-        self._show()
-
-    def _show(self) -> None:
-        """Make the Temporal UI tell where the order stands; costs one action, and only when the group changes."""
-        workflow.set_current_details(narrative.details(self._state))
-        attention = narrative.attention(self._state)
-        if attention is self._attention:
-            return
-        self._attention = attention
-        attributes = [ORDER_STATE.value_set(attention.value)]
-        if self._state.order is not None:
-            attributes.append(ORDER_NUMBER.value_set(self._state.order.number))
-        if self._state.erp is not None:
-            attributes.append(ERP_NUMBER.value_set(self._state.erp.number))
-        workflow.upsert_search_attributes(attributes)
-
-    def _seen(self, message_id: str) -> bool:
-        """Whether a message came before; remembers it."""
-        if message_id and message_id in self._state.seen_messages:
-            return True
-        if message_id:
-            self._state.seen_messages = (*self._state.seen_messages, message_id)[-REMEMBERED_MESSAGES:]
-        return False
-
-    # -- messages from the systems ---------------------------------------------------------------------------------
-
-    @workflow.signal(name=STOREFRONT_CHANGED)
-    def storefront_changed(self, message: StorefrontChanged) -> None:
-        """A webhook says that the storefront changed the order."""
-        if self._seen(message.message_id):
-            return
-        creation = message.topic.endswith("/create") and message.topic.startswith("orders")
-        # During the first reading nobody knows yet whether it saw the change: read again.
-        read_at, occurred_at = self._state.read_at, message.occurred_at
-        known = read_at is not None and occurred_at is not None and occurred_at < read_at - CLOCK_MARGIN
-        if not creation and not known:
-            self._state.reread = True
-
-    @workflow.signal(name=ERP_CHANGED)
-    def erp_changed(self, erp: ErpOrder) -> None:
-        """The ERP's change feed brings the order as it is there now."""
-        if self._state.outcome is not None:
-            return
-        if self._state.erp is None:
-            self._state.erp_early = erp
-            return
-        try:
-            self._take_erp(erp)
-        except QuantitiesBroken as error:
-            self._stop(Step.REPORT, Refusal(cause="quantities_broken", reason=str(error)))
-        self._show()
-
-    @workflow.signal(name=ERP_UNREADABLE)
-    def erp_unreadable(self, record: UnreadableRecord) -> None:
-        """The ERP changed the order into something that cannot be read."""
-        if self._state.outcome is None:
-            reason = f"The ERP's record of the order cannot be read: {record.reason}."
-            self._stop(Step.WAIT, Refusal(cause="erp_unreadable", reason=reason))
-
-    # -- messages from operators: signals for the Temporal UI, updates for an answer at once -----------------------
-
-    @workflow.signal(name="cancel")
-    def cancel_signal(self, message: OperatorMessage | None = None) -> None:
-        """Cancel the whole order, as long as nothing is picked."""
-        message = message or OperatorMessage()
-        if not self._seen(message.message_id):
-            self._wish_cancel(message)
-
-    @workflow.signal(name="resubmit")
-    def resubmit_signal(self, message: OperatorMessage | None = None) -> None:
-        """Go on after the cause of a problem was mended."""
-        message = message or OperatorMessage()
-        if not self._seen(message.message_id) and self._state.problem is not None:
-            self._resubmit(message)
-
-    @workflow.signal(name="hold")
-    def hold_signal(self, message: OperatorMessage | None = None) -> None:
-        """Stop before the next step, until ``release``."""
-        message = message or OperatorMessage()
-        if not self._seen(message.message_id) and self._state.held_by is None:
-            self._hold(message)
-
-    @workflow.signal(name="release")
-    def release_signal(self, message: OperatorMessage | None = None) -> None:
-        """Go on after ``hold``."""
-        message = message or OperatorMessage()
-        if not self._seen(message.message_id) and self._state.held_by is not None:
-            self._release(message)
-
-    @workflow.update(name="cancel")
-    async def cancel_update(self, message: OperatorMessage) -> OperatorAnswer:
-        """Cancel the whole order and say how it went."""
-        if not self._seen(message.message_id):
-            self._ask_cancel(message)
-        await workflow.wait_condition(lambda: self._state.cancel is None or self._state.outcome is not None)
-        if self._state.outcome is Attention.CANCELED:
-            return OperatorAnswer(done=True, text=narrative.sentence(self._state))
-        refused = self._state.cancel_refused or "the order could not be canceled"
-        return OperatorAnswer(done=False, text=f"Not canceled: {refused}.")
-
-    @cancel_update.validator
-    def _may_cancel(self, message: OperatorMessage) -> None:
-        del message
-        _refuse(narrative.cancel_obstacle(self._state))
-
-    @workflow.update(name="resubmit")
-    def resubmit_update(self, message: OperatorMessage) -> OperatorAnswer:
-        """Go on after the cause of a problem was mended."""
-        if not self._seen(message.message_id):
-            self._resubmit(message)
-        return OperatorAnswer(done=True, text="The order is read again and goes on.")
-
-    @resubmit_update.validator
-    def _may_resubmit(self, message: OperatorMessage) -> None:
-        del message
-        _refuse("" if self._state.problem else "the order has no problem that waits for it")
-
-    @workflow.update(name="hold")
-    def hold_update(self, message: OperatorMessage) -> OperatorAnswer:
-        """Stop before the next step, until ``release``."""
-        if not self._seen(message.message_id):
-            self._hold(message)
-        return OperatorAnswer(done=True, text="The order waits; a step under way is finished first.")
-
-    @hold_update.validator
-    def _may_hold(self, message: OperatorMessage) -> None:
-        del message
-        _refuse(narrative.hold_obstacle(self._state))
-
-    @workflow.update(name="release")
-    def release_update(self, message: OperatorMessage) -> OperatorAnswer:
-        """Go on after ``hold``."""
-        if not self._seen(message.message_id):
-            self._release(message)
-        return OperatorAnswer(done=True, text="The order goes on.")
-
-    @release_update.validator
-    def _may_release(self, message: OperatorMessage) -> None:
-        del message
-        _refuse("" if self._state.held_by else "the order is not on hold")
-
-    def _wish_cancel(self, message: OperatorMessage) -> None:
-        obstacle = narrative.cancel_obstacle(self._state)
-        if obstacle:
-            self._tell(message.actor, f"Asked to cancel; refused: {obstacle}.")
-        else:
-            self._ask_cancel(message)
-
-    def _ask_cancel(self, message: OperatorMessage) -> None:
-        self._state.cancel = CancelRequest(actor=message.actor, reason=message.reason)
-        self._state.cancel_refused = None
-        self._tell(message.actor, f"Asked to cancel the order: {message.reason or 'no reason given'}.")
-
-    def _resubmit(self, message: OperatorMessage) -> None:
-        self._state.problem = None
-        self._state.reread = True
-        self._state.cancel = self._state.cancel or self._state.cancel_interrupted
-        self._state.cancel_interrupted = None
-        self._tell(message.actor, "Asked to go on; the order is read again.")
-
-    def _hold(self, message: OperatorMessage) -> None:
-        self._state.held_by = message.actor
-        self._tell(message.actor, f"Put the order on hold: {message.reason or 'no reason given'}.")
-
-    def _release(self, message: OperatorMessage) -> None:
-        self._state.held_by = None
-        self._tell(message.actor, "Released the order.")
-
-    # -- queries ---------------------------------------------------------------------------------------------------
-
-    @workflow.query
-    def status(self) -> OrderView:
-        """Where the order stands, in plain words."""
-        return narrative.view(self._state)
-
-    @workflow.query
-    def timeline(self) -> tuple[TimelineEntry, ...]:
-        """The order's story, oldest first."""
-        return self._state.timeline
-
-
-def _refuse(obstacle: str) -> None:
-    if obstacle:
-        raise ApplicationError(obstacle, type="NotPossibleNow")
 
 
 def _refusal_of(error: BaseException) -> Refusal | None:
