@@ -113,7 +113,9 @@ def _options() -> Options:
     parser.add_argument("--orders", type=int, default=200, help="orders a round")
     parser.add_argument("--at-once", type=int, default=50, help="orders under way at the same time")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; the best of each side is compared")
-    parser.add_argument("--database", choices=("memory", "file"), default="memory", help="Temporal's database")
+    parser.add_argument(
+        "--database", choices=("memory", "file"), default="memory", help="Temporal's database"
+    )
     parser.add_argument("--feed-interval", type=float, default=0.1, help="pause of the ERP's change feed, s")
     given = parser.parse_args()
     if min(given.orders, given.at_once, given.rounds) < 1 or given.feed_interval <= 0:
@@ -162,9 +164,8 @@ async def main() -> None:
 
 def _print(console: Console, options: Options, floors: Sequence[Round], ours: Sequence[Round]) -> None:
     where = "a SQLite file" if options.on_file else "memory"
-    table = Table(
-        title=f"best of {options.rounds} rounds of {options.orders} orders, {options.at_once} at once, Temporal on {where}"
-    )
+    size = f"best of {options.rounds} rounds of {options.orders} orders, {options.at_once} at once"
+    table = Table(title=f"{size}, Temporal on {where}")
     for name in ("", "floor", "order", "order / floor", "aim"):
         table.add_column(name, justify="right" if name else "left")
     floor, order = (max(rounds, key=lambda r: r.per_second) for rounds in (floors, ours))
