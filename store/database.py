@@ -73,16 +73,17 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A session whose work is committed, durably, when the block ends, and undone when it raises.
+    def write(self, *, lasting: bool = False) -> Iterator[Session]:
+        """A session whose work is committed when the block ends, and undone when it raises.
 
         On SQLite the write lock is taken at the start, so that what is read in the block is still true when it is
-        written. Raises DatabaseUnavailable.
+        written; only a ``lasting`` commit is on the disk when this returns and survives a power cut. What is not
+        lasting is a projection of Temporal's history, or is done again without harm. Raises DatabaseUnavailable.
         """
         with (
             _outages_named(),
             self._writer,
-            self.engine.connect().execution_options(**_WRITES) as connection,
+            self.engine.connect().execution_options(**_WRITES, orderwright_lasting=lasting) as connection,
             connection.begin(),
             Session(connection, expire_on_commit=False) as session,
         ):
@@ -168,8 +169,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     connection.execute("PRAGMA foreign_keys = ON")
-    # FULL: a webhook that was answered 2xx survives a power cut; NORMAL would not promise that in WAL mode.
-    connection.execute("PRAGMA synchronous = FULL")
     _turn_on_wal(connection)
 
 
@@ -189,7 +188,13 @@ def _turn_on_wal(connection: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("orderwright_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not writes:
+        connection.exec_driver_sql("BEGIN")
+        return
+    # In WAL mode NORMAL never harms the file; it may lose the last commits in a power cut, which FULL does not.
+    lasting = connection.get_execution_options().get("orderwright_lasting", True)
+    connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

@@ -126,7 +126,7 @@ class Inbox:
             "state": InboxState.IGNORED if received.ignored else InboxState.PENDING,
             "attempts": 0,
         }
-        with self._db.write() as session:
+        with self._db.write(lasting=True) as session:
             return insert_or_ignore(session, InboxRow, values)
 
     def claim(self, limit: int, lease: timedelta, claimed_by: str) -> tuple[InboxItem, ...]:

@@ -29,7 +29,7 @@ class MappingCatalog:
         self._db = db
         self._current = dict(current)
         self._known = {mapping.version: mapping for mapping in current.values()}
-        with db.write() as session:
+        with db.write(lasting=True) as session:
             for mapping in self._known.values():
                 values = {
                     "version": mapping.version,

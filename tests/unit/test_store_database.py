@@ -212,3 +212,12 @@ def test_sqlite_is_durable_and_strict(tmp_path: Path, open_database: Callable[[s
             for name in ("journal_mode", "synchronous", "foreign_keys")
         }
     assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_only_a_lasting_commit_waits_for_the_disk(sqlite_db: Database) -> None:
+    def synchronous(*, lasting: bool) -> int:
+        with sqlite_db.write(lasting=lasting) as session:
+            return int(session.connection().exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+    full, normal = 2, 1
+    assert [synchronous(lasting=each) for each in (True, False, True)] == [full, normal, full]
