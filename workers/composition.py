@@ -5,16 +5,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from adapters.registry import build_erp, build_storefront
-from store.mappings import MappingCatalog
 from temporalio.client import Client
 
 from activities.feed import FeedActivities
 from activities.orders import OrderActivities
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
+from adapters.registry import build_erp, build_storefront
 from config.mappings import load_mappings
 from config.settings import Settings
 from store.database import Database
+from store.mappings import MappingCatalog
 
 
 @dataclass(frozen=True)
