@@ -201,6 +201,8 @@ class Delivery(Frozen):
     topic: str
     external_id: str | None
     """The order concerned; None for a topic that concerns none."""
+    label: str | None = None
+    """What people call the order, such as ``#1001``, where the webhook says it. For display alone."""
     occurred_at: Instant | None = None
 
 

@@ -58,6 +58,7 @@ class InboxRow(Row, table=True):
     event_id: str | None = Field(default=None, sa_type=String(200))
     topic: str = Field(sa_type=String(100))
     external_id: str | None = Field(default=None, sa_type=String(100))
+    label: str | None = Field(default=None, sa_type=String(50))
     occurred_at: datetime | None = Field(default=None, sa_type=UtcTime)
     headers: dict[str, str] = Field(sa_type=JSON)
     body: bytes = Field(sa_type=LargeBinary)
@@ -78,6 +79,8 @@ class Received(Frozen):
     event_id: str | None = None
     topic: str
     external_id: str | None = None
+    label: str | None = Field(default=None, max_length=50)
+    """What people call the order; for display alone."""
     occurred_at: datetime | None = None
     headers: dict[str, str]
     body: bytes
@@ -93,6 +96,7 @@ class InboxItem(Frozen):
     delivery_id: str
     event_id: str | None
     topic: str
+    label: str | None
     occurred_at: datetime | None
     received_at: datetime
     attempts: int
@@ -261,6 +265,7 @@ def _item(row: InboxRow) -> InboxItem:
         delivery_id=row.delivery_id,
         event_id=row.event_id,
         topic=row.topic,
+        label=row.label,
         occurred_at=row.occurred_at,
         received_at=row.received_at,
         attempts=row.attempts,

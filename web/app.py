@@ -85,6 +85,7 @@ def create_app(
             event_id=delivery.event_id,
             topic=delivery.topic,
             external_id=delivery.external_id,
+            label=delivery.label,
             occurred_at=delivery.occurred_at,
             headers=harmless_headers(request.headers),
             body=raw,

@@ -17,7 +17,7 @@ from workflows.messages import (
     OrderStart,
     StorefrontChanged,
 )
-from workflows.search import CHANNEL, ORDER_STATE
+from workflows.search import CHANNEL, ORDER_NUMBER, ORDER_STATE
 
 RPC_TIMEOUT = timedelta(seconds=10)
 
@@ -50,13 +50,8 @@ def hand_over_to(client: Client) -> Callable[[InboxItem], Awaitable[None]]:
                 ],
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 # Given at the start they cost nothing; set later each would be a billed call.
-                search_attributes=TypedSearchAttributes(
-                    [
-                        SearchAttributePair(CHANNEL, item.key.channel),
-                        SearchAttributePair(ORDER_STATE, Attention.WORKING),
-                    ]
-                ),
-                static_summary=f"Order {item.key.external_id} of {item.key.channel}",
+                search_attributes=TypedSearchAttributes(_search_attributes(item)),
+                static_summary=f"Order {item.label or item.key.external_id} of {item.key.channel}",
                 rpc_timeout=RPC_TIMEOUT,
             )
         except RPCError as error:
@@ -68,3 +63,13 @@ def hand_over_to(client: Client) -> Callable[[InboxItem], Awaitable[None]]:
             raise TemporalAway(str(error)) from error
 
     return hand_over
+
+
+def _search_attributes(item: InboxItem) -> list[SearchAttributePair[str]]:
+    found = [
+        SearchAttributePair(CHANNEL, item.key.channel),
+        SearchAttributePair(ORDER_STATE, Attention.WORKING.value),
+    ]
+    if item.label is not None:
+        found.append(SearchAttributePair(ORDER_NUMBER, item.label))
+    return found

@@ -17,6 +17,7 @@ _DELIVERY: Final = "x-shopify-webhook-id"
 _EVENT: Final = "x-shopify-event-id"
 _TRIGGERED: Final = "x-shopify-triggered-at"
 _SHOP: Final = "x-shopify-shop-domain"
+_LONGEST_LABEL: Final = 50
 
 
 class ShopifyWebhooks:
@@ -49,11 +50,13 @@ class ShopifyWebhooks:
         if self._shop_domain is not None and (shop or "").lower() != self._shop_domain.lower():
             msg = f"header {_SHOP} says {shop!r}, but this channel is {self._shop_domain!r}; check where it was sent to"
             raise DeliveryMalformed(msg)
+        external_id, label = _order(topic, raw) if topic in self.topics else (None, None)
         return Delivery(
             delivery_id=_header(headers, _DELIVERY),
             event_id=headers.get(_EVENT) or None,
             topic=topic,
-            external_id=_order_id(topic, raw) if topic in self.topics else None,
+            external_id=external_id,
+            label=label,
             occurred_at=_time(headers.get(_TRIGGERED)),
         )
 
@@ -88,17 +91,25 @@ def _time(text: str | None) -> datetime | None:
     return time
 
 
-def _order_id(topic: str, raw: bytes) -> str:
+def _order(topic: str, raw: bytes) -> tuple[str, str | None]:
+    """The order's id, and its name where the body is the order itself."""
     try:
         body = json.loads(raw)
     except ValueError as error:
         msg = f"the body is not JSON ({error})"
         raise DeliveryMalformed(msg) from error
     if topic == "refunds/create":
-        return _numeric(body, "order_id")
+        return _numeric(body, "order_id"), None
     if topic == "orders/edited":
-        return _numeric(_part(body, "order_edit"), "order_edit.order_id")
-    return _whole_id(_part(body))
+        return _numeric(_part(body, "order_edit"), "order_edit.order_id"), None
+    return _whole_id(_part(body)), _label(body.get("name"))
+
+
+def _label(name: Any) -> str | None:
+    """A name to show; anything that cannot be shown is left out, never a reason to refuse the webhook."""
+    if not isinstance(name, str):
+        return None
+    return "".join(char for char in name if char.isprintable()).strip()[:_LONGEST_LABEL] or None
 
 
 def _part(body: Any, key: str | None = None) -> dict[str, Any]:

@@ -52,6 +52,7 @@ def test_a_delivery_is_read_whole() -> None:
         event_id="98880550-7158-44d4-b7cd-2c97c8a091b5",
         topic="orders/create",
         external_id="820982911946154508",
+        label="#9999",
         occurred_at=datetime(2026, 7, 1, 12, 0, 0, 123456, UTC),
     )
 
@@ -60,6 +61,14 @@ def test_a_delivery_is_read_whole() -> None:
 def test_the_global_id_is_trusted_over_the_rounded_number(topic: str) -> None:
     assert read(BODY, topic).external_id == "820982911946154508"
     assert read({"id": 5001}, topic).external_id == "5001"
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [(" #1001\x00\n", "#1001"), ("日本-7", "日本-7"), ("x" * 80, "x" * 50), ("\ud800", None), (1001, None), (None, None)],
+)
+def test_a_name_is_for_display_and_never_a_reason_to_refuse(name: Any, label: str | None) -> None:
+    assert read({"id": 5001, "name": name}).label == label
 
 
 def test_a_refund_and_an_edit_name_their_order() -> None:

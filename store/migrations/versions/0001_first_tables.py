@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("event_id", sa.String(length=200), nullable=True),
         sa.Column("topic", sa.String(length=100), nullable=False),
         sa.Column("external_id", sa.String(length=100), nullable=True),
+        sa.Column("label", sa.String(length=50), nullable=True),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("headers", sa.JSON(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
