@@ -133,6 +133,10 @@ class AsyncStoreControl:
         """Change webhook knobs; returns knobs and message counts."""
         return dict(await self._send("PATCH", "/webhooks", changes))
 
+    async def set_throttle(self, knobs: ThrottleKnobs) -> None:
+        """Another cost bucket, full."""
+        await self._send("PUT", "/throttle", knobs.model_dump(mode="json"))
+
     async def add_fault(self, fault: Fault) -> None:
         """Let the next requests for a root field go wrong."""
         await self._send("POST", "/faults", fault.model_dump(mode="json"))
