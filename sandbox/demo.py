@@ -33,7 +33,7 @@ SEED = 20
 DEADLINE_SECONDS = 240.0
 ROUND_SECONDS = 1.0
 PLUS_PLAN = ThrottleKnobs(maximum_available=20_000, restore_rate=1_000)
-"""What a shop of 10,000 orders a day has; the smallest plan's 100 points a second would take most of the demo's time."""
+"""What a shop of 10,000 orders a day has; with the smallest plan's 100 points a second the demo would mostly wait."""
 TABLE_WIDTH = 140
 """Of the table where nobody looks at a terminal: in a log, in CI."""
 
