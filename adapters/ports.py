@@ -6,7 +6,9 @@ the same request, also after a lost answer or from another process, it finds wha
 """
 
 from collections.abc import Mapping as Headers
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from pydantic import Field
 
 from domain.erp_order import ErpOrder, SalesOrder
 from domain.mapping import Mapping
@@ -201,7 +203,7 @@ class Delivery(Frozen):
     topic: str
     external_id: str | None
     """The order concerned; None for a topic that concerns none."""
-    label: str | None = None
+    label: Annotated[str, Field(max_length=50)] | None = None
     """What people call the order, such as ``#1001``, where the webhook says it. For display alone."""
     occurred_at: Instant | None = None
 

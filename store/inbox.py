@@ -79,7 +79,7 @@ class Received(Frozen):
     event_id: str | None = None
     topic: str
     external_id: str | None = None
-    label: str | None = Field(default=None, max_length=50)
+    label: str | None = None
     """What people call the order; for display alone."""
     occurred_at: datetime | None = None
     headers: dict[str, str]

@@ -32,6 +32,7 @@ from sandbox.tryton.staff import Staff
 from store.database import Database
 from store.inbox import Inbox
 from workflows.messages import Attention, OrderResult, OrderView
+from workflows.search import ORDER_NUMBER
 
 pytestmark = [pytest.mark.tryton, pytest.mark.asyncio(loop_scope="module")]
 
@@ -219,7 +220,12 @@ async def test_an_order_of_two_warehouses_goes_from_webhook_to_its_shipments_and
     rows = {row["key"]["external_id"]: row for row in json.loads(listed.out)}
     assert (rows[order]["status"], rows[order]["shipments"]) == ("closed", sold.fulfillments)
     assert Decimal(rows[order]["captured"]) == sold.total
-    # The other one is not shipped yet, and the list for people says so in a line of its own.
+    # The other one is found in the Temporal UI by the name that people know, though nothing of it has changed yet.
+    waiting_still = await house.handle(other).describe()
+    other_name = (await house.store.read_order(other)).name
+    assert waiting_still.typed_search_attributes.get(ORDER_NUMBER) == other_name
+    assert await waiting_still.static_summary() == f"Order {other_name} of shop"
+    # It is not shipped yet, and the list for people says so in a line of its own.
     people = await house.cli("order", "list")
     assert re.search(rf"shop:{other} .* submitted .* the warehouse", people.out)
 
@@ -356,18 +362,23 @@ async def up(tmp_path: Path) -> AsyncIterator[Up]:
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
+    try:
+        yield await _came_up(process, tmp_path / "var" / "up")
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await process.communicate()
+
+
+async def _came_up(process: asyncio.subprocess.Process, folder: Path) -> Up:
     assert process.stdout is not None
     said = await asyncio.wait_for(process.stdout.readuntil(b"\n}\n"), LONGEST)
-    logs = tmp_path / "var" / "up"
-    pids = {file.stem: int(file.read_text()) for file in (logs / "log").glob("*.pid")}
-    pids["erp"] = json.loads((logs / "tryton" / "trytond.pid").read_text())["pid"]
+    pids = {file.stem: int(file.read_text()) for file in (folder / "log").glob("*.pid")}
+    pids["erp"] = json.loads((folder / "tryton" / "trytond.pid").read_text())["pid"]
     started = Up(process, json.loads(said), pids)
     assert sorted(pids) == ["erp", "store", "temporal", "web", "worker"]
     assert started.alive() == list(pids)
-    yield started
-    if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
-        await process.communicate()
+    return started
 
 
 async def test_ctrl_c_ends_every_part_of_the_stack(up: Up):

@@ -24,6 +24,8 @@ _COMMANDS: Final = {
     "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED": "completed",
     "EVENT_TYPE_WORKFLOW_EXECUTION_FAILED": "failed",
 }
+ENDS: Final = frozenset({"continued as new", "completed", "failed"})
+"""What the last command of a run is that has ended."""
 
 
 def releases() -> tuple[str, ...]:

@@ -160,7 +160,8 @@ async def _feed(world: RecordedWorld) -> None:
     assert first is not None
     world.runs[first] = ERP_FEED_ID
     for _ in range(20 * ROUNDS_A_RUN):
-        if (await handle.describe()).run_id != first:
+        now = await handle.describe()
+        if now.run_id != first and now.raw_description.pending_activities:
             return
         await asyncio.sleep(0.25)
     raise AssertionError("the feed never continued as new")
@@ -181,6 +182,18 @@ async def record(folder: Path) -> dict[str, list[str]]:
     return recorder.fingerprints
 
 
+def _same(was: list[str], now: list[str]) -> bool:
+    """Whether the workflow itself did the same: messages arrive a moment earlier or later each time.
+
+    A run that had not ended when it was recorded (the feed's last) counts as far as both go.
+    """
+    own = [[entry for entry in run if not entry.startswith(("signal ", "update "))] for run in (was, now)]
+    if not any(run and run[-1] in histories.ENDS for run in own):
+        shorter = min(len(run) for run in own)
+        own = [run[:shorter] for run in own]
+    return own[0] == own[1]
+
+
 def main() -> int:
     """Record for the version of ``pyproject.toml``."""
     parser = argparse.ArgumentParser(description="Record the histories that tests/replay replays.")
@@ -192,7 +205,7 @@ def main() -> int:
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
         found = asyncio.run(record(Path(folder)))
-        changed = [name for name, commands in found.items() if known.get(name, commands) != commands]
+        changed = [name for name in found if name in known and not _same(known[name], found[name])]
         for name in changed:
             print(f"{name}\n  was {known[name]}\n  is  {found[name]}", file=sys.stderr)
         if changed and not options.changed_on_purpose:

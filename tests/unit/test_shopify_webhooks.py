@@ -16,7 +16,11 @@ from adapters.shopify.webhooks import ShopifyWebhooks
 
 SECRET = "hush"
 SHOP = "test.myshopify.com"
-BODY = {"id": 820982911946154500, "admin_graphql_api_id": "gid://shopify/Order/820982911946154508"}
+BODY = {
+    "id": 820982911946154500,
+    "admin_graphql_api_id": "gid://shopify/Order/820982911946154508",
+    "name": "#9999",
+}
 
 
 def sign(raw: bytes, secret: str = SECRET) -> str:
@@ -65,7 +69,14 @@ def test_the_global_id_is_trusted_over_the_rounded_number(topic: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "label"),
-    [(" #1001\x00\n", "#1001"), ("日本-7", "日本-7"), ("x" * 80, "x" * 50), ("\ud800", None), (1001, None), (None, None)],
+    [
+        (" #1001\x00\n", "#1001"),
+        ("日本-7", "日本-7"),
+        ("x" * 80, "x" * 50),
+        ("\ud800", None),
+        (1001, None),
+        (None, None),
+    ],
 )
 def test_a_name_is_for_display_and_never_a_reason_to_refuse(name: Any, label: str | None) -> None:
     assert read({"id": 5001, "name": name}).label == label

@@ -61,6 +61,12 @@ def test_a_webhook_is_kept_as_it_came(inbox: Inbox) -> None:
     assert (row.received_at, row.occurred_at, row.state) == (NOON, NOON, InboxState.PENDING)
 
 
+def test_the_name_to_show_comes_with_the_claim(inbox: Inbox) -> None:
+    inbox.add(webhook(1, label="#1001"))
+    inbox.add(webhook(2))
+    assert [item.label for item in inbox.claim(2, LEASE, "one")] == ["#1001", None]
+
+
 def test_the_same_delivery_is_one_row_and_channels_are_apart(inbox: Inbox) -> None:
     assert inbox.add(webhook())
     assert not inbox.add(webhook(body=b"other"))

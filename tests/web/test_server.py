@@ -121,6 +121,8 @@ async def signals_of(client: Client, workflow_id: str) -> set[str]:
     assert (description.workflow_type, description.task_queue) == ("OrderWorkflow", "orders")
     attributes = {pair.key.name: pair.value for pair in description.typed_search_attributes}
     assert (attributes["Channel"], attributes["OrderState"]) == ("shop", "working")
+    assert "OrderNumber" not in attributes, "these webhooks do not say it"
+    assert await description.static_summary() == f"Order {workflow_id.rpartition(':')[2]} of shop"
     found: set[str] = set()
     async for event in handle.fetch_history_events():
         if event.HasField("workflow_execution_started_event_attributes"):
