@@ -187,12 +187,12 @@ def _print(console: Console, options: Options, floors: Sequence[Round], ours: Se
         "CPU of this process, ms an order", f"{cpu[0]:.1f}", f"{cpu[1]:.1f}", f"{cpu[1] / cpu[0]:.2f}"
     )
     costs = [[cost for r in rounds for cost in r.costs] for rounds in (floors, ours)]
-    for name, pick, aim in (
-        ("billable actions", lambda c: c.actions, f"<= {AIM_ACTIONS}"),
-        ("events", lambda c: c.events, f"<= {AIM_EVENTS}"),
-        ("bytes of history", lambda c: c.payload_bytes, ""),
+    for name, field, aim in (
+        ("billable actions", "actions", f"<= {AIM_ACTIONS}"),
+        ("events", "events", f"<= {AIM_EVENTS}"),
+        ("bytes of history", "payload_bytes", ""),
     ):
-        of_floor, of_order = ([pick(cost) for cost in side] for side in costs)
+        of_floor, of_order = ([int(getattr(cost, field)) for cost in side] for side in costs)
         table.add_row(
             f"{name}, mean (max)",
             _mean_and_max(of_floor),

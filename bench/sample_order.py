@@ -60,7 +60,8 @@ def sample_order(channel: str, number: int) -> Order:
         price=_SHIPPING,
         taxes=_taxes(_SHIPPING),
     )
-    total_tax = sum((t.amount for taxed in (*lines, shipping) for t in taxed.taxes), Decimal(0))
+    taxes = [tax for line in lines for tax in line.taxes] + list(shipping.taxes)
+    total_tax = sum((tax.amount for tax in taxes), Decimal(0))
     total = sum((line.current * line.unit_price for line in lines), _SHIPPING) + total_tax
     card = Payment(
         payment_id=f"{external_id}7",

@@ -39,13 +39,15 @@ def describe(lines: Sequence[LineState]) -> str:
     canceled = sum(line.canceled for line in lines)
     due = sum(line.due for line in lines)
     if not due:
-        return f"all {_units(canceled)} canceled" if canceled else "no units ordered"
+        return f"all {count_units(canceled)} canceled" if canceled else "no units ordered"
     shipped = sum(line.shipped for line in lines)
     waiting: defaultdict[str, int] = defaultdict(int)
     for line in lines:
         for warehouse, units in line.allocated.items():
             waiting[warehouse] += units
-    parts = [f"all {_units(due)} shipped" if shipped == due else f"{shipped} of {_units(due)} shipped"]
+    parts = [
+        f"all {count_units(due)} shipped" if shipped == due else f"{shipped} of {count_units(due)} shipped"
+    ]
     parts += [f"{units} waiting at {warehouse}" for warehouse, units in sorted(waiting.items()) if units]
     others = {
         "on backorder": sum(line.backordered for line in lines),
@@ -57,5 +59,6 @@ def describe(lines: Sequence[LineState]) -> str:
     return "; ".join(parts + [f"{units} {what}" for what, units in others.items() if units])
 
 
-def _units(count: int) -> str:
+def count_units(count: int) -> str:
+    """``1 unit``, ``2 units``."""
     return f"{count} unit" if count == 1 else f"{count} units"

@@ -9,7 +9,7 @@ from domain.erp_order import ErpOrder, ErpShipment
 from domain.money import format_money
 from domain.order import Order
 from domain.quantities import LineState
-from domain.status import OrderStatus, derive_status, describe
+from domain.status import OrderStatus, count_units, derive_status, describe
 from workflows.messages import Attention, OrderState, OrderView
 from workflows.steps import Step, next_step
 
@@ -87,7 +87,7 @@ def sentence(state: OrderState) -> str:
 def waiting_for(state: OrderState) -> str:
     """What has to happen for the order to move on."""
     if state.problem is not None and state.cancel is None:
-        return f"a person: {state.problem.reason} {state.problem.remedy}"
+        return f"a person: {full_stop(state.problem.reason)} {state.problem.remedy}"
     step = next_step(state)
     if step is not Step.WAIT:
         return _UNDER_WAY[step]
@@ -115,7 +115,8 @@ def cancel_obstacle(state: OrderState) -> str:
         return "the order is being canceled already"
     shipped = sum(line.shipped for line in state.lines)
     if shipped:
-        return f"{shipped} units have left the warehouse; take them back as a return"
+        have = "has" if shipped == 1 else "have"
+        return f"{count_units(shipped)} {have} left the warehouse; take back what left as a return"
     return ""
 
 
@@ -150,17 +151,30 @@ def view(state: OrderState) -> OrderView:
 def details(state: OrderState) -> str:
     """Markdown for the Temporal UI's current details."""
     title = state.order.number if state.order else str(state.key)
-    parts = [f"### {title}: {sentence(state)}", f"**Waits for** {waiting_for(state)}"]
+    parts = [f"### {title}: {sentence(state)}"]
+    if state.problem is not None and state.cancel is None:
+        parts += [
+            f"**Needs a person:** {full_stop(state.problem.reason)}",
+            f"**What to do:** {state.problem.remedy}",
+        ]
+    else:
+        parts.append(f"**Waits for** {waiting_for(state)}")
     possible = can_do(state)
     if possible:
-        parts.append(
-            "**You can send** " + ", ".join(f"`{name}`" for name in possible) + " (signal, no body needed)"
-        )
-    if state.order is not None:
-        parts.append("\n".join(_line_row(line) for line in state.lines))
-    story = state.timeline[-DETAIL_LINES:]
-    parts.append("\n".join(f"- {e.at:%Y-%m-%d %H:%M:%S} {e.actor}: {e.text}" for e in story))
-    return "\n\n".join(part for part in parts if part)
+        names = ", ".join(f"`{name}`" for name in possible)
+        parts.append(f"**You can send** {names}: More Actions, Send a Signal, the name, no input needed")
+    # Each list has its heading: without one between them the UI draws two lists as one.
+    if state.lines:
+        parts.append("**Lines**\n\n" + "\n".join(_line_row(line) for line in state.lines))
+    story = [f"- {e.at:%Y-%m-%d %H:%M:%S} {e.actor}: {e.text}" for e in state.timeline[-DETAIL_LINES:]]
+    if story:
+        parts.append("**Story (UTC)**\n\n" + "\n".join(story))
+    return "\n\n".join(parts)
+
+
+def full_stop(text: str) -> str:
+    """The reason as a whole sentence: systems end theirs with or without a full stop."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _line_row(line: LineState) -> str:
@@ -170,8 +184,8 @@ def _line_row(line: LineState) -> str:
 
 def received(order: Order) -> str:
     """Sentence for the first read."""
-    units = sum(line.current for line in order.lines)
-    return f"Order {order.number} of {order.customer.name}: {units} units, {format_money(order.total, order.currency)}."
+    units, worth = sum(line.current for line in order.lines), format_money(order.total, order.currency)
+    return f"Order {order.number} of {order.customer.name}: {count_units(units)}, {worth}."
 
 
 def submitted(erp: ErpOrder) -> str:
@@ -190,7 +204,10 @@ def shipped(shipment: ErpShipment, reported: ShipmentReported, order: Order) -> 
         else ""
     )
     money = format_money(reported.captured, order.currency)
-    return f"{units} units left {shipment.warehouse} as {shipment.number}{parcel}; storefront told, {money} captured."
+    return (
+        f"{count_units(units)} left {shipment.warehouse} as {shipment.number}{parcel}; "
+        f"storefront told, {money} captured so far."
+    )
 
 
 def closed(closing: OrderClosing, currency: str) -> str:

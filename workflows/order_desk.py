@@ -72,7 +72,7 @@ class OrderDesk:
         self._state.problem = Problem(
             cause=refusal.cause, reason=refusal.reason, remedy=remedy, since=workflow.now()
         )
-        self._tell("Orderwright", f"Stopped: {refusal.reason}")
+        self._tell("Orderwright", f"Stopped: {narrative.full_stop(refusal.reason)}")
 
     def _next_revision(self) -> int:
         """Grows with every step, also from one run of the order to a later one: milliseconds of workflow time."""

@@ -331,7 +331,7 @@ async def test_an_order_that_continues_as_new_forgets_nothing(tmp_path, external
             world.erp.ship(order.key, "WH-EAST", {"11": 1})
             await world.until(order.key, lambda v: v.lines[0].shipped == 1)
             await _renewed(handle, second)
-            assert "1 units left WH-EAST" in await world.story(order.key)
+            assert "1 unit left WH-EAST" in await world.story(order.key)
             world.erp.ship_all(order.key)
             result = await server.client.get_workflow_handle_for(
                 OrderWorkflow.run, order.key.workflow_id
@@ -348,4 +348,5 @@ async def test_an_order_that_continues_as_new_forgets_nothing(tmp_path, external
             renewed = server.client.get_workflow_handle_for(OrderWorkflow.run, order.key.workflow_id)
             ended = await renewed.result()
             assert ended.outcome is Attention.CLOSED
+            assert "Ignored: the order is closed since" in await world.story(order.key)
     database.close()

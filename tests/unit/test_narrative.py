@@ -1,0 +1,62 @@
+"""What the Temporal UI shows of an order: Markdown that it draws well, in whole sentences."""
+
+from datetime import UTC, datetime
+
+from domain.quantities import lines_from_order
+from tests.order_builder import make_order
+from workflows import narrative
+from workflows.messages import Attention, OrderState, Problem, TimelineEntry
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+def refused_order() -> OrderState:
+    order = make_order("5001")
+    return OrderState(
+        key=order.key,
+        order=order,
+        lines=lines_from_order(order),
+        reread=False,
+        problem=Problem(
+            cause="product_unknown", reason="the ERP has no product ABC", remedy="Add it.", since=NOON
+        ),
+        timeline=(TimelineEntry(at=NOON, actor="Orderwright", text="Stopped: it has no product ABC."),),
+    )
+
+
+def test_a_problem_says_what_it_is_and_what_to_do_each_in_a_paragraph() -> None:
+    parts = narrative.details(refused_order()).split("\n\n")
+    assert parts[1:3] == ["**Needs a person:** the ERP has no product ABC.", "**What to do:** Add it."]
+    assert parts[3].startswith("**You can send** `cancel`, `resubmit`, `hold`: More Actions, Send a Signal")
+    assert narrative.waiting_for(refused_order()) == "a person: the ERP has no product ABC. Add it."
+
+
+def test_lines_and_story_are_two_lists_with_a_heading_each() -> None:
+    parts = narrative.details(refused_order()).split("\n\n")
+    assert parts[4:] == [
+        "**Lines**",
+        "- TEE-BLK-M: 0 of 2 shipped",
+        "**Story (UTC)**",
+        "- 2026-07-01 12:00:00 Orderwright: Stopped: it has no product ABC.",
+    ]
+
+
+def test_before_the_first_read_there_is_no_empty_list_and_no_heading_without_one() -> None:
+    details = narrative.details(OrderState(key=make_order("5001").key))
+    assert details.startswith("### shop:5001: Received; not read from the storefront yet.")
+    assert "**Waits for** reading the order from the storefront" in details
+    assert "**Lines**" not in details
+    assert "**Story" not in details
+
+
+def test_an_order_that_ended_offers_nothing() -> None:
+    state = refused_order().model_copy(update={"problem": None, "outcome": Attention.CANCELED})
+    details = narrative.details(state)
+    assert "Canceled in both systems." in details
+    assert "You can send" not in details
+
+
+def test_one_unit_is_not_one_units() -> None:
+    state = refused_order()
+    one = state.lines[0].model_copy(update={"shipped": 1})
+    assert narrative.cancel_obstacle(state.model_copy(update={"lines": (one,)})).startswith("1 unit has left")
