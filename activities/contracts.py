@@ -17,8 +17,11 @@ ERP_UNREADABLE = "erp_unreadable"
 ERP_QUEUE = "erp"
 """Task queue of every call to the ERP: its rate limit protects the ERP as a whole."""
 
-STOREFRONT_QUEUE = "storefront"
-"""Task queue of every call to a storefront."""
+
+def storefront_queue(channel: str) -> str:
+    """Task queue of every call to the storefront of a channel: one that is away holds up no other."""
+    return f"storefront:{channel}"
+
 
 LONGEST_ATTEMPT = timedelta(seconds=45)
 """After this an attempt of an order's activity ends itself. Temporal gives it longer (``workflows.order.ONE_CALL``), so

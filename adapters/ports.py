@@ -97,6 +97,10 @@ class StorefrontPort(Protocol):
         """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is."""
         ...
 
+    async def ping(self) -> None:
+        """The lightest call that shows that the system works for us; raises what any call would where it does not."""
+        ...
+
     async def probe(self) -> Probe:
         """Check address, credentials and rights without changing anything."""
         ...
@@ -175,6 +179,10 @@ class ErpPort(Protocol):
         None starts with every order of ours that is still open or changed within the last day: a feed whose first
         poll comes late misses nothing.
         """
+        ...
+
+    async def ping(self) -> None:
+        """The lightest call that shows that the system works for us; raises what any call would where it does not."""
         ...
 
     async def probe(self) -> Probe:

@@ -14,6 +14,7 @@ from typing import Annotated
 
 from dotenv import dotenv_values
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -27,6 +28,8 @@ from pydantic_settings.exceptions import SettingsError as SourceError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from domain.connection import ERP_SYSTEM
+
 PREFIX = "ORDERWRIGHT_"
 DELIMITER = "__"
 NOT_OURS = ("ORDERWRIGHT_TEST_", "ORDERWRIGHT_SANDBOX_")
@@ -35,7 +38,20 @@ NOT_OURS = ("ORDERWRIGHT_TEST_", "ORDERWRIGHT_SANDBOX_")
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
 """Address of an HTTP server, with its scheme and without a slash at the end."""
 HostPort = Annotated[str, StringConstraints(pattern=r"^[^\s/:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
-ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
+
+
+def _no_system_name(value: str) -> str:
+    if value == ERP_SYSTEM:
+        msg = f"{ERP_SYSTEM!r} is the name of the ERP's own connection; give the channel another name"
+        raise ValueError(msg)
+    return value
+
+
+ChannelName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40),
+    AfterValidator(_no_system_name),
+]
 
 
 class SettingsError(Exception):
@@ -120,6 +136,12 @@ class ChannelSettings(Group):
         description="Mapping file: the name of a file in `config/mappings/` without `.toml`, or a path that "
         "ends in `.toml`.",
     )
+    steps_per_second: float | None = Field(
+        None,
+        gt=0,
+        description="At most so many order steps (one or a few calls each) a second go to this store, from all workers "
+        "together; the Temporal server holds it. Without it, as many as it answers.",
+    )
 
     @field_validator("url")
     @classmethod
@@ -145,6 +167,12 @@ class ErpSettings(Group):
     backorder: bool = Field(
         True,
         description="Take orders that stock does not cover; false stops them for a person.",
+    )
+    steps_per_second: float | None = Field(
+        None,
+        gt=0,
+        description="At most so many order steps (one or a few calls each) a second go to the ERP, from all workers "
+        "together; the Temporal server holds it. Without it, as many as it answers.",
     )
 
     @field_validator("url")

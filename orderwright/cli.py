@@ -1,4 +1,4 @@
-"""The command line: ``orderwright demo|up|worker|web|migrate|order|doctor``."""
+"""The command line: ``orderwright demo|up|worker|web|migrate|order|status|doctor``."""
 
 import asyncio
 from importlib.metadata import version
@@ -10,6 +10,7 @@ import typer
 from orderwright import roles, stack_commands
 from orderwright.doctor import examine
 from orderwright.order_commands import orders
+from orderwright.status_command import status
 from orderwright.terminal import FAILED, AsJson, Invocation, PlainErrors, invocation, print_json, print_table
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app.command()(stack_commands.up)
 app.command()(roles.worker)
 app.command()(roles.web)
 app.command()(roles.migrate)
+app.command()(status)
 app.add_typer(orders, name="order")
 
 

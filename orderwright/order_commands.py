@@ -2,26 +2,24 @@
 
 import asyncio
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
-from pydantic import ValidationError
 
 from adapters.errors import ContractBroken, Rejected
-from config.settings import Settings
+from config.settings import Settings, variable
+from domain.connection import ERP_SYSTEM, Connection
 from domain.money import format_money
 from domain.order import OrderKey
 from domain.quantities import QuantitiesBroken
 from domain.status import OrderStatus
 from orderwright.operations import OrderNotFound, ask, tell, temporal, waiting_for_people
+from orderwright.place_command import place
 from orderwright.rebuild import Rebuilder, Rebuilt
-from orderwright.stack_commands import running_stack
 from orderwright.terminal import (
     FAILED,
     AsJson,
@@ -32,9 +30,8 @@ from orderwright.terminal import (
     print_json,
     print_table,
 )
-from sandbox.store.client import StoreControl, StoreRefused
-from sandbox.store.requests import PlaceOrder
 from store.audit import Audit
+from store.connections import Connections
 from store.database import Database
 from store.order_view import OrderSummary, OrderViews
 from workers.composition import compose
@@ -43,6 +40,8 @@ from workflows.messages import OperatorAnswer, OperatorMessage, OrderView, Timel
 orders = typer.Typer(
     no_args_is_help=True, help="See orders, and cancel, hold, release, resubmit or rebuild them."
 )
+
+orders.command("place")(place)
 
 Named = Annotated[
     str, typer.Argument(metavar="ORDER", help="shop:5001, or its number in the store or the ERP.")
@@ -102,7 +101,10 @@ def show(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
     key = _key(ctx, order)
     with _store(ctx) as database:
         summary, acts = OrderViews(database).get(key), Audit(database).for_order(key)
+        connections = {known.system: known for known in Connections(database).all()}
     view, story = asyncio.run(_look(settings, key, known=summary is not None))
+    if view is not None:
+        view = _with_outage(view, connections, settings)
     if as_json:
         print_json({"order": str(key), "view": view, "timeline": story, "row": summary, "audit": acts})
         return
@@ -207,59 +209,6 @@ def rebuild(
         raise typer.Exit(FAILED)
 
 
-@orders.command("place")
-def place(
-    items: Annotated[
-        list[str] | None, typer.Argument(metavar="[SKU[:UNITS]]...", help="Such as TEE-BLK-S:2.")
-    ] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="A whole order as JSON (sandbox/store/requests.py).")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Place an order in the embedded stack's store, as a buyer would."""
-    if (file is None) == (not items):
-        raise CommandFailed("say what to order: SKUs such as TEE-BLK-S:2, or --file with a whole order")
-    try:
-        request = PlaceOrder.model_validate_json(file.read_bytes()) if file else _basket(items or [])
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise CommandFailed(f"this is no order: {wrong}") from error
-    except OSError as error:
-        raise CommandFailed(f"{file} cannot be read: {error.strerror}") from error
-    number, key = _place(request)
-    if as_json:
-        print_json({"order": str(key), "number": number})
-    else:
-        typer.echo(f"placed {number}; follow it with: orderwright order show {key}")
-
-
-def _basket(items: list[str]) -> PlaceOrder:
-    lines = []
-    for item in items:
-        sku, _, units = item.partition(":")
-        if units and not units.isdigit():
-            raise CommandFailed(f"{item!r} is not of the form SKU or SKU:UNITS, such as TEE-BLK-S:2")
-        lines.append({"sku": sku, "quantity": int(units or 1)})
-    return PlaceOrder.model_validate(
-        {"lines": lines, "taxes": ["STATE-6.25"], "shipping": {"code": "standard"}}
-    )
-
-
-def _place(request: PlaceOrder) -> tuple[str, OrderKey]:
-    where = running_stack()
-    try:
-        with StoreControl(where.store) as store:
-            placed = store.place_order(request)
-    except StoreRefused as error:
-        raise CommandFailed(f"the store refused: {error}") from error
-    except httpx.HTTPError as error:
-        raise CommandFailed(
-            f"the store at {where.store} does not answer ({error}); is the stack up?"
-        ) from error
-    return placed.name, OrderKey(channel=where.webhooks.rsplit("/", 1)[1], external_id=str(placed.id))
-
-
 @contextmanager
 def _store(ctx: typer.Context) -> Iterator[Database]:
     database = Database(invocation(ctx).settings().database)
@@ -287,6 +236,22 @@ def _key(ctx: typer.Context, text: str) -> OrderKey:
         case _:
             several = ", ".join(str(order.key) for order in found)
             raise CommandFailed(f"several orders are called {text!r}: {several}; name one of them")
+
+
+def _with_outage(view: OrderView, connections: Mapping[str, Connection], settings: Settings) -> OrderView:
+    """The view with what the order itself cannot know: that the system it waits for is away, or nobody's."""
+    system = view.waits_on
+    if system is None:
+        return view
+    known = connections.get(system)
+    if system not in {ERP_SYSTEM, *settings.channels}:
+        name = variable("channels", system, "vendor")
+        told = f"channel {system} is not set up here; set {name} and its neighbours, and restart the worker"
+    elif known is not None and known.away:
+        told = known.sentence(datetime.now(UTC))
+    else:
+        return view
+    return view.model_copy(update={"waiting_for": f"{view.waiting_for}; {told}"})
 
 
 async def _look(

@@ -2,11 +2,12 @@
 
 from store.audit import AuditRow
 from store.columns import Row
+from store.connections import ConnectionRow
 from store.crosswalk import CrosswalkRow
 from store.erp_news import ErpNewsRow
 from store.inbox import InboxRow
 from store.mappings import MappingRow
 from store.order_view import OrderViewRow
 
-TABLES = (AuditRow, CrosswalkRow, ErpNewsRow, InboxRow, MappingRow, OrderViewRow)
+TABLES = (AuditRow, ConnectionRow, CrosswalkRow, ErpNewsRow, InboxRow, MappingRow, OrderViewRow)
 METADATA = Row.metadata

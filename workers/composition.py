@@ -2,17 +2,21 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from temporalio.client import Client
 
 from activities.feed import FeedActivities
+from activities.gated_ports import GatedErp, GatedStorefront
+from activities.gates import Gates, Pace
 from activities.orders import OrderActivities
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from adapters.registry import build_erp, build_storefront
 from config.mappings import load_mappings
 from config.settings import Settings
+from domain.connection import ERP_SYSTEM
+from store.connections import Connections
 from store.database import Database
 from store.mappings import MappingCatalog
 
@@ -25,6 +29,20 @@ class Parts:
     storefronts: Mapping[str, StorefrontPort]
     erp: ErpPort
     mappings: MappingSource
+    steps_per_second: Mapping[str, float] = field(default_factory=dict)
+    """By system, the rate that the server holds; a system that is not named answers as fast as it can."""
+
+    def gates(self, pace: Pace | None = None) -> Gates:
+        """A gate before each outside system."""
+        pings = {ERP_SYSTEM: self.erp.ping, **{name: port.ping for name, port in self.storefronts.items()}}
+        return Gates(pings, Connections(self.database), pace)
+
+    def behind(self, gates: Gates) -> "Parts":
+        """The same parts with the outside systems behind their gates."""
+        storefronts = {
+            channel: GatedStorefront(port, gates.of(channel)) for channel, port in self.storefronts.items()
+        }
+        return replace(self, storefronts=storefronts, erp=GatedErp(self.erp, gates.of(ERP_SYSTEM)))
 
     def order_activities(self) -> OrderActivities:
         """The activities of an order."""
@@ -52,4 +70,10 @@ async def compose(settings: Settings) -> AsyncIterator[Parts]:
             stack.push_async_callback(storefronts[channel].close)
         erp = build_erp(settings)
         stack.push_async_callback(erp.close)
-        yield Parts(database, storefronts, erp, mappings)
+        yield Parts(database, storefronts, erp, mappings, _rates(settings))
+
+
+def _rates(settings: Settings) -> dict[str, float]:
+    asked = {name: channel.steps_per_second for name, channel in settings.channels.items()}
+    asked[ERP_SYSTEM] = settings.require_erp().steps_per_second
+    return {system: rate for system, rate in asked.items() if rate is not None}

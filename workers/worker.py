@@ -2,19 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.worker import Worker
+from temporalio.worker import FixedSizeSlotSupplier, Worker, WorkerTuner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.contracts import ERP_QUEUE, STOREFRONT_QUEUE
+from activities.contracts import ERP_QUEUE, storefront_queue
+from activities.gates import Gate, Pace
 from adapters.temporal import connect, ensure_search_attributes
 from config.settings import Settings
+from domain.connection import ERP_SYSTEM
 from workers.composition import Parts, compose
+from workers.notices import OutageNotices
+from workers.slots import GatedSlots
 from workflows.erp_feed import ErpFeedWorkflow
 from workflows.messages import ERP_FEED_ID, ORDERS_QUEUE, ErpFeedStart
 from workflows.order import OrderWorkflow
@@ -27,6 +32,9 @@ GRACE = timedelta(seconds=10)
 ERP_CALLS_AT_ONCE = 8
 """More would only queue inside the ERP; the feed's poll takes one of them."""
 STOREFRONT_CALLS_AT_ONCE = 16
+"""Of each channel."""
+POLLS_AT_ONCE = 2
+"""Of each outside system's queue: so many tasks may still come in after a gate has closed."""
 
 # Our own modules are deterministic by rule (import-linter, review); loading them once saves memory per workflow.
 RUNNER = SandboxedWorkflowRunner(
@@ -37,40 +45,75 @@ RUNNER = SandboxedWorkflowRunner(
 
 
 @asynccontextmanager
-async def workers(client: Client, parts: Parts, *, feed_interval: timedelta) -> AsyncIterator[None]:
-    """Poll all task queues while the block runs; on the way out activities get ``GRACE`` to finish."""
-    orders = parts.order_activities()
-    feed = parts.feed_activities(client, feed_interval)
+async def workers(
+    client: Client, parts: Parts, *, feed_interval: timedelta, pace: Pace | None = None
+) -> AsyncIterator[None]:
+    """Poll all task queues while the block runs; on the way out activities get ``GRACE`` to finish.
+
+    Each outside system has a queue of its own, behind its gate: what one of them does holds up no other.
+    """
+    gates = parts.gates(pace)
+    gated = parts.behind(gates)
+    orders = gated.order_activities()
+    feed = gated.feed_activities(client, feed_interval)
     async with AsyncExitStack() as stack:
-        for worker in (
-            Worker(
+        await stack.enter_async_context(gates.watched())
+        carrier = Worker(
+            client,
+            task_queue=ORDERS_QUEUE,
+            workflows=[OrderWorkflow, ErpFeedWorkflow],
+            workflow_runner=RUNNER,
+            interceptors=[OutageNotices(gates)],
+        )
+        erp = _for_system(
+            client,
+            ERP_QUEUE,
+            [orders.submit_order, orders.cancel_in_erp, orders.close_order, feed.follow_erp_changes],
+            gate=gates.of(ERP_SYSTEM),
+            at_once=ERP_CALLS_AT_ONCE,
+            steps_per_second=parts.steps_per_second.get(ERP_SYSTEM),
+        )
+        storefronts = [
+            _for_system(
                 client,
-                task_queue=ORDERS_QUEUE,
-                workflows=[OrderWorkflow, ErpFeedWorkflow],
-                workflow_runner=RUNNER,
-            ),
-            Worker(
-                client,
-                task_queue=ERP_QUEUE,
-                activities=[
-                    orders.submit_order,
-                    orders.cancel_in_erp,
-                    orders.close_order,
-                    feed.follow_erp_changes,
-                ],
-                max_concurrent_activities=ERP_CALLS_AT_ONCE,
-                graceful_shutdown_timeout=GRACE,
-            ),
-            Worker(
-                client,
-                task_queue=STOREFRONT_QUEUE,
-                activities=[orders.read_order, orders.report_shipment, orders.cancel_in_storefront],
-                max_concurrent_activities=STOREFRONT_CALLS_AT_ONCE,
-                graceful_shutdown_timeout=GRACE,
-            ),
-        ):
+                storefront_queue(channel),
+                [orders.read_order, orders.report_shipment, orders.cancel_in_storefront],
+                gate=gates.of(channel),
+                at_once=STOREFRONT_CALLS_AT_ONCE,
+                steps_per_second=parts.steps_per_second.get(channel),
+            )
+            for channel in parts.storefronts
+        ]
+        for worker in (carrier, erp, *storefronts):
             await stack.enter_async_context(worker)
         yield
+
+
+def _for_system(
+    client: Client,
+    queue: str,
+    activities: Sequence[Callable[..., Any]],
+    *,
+    gate: Gate,
+    at_once: int,
+    steps_per_second: float | None,
+) -> Worker:
+    """A worker for the calls of one outside system. The rate is held by the server, for all workers together."""
+    unused = FixedSizeSlotSupplier(1)
+    return Worker(
+        client,
+        task_queue=queue,
+        activities=activities,
+        tuner=WorkerTuner.create_composite(
+            workflow_supplier=unused,
+            activity_supplier=GatedSlots(gate, at_once),
+            local_activity_supplier=unused,
+            nexus_supplier=unused,
+        ),
+        max_concurrent_activity_task_polls=POLLS_AT_ONCE,
+        max_task_queue_activities_per_second=steps_per_second,
+        graceful_shutdown_timeout=GRACE,
+    )
 
 
 async def start_feed(client: Client) -> None:

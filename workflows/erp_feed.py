@@ -6,7 +6,7 @@ The activity runs for minutes, so that polling costs no history; its heartbeat c
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import ERP_QUEUE, FollowChanges
@@ -44,6 +44,8 @@ class ErpFeedWorkflow:
                     initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=15)
                 ),
                 summary="Poll the ERP for changed orders",
+                # One task, before all orders: after an outage news of shipments must not queue behind a backlog.
+                priority=Priority(priority_key=1),
             )
             cursor, told = followed.cursor, told + followed.orders_told
         workflow.continue_as_new(ErpFeedStart(orders_told=told))

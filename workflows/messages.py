@@ -123,6 +123,8 @@ class OrderView(Frozen):
     attention: Attention
     sentence: str
     waiting_for: str
+    waits_on: str | None = None
+    """The outside system whose answer the order waits for: ``erp`` or its channel."""
     can_do: tuple[str, ...]
     lines: tuple[LineState, ...]
     problem: Problem | None

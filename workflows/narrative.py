@@ -5,6 +5,7 @@ Pure functions of the state, deterministic, so that a workflow may call them.
 
 from activities.contracts import OrderClosing, ShipmentReported
 from domain.balance import BalanceReport
+from domain.connection import ERP_SYSTEM
 from domain.erp_order import ErpOrder, ErpShipment
 from domain.money import format_money
 from domain.order import Order
@@ -96,6 +97,17 @@ def waiting_for(state: OrderState) -> str:
     return "the warehouse to ship the rest; the ERP's change feed tells of it"
 
 
+def waits_on(state: OrderState) -> str | None:
+    """The system whose answer the order waits for, ``erp`` or its channel; None where it waits for something else."""
+    match next_step(state):
+        case Step.READ | Step.REPORT:
+            return state.key.channel
+        case Step.SUBMIT | Step.CLOSE | Step.CANCEL:
+            return ERP_SYSTEM
+        case _:
+            return None
+
+
 def can_do(state: OrderState) -> tuple[str, ...]:
     """The operator messages that would be taken now."""
     wishes = {
@@ -142,6 +154,7 @@ def view(state: OrderState) -> OrderView:
         attention=attention(state),
         sentence=sentence(state),
         waiting_for=waiting_for(state),
+        waits_on=waits_on(state),
         can_do=can_do(state),
         lines=state.lines,
         problem=state.problem,

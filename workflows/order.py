@@ -15,12 +15,12 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import (
         ERP_QUEUE,
-        STOREFRONT_QUEUE,
         CancelOrder,
         CloseOrder,
         ReadOrder,
         ReportShipment,
         SubmitOrder,
+        storefront_queue,
     )
     from activities.failures import Refusal
     from activities.orders import OrderActivities
@@ -43,8 +43,9 @@ PATIENT = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=60)
 )
 ONE_CALL = timedelta(seconds=60)
-ORDERS_FIRST = Priority(priority_key=1)
-SHIPMENTS_NEXT = Priority(priority_key=2)
+# Of one queue the lowest key goes first: the change feed (1), then orders, then shipments, then what a sweep asks.
+ORDERS_FIRST = Priority(priority_key=2)
+SHIPMENTS_NEXT = Priority(priority_key=3)
 
 STOREFRONT = "storefront"
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
@@ -126,7 +127,7 @@ class OrderWorkflow(OrderDesk):
                 first=state.order is None,
                 submitted=state.erp is not None,
             ),
-            task_queue=STOREFRONT_QUEUE,
+            task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
             summary="Read the order from the storefront",
@@ -186,7 +187,7 @@ class OrderWorkflow(OrderDesk):
                 known_fulfillment_ids=tuple(state.fulfillments.values()),
                 revision=self._next_revision(),
             ),
-            task_queue=STOREFRONT_QUEUE,
+            task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
             summary=f"Tell the storefront of shipment {shipment.number} and capture its money",
@@ -242,7 +243,7 @@ class OrderWorkflow(OrderDesk):
         await workflow.execute_activity_method(
             OrderActivities.cancel_in_storefront,
             CancelOrder(key=state.key, actor=wish.actor, reason=wish.reason, revision=self._next_revision()),
-            task_queue=STOREFRONT_QUEUE,
+            task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
             summary="Cancel the order in the storefront, give the money back",

@@ -250,6 +250,10 @@ class OrderDesk:
         self._state.held_by = None
         self._tell(message.actor, "Released the order.")
 
+    def waits_on(self) -> str | None:
+        """The outside system whose answer the order waits for; for a worker, which knows how that system is."""
+        return narrative.waits_on(self._state)
+
     # -- queries ---------------------------------------------------------------------------------------------------
 
     @workflow.query

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import count
 
-from adapters.errors import Rejected
+from adapters.errors import Rejected, SessionExpired
 from adapters.memory.back_office import BackOffice
 from adapters.memory.faults import Faults
 from adapters.memory.wire import Call, Wire
@@ -130,6 +130,12 @@ class MemoryErp(BackOffice):
                 cursor=str(page[-1][0]) if page else cursor,
                 more=len(later) > len(page),
             )
+
+    async def ping(self) -> None:
+        """See ``ErpPort``."""
+        async with self._wire.call("ping"):
+            if not self.credentials_valid:
+                raise SessionExpired("erp", "ping", "login or password is wrong")
 
     async def probe(self) -> Probe:
         """See ``ErpPort``."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 
-from adapters.errors import Rejected
+from adapters.errors import Rejected, SessionExpired
 from adapters.memory.faults import Faults
 from adapters.memory.order_changes import (
     after_cancel,
@@ -134,6 +134,12 @@ class MemoryStorefront:
         """See ``StorefrontPort``. Raises Rejected with cause ``already_shipped`` once a parcel left."""
         async with self._wire.call("cancel_order", external_id, reason, writes=True):
             return self._cancel(self._known(external_id, "cancel order"))
+
+    async def ping(self) -> None:
+        """See ``StorefrontPort``."""
+        async with self._wire.call("ping"):
+            if not self.credentials_valid:
+                raise SessionExpired(self._wire.system, "ping", "the access token is wrong")
 
     async def probe(self) -> Probe:
         """See ``StorefrontPort``."""

@@ -231,6 +231,10 @@ class ShopifyStorefront:
             raise Rejected(SYSTEM, operation, reason, "order_unknown")
         return key.external_id
 
+    async def ping(self) -> None:
+        """See ``StorefrontPort``."""
+        await self._api.read("ping", "probe", {})
+
     async def probe(self) -> Probe:
         """Check address, credentials and rights without changing anything."""
         try:

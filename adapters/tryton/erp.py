@@ -115,6 +115,10 @@ class TrytonErp:
             # Somebody works on it; their next write brings the sale into the feed again.
             return await self._sales.get(sale.id)
 
+    async def ping(self) -> None:
+        """See ``ErpPort``: who we are, from the database, by the session we have."""
+        await self._rpc.call("ping", "model.res.user.get_preferences", True, writes=False)
+
     async def probe(self) -> Probe:
         """Check address, login, web shops, warehouses and settings; changes nothing."""
         try:

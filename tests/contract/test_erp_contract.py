@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.errors import Conflict, OutcomeUnknown, Rejected, Unavailable
+from adapters.errors import Conflict, OutcomeUnknown, Rejected, SessionExpired, Unavailable
 from adapters.ports import ErpPort
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState, SalesOrder, TaxAmount
 from domain.order import OrderKey
@@ -372,7 +372,18 @@ async def test_an_unknown_order_cannot_be_canceled(erp_world):
     assert caught.value.cause == "order_unknown"
 
 
-# Probe.
+# Ping and probe.
+
+
+async def test_a_ping_is_answered(erp_world):
+    await erp_world.erp.ping()
+
+
+async def test_a_ping_tells_that_the_system_does_not_know_us(erp_world):
+    stranger = erp_world.stranger()
+    with pytest.raises(SessionExpired):
+        await stranger.ping()
+    await stranger.close()
 
 
 async def test_the_probe_tells_that_all_is_well(erp_world):

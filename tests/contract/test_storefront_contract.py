@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.errors import OutcomeUnknown, Rejected, Unavailable
+from adapters.errors import OutcomeUnknown, Rejected, SessionExpired, Unavailable
 from adapters.ports import CaptureRequest, FulfillmentRequest, StorefrontPort
 from domain.order import FulfillmentLine, Order, OrderKey, PaymentKind, PaymentStatus
 from tests.contract.storefront_requests import authorization, capture, line_of, open_units, parcel
@@ -363,7 +363,18 @@ async def test_a_write_that_does_not_arrive_changes_nothing(storefront_world, op
     assert await storefront_world.storefront.read_order(order.key.external_id) == order
 
 
-# Probe.
+# Ping and probe.
+
+
+async def test_a_ping_is_answered(storefront_world):
+    await storefront_world.storefront.ping()
+
+
+async def test_a_ping_tells_that_the_system_does_not_know_us(storefront_world):
+    stranger = storefront_world.stranger()
+    with pytest.raises(SessionExpired):
+        await stranger.ping()
+    await stranger.close()
 
 
 async def test_the_probe_tells_that_all_is_well(storefront_world):

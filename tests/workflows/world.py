@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from temporalio.client import Client, WorkflowHandle
 
+from activities.gates import Pace
 from adapters.memory.erp import MemoryErp
 from adapters.memory.faults import Faults
 from adapters.memory.storefront import MemoryStorefront
@@ -25,6 +26,9 @@ from workflows.messages import (
     StorefrontChanged,
 )
 from workflows.order import OrderWorkflow
+
+PACE = Pace(look=0.1, probe=1.0)
+"""Ten looks a probe, as in production; a test waits a second for a system that is back."""
 
 
 class World:
@@ -61,7 +65,7 @@ class World:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Workers run and follow the feed."""
-        async with workers(self.client, self.parts, feed_interval=timedelta(milliseconds=50)):
+        async with workers(self.client, self.parts, feed_interval=timedelta(milliseconds=50), pace=PACE):
             await start_feed(self.client)
             yield
 

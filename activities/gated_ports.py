@@ -1,0 +1,113 @@
+"""The two ports behind their gates: what an activity is given instead of the bare adapter."""
+
+from activities.gates import Gate
+from adapters.ports import (
+    CancelOutcome,
+    CaptureRequest,
+    ErpCapabilities,
+    ErpChanges,
+    ErpPort,
+    FulfillmentRequest,
+    OrderPage,
+    Probe,
+    StorefrontCapabilities,
+    StorefrontPort,
+)
+from domain.erp_order import ErpOrder, SalesOrder
+from domain.model import Instant
+from domain.order import Fulfillment, Order, OrderKey, Payment
+
+
+class GatedStorefront:
+    """Implements ``StorefrontPort``. Every call may also raise Unavailable because the storefront is away."""
+
+    def __init__(self, storefront: StorefrontPort, gate: Gate) -> None:
+        self._storefront = storefront
+        self._gate = gate
+
+    @property
+    def capabilities(self) -> StorefrontCapabilities:
+        """See ``StorefrontPort``."""
+        return self._storefront.capabilities
+
+    async def read_order(self, external_id: str) -> Order:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("read order"):
+            return await self._storefront.read_order(external_id)
+
+    async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("list orders"):
+            return await self._storefront.list_orders(placed_since, cursor)
+
+    async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("create fulfillment"):
+            return await self._storefront.create_fulfillment(request)
+
+    async def capture_payment(self, request: CaptureRequest) -> tuple[Payment, ...]:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("capture payment"):
+            return await self._storefront.capture_payment(request)
+
+    async def cancel_order(self, external_id: str, reason: str) -> Order:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("cancel order"):
+            return await self._storefront.cancel_order(external_id, reason)
+
+    async def ping(self) -> None:
+        """See ``StorefrontPort``; never held back."""
+        await self._storefront.ping()
+
+    async def probe(self) -> Probe:
+        """See ``StorefrontPort``; never held back."""
+        return await self._storefront.probe()
+
+    async def close(self) -> None:
+        """Give connections back."""
+        await self._storefront.close()
+
+
+class GatedErp:
+    """Implements ``ErpPort``. Every call may also raise Unavailable because the ERP is away."""
+
+    def __init__(self, erp: ErpPort, gate: Gate) -> None:
+        self._erp = erp
+        self._gate = gate
+
+    @property
+    def capabilities(self) -> ErpCapabilities:
+        """See ``ErpPort``."""
+        return self._erp.capabilities
+
+    async def find_order(self, key: OrderKey) -> ErpOrder | None:
+        """See ``ErpPort``."""
+        async with self._gate.passing("find order"):
+            return await self._erp.find_order(key)
+
+    async def submit_order(self, order: SalesOrder) -> ErpOrder:
+        """See ``ErpPort``."""
+        async with self._gate.passing("submit order"):
+            return await self._erp.submit_order(order)
+
+    async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
+        """See ``ErpPort``."""
+        async with self._gate.passing("cancel order"):
+            return await self._erp.cancel_order(key, reason)
+
+    async def changes(self, cursor: str | None) -> ErpChanges:
+        """See ``ErpPort``."""
+        async with self._gate.passing("read changes"):
+            return await self._erp.changes(cursor)
+
+    async def ping(self) -> None:
+        """See ``ErpPort``; never held back."""
+        await self._erp.ping()
+
+    async def probe(self) -> Probe:
+        """See ``ErpPort``; never held back."""
+        return await self._erp.probe()
+
+    async def close(self) -> None:
+        """Give connections back."""
+        await self._erp.close()
