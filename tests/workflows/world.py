@@ -27,6 +27,7 @@ from workflows.messages import (
 )
 from workflows.order import OrderWorkflow
 
+FEED_INTERVAL = timedelta(milliseconds=50)
 PACE = Pace(look=0.1, probe=1.0)
 """Ten looks a probe, as in production; a test waits a second for a system that is back."""
 
@@ -65,7 +66,7 @@ class World:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Workers run and follow the feed."""
-        async with workers(self.client, self.parts, feed_interval=timedelta(milliseconds=50), pace=PACE):
+        async with workers(self.client, self.parts, feed_interval=FEED_INTERVAL, pace=PACE):
             await start_feed(self.client)
             yield
 
