@@ -19,9 +19,12 @@ from domain.planning import PlanRefused
 from domain.quantities import QuantitiesBroken
 
 LOOK_UP_AFTER = timedelta(seconds=2)
-"""After a lost answer or a conflict: long enough for the other side to finish, short enough to go unnoticed."""
+"""At least, after a lost answer or a conflict: long enough for the other side to finish, and hardly noticed."""
 LONGEST_PAUSE = timedelta(seconds=60)
 """Between two tries of what is away."""
+
+PATIENCE = 15
+"""So many tries of one call that fails while its system answers; their pauses come to some ten minutes."""
 
 _dice = random.SystemRandom()
 
@@ -59,10 +62,15 @@ def as_application_error(error: Explained, attempt: int) -> ApplicationError:
             reason = f"{asked} answered in a form nobody agreed on: {error.reason}"
             detail = Refusal(cause=f"contract_broken:{error.system}:{error.operation}", reason=reason)
             return ApplicationError(str(error), detail, error.raw, type="ContractBroken", non_retryable=True)
+        case _ if error.this_call_alone and attempt >= PATIENCE:
+            tried = f"{error.system}, asked to {error.operation}, failed {attempt} times while it answers otherwise"
+            reason = f"{tried}: {error.reason}"
+            cause = f"call_fails:{error.system}:{error.operation}"
+            return _refused("CallFails", Refusal(cause=cause, reason=reason))
         case RateLimited():
             delay: timedelta | None = error.retry_after
         case OutcomeUnknown() | Conflict():
-            delay = LOOK_UP_AFTER
+            delay = max(LOOK_UP_AFTER, _pause(attempt))
         case _:
             delay = _pause(attempt)
     return ApplicationError(

@@ -66,6 +66,7 @@ class Gate:
         self._open = asyncio.Event()
         self._open.set()
         self._failures = 0
+        self._answers_pings = True
         self._asking: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
 
@@ -91,6 +92,7 @@ class Gate:
             raise
         except _TROUBLE as error:
             await self._doubt(error.reason)
+            error.this_call_alone = self._answers_pings
             raise
         except AdapterError:
             self._failures = 0
@@ -140,6 +142,7 @@ class Gate:
 
     async def _trouble(self) -> timedelta | None:
         """Ping; how long to leave the system alone, or None where it answers."""
+        self._answers_pings = False
         try:
             async with asyncio.timeout(self._pace.ping):
                 await self._ping()
@@ -149,6 +152,7 @@ class Gate:
             return self._pause()
         except AdapterError as error:
             log.warning("%s answers a probe with a refusal: %s", self.system, error)
+        self._answers_pings = True
         return None
 
     async def _probe(self) -> None:

@@ -27,6 +27,9 @@ from datetime import timedelta
 class AdapterError(Exception):
     """Base of the tree. ``system`` names the outside system, ``operation`` the call, ``reason`` is plain words."""
 
+    this_call_alone = False
+    """The system answered a light call just after this one failed, so it is no outage. Set by who asked."""
+
     def __init__(self, system: str, operation: str, reason: str) -> None:
         self.system = system
         self.operation = operation

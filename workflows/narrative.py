@@ -32,6 +32,8 @@ _REMEDIES = {
     "cancel_refused": "Stop the parcel in the warehouse and cancel again, or refund in the storefront by hand.",
     "erp_unreadable": "Correct the record in the ERP (each change of it is read again), then resubmit.",
     "unbalanced": "Correct the side that is wrong (the sentence names both amounts), then resubmit.",
+    "call_fails": "Look the order up in that system, mend what makes it fail there, then resubmit: the order is looked "
+    "up before anything is sent again.",
     "quantities_broken": "Compare the shipments in the ERP with the order, correct them, then resubmit.",
 }
 
@@ -141,7 +143,9 @@ def hold_obstacle(state: OrderState) -> str:
 
 def remedy(step: Step, cause: str) -> str:
     """What a person should do about a problem."""
-    return _REMEDIES.get(cause) or _REMEDY_BY_STEP.get(step, "Mend the cause, then resubmit.")
+    return _REMEDIES.get(cause.split(":", maxsplit=1)[0]) or _REMEDY_BY_STEP.get(
+        step, "Mend the cause, then resubmit."
+    )
 
 
 def view(state: OrderState) -> OrderView:

@@ -7,9 +7,10 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 
 from activities.contracts import LONGEST_ATTEMPT, CancelOrder, ReportShipment, SubmitOrder
-from activities.failures import LONGEST_PAUSE, Refusal, as_application_error, never_final
+from activities.failures import LONGEST_PAUSE, PATIENCE, Refusal, as_application_error, never_final
 from activities.orders import OrderActivities
 from adapters.errors import (
+    AdapterError,
     Conflict,
     ContractBroken,
     OutcomeUnknown,
@@ -50,9 +51,11 @@ def test_an_outage_is_tried_again_after_growing_pauses_that_chance_spreads(error
     "error", [OutcomeUnknown("erp", "submit", "lost"), Conflict("erp", "submit", "changed")]
 )
 def test_a_lost_answer_is_looked_up_soon(error):
-    failure = as_application_error(error, attempt=9)
+    failure = as_application_error(error, attempt=1)
     assert (failure.type, failure.non_retryable) == (type(error).__name__, False)
     assert failure.next_retry_delay == timedelta(seconds=2)
+    later = as_application_error(error, attempt=9).next_retry_delay
+    assert timedelta(seconds=2) <= later <= LONGEST_PAUSE
 
 
 def test_a_rate_limit_is_waited_for_exactly():
@@ -193,3 +196,24 @@ async def test_a_shipment_from_an_unmapped_warehouse_is_refused_by_its_table(dat
     with pytest.raises(ApplicationError) as caught:
         await ActivityEnvironment().run(activities(database, MemoryErp(), shop).report_shipment, report)
     assert caught.value.details[0].cause == "unmapped:locations:WH-NORTH"
+
+
+def failing_alone(error: AdapterError) -> AdapterError:
+    error.this_call_alone = True
+    return error
+
+
+@pytest.mark.parametrize("kind", [Unavailable, OutcomeUnknown])
+def test_a_call_that_keeps_failing_while_its_system_answers_goes_to_a_person(kind):
+    def failure(attempt):
+        return as_application_error(failing_alone(kind("tryton", "submit order", "HTTP 500")), attempt)
+
+    assert not failure(PATIENCE - 1).non_retryable
+    given_up = failure(PATIENCE)
+    assert given_up.non_retryable
+    assert given_up.details[0].cause == "call_fails:tryton:submit order"
+    assert "HTTP 500" in given_up.details[0].reason
+
+
+def test_an_outage_is_never_given_up():
+    assert not as_application_error(Unavailable("tryton", "submit order", "refused"), 10_000).non_retryable

@@ -133,6 +133,15 @@ async def test_while_it_is_away_no_call_is_made_and_each_says_why(make_gate, sys
     assert system.pings == pings
 
 
+async def test_an_error_tells_whether_the_call_failed_alone(make_gate, system) -> None:
+    gate = make_gate()
+    alone, together = down(), down()
+    await failing(gate, alone)
+    system.trouble = down()
+    await failing(gate, together)
+    assert (alone.this_call_alone, together.this_call_alone) == (True, False)
+
+
 async def test_calls_that_fail_together_ask_once(make_gate, system) -> None:
     gate = make_gate(NEVER)
     system.trouble = down()
