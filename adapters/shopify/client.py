@@ -29,7 +29,7 @@ from adapters.errors import (
     Rejected,
     Unavailable,
 )
-from adapters.http import DEFAULT_RETRY_AFTER, Http
+from adapters.http import DEFAULT_RETRY_AFTER, TIMEOUT, Http
 from adapters.shopify.answers import SYSTEM, UserError, fit
 from adapters.shopify.budget import LONGEST_WAIT, CostBudget, read_throttle
 from adapters.shopify.documents import document
@@ -53,6 +53,7 @@ class AdminApi:
         access_token: str,
         *,
         api_version: str = API_VERSION,
+        timeout: httpx.Timeout = TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -70,6 +71,7 @@ class AdminApi:
                 "Content-Type": "application/json",
                 "Accept": "application/json",
             },
+            timeout=timeout,
             transport=transport,
         )
 

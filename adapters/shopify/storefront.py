@@ -13,6 +13,7 @@ from typing import Any, Final
 import httpx
 
 from adapters.errors import AdapterError, OutcomeUnknown, Rejected
+from adapters.http import TIMEOUT
 from adapters.ports import CaptureRequest, FulfillmentRequest, OrderPage, Probe, StorefrontCapabilities
 from adapters.shopify import answers
 from adapters.shopify.answers import SYSTEM, FulfillmentOrderStatus, fit
@@ -57,11 +58,14 @@ class ShopifyStorefront:
         *,
         api_version: str = API_VERSION,
         notify_customers: bool = True,
+        timeout: httpx.Timeout = TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._channel = channel
-        self._api = AdminApi(url, access_token, api_version=api_version, transport=transport, sleep=sleep)
+        self._api = AdminApi(
+            url, access_token, api_version=api_version, timeout=timeout, transport=transport, sleep=sleep
+        )
         self._reader = OrderReader(self._api)
         self._notify_customers = notify_customers
         self._sleep = sleep
