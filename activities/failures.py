@@ -48,7 +48,7 @@ def as_application_error(error: Explained, attempt: int) -> ApplicationError:
     """
     match error:
         case Unmapped():
-            refusal = Refusal(cause=f"unmapped:{error.table}:{error.key}", reason=str(error))
+            refusal = Refusal(cause=error.cause, reason=str(error))
             return _refused("Unmapped", refusal)
         case QuantitiesBroken():
             return _refused("QuantitiesBroken", Refusal(cause="quantities_broken", reason=str(error)))

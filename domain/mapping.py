@@ -19,11 +19,15 @@ Entry = TypeVar("Entry")
 
 
 class Unmapped(Exception):
-    """A value has no counterpart. ``table`` and ``key`` say what to add to the mapping file."""
+    """A value has no counterpart. ``table`` and ``key`` say what to add to the mapping file.
 
-    def __init__(self, table: str, key: str, hint: str = "") -> None:
+    ``cause`` is a stable key; ``side`` names what is known where it is not the table's own left side.
+    """
+
+    def __init__(self, table: str, key: str, hint: str = "", *, side: str = "") -> None:
         self.table = table
         self.key = key
+        self.cause = f"unmapped:{side or table}:{key}"
         super().__init__(
             f"no entry for {key!r} in [{table}] of the mapping; add it, then resubmit the order"
             + (f" ({hint})" if hint else "")
@@ -65,6 +69,8 @@ class Mapping(Frozen):
     companies: dict[str, CompanyRule] = Field(default_factory=dict)
     shipping_product: str
     """ERP product that shipping is charged with."""
+    adjustment_product: str | None = None
+    """ERP product, a service without tax, that an accepted difference is booked on; None: none may be."""
 
     @model_validator(mode="after")
     def _one_to_one(self) -> "Mapping":
@@ -103,7 +109,7 @@ class Mapping(Frozen):
         for location, code in self.locations.items():
             if code == warehouse:
                 return location
-        raise Unmapped("locations", warehouse, "as the warehouse of a storefront location")
+        raise Unmapped("locations", warehouse, "as the warehouse of a storefront location", side="warehouses")
 
     def tax_code(self, title: str, rate: Decimal) -> str:
         """The ERP's tax code of a tax line, matched by title and rate. Raises Unmapped."""

@@ -1,13 +1,27 @@
 """All tables in one place: importing this fills ``Row.metadata``, which the migrations are compared with."""
 
 from store.audit import AuditRow
+from store.case_tables import CaseActRow, CaseOrderRow, CaseRow
 from store.columns import Row
 from store.connections import ConnectionRow
 from store.crosswalk import CrosswalkRow
 from store.erp_news import ErpNewsRow
 from store.inbox import InboxRow
+from store.mapping_rules import MappingRuleRow
 from store.mappings import MappingRow
 from store.order_view import OrderViewRow
 
-TABLES = (AuditRow, ConnectionRow, CrosswalkRow, ErpNewsRow, InboxRow, MappingRow, OrderViewRow)
+TABLES = (
+    AuditRow,
+    CaseActRow,
+    CaseOrderRow,
+    CaseRow,
+    ConnectionRow,
+    CrosswalkRow,
+    ErpNewsRow,
+    InboxRow,
+    MappingRow,
+    MappingRuleRow,
+    OrderViewRow,
+)
 METADATA = Row.metadata

@@ -195,7 +195,7 @@ async def test_a_shipment_from_an_unmapped_warehouse_is_refused_by_its_table(dat
     report = shipment_report(order, warehouse="WH-NORTH")
     with pytest.raises(ApplicationError) as caught:
         await ActivityEnvironment().run(activities(database, MemoryErp(), shop).report_shipment, report)
-    assert caught.value.details[0].cause == "unmapped:locations:WH-NORTH"
+    assert caught.value.details[0].cause == "unmapped:warehouses:WH-NORTH"
 
 
 def failing_alone(error: AdapterError) -> AdapterError:
