@@ -6,14 +6,19 @@ the same request, also after a lost answer or from another process, it finds wha
 """
 
 from collections.abc import Mapping as Headers
-from typing import Annotated, Protocol
+from collections.abc import Sequence
+from typing import Annotated, Final, Protocol
 
 from pydantic import Field
 
 from domain.erp_order import ErpOrder, SalesOrder
+from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen, Instant
 from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment
+
+MOST_FOUND: Final = 50
+"""Orders that one call of ``find_orders`` or ``find_records`` takes."""
 
 
 class Probe(Frozen):
@@ -60,10 +65,15 @@ class CaptureRequest(Frozen):
 
 
 class OrderPage(Frozen):
-    """Ids of orders placed in a window; ``next_cursor`` is None on the last page."""
+    """Orders placed in a window; ``next_cursor`` is None on the last page."""
 
-    external_ids: tuple[str, ...]
+    orders: tuple[PlacedOrder, ...]
     next_cursor: str | None = None
+
+    @property
+    def external_ids(self) -> tuple[str, ...]:
+        """Their ids alone."""
+        return tuple(order.external_id for order in self.orders)
 
 
 class StorefrontPort(Protocol):
@@ -78,8 +88,17 @@ class StorefrontPort(Protocol):
         """Read one order whole. Raises Rejected with cause ``order_unknown`` where there is none."""
         ...
 
-    async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
-        """Ids of orders placed at or after ``placed_since``, oldest first, test orders included."""
+    async def list_orders(
+        self, placed_since: Instant, cursor: str | None = None, *, placed_before: Instant | None = None
+    ) -> OrderPage:
+        """Orders placed at or after ``placed_since`` and before ``placed_before``, to the second.
+
+        Oldest first, test and canceled orders included; one call a page, none an order.
+        """
+        ...
+
+    async def find_orders(self, external_ids: Sequence[str]) -> tuple[PlacedOrder, ...]:
+        """Those of these orders that there are, in one call; at most ``MOST_FOUND``. Raises ValueError for more."""
         ...
 
     async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
@@ -139,6 +158,13 @@ class ErpChanges(Frozen):
     """Another page waits right now."""
 
 
+class ErpRecordPage(Frozen):
+    """Records of the ERP, in an order that does not change while they are listed."""
+
+    records: tuple[ErpRecord, ...]
+    next_cursor: str | None = None
+
+
 class CancelOutcome(Frozen):
     """Whether the ERP canceled; if not, ``reason`` says in plain words what stands in the way."""
 
@@ -166,6 +192,23 @@ class ErpPort(Protocol):
         compared with ``order.total`` and ``order.taxes`` before anything is confirmed. Raises Rejected with cause
         ``amounts_differ`` (difference named), ``product_unknown``, ``warehouse_unknown``, ``tax_unknown``,
         ``party_unknown``, ``out_of_stock`` or the ERP's own words.
+        """
+        ...
+
+    async def list_records(
+        self, channel: str, changed_since: Instant, cursor: str | None = None
+    ) -> ErpRecordPage:
+        """Records that were entered or changed, or sent a shipment off, at or after ``changed_since``.
+
+        Those of the channel, and those that people entered without a key of any channel but with a reference; one call
+        a page, none a record.
+        """
+        ...
+
+    async def find_records(self, channel: str, orders: Sequence[OrderName]) -> tuple[ErpRecord, ...]:
+        """Every record of these orders, in one call; at most ``MOST_FOUND`` orders. Raises ValueError for more.
+
+        Found by key, and by reference where the record has no key: an order may have several records.
         """
         ...
 

@@ -221,6 +221,21 @@ def order(*lines: dict[str, Any], charges: tuple[dict[str, Any], ...] = (), **mo
     }
 
 
+def listed_order(
+    number: int, *fulfilled: tuple[str, int], count: int | None = None, **more: Any
+) -> dict[str, Any]:
+    """An order as lists show it; ``fulfilled`` are its fulfillments: status and units."""
+    return {
+        "id": gid("Order", number),
+        "name": f"#{number}",
+        "createdAt": "2026-07-01T12:30:15Z",
+        "cancelledAt": None,
+        "test": False,
+        "fulfillmentsCount": {"count": len(fulfilled) if count is None else count},
+        "fulfillments": [{"status": status, "totalQuantity": units} for status, units in fulfilled],
+    } | more
+
+
 def _shop(both: dict[str, Any]) -> Decimal:
     return Decimal(both["shopMoney"]["amount"])
 

@@ -13,6 +13,7 @@ from domain.erp_order import (
     SalesOrder,
     ShipmentLine,
 )
+from domain.listings import ErpRecord
 from domain.order import OrderKey
 
 UNTOUCHED = frozenset({ErpShipmentState.WAITING, ErpShipmentState.RESERVED})
@@ -40,6 +41,12 @@ class BackOffice:
         self.orders: dict[OrderKey, ErpOrder] = {}
         self.changed_at: dict[OrderKey, int] = {}
         """The number of each order's last change."""
+        self.written_at: dict[OrderKey, datetime] = {}
+        """When each order was changed last."""
+        self.references: dict[OrderKey, str] = {}
+        """The storefront's number of each order."""
+        self.by_hand: list[ErpRecord] = []
+        """What people entered without us, the latest last."""
         self.last_change = 0
         self._clock = clock
         self._shipment_ids = count(1)
@@ -103,6 +110,48 @@ class BackOffice:
             raise ValueError(f"{key}: {obstacle}")
         return self.cancel(self.orders[key])
 
+    def enter_by_hand(self, reference: str, key: OrderKey | None = None) -> ErpRecord:
+        """Somebody enters an order again, or one that is nobody's: nothing here keeps them from it."""
+        number = len(self.by_hand) + 1
+        self.by_hand.append(
+            ErpRecord(
+                erp_id=f"hand-{number}",
+                number=f"SO-H{number}",
+                key=key,
+                reference=reference,
+                state=ErpOrderState.ACCEPTED,
+                changed_at=self._clock(),
+            )
+        )
+        return self.by_hand[-1]
+
+    def cancel_by_hand(self, record: ErpRecord) -> ErpRecord:
+        """Cancel what was entered by hand. Raises ValueError where it is none of them."""
+        canceled = record.model_copy(update={"state": ErpOrderState.CANCELED, "changed_at": self._clock()})
+        self.by_hand[self.by_hand.index(record)] = canceled
+        return canceled
+
+    def records(self) -> list[ErpRecord]:
+        """Every order in the books, as a list shows it, in the order they were entered."""
+        ours = [
+            ErpRecord(
+                erp_id=order.erp_id,
+                number=order.number,
+                key=key,
+                reference=self.references.get(key, ""),
+                state=order.state,
+                shipped=sum(
+                    line.quantity
+                    for shipment in order.shipments
+                    if shipment.state is ErpShipmentState.SHIPPED
+                    for line in shipment.lines
+                ),
+                changed_at=self.written_at[key],
+            )
+            for key, order in self.orders.items()
+        ]
+        return [*ours, *self.by_hand]
+
     def close_period(self) -> None:
         """From now on new orders are refused with cause ``period_closed``."""
         self.period_open = False
@@ -130,6 +179,7 @@ class BackOffice:
         self.last_change += 1
         self.orders[order.key] = order
         self.changed_at[order.key] = self.last_change
+        self.written_at[order.key] = self._clock()
         return order
 
     def obstacle_to_cancel(self, order: ErpOrder) -> str:

@@ -4,7 +4,7 @@ It lives in one event loop: between two awaits nobody else is at work, which is 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import count
@@ -13,8 +13,18 @@ from adapters.errors import Rejected, SessionExpired
 from adapters.memory.back_office import BackOffice
 from adapters.memory.faults import Faults
 from adapters.memory.wire import Call, Wire
-from adapters.ports import CancelOutcome, ErpCapabilities, ErpChanges, Probe, UnreadableOrder
+from adapters.ports import (
+    MOST_FOUND,
+    CancelOutcome,
+    ErpCapabilities,
+    ErpChanges,
+    ErpRecordPage,
+    Probe,
+    UnreadableOrder,
+)
 from domain.erp_order import ErpLine, ErpOrder, ErpOrderState, SalesLineKind, SalesOrder
+from domain.listings import ErpRecord, OrderName
+from domain.model import Instant
 from domain.order import OrderKey
 
 _CENT = Decimal("0.01")
@@ -95,9 +105,46 @@ class MemoryErp(BackOffice):
                 reasons = dict.fromkeys(reason for cause, reason in refusals if cause == first)
                 raise Rejected("erp", "submit order", "; ".join(reasons), first)
             with self.faults.during("erp", "draft_order", writes=True):
+                self.references[order.key] = order.number
                 draft = self.keep(self._draft(order, held.erp_id if held else str(next(self._erp_ids))))
             with self.faults.during("erp", "accept_order", writes=True):
                 return self.plan_shipments(order, draft)
+
+    async def list_records(
+        self, channel: str, changed_since: Instant, cursor: str | None = None
+    ) -> ErpRecordPage:
+        """See ``ErpPort``. The cursor is the id of the last record told."""
+        async with self._wire.call("list_records"):
+            everything = self._listed()
+            start = 0
+            if cursor is not None:
+                ids = [record.erp_id for record in everything]
+                if cursor not in ids:
+                    raise Rejected("erp", "list records", f"cursor {cursor!r} is not ours", "cursor_unknown")
+                start = ids.index(cursor) + 1
+            found = [
+                record
+                for record in everything[start:]
+                if record.changed_at >= changed_since
+                and (record.key.channel == channel if record.key else record.reference)
+            ]
+            page = tuple(found[: self._page_size])
+            return ErpRecordPage(
+                records=page, next_cursor=page[-1].erp_id if len(found) > len(page) else None
+            )
+
+    async def find_records(self, channel: str, orders: Sequence[OrderName]) -> tuple[ErpRecord, ...]:
+        """See ``ErpPort``."""
+        if len(orders) > MOST_FOUND:
+            raise ValueError(f"{len(orders)} orders are asked for; ask for {MOST_FOUND} at most")
+        async with self._wire.call("find_records"):
+            keys = {OrderKey(channel=channel, external_id=order.external_id) for order in orders}
+            numbers = {order.number for order in orders if order.number}
+            return tuple(
+                record
+                for record in self._listed()
+                if (record.key in keys if record.key else record.reference in numbers)
+            )
 
     async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
         """See ``ErpPort``. Raises Rejected with cause ``order_unknown``."""
@@ -146,6 +193,14 @@ class MemoryErp(BackOffice):
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+    def _listed(self) -> list[ErpRecord]:
+        return [
+            record.model_copy(update={"unreadable": self.unreadable[record.key]})
+            if record.key in self.unreadable
+            else record
+            for record in self.records()
+        ]
 
     def _refusals(self, order: SalesOrder) -> Iterator[tuple[str, str]]:
         """Cause and words of everything that is wrong with an order, the first that matters first."""

@@ -3,7 +3,7 @@
 It lives in one event loop: between two awaits nobody else is at work, which is all the locking it has.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import count
 
@@ -18,7 +18,15 @@ from adapters.memory.order_changes import (
     count_units,
 )
 from adapters.memory.wire import Call, Wire
-from adapters.ports import CaptureRequest, FulfillmentRequest, OrderPage, Probe, StorefrontCapabilities
+from adapters.ports import (
+    MOST_FOUND,
+    CaptureRequest,
+    FulfillmentRequest,
+    OrderPage,
+    Probe,
+    StorefrontCapabilities,
+)
+from domain.listings import PlacedOrder
 from domain.model import Instant
 from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment, PaymentKind, PaymentStatus
 
@@ -73,19 +81,33 @@ class MemoryStorefront:
         async with self._wire.call("read_order", external_id):
             return self._known(external_id, "read order")
 
-    async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
+    async def list_orders(
+        self, placed_since: Instant, cursor: str | None = None, *, placed_before: Instant | None = None
+    ) -> OrderPage:
         """See ``StorefrontPort``. The cursor is the id of the last order told."""
         async with self._wire.call("list_orders"):
             found = sorted(
                 (order.placed_at, external_id)
                 for external_id, order in self.orders.items()
                 if order.placed_at >= placed_since
+                and (placed_before is None or order.placed_at < placed_before)
             )
             if cursor is not None:
                 last = self._known(cursor, "list orders")
                 found = [place for place in found if place > (last.placed_at, cursor)]
             page = tuple(external_id for _, external_id in found[: self._page_size])
-            return OrderPage(external_ids=page, next_cursor=page[-1] if len(found) > len(page) else None)
+            return OrderPage(
+                orders=tuple(_listed(self.orders[external_id]) for external_id in page),
+                next_cursor=page[-1] if len(found) > len(page) else None,
+            )
+
+    async def find_orders(self, external_ids: Sequence[str]) -> tuple[PlacedOrder, ...]:
+        """See ``StorefrontPort``."""
+        if len(external_ids) > MOST_FOUND:
+            raise ValueError(f"{len(external_ids)} orders are asked for; ask for {MOST_FOUND} at most")
+        async with self._wire.call("find_orders"):
+            wanted = dict.fromkeys(external_ids)
+            return tuple(_listed(self.orders[each]) for each in wanted if each in self.orders)
 
     async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
         """See ``StorefrontPort``. Raises Rejected with cause ``not_open_to_ship`` or ``order_unknown``."""
@@ -198,3 +220,14 @@ class MemoryStorefront:
 
     def _new_id(self) -> str:
         return str(next(self._ids))
+
+
+def _listed(order: Order) -> PlacedOrder:
+    return PlacedOrder(
+        external_id=order.key.external_id,
+        number=order.number,
+        placed_at=order.placed_at,
+        test=order.test,
+        canceled_at=order.canceled_at,
+        fulfilled=sum(line.quantity for each in order.fulfillments for line in each.lines),
+    )

@@ -6,7 +6,7 @@ is raised, never resent in the same call: the next attempt looks up again.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,8 +19,10 @@ from adapters.shopify import answers
 from adapters.shopify.answers import SYSTEM, FulfillmentOrderStatus, fit
 from adapters.shopify.client import API_VERSION, AdminApi
 from adapters.shopify.global_ids import gid
+from adapters.shopify.lists import OrderLists
 from adapters.shopify.reading import OrderReader
 from adapters.shopify.translate import location_of, to_fulfillments, to_order, to_payment, to_payments
+from domain.listings import PlacedOrder
 from domain.model import Instant
 from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment, PaymentKind, PaymentStatus
 
@@ -67,6 +69,7 @@ class ShopifyStorefront:
             url, access_token, api_version=api_version, timeout=timeout, transport=transport, sleep=sleep
         )
         self._reader = OrderReader(self._api)
+        self._lists = OrderLists(self._api, self._reader)
         self._notify_customers = notify_customers
         self._sleep = sleep
 
@@ -83,16 +86,15 @@ class ShopifyStorefront:
         """Read one order whole. Raises Rejected with cause ``order_unknown`` where there is none."""
         return to_order(await self._reader.order(external_id), self._channel)
 
-    async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
-        """Ids of orders placed at or after ``placed_since``, oldest first, test orders included."""
-        operation = "list orders"
-        query = f"created_at:>='{placed_since:%Y-%m-%dT%H:%M:%SZ}'"
-        data = await self._api.read(operation, "list_orders", {"query": query, "after": cursor})
-        page = fit(answers.Page[answers.Identified], data.get("orders"), operation, "orders")
-        return OrderPage(
-            external_ids=tuple(order.id for order in page.nodes),
-            next_cursor=page.page_info.end_cursor if page.page_info.has_next_page else None,
-        )
+    async def list_orders(
+        self, placed_since: Instant, cursor: str | None = None, *, placed_before: Instant | None = None
+    ) -> OrderPage:
+        """Orders placed in a window, oldest first. See ``StorefrontPort``."""
+        return await self._lists.placed(placed_since, placed_before, cursor)
+
+    async def find_orders(self, external_ids: Sequence[str]) -> tuple[PlacedOrder, ...]:
+        """Those of these orders that there are. See ``StorefrontPort``."""
+        return await self._lists.found(external_ids)
 
     async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
         """Find or create the fulfillment of a shipment. Raises Rejected where units are not open to ship."""

@@ -62,7 +62,7 @@ _STATUSES = {
     TransactionStatus.ERROR: PaymentStatus.FAILED,
 }
 _OVER = frozenset({FulfillmentOrderStatus.CLOSED, FulfillmentOrderStatus.CANCELLED})
-_SHIPPED = frozenset({FulfillmentStatus.SUCCESS, FulfillmentStatus.OPEN, FulfillmentStatus.PENDING})
+SHIPPED = frozenset({FulfillmentStatus.SUCCESS, FulfillmentStatus.OPEN, FulfillmentStatus.PENDING})
 
 _TaxKey = tuple[str, Decimal]
 
@@ -337,7 +337,7 @@ def location_of(answer: answers.FulfillmentOrder) -> str:
 
 def to_fulfillments(fulfillments: Iterable[answers.Fulfillment]) -> tuple[Fulfillment, ...]:
     """What left; canceled and failed ones are left out."""
-    return tuple(to_fulfillment(answer) for answer in fulfillments if answer.status in _SHIPPED)
+    return tuple(to_fulfillment(answer) for answer in fulfillments if answer.status in SHIPPED)
 
 
 def to_fulfillment(answer: answers.Fulfillment) -> Fulfillment:

@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from typing import Final
 
@@ -10,9 +10,17 @@ import httpx
 from pydantic import SecretStr
 
 from adapters.errors import AdapterError, Conflict, ContractBroken, Rejected
-from adapters.ports import CancelOutcome, ErpCapabilities, ErpChanges, Probe, UnreadableOrder
+from adapters.ports import (
+    CancelOutcome,
+    ErpCapabilities,
+    ErpChanges,
+    ErpRecordPage,
+    Probe,
+    UnreadableOrder,
+)
 from adapters.tryton.cancellation import Cancellation
 from adapters.tryton.feed import ChangeFeed
+from adapters.tryton.listing import Listing
 from adapters.tryton.reading import read_order
 from adapters.tryton.records import SaleRecord
 from adapters.tryton.references import ReferenceBook
@@ -22,6 +30,7 @@ from adapters.tryton.shipments import Allocation, has_drifted
 from adapters.tryton.submission import Submission
 from adapters.tryton.translate import ROUNDING_PRODUCT
 from domain.erp_order import ErpOrder, SalesOrder
+from domain.listings import ErpRecord, OrderName
 from domain.order import OrderKey
 
 OVERLAP: Final = dt.timedelta(seconds=30)
@@ -64,6 +73,7 @@ class TrytonErp:
             self._rpc, self._sales, self._references, self._allocation, backorder=backorder
         )
         self._cancellation = Cancellation(self._rpc, self._sales)
+        self._listing = Listing(self._rpc, page_size=page_size)
         self._feed = ChangeFeed(self._rpc, overlap=overlap, page_size=page_size)
         self._writing: asyncio.Lock | nullcontext[None] = (
             nullcontext() if concurrent_orders else asyncio.Lock()
@@ -104,6 +114,16 @@ class TrytonErp:
             cursor=changed.cursor,
             more=changed.more,
         )
+
+    async def list_records(
+        self, channel: str, changed_since: dt.datetime, cursor: str | None = None
+    ) -> ErpRecordPage:
+        """Sales entered, changed or shipped since then. See ``ErpPort``."""
+        return await self._listing.changed(channel, changed_since, cursor)
+
+    async def find_records(self, channel: str, orders: Sequence[OrderName]) -> tuple[ErpRecord, ...]:
+        """Every sale of these orders. See ``ErpPort``."""
+        return await self._listing.found(channel, orders)
 
     async def _settled(self, sale: SaleRecord) -> SaleRecord:
         if not has_drifted(sale):

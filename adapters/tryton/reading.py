@@ -7,7 +7,7 @@ from typing import Final
 
 from adapters.errors import ContractBroken
 from adapters.tryton.amounts import taxes_of
-from adapters.tryton.records import LineRecord, MoveRecord, SaleRecord, ShipmentRecord
+from adapters.tryton.records import LineRecord, MoveRecord, SaleBody, SaleRecord, ShipmentRecord
 from adapters.tryton.translate import is_rounding, real_tax
 from domain.erp_order import (
     ErpLine,
@@ -37,14 +37,14 @@ def read_order(sale: SaleRecord) -> ErpOrder:
         key=sale.key,
         erp_id=str(sale.id),
         number=sale.number or str(sale.id),
-        state=_state(sale),
+        state=state_of(sale),
         currency=sale.currency.code,
         total=sale.total_amount,
         taxes=tuple(
             TaxAmount(code=code, amount=amount) for code, amount in sorted(tax_amounts(sale).items())
         ),
         lines=_lines(sale),
-        shipments=_shipments(sale),
+        shipments=shipments_of(sale),
     )
 
 
@@ -66,7 +66,8 @@ def tax_amounts(sale: SaleRecord) -> dict[str, Decimal]:
     return dict(amounts)
 
 
-def _state(sale: SaleRecord) -> ErpOrderState:
+def state_of(sale: SaleBody) -> ErpOrderState:
+    """Raises ContractBroken for a state that nobody knows."""
     match sale.state:
         case "draft" | "quotation" | "confirmed":
             return ErpOrderState.DRAFT
@@ -80,7 +81,7 @@ def _state(sale: SaleRecord) -> ErpOrderState:
             raise ContractBroken("tryton", "read sale", f"sale {sale.id} is in an unknown state {unknown!r}")
 
 
-def is_canceled(sale: SaleRecord) -> bool:
+def is_canceled(sale: SaleBody) -> bool:
     """Whether nothing is left to ship or to invoice because all of it was canceled.
 
     Tryton has no state for that: a sale whose canceled shipments and invoices were all ignored ends as *done*.
@@ -109,7 +110,8 @@ def _lines(sale: SaleRecord) -> tuple[ErpLine, ...]:
     )
 
 
-def _shipments(sale: SaleRecord) -> tuple[ErpShipment, ...]:
+def shipments_of(sale: SaleBody) -> tuple[ErpShipment, ...]:
+    """Its shipments, in units of the storefront's lines. Raises ContractBroken."""
     content: dict[int, dict[str, int]] = {shipment.id: {} for shipment in sale.shipments}
     # Whole kits are counted as their last component comes along, so shipments are walked in the order they left.
     order = sorted(sale.shipments, key=lambda s: (s.state != "done", s.effective_date or date.max, s.id))

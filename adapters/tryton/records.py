@@ -1,7 +1,7 @@
 """Tryton's records as they must come back: ``SALE_FIELDS`` names all that is read of a sale in one call."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -46,6 +46,16 @@ SALE_FIELDS: Final = (
     *("invoices.state", "invoices.number"),
     "invoices_ignored",
 )
+LISTED_FIELDS: Final = (
+    *("number", "state", "web_id", "web_shop.name", "reference", "shipment_state", "invoice_state"),
+    *("create_date", "write_date", "lines.type", "lines.quantity", "lines.note"),
+    *(f"lines.moves.{name}" for name in _MOVE),
+    "lines.components.quantity",
+    *(f"lines.components.moves.{name}" for name in _MOVE),
+    *("shipments.state", "shipments.effective_date", "shipments.warehouse.code"),
+    *("shipments.create_date", "shipments.write_date", "invoices.state"),
+)
+"""What a list reads of a sale: enough to compare it."""
 SHIPPABLE: Final = frozenset({"goods", "assets", "kit"})
 
 
@@ -175,6 +185,8 @@ class ShipmentRecord(_Record):
     reference: str | None = None
     effective_date: date | None = None
     carrier: CarrierRecord | None = Field(default=None, alias="carrier.")
+    create_date: datetime | None = None
+    write_date: datetime | None = None
     timestamp: str | None = Field(default=None, alias="_timestamp")
     """Given back to Tryton to have a write refused where the shipment changed in between."""
 
@@ -186,11 +198,36 @@ class InvoiceRecord(_Record):
     number: str | None = None
 
 
-class SaleRecord(_Record):
-    """A sale with all that belongs to it."""
+class SaleBody(_Record):
+    """The part of a sale that tells how far it is."""
 
     number: str | None = None
     state: str
+    shipment_state: str
+    invoice_state: str
+    lines: tuple[LineRecord, ...] = Field(default=(), alias="lines.")
+    shipments: tuple[ShipmentRecord, ...] = Field(default=(), alias="shipments.")
+    invoices: tuple[InvoiceRecord, ...] = Field(default=(), alias="invoices.")
+
+    @property
+    def order_lines(self) -> tuple[LineRecord, ...]:
+        """Lines that charge something; titles and comments are none."""
+        return tuple(line for line in self.lines if line.type == "line")
+
+
+class ListedSale(SaleBody):
+    """A sale as a list shows it; one that people entered may lack shop and web id."""
+
+    web_id: str | None = None
+    web_shop: ShopRecord | None = Field(default=None, alias="web_shop.")
+    reference: str | None = None
+    create_date: datetime
+    write_date: datetime | None = None
+
+
+class SaleRecord(SaleBody):
+    """A sale with all that belongs to it."""
+
     web_id: str
     web_shop: ShopRecord = Field(alias="web_shop.")
     party: int
@@ -200,24 +237,14 @@ class SaleRecord(_Record):
     comment: str | None = None
     total_amount: Decimal
     tax_amount: Decimal
-    shipment_state: str
-    invoice_state: str
     currency: CurrencyRecord = Field(alias="currency.")
     warehouse: CodeRecord | None = Field(default=None, alias="warehouse.")
-    lines: tuple[LineRecord, ...] = Field(default=(), alias="lines.")
-    shipments: tuple[ShipmentRecord, ...] = Field(default=(), alias="shipments.")
-    invoices: tuple[InvoiceRecord, ...] = Field(default=(), alias="invoices.")
     invoices_ignored: tuple[int, ...] = ()
 
     @property
     def key(self) -> OrderKey:
         """Whose order it is."""
         return OrderKey(channel=self.web_shop.name, external_id=self.web_id)
-
-    @property
-    def order_lines(self) -> tuple[LineRecord, ...]:
-        """Lines that charge something; titles and comments are none."""
-        return tuple(line for line in self.lines if line.type == "line")
 
 
 def read_record(raw: Any) -> SaleRecord:

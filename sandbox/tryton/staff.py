@@ -244,6 +244,19 @@ class Staff:
             paid += await self._pay(invoice, method)
         return paid
 
+    async def copy_sale(self, web_id: str) -> str:
+        """Enter an order once more under the store's number, and quote it; returns the number of the copy.
+
+        *Duplicate* in the client drops web shop, web id and reference: the last is what people type in again.
+        """
+        domain = [["web_shop.name", "=", self._channel], ["web_id", "=", web_id]]
+        (sale,) = await self._rpc.find("sale.sale", domain, ["reference"])
+        typed = {"reference": sale["reference"]}
+        (copy,) = await self._rpc.call("sale.sale", "copy", [sale["id"]], typed)
+        await self._rpc.call("sale.sale", "quote", [copy])
+        (made,) = await self._rpc.read("sale.sale", [copy], ["number"])
+        return str(made["number"])
+
     async def close_period(self) -> str:
         """Close the accounting period of today, so that nothing can be posted in it; returns its name."""
         period = await self._period()

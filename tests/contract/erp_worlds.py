@@ -3,9 +3,11 @@
 ``Books`` and ``Parcel`` tell what the ERP's own people see, read without the adapter under test.
 """
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 from typing import Literal, Protocol
@@ -66,6 +68,14 @@ class ErpWorld(Protocol):
 
     async def pick(self, key: OrderKey) -> str:
         """Take a shipment off the shelf; returns its number."""
+        ...
+
+    async def enter_again(self, key: OrderKey) -> str:
+        """Somebody enters an order that is there already, by hand; returns the number of theirs."""
+        ...
+
+    async def now(self) -> datetime:
+        """The ERP's clock, past all that was written so far."""
         ...
 
     async def hide_product(self, code: str) -> None:
@@ -138,6 +148,12 @@ class MemoryErpWorld:
         shipment = self._memory.orders[key].shipments[0]
         self._memory.pick(key, shipment.warehouse)
         return shipment.number
+
+    async def enter_again(self, key: OrderKey) -> str:
+        return self._memory.enter_by_hand(self._memory.references[key]).number
+
+    async def now(self) -> datetime:
+        return datetime.now(UTC)
 
     async def hide_product(self, code: str) -> None:
         self._memory.forbid_product(code)
@@ -226,6 +242,14 @@ class TrytonErpWorld:
 
     async def _jobs(self, key: OrderKey) -> tuple[Job, ...]:
         return await self._staff.shipments_to_do([key.external_id])
+
+    async def enter_again(self, key: OrderKey) -> str:
+        return await self._staff.copy_sale(key.external_id)
+
+    async def now(self) -> datetime:
+        # Its times may be whole seconds: what is written from now on is later.
+        await asyncio.sleep(1.1)
+        return datetime.now(UTC).replace(microsecond=0)
 
     async def hide_product(self, code: str) -> None:
         await self._staff.archive_product(code)

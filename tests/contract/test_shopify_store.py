@@ -308,13 +308,13 @@ async def test_orders_are_listed_from_a_time_on(
     running_store: RunningStore, storefront: ShopifyStorefront
 ) -> None:
     wanted = PlaceOrder.model_validate({"lines": [{"sku": "STICKER"}]})
-    placed = [running_store.control.place_order(wanted) for _ in range(103)]
+    placed = [running_store.control.place_order(wanted) for _ in range(53)]
     since, until = placed[0].created_at, placed[-1].created_at + timedelta(seconds=2)
     first = await storefront.list_orders(since)
     second = await storefront.list_orders(since, first.next_cursor)
-    assert len(first.external_ids) == 100
+    assert len(first.external_ids) == 50
     # what another test placed within the same second may come first
-    assert (*first.external_ids, *second.external_ids)[-103:] == tuple(str(each.id) for each in placed)
+    assert (*first.external_ids, *second.external_ids)[-53:] == tuple(str(each.id) for each in placed)
     assert first.next_cursor is not None
     assert second.next_cursor is None
     assert (await storefront.list_orders(until)).external_ids == ()

@@ -1,6 +1,6 @@
 """Orders are read page after page until they are whole; the probe tells what stands in the way."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -113,8 +113,8 @@ async def test_an_order_that_vanished_between_two_pages_breaks_the_contract() ->
 async def test_orders_are_listed_from_a_time_and_page_by_page() -> None:
     script = ScriptedShop(
         ListOrders=[
-            data(orders=shop.page({"id": gid("Order", 5001)}, {"id": gid("Order", 5002)}, after="P1")),
-            data(orders=shop.page({"id": gid("Order", 5003)})),
+            data(orders=shop.page(shop.listed_order(5001), shop.listed_order(5002), after="P1")),
+            data(orders=shop.page(shop.listed_order(5003))),
         ]
     )
     since = datetime(2026, 7, 1, 12, 30, 15, 999999, UTC)
@@ -174,3 +174,46 @@ async def test_everything_the_port_knows_is_declared() -> None:
     assert adapter.capabilities.location_plans
     assert adapter.capabilities.presentment_currency
     await adapter.close()
+
+
+async def test_a_window_ends_before_its_end() -> None:
+    script = ScriptedShop(ListOrders=data(orders=shop.page()))
+    since = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    await storefront(script).list_orders(since, placed_before=since + timedelta(hours=1))
+    assert script.asked[0][1]["query"] == (
+        "created_at:>='2026-07-01T12:00:00Z' AND created_at:<'2026-07-01T13:00:00Z'"
+    )
+
+
+async def test_a_list_counts_the_units_of_fulfillments_that_left() -> None:
+    listed = shop.listed_order(5001, ("SUCCESS", 2), ("CANCELLED", 4), ("OPEN", 1), test=True)
+    script = ScriptedShop(ListOrders=data(orders=shop.page(listed)))
+    (order,) = (await storefront(script).list_orders(datetime(2026, 7, 1, tzinfo=UTC))).orders
+    assert (order.number, order.test, order.fulfilled) == ("#5001", True, 3)
+
+
+async def test_fulfillments_beyond_the_first_ten_are_read_for_that_order_alone() -> None:
+    ten = (("SUCCESS", 1),) * 10
+    script = ScriptedShop(
+        ListOrders=data(orders=shop.page(shop.listed_order(5001), shop.listed_order(5002, *ten, count=12))),
+        ReadShippingState=data(
+            order={
+                "fulfillmentsCount": {"count": 12},
+                "fulfillmentOrders": shop.page(),
+                "fulfillments": [shop.fulfillment(number, 101, (1, 1)) for number in range(12)],
+            }
+        ),
+    )
+    page = await storefront(script).list_orders(datetime(2026, 7, 1, tzinfo=UTC))
+    assert [order.fulfilled for order in page.orders] == [0, 12]
+    assert [name for name, _ in script.asked] == ["ListOrders", "ReadShippingState"]
+
+
+async def test_orders_are_found_by_id_in_one_request_and_missing_ones_are_left_out() -> None:
+    script = ScriptedShop(FindOrders=data(nodes=[shop.listed_order(5001), None]))
+    found = await storefront(script).find_orders(["5001", "5002", "5001"])
+    assert [order.external_id for order in found] == ["5001"]
+    assert script.asked == [("FindOrders", {"ids": [gid("Order", 5001), gid("Order", 5002)]})]
+    assert await storefront(script).find_orders([]) == ()
+    with pytest.raises(ValueError, match="50 at most"):
+        await storefront(script).find_orders([str(number) for number in range(51)])
