@@ -1,10 +1,14 @@
 """Inputs and outputs of the activities: one model each, all serialisable, none with a secret in it."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 
 from domain.balance import BalanceReport
+from domain.certificate import SweepWindow, Tally
+from domain.completeness import Explanation, Flow
 from domain.erp_order import ErpOrder, ErpShipment
-from domain.model import Amount, Frozen
+from domain.model import Amount, Frozen, Instant
 from domain.order import Order, OrderKey
 from domain.status import OrderStatus
 
@@ -130,8 +134,102 @@ class ChangesFollowed(Frozen):
     orders_told: int
 
 
+class OrderHint(Frozen):
+    """Somebody says that the storefront has news of an order: a webhook, or the sweep. The truth is read afterwards."""
+
+    key: OrderKey
+    message_id: str
+    """The same hint given twice has the same id."""
+    topic: str
+    label: str | None = None
+    """What people call the order, where the hint says it."""
+    occurred_at: Instant | None = None
+
+
+class Carried(Frozen):
+    """Whether a workflow carries an order, and, where it waits for a person, what it says of itself."""
+
+    running: bool = False
+    stands_still: str = ""
+
+
 class OrderSnapshot(Frozen):
     """Both systems' records of one order, as read just now."""
 
     order: Order
     erp: ErpOrder | None
+
+
+class OpenSweep(Frozen):
+    """Which channel to sweep, and how far back: ``hours`` before ``now``, or None to go on from the last sweep."""
+
+    channel: str
+    now: Instant
+    hours: float | None = None
+
+
+class SweepPhase(StrEnum):
+    """What a sweep is at."""
+
+    PLACED = "orders placed"
+    CHANGED = "what changed in the ERP"
+    LEFT = "what earlier sweeps left open"
+    DONE = "done"
+
+
+class SweepProgress(Frozen):
+    """How far a sweep is, and all that it found: carried from one activity to the next."""
+
+    channel: str
+    window: SweepWindow
+    began: Instant
+    """Since when Orderwright is in charge of the channel."""
+    phase: SweepPhase = SweepPhase.PLACED
+    cursor: str | None = None
+    orders: Tally = Tally(flow=Flow.ORDERS)
+    shipments: Tally = Tally(flow=Flow.SHIPMENTS)
+    seen: tuple[str, ...] = ()
+    """External ids that a later phase must not count again."""
+    left: tuple[str, ...] = ()
+    """External ids that earlier sweeps did not settle and that are still to be looked at."""
+    repaired: Mapping[str, tuple[Explanation, ...]] = {}
+    """What the last sweep repaired."""
+
+
+class CompareOrders(Frozen):
+    """Go on from there. ``sweep_id`` makes a repair that is asked for twice one."""
+
+    sweep_id: str
+    now: Instant
+    progress: SweepProgress
+
+
+class KeepCertificates(Frozen):
+    """What the sweep found is to be kept."""
+
+    sweep_id: str
+    now: Instant
+    progress: SweepProgress
+
+
+class SweepReport(Frozen):
+    """What a sweep found, in words: ``sentences`` one a flow."""
+
+    channel: str
+    window: SweepWindow
+    sentences: tuple[str, ...]
+    unexplained: int
+    repaired: int
+    silence: str = ""
+
+
+class CheckSilence(Frozen):
+    """Look at every channel."""
+
+    now: Instant
+
+
+class SilenceChecked(Frozen):
+    """The channels that are silent for longer than their rhythm allows."""
+
+    silent: tuple[str, ...]

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from temporalio import activity
@@ -18,6 +16,7 @@ from activities.contracts import (
     UnreadableRecord,
 )
 from activities.failures import as_application_error, never_final
+from activities.heartbeat import SIGN_OF_LIFE, alive
 from adapters.errors import AdapterError, Rejected
 from adapters.ports import ErpChanges, ErpPort
 from domain.erp_order import ErpOrder
@@ -30,8 +29,6 @@ log = logging.getLogger(__name__)
 
 ROUND = timedelta(minutes=10)
 """How long one attempt polls; below the activity's start-to-close."""
-SIGN_OF_LIFE = timedelta(seconds=10)
-"""Between two heartbeats; several fit in the activity's heartbeat time-out."""
 LONGEST_GROWTH = 4
 """Tries over which the pause doubles: 8 seconds are short enough for one caller and an ERP that is away."""
 
@@ -77,7 +74,7 @@ class FeedActivities:
         place = _Place(details[0], details[1]) if details else _Place(request.cursor, 0)
         now = asyncio.get_running_loop().time
         end = now() + self._round
-        async with _alive(place, self._sign_of_life):
+        async with alive(place.beat, self._sign_of_life):
             while now() < end and not activity.is_worker_shutdown():
                 changes = await self._changes(place.cursor)
                 for erp_order in changes.orders:
@@ -128,19 +125,3 @@ class FeedActivities:
                 return 0
             raise
         return 1
-
-
-@asynccontextmanager
-async def _alive(place: _Place, every: float) -> AsyncIterator[None]:
-    """Give signs of life while the block works: one poll may take minutes when many orders changed."""
-
-    async def beat() -> None:
-        while True:
-            place.beat()
-            await asyncio.sleep(every)
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()

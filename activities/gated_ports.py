@@ -1,5 +1,7 @@
 """The two ports behind their gates: what an activity is given instead of the bare adapter."""
 
+from collections.abc import Sequence
+
 from activities.gates import Gate
 from adapters.ports import (
     CancelOutcome,
@@ -7,6 +9,7 @@ from adapters.ports import (
     ErpCapabilities,
     ErpChanges,
     ErpPort,
+    ErpRecordPage,
     FulfillmentRequest,
     OrderPage,
     Probe,
@@ -14,6 +17,7 @@ from adapters.ports import (
     StorefrontPort,
 )
 from domain.erp_order import ErpOrder, SalesOrder
+from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.model import Instant
 from domain.order import Fulfillment, Order, OrderKey, Payment
 
@@ -35,10 +39,17 @@ class GatedStorefront:
         async with self._gate.passing("read order"):
             return await self._storefront.read_order(external_id)
 
-    async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
+    async def list_orders(
+        self, placed_since: Instant, cursor: str | None = None, *, placed_before: Instant | None = None
+    ) -> OrderPage:
         """See ``StorefrontPort``."""
         async with self._gate.passing("list orders"):
-            return await self._storefront.list_orders(placed_since, cursor)
+            return await self._storefront.list_orders(placed_since, cursor, placed_before=placed_before)
+
+    async def find_orders(self, external_ids: Sequence[str]) -> tuple[PlacedOrder, ...]:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("find orders"):
+            return await self._storefront.find_orders(external_ids)
 
     async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
         """See ``StorefrontPort``."""
@@ -94,6 +105,18 @@ class GatedErp:
         """See ``ErpPort``."""
         async with self._gate.passing("cancel order"):
             return await self._erp.cancel_order(key, reason)
+
+    async def list_records(
+        self, channel: str, changed_since: Instant, cursor: str | None = None
+    ) -> ErpRecordPage:
+        """See ``ErpPort``."""
+        async with self._gate.passing("list records"):
+            return await self._erp.list_records(channel, changed_since, cursor)
+
+    async def find_records(self, channel: str, orders: Sequence[OrderName]) -> tuple[ErpRecord, ...]:
+        """See ``ErpPort``."""
+        async with self._gate.passing("find records"):
+            return await self._erp.find_records(channel, orders)
 
     async def changes(self, cursor: str | None) -> ErpChanges:
         """See ``ErpPort``."""

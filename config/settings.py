@@ -196,6 +196,26 @@ class WebSettings(Group):
     )
 
 
+class SweepSettings(Group):
+    """The sweep that counts orders on both sides, and the alarm on silent channels."""
+
+    interval_minutes: float = Field(60, gt=0, le=1440, description="Minutes between two sweeps of a channel.")
+    overlap_minutes: float = Field(
+        120,
+        ge=0,
+        description="Minutes that a sweep looks back before the last one: longer than a store's list of orders may "
+        "lag behind.",
+    )
+    grace_minutes: float = Field(
+        15,
+        ge=0,
+        description="Minutes that an order, a shipment or a cancel may be on its way before the sweep repairs it.",
+    )
+    silence_minutes: float = Field(
+        5, gt=0, le=60, description="Minutes between two looks whether a channel's webhooks stay away."
+    )
+
+
 class LogSettings(Group):
     """Logging, to standard error."""
 
@@ -231,6 +251,7 @@ class Settings(BaseSettings):
     )
     erp: ErpSettings | None = Field(None, description="The ERP that all channels' orders go to.")
     web: WebSettings = WebSettings()
+    sweep: SweepSettings = SweepSettings()
     log: LogSettings = LogSettings()
     feed_interval_seconds: float = Field(
         5.0, gt=0, le=3600, description="Pause between two looks at the ERP's changes, in seconds."
@@ -349,6 +370,7 @@ GROUPS: tuple[tuple[tuple[str, ...], str, type[BaseModel]], ...] = (
     (("channels", "<NAME>"), "Storefronts", ChannelSettings),
     (("erp",), "ERP", ErpSettings),
     (("web",), "Web", WebSettings),
+    (("sweep",), "Sweep", SweepSettings),
     (("log",), "Logging", LogSettings),
 )
 """Path, title and model of every group of settings; a channel's name stands as ``<NAME>``."""

@@ -1,4 +1,4 @@
-"""The command line: ``orderwright demo|up|worker|web|migrate|order|status|doctor``."""
+"""The command line: ``orderwright demo|up|worker|web|migrate|order|sync|status|doctor``."""
 
 import asyncio
 from importlib.metadata import version
@@ -11,6 +11,7 @@ from orderwright import roles, stack_commands
 from orderwright.doctor import examine
 from orderwright.order_commands import orders
 from orderwright.status_command import status
+from orderwright.sync_commands import sync
 from orderwright.terminal import FAILED, AsJson, Invocation, PlainErrors, invocation, print_json, print_table
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.command()(roles.web)
 app.command()(roles.migrate)
 app.command()(status)
 app.add_typer(orders, name="order")
+app.add_typer(sync, name="sync")
 
 
 def _print_version(asked: bool) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    case,
     func,
     or_,
 )
@@ -242,6 +243,17 @@ class Inbox:
         )
         with self._db.read() as session:
             return tuple(session.exec(query).all())
+
+    def told_of(self, channel: str, external_ids: Collection[str]) -> dict[str, bool]:
+        """Of which of these orders a webhook came, and whether one of them still waits to be handed over."""
+        waits = func.max(case((col(InboxRow.state) == InboxState.PENDING, 1), else_=0))
+        query = (
+            select(InboxRow.external_id, waits)
+            .where(InboxRow.channel == channel, col(InboxRow.external_id).in_(external_ids))
+            .group_by(col(InboxRow.external_id))
+        )
+        with self._db.read() as session:
+            return {str(external_id): bool(waiting) for external_id, waiting in session.exec(query).all()}
 
     def purge_before(self, moment: datetime) -> int:
         """Delete dispatched and ignored rows received before ``moment``, bodies and all; returns their number.

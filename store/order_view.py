@@ -4,6 +4,7 @@ Writers give a ``revision`` that grows with every step of the order's workflow. 
 revision, so an activity attempt that was given up, but is still running somewhere, cannot set an order back.
 """
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -100,6 +101,22 @@ class OrderViews:
         )
         with self._db.read() as session:
             return tuple(_summary(row) for row in session.exec(query.order_by(OrderViewRow.channel)).all())
+
+    def get_many(self, channel: str, external_ids: Collection[str]) -> dict[str, OrderSummary]:
+        """Those of these orders that have a row, by external id."""
+        query = select(OrderViewRow).where(
+            OrderViewRow.channel == channel, col(OrderViewRow.external_id).in_(external_ids)
+        )
+        with self._db.read() as session:
+            return {row.external_id: _summary(row) for row in session.exec(query).all()}
+
+    def numbered(self, channel: str, numbers: Collection[str]) -> dict[str, str]:
+        """External ids of the orders that people call by these numbers, by number."""
+        query = select(OrderViewRow.number, OrderViewRow.external_id).where(
+            OrderViewRow.channel == channel, col(OrderViewRow.number).in_(numbers)
+        )
+        with self._db.read() as session:
+            return dict(session.exec(query).all())
 
     def list(
         self,

@@ -2,6 +2,7 @@
 
 from store.audit import AuditRow
 from store.case_tables import CaseActRow, CaseOrderRow, CaseRow
+from store.certificates import CertificateRow
 from store.columns import Row
 from store.connections import ConnectionRow
 from store.crosswalk import CrosswalkRow
@@ -10,12 +11,14 @@ from store.inbox import InboxRow
 from store.mapping_rules import MappingRuleRow
 from store.mappings import MappingRow
 from store.order_view import OrderViewRow
+from store.rhythms import RhythmRow, SilenceRow
 
 TABLES = (
     AuditRow,
     CaseActRow,
     CaseOrderRow,
     CaseRow,
+    CertificateRow,
     ConnectionRow,
     CrosswalkRow,
     ErpNewsRow,
@@ -23,5 +26,7 @@ TABLES = (
     MappingRow,
     MappingRuleRow,
     OrderViewRow,
+    RhythmRow,
+    SilenceRow,
 )
 METADATA = Row.metadata

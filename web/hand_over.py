@@ -1,25 +1,14 @@
-"""Gives a webhook to its order's workflow: signal-with-start, so that the order has one whether it ran or not."""
+"""Gives a webhook to its order's workflow, and tells whose fault it is where that fails."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.contracts import OrderHint
 from store.inbox import InboxItem
 from web.dispatcher import TemporalAway
-from workflows.messages import (
-    ORDER_WORKFLOW,
-    ORDERS_QUEUE,
-    STOREFRONT_CHANGED,
-    Attention,
-    OrderStart,
-    StorefrontChanged,
-)
-from workflows.search import CHANNEL, ORDER_NUMBER, ORDER_STATE
-
-RPC_TIMEOUT = timedelta(seconds=10)
+from workflows.order_reach import OrderReach
 
 _ABOUT_THIS_WEBHOOK = frozenset(
     {
@@ -33,27 +22,19 @@ _ABOUT_THIS_WEBHOOK = frozenset(
 
 
 def hand_over_to(client: Client) -> Callable[[InboxItem], Awaitable[None]]:
-    """The dispatcher's hand-over. A workflow that ended is started anew: it decides itself what a late hint means."""
+    """The dispatcher's hand-over."""
+    orders = OrderReach(client)
 
     async def hand_over(item: InboxItem) -> None:
+        hint = OrderHint(
+            key=item.key,
+            message_id=item.delivery_id,
+            topic=item.topic,
+            label=item.label,
+            occurred_at=item.occurred_at,
+        )
         try:
-            await client.start_workflow(
-                ORDER_WORKFLOW,
-                OrderStart(key=item.key),
-                id=item.key.workflow_id,
-                task_queue=ORDERS_QUEUE,
-                start_signal=STOREFRONT_CHANGED,
-                start_signal_args=[
-                    StorefrontChanged(
-                        message_id=item.delivery_id, topic=item.topic, occurred_at=item.occurred_at
-                    )
-                ],
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                # Given at the start they cost nothing; set later each would be a billed call.
-                search_attributes=TypedSearchAttributes(_search_attributes(item)),
-                static_summary=f"Order {item.label or item.key.external_id} of {item.key.channel}",
-                rpc_timeout=RPC_TIMEOUT,
-            )
+            await orders.hint(hint)
         except RPCError as error:
             if error.status in _ABOUT_THIS_WEBHOOK:
                 raise
@@ -63,13 +44,3 @@ def hand_over_to(client: Client) -> Callable[[InboxItem], Awaitable[None]]:
             raise TemporalAway(str(error)) from error
 
     return hand_over
-
-
-def _search_attributes(item: InboxItem) -> list[SearchAttributePair[str]]:
-    found = [
-        SearchAttributePair(CHANNEL, item.key.channel),
-        SearchAttributePair(ORDER_STATE, Attention.WORKING.value),
-    ]
-    if item.label is not None:
-        found.append(SearchAttributePair(ORDER_NUMBER, item.label))
-    return found

@@ -11,6 +11,7 @@ from activities.feed import FeedActivities
 from activities.gated_ports import GatedErp, GatedStorefront
 from activities.gates import Gates, Pace
 from activities.orders import OrderActivities
+from activities.sweep import SweepActivities, SweepRules
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from adapters.registry import build_erp, build_storefront
 from config.mappings import load_mappings
@@ -19,6 +20,7 @@ from domain.connection import ERP_SYSTEM
 from store.connections import Connections
 from store.database import Database
 from store.mappings import MappingCatalog
+from workflows.order_reach import OrderReach
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class Parts:
     def feed_activities(self, client: Client, interval: timedelta) -> FeedActivities:
         """The activities of the ERP's change feed."""
         return FeedActivities(self.erp, client, self.database, interval=interval)
+
+    def sweep_activities(self, client: Client, rules: SweepRules) -> SweepActivities:
+        """The activities of the sweep."""
+        return SweepActivities(self.storefronts, self.erp, OrderReach(client), self.database, rules)
 
 
 @asynccontextmanager

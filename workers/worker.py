@@ -14,16 +14,20 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.contracts import ERP_QUEUE, storefront_queue
 from activities.gates import Gate, Pace
+from activities.sweep import SweepRules
 from adapters.temporal import connect, ensure_search_attributes
 from config.settings import Settings
+from domain.completeness import Patience
 from domain.connection import ERP_SYSTEM
 from workers.composition import Parts, compose
 from workers.notices import OutageNotices
+from workers.schedules import ensure_schedules
 from workers.slots import GatedSlots
 from workflows.erp_feed import ErpFeedWorkflow
 from workflows.messages import ERP_FEED_ID, ORDERS_QUEUE, ErpFeedStart
 from workflows.order import OrderWorkflow
 from workflows.search import ALL as SEARCH_ATTRIBUTES
+from workflows.sweep import SilenceWorkflow, SweepWorkflow
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ STOREFRONT_CALLS_AT_ONCE = 16
 """Of each channel."""
 POLLS_AT_ONCE = 2
 """Of each outside system's queue: so many tasks may still come in after a gate has closed."""
+STORE_CALLS_AT_ONCE = 4
 
 # Our own modules are deterministic by rule (import-linter, review); loading them once saves memory per workflow.
 RUNNER = SandboxedWorkflowRunner(
@@ -46,7 +51,12 @@ RUNNER = SandboxedWorkflowRunner(
 
 @asynccontextmanager
 async def workers(
-    client: Client, parts: Parts, *, feed_interval: timedelta, pace: Pace | None = None
+    client: Client,
+    parts: Parts,
+    *,
+    feed_interval: timedelta,
+    sweep_rules: SweepRules | None = None,
+    pace: Pace | None = None,
 ) -> AsyncIterator[None]:
     """Poll all task queues while the block runs; on the way out activities get ``GRACE`` to finish.
 
@@ -56,19 +66,30 @@ async def workers(
     gated = parts.behind(gates)
     orders = gated.order_activities()
     feed = gated.feed_activities(client, feed_interval)
+    sweep = gated.sweep_activities(client, sweep_rules or SweepRules())
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(gates.watched())
         carrier = Worker(
             client,
             task_queue=ORDERS_QUEUE,
-            workflows=[OrderWorkflow, ErpFeedWorkflow],
+            workflows=[OrderWorkflow, ErpFeedWorkflow, SweepWorkflow, SilenceWorkflow],
             workflow_runner=RUNNER,
             interceptors=[OutageNotices(gates)],
+            # What asks no outside system must not wait for one that is away.
+            activities=[sweep.open_sweep, sweep.keep_certificates, sweep.check_silence],
+            max_concurrent_activities=STORE_CALLS_AT_ONCE,
+            graceful_shutdown_timeout=GRACE,
         )
         erp = _for_system(
             client,
             ERP_QUEUE,
-            [orders.submit_order, orders.cancel_in_erp, orders.close_order, feed.follow_erp_changes],
+            [
+                orders.submit_order,
+                orders.cancel_in_erp,
+                orders.close_order,
+                feed.follow_erp_changes,
+                sweep.compare_orders,
+            ],
             gate=gates.of(ERP_SYSTEM),
             at_once=ERP_CALLS_AT_ONCE,
             steps_per_second=parts.steps_per_second.get(ERP_SYSTEM),
@@ -136,9 +157,23 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
         log.info("registered search attributes: %s", ", ".join(added))
     async with (
         compose(settings) as parts,
-        workers(client, parts, feed_interval=timedelta(seconds=settings.feed_interval_seconds)),
+        workers(
+            client,
+            parts,
+            feed_interval=timedelta(seconds=settings.feed_interval_seconds),
+            sweep_rules=SweepRules(
+                overlap=timedelta(minutes=settings.sweep.overlap_minutes),
+                patience=Patience(grace=timedelta(minutes=settings.sweep.grace_minutes)),
+            ),
+        ),
     ):
         await start_feed(client)
+        await ensure_schedules(
+            client,
+            settings.channels,
+            sweep_every=timedelta(minutes=settings.sweep.interval_minutes),
+            silence_every=timedelta(minutes=settings.sweep.silence_minutes),
+        )
         log.info("worker is up")
         await stop.wait()
         log.info("worker stops")

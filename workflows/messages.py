@@ -16,6 +16,10 @@ ORDERS_QUEUE = "orders"
 ORDER_WORKFLOW = "OrderWorkflow"
 ERP_FEED_WORKFLOW = "ErpFeedWorkflow"
 ERP_FEED_ID = "erp-feed"
+SWEEP_WORKFLOW = "SweepWorkflow"
+SILENCE_WORKFLOW = "SilenceWorkflow"
+SILENCE_ID = "silence"
+"""Of the schedule and of its workflows."""
 
 STOREFRONT_CHANGED = "storefront_changed"
 
@@ -149,3 +153,15 @@ class ErpFeedStart(Frozen):
 
     cursor: str | None = None
     orders_told: int = 0
+
+
+class SweepStart(Frozen):
+    """Input of ``SweepWorkflow``: how many hours to look back, or None to go on where the last sweep ended."""
+
+    channel: str
+    hours: float | None = None
+
+
+def sweep_id(channel: str) -> str:
+    """Id of a channel's sweep: of its schedule, and of a sweep that a person asks for."""
+    return f"sweep:{channel}"

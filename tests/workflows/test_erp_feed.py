@@ -5,7 +5,8 @@ from datetime import timedelta
 from temporalio.testing import ActivityEnvironment
 
 from activities.contracts import FollowChanges
-from activities.feed import SIGN_OF_LIFE, FeedActivities
+from activities.feed import FeedActivities
+from activities.heartbeat import SIGN_OF_LIFE
 from adapters.memory.erp import MemoryErp
 from tests.order_builder import make_order
 from tests.workflows.world import World

@@ -1,0 +1,155 @@
+"""One page of a sweep: orders of both systems' lists are judged together, and repaired where that is possible."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from activities.contracts import CompareOrders, SweepPhase, SweepProgress
+from activities.sweep_knowledge import SweepKnowledge
+from adapters.ports import MOST_FOUND, ErpPort, StorefrontPort
+from domain.certificate import SweepWindow
+from domain.completeness import Evidence, Finding, Patience, judge_order, judge_shipments
+from domain.listings import ErpRecord, OrderName, PlacedOrder
+from domain.order import OrderKey
+
+Item = TypeVar("Item")
+
+
+class Comparison:
+    """One page of one phase."""
+
+    def __init__(  # noqa: PLR0917  ports, and what is asked
+        self,
+        storefront: StorefrontPort,
+        erp: ErpPort,
+        knowledge: SweepKnowledge,
+        patience: Patience,
+        request: CompareOrders,
+        progress: SweepProgress,
+    ) -> None:
+        self._storefront = storefront
+        self._erp = erp
+        self._knowledge = knowledge
+        self._patience = patience
+        self._sweep_id = request.sweep_id
+        self._now = request.now
+        self._progress = progress
+        self._channel = progress.channel
+
+    async def next_page(self) -> SweepProgress:
+        """Compare it, repair what can be, and say where to go on."""
+        match self._progress.phase:
+            case SweepPhase.PLACED:
+                return await self._placed()
+            case SweepPhase.CHANGED:
+                return await self._changed()
+            case _:
+                return await self._left()
+
+    async def _placed(self) -> SweepProgress:
+        """Orders placed in the window: every one has to be in the ERP, or to have a reason."""
+        window = self._progress.window
+        page = await self._storefront.list_orders(
+            window.since, self._progress.cursor, placed_before=window.before
+        )
+        orders = self._progress.orders
+        for some in _chunks(page.orders):
+            placed = {order.external_id: order for order in some}
+            records = await self._records([_name(order) for order in some])
+            orders = orders.add(await self._orders((await self._evidence(placed, records)).values()))
+        return self._at(SweepPhase.CHANGED, page.next_cursor, orders=orders)
+
+    async def _changed(self) -> SweepProgress:
+        """What the ERP changed since the window began: shipments to be told, and what only the ERP has."""
+        page = await self._erp.list_records(self._channel, self._progress.window.since, self._progress.cursor)
+        by_hand = {record.reference for record in page.records if record.key is None}
+        known = await self._knowledge.numbered(self._channel, by_hand)
+        ids = [r.key.external_id if r.key else known.get(r.reference, "") for r in page.records]
+        names = {
+            external_id: record.reference
+            for external_id, record in zip(ids, page.records, strict=True)
+            if external_id and external_id not in self._progress.seen
+        }
+        return await self._judged(names, self._at(SweepPhase.LEFT, page.next_cursor), counted=True)
+
+    async def _left(self) -> SweepProgress:
+        """What earlier sweeps did not settle."""
+        todo = [each for each in self._progress.left if each not in set(self._progress.seen)]
+        some, rest = todo[:MOST_FOUND], tuple(todo[MOST_FOUND:])
+        phase = SweepPhase.LEFT if rest else SweepPhase.DONE
+        following = self._progress.model_copy(update={"phase": phase, "left": rest})
+        return await self._judged(dict.fromkeys(some, ""), following, counted=False)
+
+    async def _judged(
+        self, names: dict[str, str], following: SweepProgress, *, counted: bool
+    ) -> SweepProgress:
+        """Judge orders named by the ERP or by an earlier sweep; those placed in the window are counted already."""
+        orders, shipments = following.orders, following.shipments
+        for some in _chunks(tuple(names)):
+            placed = {order.external_id: order for order in await self._storefront.find_orders(some)}
+            asked = [
+                _name(placed[e]) if e in placed else OrderName(external_id=e, number=names[e]) for e in some
+            ]
+            records = await self._records(asked)
+            evidence = await self._evidence(placed, records)
+            window = self._progress.window
+            before = [e for e in evidence.values() if e.placed is None or not _within(window, e.placed)]
+            orders = orders.add(await self._orders(before), of_window=False)
+            shipments = shipments.add(await self._shipments(evidence.values()), of_window=counted)
+        seen = (*following.seen, *names)
+        return following.model_copy(update={"orders": orders, "shipments": shipments, "seen": seen})
+
+    async def _records(self, names: Sequence[OrderName]) -> dict[str, list[ErpRecord]]:
+        """Every record of these orders, by external id."""
+        by_number = {name.number: name.external_id for name in names if name.number}
+        found: dict[str, list[ErpRecord]] = {name.external_id: [] for name in names}
+        for record in await self._erp.find_records(self._channel, names):
+            external_id = record.key.external_id if record.key else by_number.get(record.reference, "")
+            if external_id in found:
+                found[external_id].append(record)
+        return found
+
+    async def _orders(self, evidence: Iterable[Evidence]) -> list[Finding]:
+        return [await self._knowledge.repair(judge_order(each), self._sweep_id) for each in evidence]
+
+    async def _shipments(self, evidence: Iterable[Evidence]) -> list[Finding]:
+        judged = map(judge_shipments, evidence)
+        return [await self._knowledge.repair(finding, self._sweep_id) for finding in judged if finding]
+
+    async def _evidence(
+        self, placed: Mapping[str, PlacedOrder], records: Mapping[str, list[ErpRecord]]
+    ) -> dict[str, Evidence]:
+        """All there is to judge each order of ``records`` by; what we know of it only where that matters."""
+        evidence = {
+            external_id: Evidence(
+                key=OrderKey(channel=self._channel, external_id=external_id),
+                placed=placed.get(external_id),
+                records=tuple(found),
+                now=self._now,
+                patience=self._patience,
+            )
+            for external_id, found in records.items()
+        }
+        unsettled = [each.key for each in evidence.values() if each.needs_knowledge]
+        known = await self._knowledge.of(unsettled, self._progress.repaired)
+        return {
+            external_id: each.model_copy(update={"known": known[each.key]}) if each.key in known else each
+            for external_id, each in evidence.items()
+        }
+
+    def _at(self, following: SweepPhase, cursor: str | None, **changes: object) -> SweepProgress:
+        """The next page of this phase, or the first of the following one."""
+        phase = self._progress.phase if cursor else following
+        return self._progress.model_copy(update={"phase": phase, "cursor": cursor, **changes})
+
+
+def _name(order: PlacedOrder) -> OrderName:
+    return OrderName(external_id=order.external_id, number=order.number)
+
+
+def _within(window: SweepWindow, order: PlacedOrder) -> bool:
+    return window.since <= order.placed_at < window.before
+
+
+def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), MOST_FOUND):
+        yield items[start : start + MOST_FOUND]

@@ -1,0 +1,184 @@
+"""``orderwright sync ...``: count the orders of both sides now, and show what the last count found."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Annotated
+
+import typer
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
+
+from config.settings import Settings
+from domain.completeness import Finding, Repair
+from domain.model import Frozen
+from orderwright.operations import temporal
+from orderwright.terminal import (
+    FAILED,
+    AsJson,
+    CommandFailed,
+    Invocation,
+    invocation,
+    print_json,
+    print_table,
+)
+from store.certificates import Certificate, Certificates
+from store.database import Database
+from store.rhythms import ChannelSilence, Rhythms
+from workflows.messages import ORDERS_QUEUE, SweepStart, sweep_id
+from workflows.sweep import SweepWorkflow
+
+LONGEST_RUN_SECONDS = 600.0
+"""A sweep that takes longer waits for a system that is away, most likely; it goes on without us."""
+
+sync = typer.Typer(
+    no_args_is_help=True, help="Count the orders of both sides: what one has and the other lacks."
+)
+
+ChannelOption = Annotated[str | None, typer.Option(help="Only this channel; default: all.")]
+
+
+class ChannelCertificate(Frozen):
+    """What is known of one channel: the last sweep's certificates, and how silent its webhooks are."""
+
+    channel: str
+    certificates: tuple[Certificate, ...]
+    silence: ChannelSilence | None
+
+    @property
+    def unexplained(self) -> int:
+        """Differences that nobody can explain, over all flows."""
+        return sum(certificate.tally.unexplained for certificate in self.certificates)
+
+
+@sync.command("run")
+def run(
+    ctx: typer.Context,
+    *,
+    channel: ChannelOption = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(min=0, help="Look so many hours back; default: from where the last sweep ended."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count now, repair what can be, and print the result. Exit status 1 where something is unexplained.
+
+    With --hours it also looks at orders from before Orderwright was put in charge of the channel, and carries those
+    that are not in the ERP.
+    """
+    settings = invocation(ctx).settings()
+    channels = _channels(settings, channel)
+    asyncio.run(_sweep_all(settings, channels, hours))
+    _show(invocation(ctx), channels, as_json=as_json)
+
+
+@sync.command("certificate")
+def certificate(ctx: typer.Context, *, channel: ChannelOption = None, as_json: AsJson = False) -> None:
+    """Print the last certificates: what was counted, and what to do about each order that nobody can explain."""
+    _show(invocation(ctx), _channels(invocation(ctx).settings(), channel), as_json=as_json)
+
+
+def _channels(settings: Settings, channel: str | None) -> list[str]:
+    if channel is not None:
+        settings.channel(channel)
+        return [channel]
+    if not settings.channels:
+        raise CommandFailed("no channel is set (docs/settings.md)")
+    return sorted(settings.channels)
+
+
+async def _sweep_all(settings: Settings, channels: Sequence[str], hours: float | None) -> None:
+    async with temporal(settings.temporal) as client:
+        await asyncio.gather(*(_sweep(client, channel, hours) for channel in channels))
+
+
+async def _sweep(client: Client, channel: str, hours: float | None) -> None:
+    """Start a sweep and wait for its end; where one that a person asked for is under way, wait for that one."""
+    handle = await client.start_workflow(
+        SweepWorkflow.run,
+        SweepStart(channel=channel, hours=hours),
+        id=sweep_id(channel),
+        task_queue=ORDERS_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=f"Counts the orders of {channel} on both sides, asked for by a person",
+    )
+    try:
+        async with asyncio.timeout(LONGEST_RUN_SECONDS):
+            await handle.result()
+    except TimeoutError as error:
+        raise CommandFailed(
+            f"the sweep of {channel} goes on without this command; is a worker running, and does every system answer "
+            "(orderwright doctor)? See what it waits for in the Temporal UI, workflow " + handle.id
+        ) from error
+    except WorkflowFailureError as error:
+        cause = error.cause.__cause__ or error.cause
+        reason = cause.message if isinstance(cause, ApplicationError) else str(cause)
+        raise CommandFailed(f"the sweep of {channel} failed: {reason}") from error
+
+
+def _show(invoked: Invocation, channels: Sequence[str], *, as_json: bool) -> None:
+    with closing(Database(invoked.settings().database)) as database:
+        database.check()
+        certificates, rhythms = Certificates(database), Rhythms(database)
+        found = [
+            ChannelCertificate(
+                channel=channel,
+                certificates=certificates.latest(channel),
+                silence=rhythms.silence(channel),
+            )
+            for channel in channels
+        ]
+    if as_json:
+        print_json([_plain(each) for each in found])
+    else:
+        for each in found:
+            _print(each)
+    if any(each.unexplained for each in found):
+        raise typer.Exit(FAILED)
+
+
+def _plain(found: ChannelCertificate) -> dict[str, object]:
+    return {
+        "channel": found.channel,
+        "certificates": [
+            {
+                **each.model_dump(mode="json", exclude={"tally": {"open"}}),
+                "sentence": each.tally.sentence,
+            }
+            for each in found.certificates
+        ],
+        "silence": found.silence,
+        "unexplained": found.unexplained,
+    }
+
+
+def _print(found: ChannelCertificate) -> None:
+    if not found.certificates:
+        typer.echo(
+            f"{found.channel}: no sweep ended yet; run: orderwright sync run --channel {found.channel}"
+        )
+        return
+    first = found.certificates[0]
+    typer.echo(f"{found.channel}, {first.window}, counted at {first.at:%Y-%m-%d %H:%M:%S} UTC")
+    for each in found.certificates:
+        typer.echo(f"  {each.tally.flow.value:<9}  {each.tally.sentence}")
+    if found.silence is not None and found.silence.alarm_since is not None:
+        typer.echo(f"  {found.silence.sentence}")
+        typer.echo("  what to do: see whether the storefront still sends its webhooks here (docs/sweep.md)")
+    findings = [finding for each in found.certificates for finding in each.tally.findings]
+    rows = [(str(f.key), f.number, f.explanation.value, f.sentence, _what_to_do(f)) for f in findings]
+    if rows:
+        heads = ("Order", "Number", "What", "Found", "What to do")
+        print_table("Named orders", heads, rows, wide={"Found", "What to do"})
+
+
+def _what_to_do(finding: Finding) -> str:
+    match finding.repair:
+        case Repair.START:
+            return "nothing: its workflow was started or woken"
+        case Repair.TELL:
+            return "nothing: it was told what the ERP holds"
+        case _:
+            return finding.remedy

@@ -1,0 +1,107 @@
+"""The window of a sweep, its watermark, and the sentence on the certificate."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.certificate import MOST_NAMED, SweepWindow, Tally, next_window, watermark_after
+from domain.completeness import Explanation, Finding, Flow, Repair
+from domain.order import OrderKey
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+spans = st.timedeltas(timedelta(0), timedelta(days=3))
+
+
+def finding(number: int, explanation: Explanation, repair: Repair = Repair.NONE, *, in_erp: bool = False):
+    return Finding(
+        flow=Flow.ORDERS,
+        key=OrderKey(channel="shop", external_id=str(number)),
+        number=f"#{number}",
+        explanation=explanation,
+        sentence="why",
+        repair=repair,
+        in_erp=in_erp,
+    )
+
+
+def matched(count: int):
+    return [finding(number, Explanation.MATCHED, in_erp=True) for number in range(count)]
+
+
+def test_a_certificate_without_a_difference_says_so():
+    assert Tally(flow=Flow.ORDERS).add(matched(412)).sentence == "412 placed, 412 in the ERP, 0 unexplained"
+    assert Tally(flow=Flow.SHIPMENTS).add(matched(7)).sentence == (
+        "7 shipped, 7 told to the storefront, 0 unexplained"
+    )
+
+
+def test_a_certificate_names_and_counts_what_is_explained_and_repaired():
+    tally = Tally(flow=Flow.ORDERS).add(
+        [
+            *matched(3),
+            finding(11, Explanation.NOT_CARRIED),
+            finding(12, Explanation.ON_ITS_WAY),
+            finding(13, Explanation.MISSED_WEBHOOK, Repair.START),
+            finding(14, Explanation.TWICE_IN_ERP, in_erp=True),
+        ]
+    )
+    assert tally.sentence == (
+        "7 placed, 4 in the ERP, 1 not carried, 1 on its way, 1 missed webhook (repaired), 1 unexplained"
+    )
+    assert [each.number for each in tally.findings] == ["#13", "#14"]
+    assert tally.open == ("12", "13", "14")
+
+
+def test_what_was_placed_before_the_window_counts_only_where_it_is_wrong():
+    before = [finding(1, Explanation.ON_ITS_WAY), finding(2, Explanation.TWICE_IN_ERP, in_erp=True)]
+    tally = Tally(flow=Flow.ORDERS).add(matched(2)).add(before, of_window=False)
+    assert tally.sentence == "2 placed, 2 in the ERP, 1 unexplained"
+    assert (tally.surplus, tally.open) == (1, ("1", "2"))
+
+
+def test_a_wild_day_is_counted_whole_though_not_named_whole():
+    many = [finding(number, Explanation.TWICE_IN_ERP) for number in range(MOST_NAMED + 7)]
+    tally = Tally(flow=Flow.ORDERS).add(many)
+    assert (tally.unexplained, len(tally.findings)) == (MOST_NAMED + 7, MOST_NAMED)
+
+
+@given(spans, spans, spans)
+def test_windows_overlap_and_never_reach_before_the_beginning(overlap, since_watermark, since_began):
+    watermark = NOW - since_watermark
+    began = min(watermark, NOW - since_began)
+    window = next_window(NOW, watermark=watermark, began=began, overlap=overlap)
+    assert began <= window.since <= watermark
+    assert window.since == began or window.since == watermark - overlap
+    assert window.before == NOW
+
+
+def test_the_first_window_begins_with_our_first_sign_of_the_channel_or_now():
+    first = next_window(NOW, watermark=None, began=NOW - HOUR, overlap=2 * HOUR)
+    assert first == SweepWindow(since=NOW - HOUR, before=NOW)
+    nothing = next_window(NOW, watermark=None, began=None, overlap=2 * HOUR)
+    assert nothing == SweepWindow(since=NOW, before=NOW)
+
+
+@given(st.lists(st.tuples(spans, spans), min_size=1, max_size=8))
+def test_the_watermark_never_jumps_over_a_gap(windows):
+    """Whatever windows are covered in whatever order: all before the watermark was covered without a hole."""
+    start = NOW - timedelta(days=10)
+    first = SweepWindow(since=start, before=start + HOUR)
+    covered = [first]
+    watermark = watermark_after(first, None)
+    for since, length in windows:
+        window = SweepWindow(since=start + since, before=start + since + length)
+        watermark = watermark_after(window, watermark)
+        covered.append(window)
+        probe = start
+        while probe < watermark:
+            ends = [each.before for each in covered if each.since <= probe < each.before]
+            assert ends, f"nobody counted {probe}"
+            probe = max(ends)
+
+
+def test_a_window_names_its_day_once():
+    assert str(SweepWindow(since=NOW - HOUR, before=NOW)) == "2026-07-01 11:00 to 12:00 UTC"
+    assert str(SweepWindow(since=NOW - 24 * HOUR, before=NOW)) == "2026-06-30 12:00 to 2026-07-01 12:00 UTC"
