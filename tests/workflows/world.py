@@ -8,6 +8,7 @@ from datetime import timedelta
 from temporalio.client import Client, WorkflowHandle
 
 from activities.gates import Pace
+from activities.sweep import SweepRules
 from adapters.memory.erp import MemoryErp
 from adapters.memory.faults import Faults
 from adapters.memory.storefront import MemoryStorefront
@@ -42,6 +43,7 @@ class World:
         self.erp = MemoryErp(warehouses={"WH-EAST", "WH-WEST"}, faults=self.faults)
         self.database = database
         self.mapping = mapping
+        self.sweep_rules = SweepRules()
         self.parts = self._parts()
 
     def _parts(self) -> Parts:
@@ -66,7 +68,13 @@ class World:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Workers run and follow the feed."""
-        async with workers(self.client, self.parts, feed_interval=FEED_INTERVAL, pace=PACE):
+        async with workers(
+            self.client,
+            self.parts,
+            feed_interval=FEED_INTERVAL,
+            sweep_rules=self.sweep_rules,
+            pace=PACE,
+        ):
             await start_feed(self.client)
             yield
 
