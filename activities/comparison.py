@@ -38,25 +38,30 @@ class Comparison:
     async def next_page(self) -> SweepProgress:
         """Compare it, repair what can be, and say where to go on."""
         match self._progress.phase:
-            case SweepPhase.PLACED:
-                return await self._placed()
+            case SweepPhase.LISTED:
+                return await self._listed()
             case SweepPhase.CHANGED:
                 return await self._changed()
             case _:
                 return await self._left()
 
-    async def _placed(self) -> SweepProgress:
-        """Orders placed in the window: every one has to be in the ERP, or to have a reason."""
-        window = self._progress.window
-        page = await self._storefront.list_orders(
-            window.since, self._progress.cursor, placed_before=window.before
-        )
-        orders = self._progress.orders
-        for some in _chunks(page.orders):
+    async def _listed(self) -> SweepProgress:
+        """Orders placed in the window, and those the storefront changed: each is in the ERP, or has a reason."""
+        progress = self._progress
+        window, known = progress.window, set(progress.listed)
+        page = await self._storefront.list_changed(window.since, progress.cursor)
+        # An order comes again when it changes while the list is read; what was placed later is the next sweep's.
+        new = [o for o in page.orders if o.external_id not in known and o.placed_at < window.before]
+        orders = progress.orders
+        for some in _chunks(new):
             placed = {order.external_id: order for order in some}
-            records = await self._records([_name(order) for order in some])
-            orders = orders.add(await self._orders((await self._evidence(placed, records)).values()))
-        return self._at(SweepPhase.CHANGED, page.next_cursor, orders=orders)
+            evidence = await self._evidence(placed, await self._records([_name(order) for order in some]))
+            of_window = [e for e in evidence.values() if _within(window, placed[e.key.external_id])]
+            earlier = [e for e in evidence.values() if not _within(window, placed[e.key.external_id])]
+            orders = orders.add(await self._orders(of_window))
+            orders = orders.add(await self._orders(earlier), of_window=False)
+        listed = (*progress.listed, *(order.external_id for order in new))
+        return self._at(SweepPhase.CHANGED, page.next_cursor, orders=orders, listed=listed)
 
     async def _changed(self) -> SweepProgress:
         """What the ERP changed since the window began: shipments to be told, and what only the ERP has."""
@@ -82,8 +87,8 @@ class Comparison:
     async def _judged(
         self, names: dict[str, str], following: SweepProgress, *, counted: bool
     ) -> SweepProgress:
-        """Judge orders named by the ERP or by an earlier sweep; those placed in the window are counted already."""
-        orders, shipments = following.orders, following.shipments
+        """Judge orders named by the ERP or by an earlier sweep, except for what is judged of them already."""
+        orders, shipments, listed = following.orders, following.shipments, set(following.listed)
         for some in _chunks(tuple(names)):
             placed = {order.external_id: order for order in await self._storefront.find_orders(some)}
             asked = [
@@ -91,9 +96,13 @@ class Comparison:
             ]
             records = await self._records(asked)
             evidence = await self._evidence(placed, records)
-            window = self._progress.window
-            before = [e for e in evidence.values() if e.placed is None or not _within(window, e.placed)]
-            orders = orders.add(await self._orders(before), of_window=False)
+            unjudged = [
+                e
+                for e in evidence.values()
+                if e.key.external_id not in listed
+                and (e.placed is None or e.placed.placed_at < self._progress.window.before)
+            ]
+            orders = orders.add(await self._orders(unjudged), of_window=False)
             shipments = shipments.add(await self._shipments(evidence.values()), of_window=counted)
         seen = (*following.seen, *names)
         return following.model_copy(update={"orders": orders, "shipments": shipments, "seen": seen})
@@ -119,18 +128,22 @@ class Comparison:
         self, placed: Mapping[str, PlacedOrder], records: Mapping[str, list[ErpRecord]]
     ) -> dict[str, Evidence]:
         """All there is to judge each order of ``records`` by; what we know of it only where that matters."""
+        progress = self._progress
+        totals = await self._knowledge.totals(self._channel, records)
         evidence = {
             external_id: Evidence(
                 key=OrderKey(channel=self._channel, external_id=external_id),
                 placed=placed.get(external_id),
                 records=tuple(found),
+                known_total=totals.get(external_id),
+                ours_since=min(progress.began, progress.window.since),
                 now=self._now,
                 patience=self._patience,
             )
             for external_id, found in records.items()
         }
         unsettled = [each.key for each in evidence.values() if each.needs_knowledge]
-        known = await self._knowledge.of(unsettled, self._progress.repaired)
+        known = await self._knowledge.of(unsettled, progress.repaired)
         return {
             external_id: each.model_copy(update={"known": known[each.key]}) if each.key in known else each
             for external_id, each in evidence.items()

@@ -171,7 +171,7 @@ class OpenSweep(Frozen):
 class SweepPhase(StrEnum):
     """What a sweep is at."""
 
-    PLACED = "orders placed"
+    LISTED = "orders placed or changed in the storefront"
     CHANGED = "what changed in the ERP"
     LEFT = "what earlier sweeps left open"
     DONE = "done"
@@ -184,12 +184,14 @@ class SweepProgress(Frozen):
     window: SweepWindow
     began: Instant
     """Since when Orderwright is in charge of the channel."""
-    phase: SweepPhase = SweepPhase.PLACED
+    phase: SweepPhase = SweepPhase.LISTED
     cursor: str | None = None
     orders: Tally = Tally(flow=Flow.ORDERS)
     shipments: Tally = Tally(flow=Flow.SHIPMENTS)
+    listed: tuple[str, ...] = ()
+    """External ids whose place in the ERP is judged."""
     seen: tuple[str, ...] = ()
-    """External ids that a later phase must not count again."""
+    """External ids whose shipments are judged."""
     left: tuple[str, ...] = ()
     """External ids that earlier sweeps did not settle and that are still to be looked at."""
     repaired: Mapping[str, tuple[Explanation, ...]] = {}
@@ -213,8 +215,9 @@ class KeepCertificates(Frozen):
 
 
 class SweepReport(Frozen):
-    """What a sweep found, in words: ``sentences`` one a flow."""
+    """What a sweep found, in words: ``sentences`` one a flow. The whole is kept under ``sweep_id``."""
 
+    sweep_id: str
     channel: str
     window: SweepWindow
     sentences: tuple[str, ...]

@@ -39,12 +39,15 @@ class GatedStorefront:
         async with self._gate.passing("read order"):
             return await self._storefront.read_order(external_id)
 
-    async def list_orders(
-        self, placed_since: Instant, cursor: str | None = None, *, placed_before: Instant | None = None
-    ) -> OrderPage:
+    async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
         """See ``StorefrontPort``."""
         async with self._gate.passing("list orders"):
-            return await self._storefront.list_orders(placed_since, cursor, placed_before=placed_before)
+            return await self._storefront.list_orders(placed_since, cursor)
+
+    async def list_changed(self, changed_since: Instant, cursor: str | None = None) -> OrderPage:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("list changed orders"):
+            return await self._storefront.list_changed(changed_since, cursor)
 
     async def find_orders(self, external_ids: Sequence[str]) -> tuple[PlacedOrder, ...]:
         """See ``StorefrontPort``."""

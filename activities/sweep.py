@@ -143,6 +143,7 @@ class SweepActivities:
                 )  # fmt: skip
             log.info("sweep of %s, %s: %s", progress.channel, progress.window, tally.sentence)
         return SweepReport(
+            sweep_id=request.sweep_id,
             channel=progress.channel,
             window=progress.window,
             sentences=tuple(tally.sentence for tally in tallies),

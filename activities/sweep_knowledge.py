@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 from temporalio.service import RPCError, RPCStatusCode
@@ -57,6 +58,10 @@ class SweepKnowledge:
         """External ids of orders that we know by their number."""
         wanted = tuple(numbers)
         return await asyncio.to_thread(self._views.numbered, channel, wanted) if wanted else {}
+
+    async def totals(self, channel: str, external_ids: Iterable[str]) -> dict[str, Decimal]:
+        """What these orders came to when they were read last."""
+        return await asyncio.to_thread(self._views.totals, channel, tuple(external_ids))
 
     async def of(
         self, keys: Sequence[OrderKey], repaired: Mapping[str, tuple[Explanation, ...]]

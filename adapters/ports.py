@@ -65,7 +65,7 @@ class CaptureRequest(Frozen):
 
 
 class OrderPage(Frozen):
-    """Orders placed in a window; ``next_cursor`` is None on the last page."""
+    """A page of a list of orders; ``next_cursor`` is None on the last one."""
 
     orders: tuple[PlacedOrder, ...]
     next_cursor: str | None = None
@@ -88,12 +88,14 @@ class StorefrontPort(Protocol):
         """Read one order whole. Raises Rejected with cause ``order_unknown`` where there is none."""
         ...
 
-    async def list_orders(
-        self, placed_since: Instant, cursor: str | None = None, *, placed_before: Instant | None = None
-    ) -> OrderPage:
-        """Orders placed at or after ``placed_since`` and before ``placed_before``, to the second.
+    async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
+        """Orders placed at or after ``placed_since`` (to the second), oldest first, test and canceled ones included."""
+        ...
 
-        Oldest first, test and canceled orders included; one call a page, none an order.
+    async def list_changed(self, changed_since: Instant, cursor: str | None = None) -> OrderPage:
+        """Orders placed or changed in any way at or after ``changed_since`` (to the second), the oldest change first.
+
+        One call a page, none an order. An order that changes while the list is read may come twice; none is left out.
         """
         ...
 

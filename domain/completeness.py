@@ -11,7 +11,7 @@ from typing import Final
 
 from domain.erp_order import ErpOrderState
 from domain.listings import ErpRecord, PlacedOrder
-from domain.model import Frozen, Instant
+from domain.model import Amount, Frozen, Instant
 from domain.order import OrderKey
 from domain.status import OrderStatus
 
@@ -42,6 +42,7 @@ class Explanation(StrEnum):
     TWICE_IN_ERP = "twice in the ERP"
     CANCELED_IN_STOREFRONT = "canceled in the storefront only"
     CANCELED_IN_ERP = "canceled in the ERP only"
+    EDITED = "edited in the storefront, unheard"
     NOT_TOLD = "shipped, but the storefront was not told"
 
 
@@ -84,6 +85,7 @@ _WHAT_TO_DO: Final = {
     Explanation.CANCELED_IN_STOREFRONT: "stop it in the ERP, or take it back as a return",
     Explanation.CANCELED_IN_ERP: "cancel it in the storefront too and give the money back, or enter it again",
     Explanation.NOT_TOLD: "create the fulfillment in the storefront and capture the money by hand",
+    Explanation.EDITED: "see why it does not take the edit: orderwright order show",
     Explanation.MISSED_WEBHOOK: "see why it does not start: orderwright order show",
     Explanation.LOST: "see why it does not go on: orderwright order show",
 }
@@ -155,6 +157,10 @@ class Evidence(Frozen):
     """As the storefront lists it; None where it has none of that id."""
     records: tuple[ErpRecord, ...]
     """Every record of it in the ERP."""
+    known_total: Amount | None = None
+    """What the buyer owed when the order was read last, where it was."""
+    ours_since: Instant | None = None
+    """Orders placed before are somebody else's, unless we know them."""
     known: Known = Known()
     now: Instant
     patience: Patience = Patience()
@@ -180,7 +186,14 @@ class Evidence(Frozen):
         if not alive:
             return not placed.test
         entered = len(alive) == 1 and alive[0].key is not None and alive[0].state is not ErpOrderState.DRAFT
-        return not entered or alive[0].shipped > placed.fulfilled
+        return not entered or alive[0].shipped > placed.fulfilled or self.is_edited
+
+    @property
+    def is_edited(self) -> bool:
+        """The storefront's total is another than we read."""
+        return (
+            self.placed is not None and self.known_total is not None and self.placed.total != self.known_total
+        )
 
     def is_young(self, since: datetime) -> bool:
         """Whether what happened then may still be on its way."""
@@ -251,7 +264,7 @@ def _order(evidence: Evidence) -> _Verdict:
     if placed.canceled_at is not None:
         return _canceled_in_storefront(evidence, placed.canceled_at)
     if any(record.state is not ErpOrderState.DRAFT for record in alive):
-        return Explanation.MATCHED, "", Repair.NONE
+        return _in_both(evidence, placed)
     if evidence.records and not alive:
         return _canceled_in_erp(evidence)
     return _missing(evidence, placed)
@@ -288,13 +301,26 @@ def _canceled_in_erp(evidence: Evidence) -> _Verdict:
     return Explanation.CANCELED_IN_ERP, sentence, _waking(known)
 
 
+def _in_both(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
+    known = evidence.known
+    # What is over was balanced; what the storefront gives back later is a return, which is not carried yet.
+    if not evidence.is_edited or known.ended:
+        return Explanation.MATCHED, "", Repair.NONE
+    if known.waits_for:
+        return Explanation.WAITS_FOR_PERSON, known.waits_for, Repair.NONE
+    sentence = (
+        f"it comes to {placed.total} in the storefront, and to {evidence.known_total} as it was read last"
+    )
+    if evidence.is_young(placed.changed_at) or known.webhook_waits:
+        return Explanation.ON_ITS_WAY, sentence, Repair.NONE
+    return Explanation.EDITED, sentence, Repair.START
+
+
 def _missing(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
     """Why an order that is to be delivered is not in the ERP."""
     known, age = evidence.known, evidence.now - placed.placed_at
-    if placed.test:
-        return Explanation.NOT_CARRIED, "test order", Repair.NONE
-    if known.status is OrderStatus.IGNORED:
-        return Explanation.NOT_CARRIED, "nothing to deliver", Repair.NONE
+    if reason := _not_carried(evidence, placed):
+        return Explanation.NOT_CARRIED, reason, Repair.NONE
     if known.waits_for:
         return Explanation.WAITS_FOR_PERSON, known.waits_for, Repair.NONE
     if known.webhook_waits:
@@ -312,6 +338,19 @@ def _missing(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
     if known.webhook_came or known.status is not None:
         return Explanation.LOST, "it is not in the ERP and no workflow carries it", Repair.START
     return Explanation.MISSED_WEBHOOK, "it is not in the ERP and no webhook told of it", Repair.START
+
+
+def _not_carried(evidence: Evidence, placed: PlacedOrder) -> str:
+    """Why nobody here is to carry the order; empty where somebody is."""
+    known = evidence.known
+    if placed.test:
+        return "test order"
+    if known.status is OrderStatus.IGNORED:
+        return "nothing to deliver"
+    unknown = known.status is None and not known.webhook_came and not known.running
+    if unknown and evidence.ours_since is not None and placed.placed_at < evidence.ours_since:
+        return "placed before Orderwright was put in charge of the channel"
+    return ""
 
 
 def _untold(evidence: Evidence, records: Sequence[ErpRecord], sentence: str) -> _Verdict:

@@ -1,7 +1,7 @@
 """What lists of both systems tell of an order: enough to compare them, not enough to carry the order."""
 
 from domain.erp_order import ErpOrderState
-from domain.model import Frozen, Instant, Quantity
+from domain.model import Amount, Frozen, Instant, Quantity
 from domain.order import OrderKey
 
 
@@ -12,6 +12,10 @@ class PlacedOrder(Frozen):
     number: str
     """What people call it, such as ``#1001``."""
     placed_at: Instant
+    changed_at: Instant
+    """When the storefront changed it last, in whatever way."""
+    total: Amount
+    """What the buyer owes now, all in, in the shop's currency."""
     test: bool = False
     canceled_at: Instant | None = None
     fulfilled: Quantity = 0

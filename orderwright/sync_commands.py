@@ -1,7 +1,7 @@
 """``orderwright sync ...``: count the orders of both sides now, and show what the last count found."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Annotated
 
@@ -10,6 +10,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 
+from activities.contracts import SweepReport
 from config.settings import Settings
 from domain.completeness import Finding, Repair
 from domain.model import Frozen
@@ -70,14 +71,15 @@ def run(
     """
     settings = invocation(ctx).settings()
     channels = _channels(settings, channel)
-    asyncio.run(_sweep_all(settings, channels, hours))
-    _show(invocation(ctx), channels, as_json=as_json)
+    reports = asyncio.run(_sweep_all(settings, channels, hours))
+    _show(invocation(ctx), {report.channel: report.sweep_id for report in reports}, as_json=as_json)
 
 
 @sync.command("certificate")
 def certificate(ctx: typer.Context, *, channel: ChannelOption = None, as_json: AsJson = False) -> None:
     """Print the last certificates: what was counted, and what to do about each order that nobody can explain."""
-    _show(invocation(ctx), _channels(invocation(ctx).settings(), channel), as_json=as_json)
+    channels = _channels(invocation(ctx).settings(), channel)
+    _show(invocation(ctx), dict.fromkeys(channels), as_json=as_json)
 
 
 def _channels(settings: Settings, channel: str | None) -> list[str]:
@@ -89,12 +91,12 @@ def _channels(settings: Settings, channel: str | None) -> list[str]:
     return sorted(settings.channels)
 
 
-async def _sweep_all(settings: Settings, channels: Sequence[str], hours: float | None) -> None:
+async def _sweep_all(settings: Settings, channels: Sequence[str], hours: float | None) -> list[SweepReport]:
     async with temporal(settings.temporal) as client:
-        await asyncio.gather(*(_sweep(client, channel, hours) for channel in channels))
+        return await asyncio.gather(*(_sweep(client, channel, hours) for channel in channels))
 
 
-async def _sweep(client: Client, channel: str, hours: float | None) -> None:
+async def _sweep(client: Client, channel: str, hours: float | None) -> SweepReport:
     """Start a sweep and wait for its end; where one that a person asked for is under way, wait for that one."""
     handle = await client.start_workflow(
         SweepWorkflow.run,
@@ -106,7 +108,7 @@ async def _sweep(client: Client, channel: str, hours: float | None) -> None:
     )
     try:
         async with asyncio.timeout(LONGEST_RUN_SECONDS):
-            await handle.result()
+            return await handle.result()
     except TimeoutError as error:
         raise CommandFailed(
             f"the sweep of {channel} goes on without this command; is a worker running, and does every system answer "
@@ -118,17 +120,18 @@ async def _sweep(client: Client, channel: str, hours: float | None) -> None:
         raise CommandFailed(f"the sweep of {channel} failed: {reason}") from error
 
 
-def _show(invoked: Invocation, channels: Sequence[str], *, as_json: bool) -> None:
+def _show(invoked: Invocation, sweeps: Mapping[str, str | None], *, as_json: bool) -> None:
+    """Show sweeps by channel; None is the last one of its channel."""
     with closing(Database(invoked.settings().database)) as database:
         database.check()
         certificates, rhythms = Certificates(database), Rhythms(database)
         found = [
             ChannelCertificate(
                 channel=channel,
-                certificates=certificates.latest(channel),
+                certificates=certificates.of_sweep(sweep) if sweep else certificates.latest(channel),
                 silence=rhythms.silence(channel),
             )
-            for channel in channels
+            for channel, sweep in sweeps.items()
         ]
     if as_json:
         print_json([_plain(each) for each in found])

@@ -129,23 +129,22 @@ class Certificates:
                 insert_or_ignore(session, CertificateRow, values)
                 also(session, tally)
             session.exec(delete(CertificateRow).where(col(CertificateRow.at) < now - KEEP))
-        return self.latest(channel)
+        return self.of_sweep(sweep_id)
 
     def latest(self, channel: str) -> tuple[Certificate, ...]:
         """The last sweep's certificates, one a flow; none before the first sweep."""
         with self._db.read() as session:
             newest = _newest(session, channel)
-            if newest is None:
-                return ()
-            query = select(CertificateRow).where(CertificateRow.sweep_id == newest.sweep_id)
-            return tuple(
-                _certificate(row) for row in session.exec(query.order_by(col(CertificateRow.id))).all()
-            )
+        if newest is None:
+            return ()
+        return self.of_sweep(newest.sweep_id)
 
-    def channels(self) -> tuple[str, ...]:
-        """Channels that were ever swept."""
+    def of_sweep(self, sweep_id: str) -> tuple[Certificate, ...]:
+        """One sweep's certificates, one a flow."""
+        query = select(CertificateRow).where(CertificateRow.sweep_id == sweep_id)
         with self._db.read() as session:
-            return tuple(sorted(session.exec(select(CertificateRow.channel).distinct()).all()))
+            rows = session.exec(query.order_by(col(CertificateRow.id))).all()
+            return tuple(_certificate(row) for row in rows)
 
     def _first_sign(self, channel: str) -> datetime | None:
         """When the first webhook came, or the first order that we know was placed."""

@@ -110,6 +110,11 @@ class OrderViews:
         with self._db.read() as session:
             return {row.external_id: _summary(row) for row in session.exec(query).all()}
 
+    def totals(self, channel: str, external_ids: Collection[str]) -> dict[str, Decimal]:
+        """What these orders came to when they were read last, by external id."""
+        rows = self.get_many(channel, external_ids)
+        return {external_id: row.total for external_id, row in rows.items() if row.total is not None}
+
     def numbered(self, channel: str, numbers: Collection[str]) -> dict[str, str]:
         """External ids of the orders that people call by these numbers, by number."""
         query = select(OrderViewRow.number, OrderViewRow.external_id).where(

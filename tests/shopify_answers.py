@@ -229,6 +229,8 @@ def listed_order(
         "id": gid("Order", number),
         "name": f"#{number}",
         "createdAt": "2026-07-01T12:30:15Z",
+        "updatedAt": "2026-07-01T12:31:15Z",
+        "currentTotalPriceSet": {"shopMoney": {"amount": "19.90"}},
         "cancelledAt": None,
         "test": False,
         "fulfillmentsCount": {"count": len(fulfilled) if count is None else count},

@@ -3,7 +3,7 @@
 It lives in one event loop: between two awaits nobody else is at work, which is all the locking it has.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
 
@@ -55,6 +55,8 @@ class MemoryStorefront:
         self.credentials_valid = True
         self.orders: dict[str, Order] = {}
         """Every order by its external id, as the shop's staff would see it."""
+        self.changed_at: dict[str, datetime] = {}
+        """When each was changed last."""
         self._placed: dict[str, Order] = {}
         self._page_size = page_size
         self._clock = clock
@@ -81,25 +83,15 @@ class MemoryStorefront:
         async with self._wire.call("read_order", external_id):
             return self._known(external_id, "read order")
 
-    async def list_orders(
-        self, placed_since: Instant, cursor: str | None = None, *, placed_before: Instant | None = None
-    ) -> OrderPage:
-        """See ``StorefrontPort``. The cursor is the id of the last order told."""
+    async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
+        """See ``StorefrontPort``."""
         async with self._wire.call("list_orders"):
-            found = sorted(
-                (order.placed_at, external_id)
-                for external_id, order in self.orders.items()
-                if order.placed_at >= placed_since
-                and (placed_before is None or order.placed_at < placed_before)
-            )
-            if cursor is not None:
-                last = self._known(cursor, "list orders")
-                found = [place for place in found if place > (last.placed_at, cursor)]
-            page = tuple(external_id for _, external_id in found[: self._page_size])
-            return OrderPage(
-                orders=tuple(_listed(self.orders[external_id]) for external_id in page),
-                next_cursor=page[-1] if len(found) > len(page) else None,
-            )
+            return self._page({each: o.placed_at for each, o in self.orders.items()}, placed_since, cursor)
+
+    async def list_changed(self, changed_since: Instant, cursor: str | None = None) -> OrderPage:
+        """See ``StorefrontPort``."""
+        async with self._wire.call("list_changed"):
+            return self._page(self.changed_at, changed_since, cursor)
 
     async def find_orders(self, external_ids: Sequence[str]) -> tuple[PlacedOrder, ...]:
         """See ``StorefrontPort``."""
@@ -107,7 +99,7 @@ class MemoryStorefront:
             raise ValueError(f"{len(external_ids)} orders are asked for; ask for {MOST_FOUND} at most")
         async with self._wire.call("find_orders"):
             wanted = dict.fromkeys(external_ids)
-            return tuple(_listed(self.orders[each]) for each in wanted if each in self.orders)
+            return tuple(self._listed(each) for each in wanted if each in self.orders)
 
     async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
         """See ``StorefrontPort``. Raises Rejected with cause ``not_open_to_ship`` or ``order_unknown``."""
@@ -128,7 +120,7 @@ class MemoryStorefront:
                 carrier=request.carrier,
                 tracking_number=request.tracking_number,
             )
-            self.orders[request.key.external_id] = after_shipping(order, made)
+            self._keep(after_shipping(order, made))
             return made
 
     async def capture_payment(self, request: CaptureRequest) -> tuple[Payment, ...]:
@@ -148,8 +140,7 @@ class MemoryStorefront:
             if authorization is None:
                 reason = f"order {request.key} has no authorization {request.authorization_id}"
                 raise Rejected("storefront", "capture payment", reason, "authorization_unknown")
-            order = after_capture(order, authorization, request.capture_up_to, self._new_id)
-            self.orders[request.key.external_id] = order
+            order = self._keep(after_capture(order, authorization, request.capture_up_to, self._new_id))
             return captures_of(order, request.authorization_id)
 
     async def cancel_order(self, external_id: str, reason: str) -> Order:
@@ -186,14 +177,11 @@ class MemoryStorefront:
         if order.key.channel != self.channel:
             raise ValueError(f"order {order.key} is not of channel {self.channel}")
         self._placed[order.key.external_id] = order
-        self.orders[order.key.external_id] = order
-        return order
+        return self._keep(order)
 
     def edit_quantity(self, external_id: str, line_id: str, current: int) -> Order:
         """Lower a line; its money follows. Raises ValueError where that is not possible, KeyError if unknown."""
-        order = after_edit(self.orders[external_id], self._placed[external_id], line_id, current)
-        self.orders[external_id] = order
-        return order
+        return self._keep(after_edit(self.orders[external_id], self._placed[external_id], line_id, current))
 
     def cancel_by_customer(self, external_id: str) -> Order:
         """Cancel at the storefront itself. Raises Rejected once a parcel left, KeyError if unknown."""
@@ -202,9 +190,40 @@ class MemoryStorefront:
     def _cancel(self, order: Order) -> Order:
         external_id = order.key.external_id
         if order.canceled_at is None:
-            order = after_cancel(order, self._placed[external_id], self._clock(), self._new_id)
-            self.orders[external_id] = order
+            order = self._keep(after_cancel(order, self._placed[external_id], self._clock(), self._new_id))
         return order
+
+    def _keep(self, order: Order) -> Order:
+        """Every change of an order comes through here."""
+        self.orders[order.key.external_id] = order
+        self.changed_at[order.key.external_id] = self._clock()
+        return order
+
+    def _page(self, times: Mapping[str, datetime], since: datetime, cursor: str | None) -> OrderPage:
+        """Orders by a time of theirs. The cursor is time and id of the last one told, as it was then."""
+        places = sorted((at, external_id) for external_id, at in times.items() if at >= since)
+        if cursor is not None:
+            told, _, last = cursor.partition(" ")
+            places = [place for place in places if place > (datetime.fromisoformat(told), last)]
+        page = places[: self._page_size]
+        more = len(places) > len(page)
+        return OrderPage(
+            orders=tuple(self._listed(external_id) for _, external_id in page),
+            next_cursor=f"{page[-1][0].isoformat()} {page[-1][1]}" if more else None,
+        )
+
+    def _listed(self, external_id: str) -> PlacedOrder:
+        order = self.orders[external_id]
+        return PlacedOrder(
+            external_id=external_id,
+            number=order.number,
+            placed_at=order.placed_at,
+            changed_at=self.changed_at[external_id],
+            total=order.total,
+            test=order.test,
+            canceled_at=order.canceled_at,
+            fulfilled=sum(line.quantity for each in order.fulfillments for line in each.lines),
+        )
 
     def _of(self, key: OrderKey, operation: str) -> Order:
         if key.channel != self.channel:
@@ -220,14 +239,3 @@ class MemoryStorefront:
 
     def _new_id(self) -> str:
         return str(next(self._ids))
-
-
-def _listed(order: Order) -> PlacedOrder:
-    return PlacedOrder(
-        external_id=order.key.external_id,
-        number=order.number,
-        placed_at=order.placed_at,
-        test=order.test,
-        canceled_at=order.canceled_at,
-        fulfilled=sum(line.quantity for each in order.fulfillments for line in each.lines),
-    )

@@ -6,7 +6,7 @@ from typing import Final
 
 from adapters.errors import ContractBroken
 from adapters.ports import MOST_FOUND, OrderPage
-from adapters.shopify.answers import SYSTEM, Answer, Count, FulfillmentStatus, Page, fit
+from adapters.shopify.answers import SYSTEM, Answer, Count, FulfillmentStatus, Page, ShopMoney, fit
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import GidTail, gid
 from adapters.shopify.reading import OrderReader
@@ -31,6 +31,8 @@ class ListedOrder(Answer):
     id: GidTail
     name: str
     created_at: Instant
+    updated_at: Instant
+    current_total_price_set: ShopMoney
     cancelled_at: Instant | None = None
     test: bool
     fulfillments_count: Count | None = None
@@ -44,12 +46,19 @@ class OrderLists:
         self._api = api
         self._reader = reader
 
-    async def placed(self, since: datetime, before: datetime | None, cursor: str | None) -> OrderPage:
+    async def placed(self, since: datetime, cursor: str | None) -> OrderPage:
         """See ``StorefrontPort.list_orders``."""
-        query = f"created_at:>='{since:%Y-%m-%dT%H:%M:%SZ}'"
-        if before is not None:
-            query += f" AND created_at:<'{before:%Y-%m-%dT%H:%M:%SZ}'"
-        data = await self._api.read(_LIST, "list_orders", {"query": query, "after": cursor})
+        return await self._page("created_at", since, cursor)
+
+    async def changed(self, since: datetime, cursor: str | None) -> OrderPage:
+        """See ``StorefrontPort.list_changed``."""
+        return await self._page("updated_at", since, cursor)
+
+    async def _page(self, time: str, since: datetime, cursor: str | None) -> OrderPage:
+        """Orders by one of their times, which is also what they are sorted by."""
+        query = f"{time}:>='{since:%Y-%m-%dT%H:%M:%SZ}'"
+        variables = {"query": query, "sortKey": time.upper(), "after": cursor}
+        data = await self._api.read(_LIST, "list_orders", variables)
         page = fit(Page[ListedOrder], data.get("orders"), _LIST, "orders")
         return OrderPage(
             orders=tuple([await self._listed(order) for order in page.nodes]),
@@ -87,6 +96,8 @@ class OrderLists:
             external_id=order.id,
             number=order.name,
             placed_at=order.created_at,
+            changed_at=order.updated_at,
+            total=order.current_total_price_set.shop_money.amount,
             test=order.test,
             canceled_at=order.cancelled_at,
             fulfilled=fulfilled,

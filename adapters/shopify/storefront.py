@@ -86,11 +86,13 @@ class ShopifyStorefront:
         """Read one order whole. Raises Rejected with cause ``order_unknown`` where there is none."""
         return to_order(await self._reader.order(external_id), self._channel)
 
-    async def list_orders(
-        self, placed_since: Instant, cursor: str | None = None, *, placed_before: Instant | None = None
-    ) -> OrderPage:
-        """Orders placed in a window, oldest first. See ``StorefrontPort``."""
-        return await self._lists.placed(placed_since, placed_before, cursor)
+    async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
+        """Orders placed since then, oldest first. See ``StorefrontPort``."""
+        return await self._lists.placed(placed_since, cursor)
+
+    async def list_changed(self, changed_since: Instant, cursor: str | None = None) -> OrderPage:
+        """Orders placed or changed since then, the oldest change first. See ``StorefrontPort``."""
+        return await self._lists.changed(changed_since, cursor)
 
     async def find_orders(self, external_ids: Sequence[str]) -> tuple[PlacedOrder, ...]:
         """Those of these orders that there are. See ``StorefrontPort``."""

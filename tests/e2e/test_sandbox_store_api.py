@@ -172,7 +172,8 @@ def test_every_document_of_the_adapter_runs_here(store: RunningStore) -> None:
     ship(store, east)
     made = read(store, order_id)["fulfillments"][0]["id"]
     own: dict[str, dict[str, Any]] = {
-        "list_orders": {"query": "created_at:>='2020-01-01T00:00:00Z'"},
+        "list_orders": {"query": "created_at:>='2020-01-01T00:00:00Z'", "sortKey": "CREATED_AT"},
+        "find_orders": {"ids": [f"gid://shopify/Order/{order_id}"]},
         "read_more_fulfillment_lines": {"id": made},
         "read_more_fulfillment_order_lines": {"id": east["id"]},
         "capture_payment": {"input": {

@@ -1,6 +1,7 @@
 """Every order placed is counted once, and each difference has its name."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -31,7 +32,8 @@ CANCELED, DRAFT = ErpOrderState.CANCELED, ErpOrderState.DRAFT
 
 
 def placed(at: datetime = OLD, **more) -> PlacedOrder:
-    return PlacedOrder(external_id="5001", number="#1001", placed_at=at, **more)
+    values = {"changed_at": at, "total": Decimal("19.90")} | more
+    return PlacedOrder(external_id="5001", number="#1001", placed_at=at, **values)
 
 
 def record(number: str = "SO-1", key: OrderKey | None = KEY, at: datetime = OLD, **more) -> ErpRecord:
@@ -100,6 +102,39 @@ def test_a_repair_that_did_not_help_is_not_tried_again_but_named():
     assert finding.remedy
 
 
+@pytest.mark.parametrize(
+    ("changed_at", "known", "explanation", "repair"),
+    [
+        (OLD, {"running": True}, Explanation.EDITED, Repair.START),
+        (OLD, {}, Explanation.EDITED, Repair.START),
+        (YOUNG, {"running": True}, Explanation.ON_ITS_WAY, Repair.NONE),
+        (OLD, {"running": True, "webhook_waits": True}, Explanation.ON_ITS_WAY, Repair.NONE),
+        (OLD, {"running": True, "waits_for": "edited"}, Explanation.WAITS_FOR_PERSON, Repair.NONE),
+        (OLD, {"ended": True}, Explanation.MATCHED, Repair.NONE),
+    ],
+)
+def test_an_edit_that_nobody_heard_of_is_found_by_its_total(changed_at, known, explanation, repair):
+    edited = Evidence(
+        key=KEY,
+        placed=placed(changed_at=changed_at, total=Decimal("9.95")),
+        records=(record(),),
+        known_total=Decimal("19.90"),
+        known=Known(**known),
+        now=NOW,
+        patience=PATIENCE,
+    )
+    assert edited.needs_knowledge
+    finding = judge_order(edited)
+    assert (finding.explanation, finding.repair) == (explanation, repair)
+
+
+def test_an_order_from_before_our_time_is_left_alone_unless_we_know_it():
+    before = Evidence(key=KEY, placed=placed(), records=(), ours_since=NOW - timedelta(hours=1), now=NOW)
+    assert judge_order(before).explanation is Explanation.NOT_CARRIED
+    heard = before.model_copy(update={"known": Known(webhook_came=True)})
+    assert judge_order(heard).explanation is Explanation.LOST
+
+
 def shipments(told: int, *records: ErpRecord, **known):
     return judge_shipments(
         Evidence(
@@ -147,6 +182,8 @@ storefront_orders = st.builds(
     external_id=st.just("5001"),
     number=st.just("#1001"),
     placed_at=moments,
+    changed_at=moments,
+    total=st.sampled_from([Decimal("19.90"), Decimal("9.95")]),
     test=st.booleans(),
     canceled_at=st.none() | moments,
     fulfilled=st.integers(0, 3),
@@ -176,6 +213,8 @@ evidence = st.builds(
     key=st.just(KEY),
     placed=storefront_orders,
     records=st.lists(erp_records, max_size=3).map(tuple),
+    known_total=st.none() | st.just(Decimal("19.90")),
+    ours_since=st.none() | moments,
     known=knowledge,
     now=st.just(NOW),
     patience=st.just(PATIENCE),

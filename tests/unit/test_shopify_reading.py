@@ -1,6 +1,7 @@
 """Orders are read page after page until they are whole; the probe tells what stands in the way."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import httpx
 import pytest
@@ -123,8 +124,8 @@ async def test_orders_are_listed_from_a_time_and_page_by_page() -> None:
     assert (first.external_ids, first.next_cursor) == (("5001", "5002"), "P1")
     assert (second.external_ids, second.next_cursor) == (("5003",), None)
     assert [variables for _, variables in script.asked] == [
-        {"query": "created_at:>='2026-07-01T12:30:15Z'", "after": None},
-        {"query": "created_at:>='2026-07-01T12:30:15Z'", "after": "P1"},
+        {"query": "created_at:>='2026-07-01T12:30:15Z'", "sortKey": "CREATED_AT", "after": None},
+        {"query": "created_at:>='2026-07-01T12:30:15Z'", "sortKey": "CREATED_AT", "after": "P1"},
     ]
 
 
@@ -176,13 +177,16 @@ async def test_everything_the_port_knows_is_declared() -> None:
     await adapter.close()
 
 
-async def test_a_window_ends_before_its_end() -> None:
-    script = ScriptedShop(ListOrders=data(orders=shop.page()))
-    since = datetime(2026, 7, 1, 12, tzinfo=UTC)
-    await storefront(script).list_orders(since, placed_before=since + timedelta(hours=1))
-    assert script.asked[0][1]["query"] == (
-        "created_at:>='2026-07-01T12:00:00Z' AND created_at:<'2026-07-01T13:00:00Z'"
-    )
+async def test_what_changed_is_listed_by_the_time_of_its_change() -> None:
+    script = ScriptedShop(ListOrders=data(orders=shop.page(shop.listed_order(5001))))
+    page = await storefront(script).list_changed(datetime(2026, 7, 1, 12, tzinfo=UTC))
+    (order,) = page.orders
+    assert (order.total, order.changed_at) == (Decimal("19.90"), datetime(2026, 7, 1, 12, 31, 15, tzinfo=UTC))
+    assert script.asked[0][1] == {
+        "query": "updated_at:>='2026-07-01T12:00:00Z'",
+        "sortKey": "UPDATED_AT",
+        "after": None,
+    }
 
 
 async def test_a_list_counts_the_units_of_fulfillments_that_left() -> None:

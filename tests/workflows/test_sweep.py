@@ -177,6 +177,23 @@ async def test_a_cancel_whose_webhook_never_came_is_carried_to_the_erp(world: Wo
         assert (await sweep(world)).unexplained == 0
 
 
+async def test_an_edit_whose_webhook_never_came_reaches_its_order(world: World, external_id):
+    order = make_order(external_id)  # placed long before the window
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        await sweep(world)
+        world.storefront.edit_quantity(external_id, order.lines[0].line_id, 1)
+        report = await sweep(world)
+        assert (report.repaired, report.unexplained) == (0, 0), "it was not placed in the window"
+        assert [finding.explanation for finding in findings(world)] == [Explanation.EDITED]
+        stopped = await world.until_stopped(order.key)
+        assert stopped.problem is not None
+        assert stopped.problem.cause == "edited_after_submission"
+        await sweep(world)
+        assert findings(world) == []
+
+
 async def test_an_order_that_the_erp_canceled_unheard_is_told_so_and_waits_for_a_person(
     world: World, external_id
 ):
@@ -220,6 +237,7 @@ async def test_an_outage_in_the_middle_keeps_the_watermark_and_is_sat_out(world:
     async with world.working():
         before = await sweep(world, hours=0)
         watermark = certificates.latest("shop")[0].watermark
+        await asyncio.sleep(1.1)  # windows go by whole seconds
         world.faults.unavailable("erp.find_records")
         world.faults.unavailable("erp.ping")
         sweeping = asyncio.create_task(sweep(world))
@@ -241,7 +259,7 @@ async def test_a_sweep_goes_on_after_its_worker_stopped_and_counts_nothing_twice
     async with world.working():
         sweeping = asyncio.create_task(sweep(world))
         for _ in range(500):
-            if sum(call.operation == "list_orders" for call in world.storefront.calls) > 1:
+            if sum(call.operation == "list_changed" for call in world.storefront.calls) > 1:
                 break
             await asyncio.sleep(0.02)
     assert not sweeping.done()
@@ -286,7 +304,7 @@ async def test_most_orders_cost_no_question_of_their_own(world: World, external_
         "find_orders",
         "find_records",
         "find_records",
-        "list_orders",
+        "list_changed",
         "list_records",
     ]
 
