@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -26,6 +26,7 @@ from activities.contracts import (
 )
 from activities.failures import as_application_error, never_final
 from activities.heartbeat import SIGN_OF_LIFE, alive
+from activities.sweep_cases import report_findings, report_silence
 from activities.sweep_knowledge import Orders, SweepKnowledge
 from adapters.errors import AdapterError
 from adapters.ports import ErpPort, StorefrontPort
@@ -33,7 +34,7 @@ from domain.certificate import SweepWindow, next_window
 from domain.completeness import Patience
 from store.certificates import Certificates
 from store.database import Database
-from store.rhythms import Rhythms
+from store.rhythms import ChannelSilence, Rhythms
 
 log = logging.getLogger(__name__)
 
@@ -133,8 +134,9 @@ class SweepActivities:
             progress.window,
             tallies,
             began=progress.began,
+            also=report_findings,
         )
-        silence = await asyncio.to_thread(self._rhythms.check, progress.channel, request.now)
+        silence = await self._silence(progress.channel, request.now)
         for tally in tallies:
             for finding in tally.findings:
                 log.warning(
@@ -157,11 +159,14 @@ class SweepActivities:
         """Look at every channel: is it silent for longer than its own rhythm allows? Asks no system."""
         silent = []
         for channel in self._storefronts:
-            found = await asyncio.to_thread(self._rhythms.check, channel, request.now)
+            found = await self._silence(channel, request.now)
             if found.alarm_since is not None:
                 log.warning("%s", found.sentence)
                 silent.append(channel)
         return SilenceChecked(silent=tuple(silent))
+
+    async def _silence(self, channel: str, now: datetime) -> ChannelSilence:
+        return await asyncio.to_thread(self._rhythms.check, channel, now, report_silence)
 
     def _page(self, request: CompareOrders, progress: SweepProgress) -> Comparison:
         storefront = self._storefronts[progress.channel]

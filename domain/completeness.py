@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from domain.cases import guide
 from domain.erp_order import ErpOrderState
 from domain.listings import ErpRecord, PlacedOrder
 from domain.model import Amount, Frozen, Instant
@@ -74,21 +75,21 @@ _EXPLAINED: Final = frozenset(
     }
 )
 _FINAL: Final = frozenset({Explanation.MATCHED, Explanation.NOT_CARRIED, Explanation.CANCELED_BEFORE_ENTRY})
-_WHAT_TO_DO: Final = {
-    Explanation.UNREADABLE: "correct the record in the ERP",
-    Explanation.STUCK: "open its workflow in the Temporal UI: the reason stands in its pending activity",
-    Explanation.GONE_FROM_ERP: "find out who removed it from the ERP; enter it there again or refund the buyer",
-    Explanation.ENTERED_BY_HAND: "cancel the record made by hand, then: orderwright sync run; or leave it and refund "
-    "or cancel the order in the storefront",
-    Explanation.ONLY_IN_ERP: "find out where it came from; cancel it in the ERP, or correct its web id or reference",
-    Explanation.TWICE_IN_ERP: "cancel the one in the ERP that is wrong, before both ship",
-    Explanation.CANCELED_IN_STOREFRONT: "stop it in the ERP, or take it back as a return",
-    Explanation.CANCELED_IN_ERP: "cancel it in the storefront too and give the money back, or enter it again",
-    Explanation.NOT_TOLD: "create the fulfillment in the storefront and capture the money by hand",
-    Explanation.EDITED: "see why it does not take the edit: orderwright order show",
-    Explanation.MISSED_WEBHOOK: "see why it does not start: orderwright order show",
-    Explanation.LOST: "see why it does not go on: orderwright order show",
+_FAMILIES: Final = {
+    Explanation.MISSED_WEBHOOK: "not_carried_on",
+    Explanation.LOST: "not_carried_on",
+    Explanation.UNREADABLE: "unreadable_in_erp",
+    Explanation.STUCK: "stuck",
+    Explanation.GONE_FROM_ERP: "gone_from_erp",
+    Explanation.ENTERED_BY_HAND: "entered_by_hand",
+    Explanation.ONLY_IN_ERP: "only_in_erp",
+    Explanation.TWICE_IN_ERP: "duplicate_in_erp",
+    Explanation.CANCELED_IN_STOREFRONT: "canceled_in_storefront_only",
+    Explanation.CANCELED_IN_ERP: "canceled_in_erp_only",
+    Explanation.EDITED: "edit_unheard",
+    Explanation.NOT_TOLD: "shipment_untold",
 }
+"""The family of causes that an unexplained finding is a case of; ``domain.cases`` tells what helps."""
 
 
 class Finding(Frozen):
@@ -118,9 +119,14 @@ class Finding(Frozen):
         return self.explanation in _FINAL
 
     @property
+    def cause(self) -> str:
+        """Of the case that it is, such as ``duplicate_in_erp:shop:5001``; empty where nobody has to look."""
+        return f"{_FAMILIES[self.explanation]}:{self.key}" if self.standing is Standing.UNEXPLAINED else ""
+
+    @property
     def remedy(self) -> str:
         """What a person can do; empty where nothing is to be done."""
-        return _WHAT_TO_DO.get(self.explanation, "") if self.standing is Standing.UNEXPLAINED else ""
+        return guide(self.cause).fix if self.cause else ""
 
 
 class Known(Frozen):

@@ -15,6 +15,7 @@ from store.database import Database, insert_or_ignore
 from store.inbox import InboxRow
 from store.order_view import OrderViewRow
 
+Also = Callable[[Session, Tally, Tally | None], None]
 KEEP = timedelta(days=90)
 """Older certificates go when a new one is written."""
 
@@ -101,11 +102,12 @@ class Certificates:
         tallies: Iterable[Tally],
         *,
         began: datetime,
-        also: Callable[[Session, Tally], None] = lambda _session, _tally: None,
+        also: Also = lambda _session, _tally, _before: None,
     ) -> tuple[Certificate, ...]:
         """Keep a sweep's certificates; keeping them again changes nothing.
 
-        ``also`` is called for each tally within the transaction. The watermark moves on only where no gap is left.
+        ``also`` is called for each tally within the transaction, with what the sweep before counted in its flow. The
+        watermark moves on only where no gap is left.
         """
         now = datetime.now(UTC)
         with self._db.write(lasting=True) as session:
@@ -126,8 +128,8 @@ class Certificates:
                     "began": newest.began if newest else began,
                     "at": now,
                 }
-                insert_or_ignore(session, CertificateRow, values)
-                also(session, tally)
+                if insert_or_ignore(session, CertificateRow, values):
+                    also(session, tally, _tally_before(session, newest, tally.flow))
             session.exec(delete(CertificateRow).where(col(CertificateRow.at) < now - KEEP))
         return self.of_sweep(sweep_id)
 
@@ -160,6 +162,16 @@ def _newest(session: Session, channel: str, besides: str = "") -> CertificateRow
         CertificateRow.channel == channel, CertificateRow.sweep_id != besides
     )
     return session.exec(query.order_by(col(CertificateRow.id).desc()).limit(1)).first()
+
+
+def _tally_before(session: Session, newest: CertificateRow | None, flow: Flow) -> Tally | None:
+    if newest is None:
+        return None
+    query = select(CertificateRow).where(
+        CertificateRow.sweep_id == newest.sweep_id, CertificateRow.flow == flow
+    )
+    row = session.exec(query).first()
+    return Tally.model_validate(row.tally) if row else None
 
 
 def _certificate(row: CertificateRow) -> Certificate:

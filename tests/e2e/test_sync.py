@@ -67,7 +67,7 @@ def test_a_missed_order_is_repaired_and_a_duplicate_is_named_with_what_to_do(dep
     assert copy.number in finding["sentence"]
     shown = words(deployment.call("sync", "certificate", expect=1).stdout)
     assert "twice in the ERP" in shown
-    assert "cancel the one in the ERP that is wrong" in shown
+    assert "Cancel the one that is wrong in the ERP" in shown
     erp_at(WORLD).cancel_by_hand(copy)
     again = deployment.call("sync", "run").stdout
     assert "0 unexplained" in again

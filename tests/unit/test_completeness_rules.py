@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.cases import known as known_cause
 from domain.certificate import Tally
 from domain.completeness import (
     Evidence,
@@ -92,7 +93,8 @@ def test_each_difference_has_its_name_and_its_repair(order, records, known, expl
 def test_a_duplicate_names_both_records_and_what_to_do():
     finding = judged(placed(), record("SO-9", None), record("SO-1"))
     assert finding.sentence == "the ERP holds SO-1 and SO-9 (entered by hand) for one order"
-    assert finding.remedy.startswith("cancel the one in the ERP that is wrong")
+    assert finding.cause == "duplicate_in_erp:shop:5001"
+    assert finding.remedy.startswith("Cancel the one that is wrong in the ERP")
 
 
 def test_a_repair_that_did_not_help_is_not_tried_again_but_named():
@@ -244,6 +246,7 @@ def test_no_difference_goes_without_words_and_what_is_asked_of_a_person_says_how
         if finding.explanation not in {Explanation.MATCHED, Explanation.CANCELED_BEFORE_ENTRY}:
             assert finding.sentence
         assert bool(finding.remedy) is (finding.standing is Standing.UNEXPLAINED)
+        assert not finding.cause or known_cause(finding.cause), "each family has words of its own"
 
 
 @given(evidence)

@@ -10,6 +10,7 @@ from temporalio.client import ScheduleBackfill, ScheduleHandle, ScheduleOverlapP
 from temporalio.service import RPCError
 
 from domain.rhythm import SLOT
+from store.cases import Cases
 from store.certificates import Certificates
 from store.inbox import Inbox, Received
 from store.rhythms import Rhythms
@@ -117,6 +118,8 @@ async def test_a_channel_that_goes_silent_alarms_until_a_webhook_comes(world: Wo
         assert found.sentence.startswith(f"shop is silent: no webhook since {stopped:%Y-%m-%d %H:%M} UTC")
         alarm_since = found.alarm_since
         assert await look(world) == ("shop",)
+        (case,) = Cases(world.database).list()
+        assert (case.cause, case.title) == ("silence:shop", "Webhooks of shop stay away")
         again = rhythms.silence("shop")
         assert again is not None
         assert again.alarm_since == alarm_since, "the alarm keeps its beginning"
@@ -125,6 +128,7 @@ async def test_a_channel_that_goes_silent_alarms_until_a_webhook_comes(world: Wo
         ended = rhythms.silence("shop")
         assert ended is not None
         assert ended.alarm_since is None
+        assert Cases(world.database).list() == ()
 
 
 def _receive(inbox: Inbox, delivery_id: str) -> None:
