@@ -265,7 +265,7 @@ class WebhookReader(Protocol):
     """Reads one vendor's webhooks. Pure: no I/O."""
 
     topics: frozenset[str]
-    """Topics that concern orders; others are answered 2xx and kept as ignored."""
+    """Topics that concern orders; others are refused and not kept."""
 
     def read(self, raw: bytes, headers: Headers[str, str]) -> Delivery:
         """Verify the signature over the raw bytes, then read. Header names are lower case.

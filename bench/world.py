@@ -111,6 +111,7 @@ class BenchWorld:
             check_database=self._web_database.check,
             probe_temporal=temporal_probe(self._client),
             max_body=WebSettings().max_body_bytes,
+            keep=timedelta(days=WebSettings().keep_webhooks_days),
         )
         catalog = MappingCatalog(self._worker_database, {CHANNEL: load_mapping("shopify-tryton")})
         parts = Parts(self._worker_database, {CHANNEL: self._storefront}, self._erp, catalog)

@@ -115,7 +115,8 @@ class Stack:
         self._exit.push_async_callback(self.erp.stop)
         self._addresses = addresses = self._assign()
         self._say("starting Temporal, the store, worker and web ...")
-        await self._run(self._temporal(addresses))
+        ui_port = int(addresses.temporal_ui.rsplit(":", 1)[1])
+        await self._run(temporal_part(addresses.temporal, ui_port, self._directory))
         application = addresses.environment()
         command = [sys.executable, "-m", "orderwright"]
         await self._run(
@@ -180,22 +181,6 @@ class Stack:
             database_url=f"sqlite:///{self._directory / 'orderwright.db'}",
         )
 
-    def _temporal(self, addresses: Addresses) -> Part:
-        binary = find_temporal()
-        port, ui_port = addresses.temporal.rsplit(":", 1)[1], addresses.temporal_ui.rsplit(":", 1)[1]
-        attributes: list[str] = []
-        for key in SEARCH_ATTRIBUTES:
-            attributes += ["--search-attribute", f"{key.name}=Keyword"]
-        return Part(
-            "temporal",
-            [
-                binary, "server", "start-dev", "--ip", "127.0.0.1", "--port", port, "--ui-port", ui_port,
-                "--db-filename", str(self._directory / "temporal.sqlite"), "--log-level", "error", *attributes,
-            ],
-            self._log("temporal"),
-            ready=lambda: _temporal_serves(binary, addresses.temporal),
-        )  # fmt: skip
-
     def _store(self, addresses: Addresses) -> Part:
         return Part(
             "store",
@@ -224,6 +209,23 @@ class Stack:
 
     async def _logged(self, name: str, words: str) -> bool:
         return words in await asyncio.to_thread(self._log(name).read_text, errors="replace")
+
+
+def temporal_part(address: str, ui_port: int, directory: Path) -> Part:
+    """The Temporal dev server on a file in ``directory``, with the search attributes of our orders."""
+    binary, port = find_temporal(), address.rsplit(":", 1)[1]
+    attributes: list[str] = []
+    for key in SEARCH_ATTRIBUTES:
+        attributes += ["--search-attribute", f"{key.name}=Keyword"]
+    return Part(
+        "temporal",
+        [
+            binary, "server", "start-dev", "--ip", "127.0.0.1", "--port", port, "--ui-port", str(ui_port),
+            "--db-filename", str(directory / "temporal.sqlite"), "--log-level", "error", *attributes,
+        ],
+        directory / "log" / "temporal.log",
+        ready=lambda: _temporal_serves(binary, address),
+    )  # fmt: skip
 
 
 def find_temporal() -> str:

@@ -1,7 +1,7 @@
 """The inbox: every webhook that was answered 2xx, kept until it has been handed to its order's workflow.
 
-A row is ``pending`` until it is ``dispatched``; one that concerns no order is ``ignored`` from the start. No row is
-ever given up: failures only make the pause before the next try longer.
+A row is ``pending`` until it is ``dispatched``. No row is ever given up: failures only make the pause before the next
+try longer.
 
 Raw bodies hold buyers' names and addresses. They are kept to prove what was received and to read it again after a
 mistake of ours, and go with ``purge_before``.
@@ -37,7 +37,6 @@ class InboxState(StrEnum):
 
     PENDING = "pending"
     DISPATCHED = "dispatched"
-    IGNORED = "ignored"
 
 
 class InboxRow(Row, table=True):
@@ -79,14 +78,12 @@ class Received(Frozen):
     delivery_id: str
     event_id: str | None = None
     topic: str
-    external_id: str | None = None
+    external_id: str
     label: str | None = None
     """What people call the order; for display alone."""
     occurred_at: datetime | None = None
     headers: dict[str, str]
     body: bytes
-    ignored: bool = False
-    """Kept, but for no workflow: the topic concerns no order."""
 
 
 class InboxItem(Frozen):
@@ -122,13 +119,11 @@ class Inbox:
 
     def add(self, received: Received) -> bool:
         """Keep a webhook, committed when this returns. False where the delivery was there already."""
-        if not received.ignored and received.external_id is None:
-            raise ValueError(f"webhook {received.delivery_id} names no order; mark it ignored or refuse it")
         now = self._clock()
-        values = received.model_dump(exclude={"ignored"}) | {
+        values = received.model_dump() | {
             "received_at": now,
             "next_attempt_at": now,
-            "state": InboxState.IGNORED if received.ignored else InboxState.PENDING,
+            "state": InboxState.PENDING,
             "attempts": 0,
         }
         with self._db.write(lasting=True) as session:
@@ -256,7 +251,7 @@ class Inbox:
             return {str(external_id): bool(waiting) for external_id, waiting in session.exec(query).all()}
 
     def purge_before(self, moment: datetime) -> int:
-        """Delete dispatched and ignored rows received before ``moment``, bodies and all; returns their number.
+        """Delete dispatched rows received before ``moment``, bodies and all; returns their number.
 
         A delivery that comes again after that is taken for a new one, which is harmless: the workflow reads the
         order anew and finds nothing to do. Keep at least as long as the storefront retries (Shopify: 4 hours).

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -52,9 +52,13 @@ def create_app(
     check_database: Callable[[], None],
     probe_temporal: Callable[[], Awaitable[Probe]],
     max_body: int,
+    keep: timedelta,
     counters: Counters | None = None,
 ) -> FastAPI:
-    """The web application. ``wake`` is called after each new row; ``check_database`` raises what is wrong."""
+    """The web application. ``wake`` is called after each new row; ``check_database`` raises what is wrong.
+
+    ``keep`` is how long the inbox remembers a delivery: what happened before that can only be a replay.
+    """
     counters = counters or Counters()
     # No documentation pages: the senders know what they send, and nobody else has business here.
     app = FastAPI(title="Orderwright", docs_url=None, redoc_url=None, openapi_url=None)
@@ -71,32 +75,23 @@ def create_app(
             )
         raw = await _read_body(request, max_body)
         delivery = _read_delivery(reader, raw, request.headers)
-        ignored = delivery.topic not in reader.topics
-        if not ignored and delivery.external_id is None:
-            raise Refused(
-                400,
-                "malformed",
-                f"the {delivery.topic} webhook names no order",
-                "send the order's id in the body",
-            )
+        external_id = _order_of(delivery, reader)
+        _refuse_replay(delivery, keep)
         received = Received(
             channel=channel,
             delivery_id=delivery.delivery_id,
             event_id=delivery.event_id,
             topic=delivery.topic,
-            external_id=delivery.external_id,
+            external_id=external_id,
             label=delivery.label,
             occurred_at=delivery.occurred_at,
             headers=harmless_headers(request.headers),
             body=raw,
-            ignored=ignored,
         )
         if not await asyncio.to_thread(inbox.add, received):
             counters.duplicate(channel)
             return JSONResponse({"status": "duplicate"})
-        counters.received(channel, delivery.topic, ignored=ignored)
-        if ignored:
-            return JSONResponse({"status": "ignored"})
+        counters.received(channel, delivery.topic)
         wake()
         return JSONResponse({"status": "received"})
 
@@ -211,6 +206,36 @@ def _read_delivery(reader: WebhookReader, raw: bytes, headers: Mapping[str, str]
         ) from error
     except DeliveryMalformed as error:
         raise Refused(400, "malformed", str(error), "correct that part and deliver it again") from error
+
+
+def _order_of(delivery: Delivery, reader: WebhookReader) -> str:
+    """The order concerned. Bodies that concern none may hold anybody's data, and nobody needs them: not kept."""
+    if delivery.topic not in reader.topics:
+        raise Refused(
+            422,
+            "unknown_topic",
+            f"the topic {delivery.topic[:60]!r} is not taken here",
+            f"subscribe to these alone: {', '.join(sorted(reader.topics))}",
+        )
+    if delivery.external_id is None:
+        raise Refused(
+            400,
+            "malformed",
+            f"the {delivery.topic} webhook names no order",
+            "send the order's id in the body",
+        )
+    return delivery.external_id
+
+
+def _refuse_replay(delivery: Delivery, keep: timedelta) -> None:
+    """No storefront delivers for that long; and the inbox knows younger deliveries, so those are duplicates."""
+    if delivery.occurred_at is not None and delivery.occurred_at < datetime.now(UTC) - keep:
+        raise Refused(
+            400,
+            "too_old",
+            f"this happened at {delivery.occurred_at:%Y-%m-%d %H:%M} UTC, more than {keep.days} days ago",
+            "do not replay old deliveries; the sweep finds orders that are missing",
+        )
 
 
 async def _database_state(check: Callable[[], None], inbox: Inbox) -> tuple[Probe, dict[str, Any] | None]:

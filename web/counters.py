@@ -27,9 +27,9 @@ class Counters:
             "orderwright.webhooks.delay", unit="s", description="from the inbox to the workflow"
         )
 
-    def received(self, channel: str, topic: str, *, ignored: bool) -> None:
+    def received(self, channel: str, topic: str) -> None:
         """A webhook was kept."""
-        self._received.add(1, {"channel": channel, "topic": topic, "ignored": ignored})
+        self._received.add(1, {"channel": channel, "topic": topic})
 
     def duplicate(self, channel: str) -> None:
         """A webhook came again."""

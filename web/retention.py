@@ -15,7 +15,7 @@ PAUSE = timedelta(hours=1)
 async def purge_regularly(
     inbox: Inbox, keep: timedelta, stop: asyncio.Event, *, pause: timedelta = PAUSE
 ) -> None:
-    """Delete handed-over and ignored webhooks older than ``keep``, once a ``pause``, until ``stop`` is set."""
+    """Delete handed-over webhooks older than ``keep``, once a ``pause``, until ``stop`` is set."""
     while not stop.is_set():
         try:
             gone = await asyncio.to_thread(inbox.purge_before, datetime.now(UTC) - keep)

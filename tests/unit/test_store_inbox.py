@@ -75,14 +75,6 @@ def test_the_same_delivery_is_one_row_and_channels_are_apart(inbox: Inbox) -> No
     assert inbox.for_order(OrderKey(channel="shop", external_id="5001"))[0].body == webhook().body
 
 
-def test_an_order_is_named_or_the_webhook_is_ignored(inbox: Inbox) -> None:
-    with pytest.raises(ValueError, match="names no order"):
-        inbox.add(webhook(external_id=None))
-    assert inbox.add(webhook(external_id=None, ignored=True, topic="app/uninstalled"))
-    assert inbox.counts() == {InboxState.PENDING: 0, InboxState.DISPATCHED: 0, InboxState.IGNORED: 1}
-    assert inbox.claim(10, LEASE, "a") == ()
-
-
 def test_many_at_once_keep_one(inbox: Inbox) -> None:
     start = threading.Barrier(8)
 
@@ -167,10 +159,9 @@ def test_the_backlog_counts_what_waits(inbox: Inbox, clock: Clock) -> None:
 def test_purging_takes_what_is_done_and_leaves_what_waits(inbox: Inbox, clock: Clock) -> None:
     for number in (1, 2):
         inbox.add(webhook(number))
-    inbox.add(webhook(3, ignored=True))
     (done,) = inbox.claim(1, LEASE, "a")
     inbox.mark_dispatched(done.id)
     clock.move(days=30)
-    inbox.add(webhook(4, ignored=True))
-    assert inbox.purge_before(NOON + timedelta(days=1)) == 2
-    assert inbox.counts() == {InboxState.PENDING: 1, InboxState.DISPATCHED: 0, InboxState.IGNORED: 1}
+    inbox.add(webhook(3))
+    assert inbox.purge_before(NOON + timedelta(days=1)) == 1
+    assert inbox.counts() == {InboxState.PENDING: 2, InboxState.DISPATCHED: 0}

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -27,6 +28,7 @@ from web.counters import Counters
 
 SECRET = "a secret of ours"
 MAX_BODY = 2_000
+KEEP = timedelta(days=30)
 KEY = OrderKey(channel="shop", external_id="5001")
 STOREFRONT = MemoryWebhooks(SECRET)
 
@@ -83,6 +85,7 @@ async def running(
         check_database=check,
         probe_temporal=probe,
         max_body=MAX_BODY,
+        keep=KEEP,
         counters=Counters(provider.get_meter("test")),
     )
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
@@ -124,11 +127,30 @@ async def test_a_duplicate_is_welcome_and_not_kept(ingress: Ingress) -> None:
     assert ingress.counted("duplicate") == {"shop": 1}
 
 
-async def test_a_topic_that_concerns_no_order_is_kept_as_ignored(ingress: Ingress) -> None:
+async def test_a_topic_that_concerns_no_order_is_422_and_not_kept(ingress: Ingress) -> None:
     answer = await ingress.deliver(topic="app/uninstalled", order=None)
-    assert (answer.status_code, answer.json()) == (200, {"status": "ignored"})
-    assert ingress.inbox.counts()[InboxState.IGNORED] == 1
+    assert answer.status_code == 422
+    assert explained(answer) == "the topic 'app/uninstalled' is not taken here"
+    assert "orders/create" in answer.json()["remedy"]
+    assert not any(ingress.inbox.counts().values())
+    assert ingress.counted("refused") == {"unknown_topic": 1}
     assert ingress.woken == []
+
+
+async def test_a_replay_of_what_the_inbox_has_forgotten_is_400_and_not_kept(ingress: Ingress) -> None:
+    now = datetime.now(UTC)
+    raw, headers = STOREFRONT.write(
+        "d1", "orders/create", "5001", occurred_at=now - KEEP - timedelta(hours=1)
+    )
+    answer = await ingress.client.post("/webhooks/shop", content=raw, headers=headers)
+    assert answer.status_code == 400
+    assert "more than 30 days ago" in explained(answer)
+    assert not any(ingress.inbox.counts().values())
+    assert ingress.counted("refused") == {"too_old": 1}
+    raw, headers = STOREFRONT.write(
+        "d2", "orders/create", "5001", occurred_at=now - KEEP + timedelta(hours=1)
+    )
+    assert (await ingress.client.post("/webhooks/shop", content=raw, headers=headers)).status_code == 200
 
 
 async def test_neither_signature_nor_secrets_are_kept(ingress: Ingress) -> None:
@@ -295,7 +317,7 @@ def shopify(raw: bytes, secret: str = SECRET, **changes: str) -> dict[str, str]:
         "X-Shopify-Topic": "orders/create",
         "X-Shopify-Webhook-Id": "w-1",
         "X-Shopify-Event-Id": "e-1",
-        "X-Shopify-Triggered-At": "2026-07-01T12:00:00.123456789Z",
+        "X-Shopify-Triggered-At": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.123456789Z",
     } | changes
 
 

@@ -25,7 +25,7 @@ from config.settings import (
 from sandbox.stack import find_temporal
 from store.database import Database
 from store.inbox import Inbox, InboxState
-from web.server import run_web
+from web.server import _listening, run_web
 from workflows.messages import OrderStart, StorefrontChanged
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 
@@ -149,3 +149,9 @@ async def test_without_a_channel_there_is_nothing_to_serve(tmp_path: Path) -> No
     settings = settings_for(tmp_path, free_port(), free_port()).model_copy(update={"channels": {}})
     with pytest.raises(SettingsError, match="no channel is set"):
         await run_web(settings, asyncio.Event())
+
+
+def test_answers_are_sent_at_once() -> None:
+    """Without TCP_NODELAY, which accepted connections inherit, an answer's body waits 40 ms for an acknowledgement."""
+    with _listening(WebSettings(port=0)) as listener:
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
