@@ -244,7 +244,7 @@ class OrderActivities:
                 key.channel,
                 "find the storefront",
                 f"channel {key.channel!r} is not set up here; set it and resubmit",
-                "channel_unknown",
+                f"channel_unknown:{key.channel}",
             )
         return self._storefronts[key.channel]
 
