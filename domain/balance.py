@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from domain.capture import delivered_presentment, delivered_value
-from domain.differences import Acceptance, Difference, DifferenceUnit, not_accepted
+from domain.differences import Acceptance, Difference, DifferenceUnit, kinds, not_accepted
 from domain.erp_order import ADJUSTMENT_LINE, ErpOrder, ErpOrderState
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen
@@ -34,6 +34,11 @@ class BalanceReport(Frozen):
     def balanced(self) -> bool:
         """Nothing differs that nobody has accepted."""
         return not self.differences
+
+    @property
+    def cause(self) -> str:
+        """Stable key of what differs; orders that differ in the same kinds share it."""
+        return f"unbalanced:{kinds(self.differences)}"
 
 
 def compare_orders(order: Order, erp: ErpOrder, mapping: Mapping) -> tuple[Difference, ...]:

@@ -29,8 +29,8 @@ _NOTHING = Decimal(0)
 class PlanRefused(Exception):
     """The order as it stands cannot be entered in the ERP.
 
-    ``cause`` is a stable key (equal causes are one problem), ``reason`` plain words with the remedy. ``differences`` are
-    what a person may accept, where that is possible.
+    ``cause`` is a stable key (equal causes are one problem), ``reason`` plain words with the remedy. ``differences``
+    are what a person may accept, where that is possible.
     """
 
     def __init__(self, cause: str, reason: str, differences: tuple[Difference, ...] = ()) -> None:

@@ -56,12 +56,16 @@ async def workers(
     gated = parts.behind(gates)
     orders = gated.order_activities()
     feed = gated.feed_activities(client, feed_interval)
+    cases = parts.case_activities()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(gates.watched())
         carrier = Worker(
             client,
             task_queue=ORDERS_QUEUE,
             workflows=[OrderWorkflow, ErpFeedWorkflow],
+            # Cases must be kept when every outside system is away.
+            activities=[cases.report_problem, cases.leave_cases],
+            graceful_shutdown_timeout=GRACE,
             workflow_runner=RUNNER,
             interceptors=[OutageNotices(gates)],
         )

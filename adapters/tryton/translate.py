@@ -165,8 +165,8 @@ def _check_adjustment(order: SalesOrder, references: References) -> None:
             raise Rejected(
                 "tryton",
                 _OPERATION,
-                f"product {line.product} is to book an accepted difference, but it is goods; make it a service, or name "
-                "a service as adjustment_product in the mapping, then resubmit",
+                f"product {line.product} is to book an accepted difference, but it is goods; make it a service, or "
+                "name a service as adjustment_product in the mapping, then resubmit",
                 f"product_unsuitable:tryton:{line.product}",
             )
 

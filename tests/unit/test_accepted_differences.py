@@ -50,7 +50,7 @@ def test_an_accepted_difference_is_a_line_of_its_own_that_brings_the_order_to_it
 
 def test_another_difference_than_the_accepted_one_is_refused() -> None:
     accepted = ada(*shown(off_by("0.01")))
-    with pytest.raises(PlanRefused, match="difference USD 0.02"):
+    with pytest.raises(PlanRefused, match=r"difference USD 0\.02"):
         plan_sales_order(off_by("0.02"), MAPPING, [accepted])
 
 

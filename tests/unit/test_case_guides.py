@@ -20,11 +20,12 @@ def causes() -> Iterator[tuple[str, str]]:
     for folder in ("activities", "adapters", "domain", "workflows"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call) and (found := _cause(node)):
+                if (isinstance(node, ast.Call) and (found := _cause(node))) or (
+                    isinstance(node, ast.Yield)
+                    and isinstance(node.value, ast.Tuple)
+                    and (found := _text(node.value.elts[0]))
+                ):
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", family(found)
-                elif isinstance(node, ast.Yield) and isinstance(node.value, ast.Tuple):
-                    if found := _text(node.value.elts[0]):
-                        yield f"{path.relative_to(ROOT)}:{node.lineno}", family(found)
 
 
 def _cause(call: ast.Call) -> str | None:
