@@ -36,6 +36,8 @@ MESSAGES = {
     CaseAct.CANCEL: "cancel",
 }
 
+NOTHING = "nothing here; it is closed by itself once it is over (see now: orderwright sync run)"
+
 
 class NotTold(Frozen):
     """An order that could not be told, and why."""
@@ -89,7 +91,8 @@ class Solver:
         act, possible = decision.act, case.summary.guide.acts
         if act not in possible:
             raise CommandFailed(
-                f"case {case.summary.id} cannot be solved by {act.value}; possible: {', '.join(possible)}"
+                f"case {case.summary.id} cannot be solved by {act.value}; possible: "
+                f"{', '.join(possible) or NOTHING}"
             )
         if not case.waiting and act is not CaseAct.RETRY:
             raise CommandFailed(f"no order waits in case {case.summary.id}; it can only be closed, by retry")

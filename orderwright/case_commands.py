@@ -11,7 +11,7 @@ import typer
 from config.mappings import load_mappings
 from domain.cases import CaseAct, CaseState
 from domain.money import format_money
-from orderwright.case_acts import MESSAGES, ActDone, Decision, Solver
+from orderwright.case_acts import MESSAGES, NOTHING, ActDone, Decision, Solver
 from orderwright.operations import temporal
 from orderwright.terminal import (
     FAILED,
@@ -198,7 +198,7 @@ def _print_case(case: CaseDetail) -> None:
         ("what helps", guide.fix),
         (
             "can be done",
-            ", ".join(f"--{act}" + (" VALUE" if act is CaseAct.MAP else "") for act in guide.acts),
+            ", ".join(f"--{act}" + (" VALUE" if act is CaseAct.MAP else "") for act in guide.acts) or NOTHING,
         ),
     ]
     print_facts(facts)
