@@ -7,6 +7,7 @@ from enum import StrEnum
 from domain.balance import BalanceReport
 from domain.certificate import SweepWindow, Tally
 from domain.completeness import Explanation, Flow
+from domain.differences import Acceptance
 from domain.erp_order import ErpOrder, ErpShipment
 from domain.model import Amount, Frozen, Instant
 from domain.order import Order, OrderKey
@@ -62,6 +63,8 @@ class SubmitOrder(Frozen):
     order: Order
     mapping_version: str
     revision: int
+    acceptances: tuple[Acceptance, ...] = ()
+    """Differences that people accepted as they are."""
 
 
 class ReportShipment(Frozen):
@@ -106,6 +109,26 @@ class CloseOrder(Frozen):
     key: OrderKey
     mapping_version: str
     revision: int
+    acceptances: tuple[Acceptance, ...] = ()
+    """Differences that people accepted as they are."""
+
+
+class ReportProblem(Frozen):
+    """The workflow itself found why the order cannot go on: put it into its case."""
+
+    key: OrderKey
+    revision: int
+    cause: str
+    reason: str
+    waiting_for: str
+
+
+class LeaveCases(Frozen):
+    """What the workflow itself had found is over."""
+
+    key: OrderKey
+    revision: int
+    waiting_for: str
 
 
 class OrderClosing(Frozen):

@@ -13,10 +13,12 @@ from adapters.errors import (
     RateLimited,
     Rejected,
 )
+from domain.differences import Difference
 from domain.mapping import Unmapped
 from domain.model import Frozen
 from domain.planning import PlanRefused
 from domain.quantities import QuantitiesBroken
+from store.masking import mask_evidence
 
 LOOK_UP_AFTER = timedelta(seconds=2)
 """At least, after a lost answer or a conflict: long enough for the other side to finish, and hardly noticed."""
@@ -34,6 +36,8 @@ class Refusal(Frozen):
 
     cause: str
     reason: str
+    differences: tuple[Difference, ...] = ()
+    """What a person may accept as it is."""
 
 
 Explained = AdapterError | Unmapped | PlanRefused | QuantitiesBroken
@@ -53,7 +57,9 @@ def as_application_error(error: Explained, attempt: int) -> ApplicationError:
         case QuantitiesBroken():
             return _refused("QuantitiesBroken", Refusal(cause="quantities_broken", reason=str(error)))
         case PlanRefused():
-            return _refused("PlanRefused", Refusal(cause=error.cause, reason=error.reason))
+            return _refused(
+                "PlanRefused", Refusal(cause=error.cause, reason=error.reason, differences=error.differences)
+            )
         case Rejected():
             reason = f"{error.system} refused to {error.operation}: {error.reason}"
             return _refused("Rejected", Refusal(cause=error.cause, reason=reason))
@@ -61,7 +67,9 @@ def as_application_error(error: Explained, attempt: int) -> ApplicationError:
             asked = f"{error.system}, asked to {error.operation},"
             reason = f"{asked} answered in a form nobody agreed on: {error.reason}"
             detail = Refusal(cause=f"contract_broken:{error.system}:{error.operation}", reason=reason)
-            return ApplicationError(str(error), detail, error.raw, type="ContractBroken", non_retryable=True)
+            return ApplicationError(
+                str(error), detail, mask_evidence(error.raw), type="ContractBroken", non_retryable=True
+            )
         case _ if error.this_call_alone and attempt >= PATIENCE:
             tried = f"{error.system}, asked to {error.operation}, failed {attempt} times while it answers otherwise"
             reason = f"{tried}: {error.reason}"

@@ -27,10 +27,12 @@ from activities.contracts import (
     SubmitOrder,
 )
 from activities.failures import EXPLAINED, Explained, Refusal, as_application_error
-from adapters.errors import OutcomeUnknown, Rejected
+from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
 from adapters.ports import CaptureRequest, ErpPort, FulfillmentRequest, MappingSource, StorefrontPort
-from domain.balance import check_closing
+from domain.balance import BalanceReport, check_closing
 from domain.capture import plan_captures
+from domain.cases import CaseReport
+from domain.differences import Acceptance, accepted_by
 from domain.erp_order import ErpOrder
 from domain.mapping import Mapping as FieldMapping
 from domain.money import format_money
@@ -73,7 +75,7 @@ class OrderActivities:
         """Read the order and pin the mapping in force. A finished order that comes again is ignored, with a reason."""
         async with self._noted(request.key, request.revision, "read_order"):
             order = await self._storefront(request.key).read_order(request.key.external_id)
-            mapping = self._mappings.current(request.key.channel)
+            mapping = await asyncio.to_thread(self._mappings.current, request.key.channel)
         ended = await self._ended(request.key) if request.first else None
         if ended is not None:
             reason = f"the order is {ended.status} since {ended.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
@@ -102,7 +104,9 @@ class OrderActivities:
         """Find or create the order in the ERP, accepted and allocated to its warehouses."""
         key = request.order.key
         async with self._noted(key, request.revision, "submit_order"):
-            sales_order = plan_sales_order(request.order, self._mapping(request.mapping_version))
+            sales_order = plan_sales_order(
+                request.order, self._mapping(request.mapping_version), request.acceptances
+            )
             erp_order = await self._erp.submit_order(sales_order)
         patch = OrderPatch(
             erp_number=erp_order.number,
@@ -219,9 +223,11 @@ class OrderActivities:
             if storefront.capabilities.capture:
                 # An order without a parcel (downloads, a gift card) has its money taken here.
                 order = await self._capture(storefront, order, delivered_units(order, erp_order))
-            report = check_closing(order, erp_order, self._mapping(request.mapping_version))
+            mapping = self._mapping(request.mapping_version)
+            report = check_closing(order, erp_order, mapping, request.acceptances)
+        case = None
         if report.balanced:
-            text = f"Balanced and closed: {format_money(report.total, order.currency)}"
+            text = _closed(report, order.currency, request.acceptances)
             patch = OrderPatch(
                 status=OrderStatus.CLOSED,
                 waiting_for="",
@@ -233,7 +239,8 @@ class OrderActivities:
         else:
             text = "Not balanced: " + "; ".join(d.sentence(order.currency) for d in report.differences)
             patch = OrderPatch(problem=text, waiting_for="a person: resubmit after the correction")
-        await self._note(key, request.revision, "close_order", text, patch)
+            case = CaseReport(cause=report.cause, reason=text, key=key)
+        await self._note(key, request.revision, "close_order", text, patch, report=case)
         return OrderClosing(report=report, erp_number=erp_order.number)
 
     # -- parts -----------------------------------------------------------------------------------------------------
@@ -244,7 +251,7 @@ class OrderActivities:
                 key.channel,
                 "find the storefront",
                 f"channel {key.channel!r} is not set up here; set it and resubmit",
-                "channel_unknown",
+                f"channel_unknown:{key.channel}",
             )
         return self._storefronts[key.channel]
 
@@ -330,7 +337,8 @@ class OrderActivities:
         failure = as_application_error(error, activity.info().attempt)
         if failure.details and isinstance(refusal := failure.details[0], Refusal):
             patch = OrderPatch(problem=refusal.reason, waiting_for="a person: mend the cause, then resubmit")
-            await self._note(key, revision, action, f"Refused: {refusal.reason}", patch)
+            case = CaseReport(cause=refusal.cause, reason=refusal.reason, key=key, evidence=_evidence(error))
+            await self._note(key, revision, action, f"Refused: {refusal.reason}", patch, report=case)
         # The chain of causes would push the words an operator needs out of Temporal's size limit.
         log.debug("%s failed", action, exc_info=error, extra={"order": str(key)})
         return failure
@@ -346,6 +354,7 @@ class OrderActivities:
         actor: str = "Orderwright",
         links: tuple[Link, ...] = (),
         erp: ErpOrder | None = None,
+        report: CaseReport | None = None,
     ) -> None:
         entry = Entry(
             key=key,
@@ -356,11 +365,28 @@ class OrderActivities:
             patch=patch,
             links=links,
             erp=erp,
+            report=report,
         )
         try:
             await asyncio.to_thread(self._journal.note, entry)
         except CrosswalkConflict as conflict:
             raise await self._failure(key, revision, action, _contradiction(conflict)) from None
+
+
+def _evidence(error: Explained) -> str:
+    """What was asked and what came back, where the answer itself is the trouble."""
+    if not isinstance(error, ContractBroken):
+        return ""
+    return f"{error.system}, asked to {error.operation}, answered:\n{error.raw}"
+
+
+def _closed(report: BalanceReport, currency: str, acceptances: tuple[Acceptance, ...]) -> str:
+    total = format_money(report.total, currency)
+    if not report.accepted:
+        return f"Balanced and closed: {total}"
+    who = accepted_by(report.accepted, acceptances)
+    listed = "; ".join(difference.sentence(currency) for difference in report.accepted)
+    return f"Closed at {total} with what {who} accepted: {listed}"
 
 
 def _contradiction(conflict: CrosswalkConflict) -> Rejected:

@@ -106,9 +106,8 @@ def map_transport_error(error: Exception, system: str, operation: str, *, writes
     if isinstance(error, _NOT_SENT):
         return Unavailable(system, operation, f"cannot be reached ({words})")
     if isinstance(error, _OUR_MISTAKE):
-        return Rejected(
-            system, operation, f"the request could not be made ({words}); check the address", "bad_request"
-        )
+        reason = f"the request could not be made ({words}); check the address"
+        return Rejected(system, operation, reason, f"bad_request:{system}")
     if isinstance(error, _UNREADABLE):
         return ContractBroken(system, operation, f"the answer cannot be read ({words})")
     if writes:
@@ -134,7 +133,7 @@ def map_status(response: httpx.Response, system: str, operation: str, *, writes:
                 OutcomeUnknown(system, operation, words) if writes else Unavailable(system, operation, words)
             )
         case _ if status >= 400:  # noqa: PLR2004
-            return Rejected(system, operation, words, f"http_{status}")
+            return Rejected(system, operation, words, f"http_refused:{system}:{status}")
         case _:
             return ContractBroken(system, operation, f"unexpected {words}", response.text)
 

@@ -192,8 +192,9 @@ class ErpPort(Protocol):
 
         Finds what an earlier attempt left (nothing, a draft, half its shipments) and goes on from there. Amounts are
         compared with ``order.total`` and ``order.taxes`` before anything is confirmed. Raises Rejected with cause
-        ``amounts_differ`` (difference named), ``product_unknown``, ``warehouse_unknown``, ``tax_unknown``,
-        ``party_unknown``, ``out_of_stock`` or the ERP's own words.
+        ``amounts_differ`` (difference named), ``product_unknown:{system}:{code}``, likewise ``warehouse_unknown``,
+        ``tax_unknown`` and ``party_unknown`` (the first one that is missing, so that orders which lack the same share
+        a cause), ``out_of_stock`` or the ERP's own words.
         """
         ...
 

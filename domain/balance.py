@@ -1,53 +1,20 @@
 """Whether storefront and ERP tell the same story, to the cent. Every difference has a name in plain words."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from decimal import Decimal
-from enum import StrEnum
 
 from domain.capture import delivered_presentment, delivered_value
-from domain.erp_order import ErpOrder, ErpOrderState
+from domain.differences import Acceptance, Difference, DifferenceUnit, kinds, not_accepted
+from domain.erp_order import ADJUSTMENT_LINE, ErpOrder, ErpOrderState
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen
-from domain.money import format_money
 from domain.order import Order, PaymentKind, PaymentStatus
 from domain.planning import map_taxes
 from domain.quantities import delivered_units, shipped_units
 
 _NOTHING = Decimal(0)
 _SIGNS = {PaymentKind.CAPTURE: 1, PaymentKind.SALE: 1, PaymentKind.REFUND: -1}
-
-
-class DifferenceUnit(StrEnum):
-    """What the numbers of a difference count."""
-
-    MONEY = "money"
-    UNITS = "units"
-
-
-class Difference(Frozen):
-    """One thing that the two sides tell differently."""
-
-    name: str
-    """Plain words, such as ``tax VAT-20``."""
-    storefront: Amount
-    erp: Amount
-    unit: DifferenceUnit = DifferenceUnit.MONEY
-    currency: str | None = None
-    """Of this difference alone, where it is not the order's."""
-
-    def sentence(self, currency: str) -> str:
-        """``tax VAT-20: store USD 3.33, ERP USD 3.34, difference USD -0.01``; ``currency`` is the order's."""
-        store, erp, gap = (
-            self._words(x, currency) for x in (self.storefront, self.erp, self.storefront - self.erp)
-        )
-        return f"{self.name}: store {store}, ERP {erp}, difference {gap}"
-
-    def _words(self, value: Decimal, currency: str) -> str:
-        return (
-            format_money(value, self.currency or currency)
-            if self.unit is DifferenceUnit.MONEY
-            else f"{value:f}"
-        )
 
 
 class BalanceReport(Frozen):
@@ -60,11 +27,18 @@ class BalanceReport(Frozen):
     """Value of what the ERP shipped."""
     canceled: bool
     differences: tuple[Difference, ...] = ()
+    accepted: tuple[Difference, ...] = ()
+    """Differences that a person accepted as they are; they stand in no way."""
 
     @property
     def balanced(self) -> bool:
-        """Nothing differs."""
+        """Nothing differs that nobody has accepted."""
         return not self.differences
+
+    @property
+    def cause(self) -> str:
+        """Stable key of what differs; orders that differ in the same kinds share it."""
+        return f"unbalanced:{kinds(self.differences)}"
 
 
 def compare_orders(order: Order, erp: ErpOrder, mapping: Mapping) -> tuple[Difference, ...]:
@@ -78,11 +52,14 @@ def compare_orders(order: Order, erp: ErpOrder, mapping: Mapping) -> tuple[Diffe
     return (*found, *_tax_differences(order, erp, mapping), *_quantity_differences(order, erp))
 
 
-def check_closing(order: Order, erp: ErpOrder | None, mapping: Mapping) -> BalanceReport:
+def check_closing(
+    order: Order, erp: ErpOrder | None, mapping: Mapping, acceptances: Iterable[Acceptance] = ()
+) -> BalanceReport:
     """Whether the order may close: totals agree, money taken is value delivered, the store knows all parcels.
 
     A canceled order balances where nothing was shipped and no money is kept; its totals need not match where
-    both sides canceled. ``erp`` is None where the order never reached the ERP. Raises Unmapped.
+    both sides canceled. ``erp`` is None where the order never reached the ERP. What a person accepted, and nothing
+    else, may differ. Raises Unmapped.
     """
     canceled = order.canceled_at is not None
     lines = {line.line_id for line in order.lines}
@@ -94,12 +71,14 @@ def check_closing(order: Order, erp: ErpOrder | None, mapping: Mapping) -> Balan
         found += compare_orders(order, erp, mapping)
     found += _parcel_differences(order, shipped_units(erp) if erp else {})
     found += _money_differences(order, delivered, nothing_due=canceled or not erp)
+    open_still = not_accepted(found, acceptances)
     return BalanceReport(
         total=order.total,
         captured=order.captured,
         delivered=delivered_value(order, delivered) if erp and not canceled else _NOTHING,
         canceled=canceled,
-        differences=tuple(found),
+        differences=open_still,
+        accepted=tuple(difference for difference in found if difference not in open_still),
     )
 
 
@@ -118,7 +97,7 @@ def _tax_differences(order: Order, erp: ErpOrder, mapping: Mapping) -> tuple[Dif
 
 
 def _quantity_differences(order: Order, erp: ErpOrder) -> tuple[Difference, ...]:
-    charges = {charge.charge_id for charge in order.shipping}
+    charges = {charge.charge_id for charge in order.shipping} | {ADJUSTMENT_LINE}
     entered = Counter[str]()
     for line in erp.lines:
         if line.line_id not in charges:

@@ -39,6 +39,9 @@ def delivered_value(order: Order, delivered: MappingOf[str, int]) -> Decimal:
         else min(delivered.get(line.line_id, 0), line.current)
         for line in order.lines
     }
+    if all(units[line.line_id] == line.current for line in order.lines):
+        # By its lines the same, but for a difference that a person accepted.
+        return order.total
     value = sum(
         (
             share(_gross(order, line), units[line.line_id], line.current, order.currency)
@@ -46,7 +49,7 @@ def delivered_value(order: Order, delivered: MappingOf[str, int]) -> Decimal:
         ),
         _NOTHING,
     )
-    if any(delivered.values()) or not any(line.current for line in order.lines):
+    if any(delivered.values()):
         value += sum((_gross(order, charge) for charge in order.shipping), _NOTHING)
     return value
 

@@ -151,6 +151,10 @@ _GUIDES = {
         "Open the period in the ERP, then resubmit.",
         hours=4,
     ),
+    "rounding_missing": _guide(
+        "The ERP cannot book a cent of rounding of {1}",
+        "Make the service and the tax that the reason names in the ERP, then resubmit.",
+    ),
     "out_of_stock": _guide(
         "The ERP refuses for want of stock",
         "Bring stock in, then resubmit; or cancel the order.",
@@ -356,10 +360,21 @@ _GUIDES = {
         "The shop is not active", "Activate the shop, or cancel the orders; then resubmit.", hours=4
     ),
     "channel_unknown": _guide(
-        "A channel is not set up here", "Set the channel up in the settings, restart, then resubmit.", hours=4
+        "Channel {0} is not set up here",
+        "Set the channel up in the settings, restart, then resubmit.",
+        hours=4,
+    ),
+    "shop_refused": _guide(
+        "The storefront refuses to {0}",
+        "Mend in the storefront what its words name, then resubmit; or cancel the order.",
+    ),
+    "http_refused": _guide(
+        "{0} refuses with HTTP {1}",
+        "See that its address and rights are right and what its words name, then resubmit.",
+        hours=4,
     ),
     "bad_request": _guide(
-        "A system's address cannot be used",
+        "The address of {0} cannot be used",
         "Correct the address in the settings, restart, then resubmit.",
         hours=4,
     ),

@@ -15,6 +15,12 @@ class SalesLineKind(StrEnum):
 
     GOODS = "goods"
     SHIPPING = "shipping"
+    ADJUSTMENT = "adjustment"
+    """A difference that a person accepted; its amount may be below zero."""
+
+
+ADJUSTMENT_LINE = "accepted-difference"
+"""``line_id`` of the one adjustment line of an order: it comes from no storefront line."""
 
 
 class TaxAmount(Frozen):

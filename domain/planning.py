@@ -6,10 +6,19 @@ refused, never bent.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
-from domain.erp_order import SalesLine, SalesLineKind, SalesOrder, SalesParty, SalesPayment, TaxAmount
+from domain.differences import Acceptance, Difference, accepted_by, not_accepted
+from domain.erp_order import (
+    ADJUSTMENT_LINE,
+    SalesLine,
+    SalesLineKind,
+    SalesOrder,
+    SalesParty,
+    SalesPayment,
+    TaxAmount,
+)
 from domain.mapping import Mapping
 from domain.money import format_money, is_whole, split
 from domain.order import Discount, Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge, TaxLine
@@ -20,12 +29,14 @@ _NOTHING = Decimal(0)
 class PlanRefused(Exception):
     """The order as it stands cannot be entered in the ERP.
 
-    ``cause`` is a stable key (equal causes are one problem), ``reason`` plain words with the remedy.
+    ``cause`` is a stable key (equal causes are one problem), ``reason`` plain words with the remedy. ``differences``
+    are what a person may accept, where that is possible.
     """
 
-    def __init__(self, cause: str, reason: str) -> None:
+    def __init__(self, cause: str, reason: str, differences: tuple[Difference, ...] = ()) -> None:
         self.cause = cause
         self.reason = reason
+        self.differences = differences
         super().__init__(reason)
 
 
@@ -38,15 +49,17 @@ def ignore_reason(order: Order) -> str | None:
     return None
 
 
-def plan_sales_order(order: Order, mapping: Mapping) -> SalesOrder:
+def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acceptance] = ()) -> SalesOrder:
     """Translate a storefront order by its mapping.
+
+    Where a person accepted that the order does not add up, just so, a line of its own brings it to its total.
 
     Raises PlanRefused where the order itself is at fault, Unmapped where the mapping lacks an entry.
     """
     goods = [part for line in order.lines if line.current for part in _goods(order, line, mapping)]
     charges = [part for charge in order.shipping for part in _charge(order, charge, mapping)]
     lines = (*goods, *charges)
-    _check_amounts(order, lines)
+    lines += _adjustment(order, lines, mapping, acceptances)
     carriers = [mapping.carrier(charge.code) for charge in order.shipping]
     company = mapping.company(order.customer.company_id) if order.customer.company_id else None
     return SalesOrder(
@@ -91,13 +104,13 @@ def _goods(order: Order, line: OrderLine, mapping: Mapping) -> tuple[SalesLine, 
     sku = (line.sku or "").strip()
     if not sku:
         raise PlanRefused(
-            f"sku_missing:{line.line_id}",
+            f"sku_missing:{line.title}",
             f"{name} has no SKU, so its product is not known; give it a SKU in the store, then resubmit",
         )
     product = mapping.product(sku)
     warehouses = _warehouses(order, line, name, mapping) if line.requires_shipping else {None: line.current}
     gross = line.current * line.unit_price - _sum(line.discounts)
-    net = _net(order, name, f"discount_exceeds_price:{line.line_id}", gross, line.taxes)
+    net = _net(order, name, gross, line.taxes)
     weights = tuple(warehouses.values())
     nets = split(net, weights, order.currency)
     taxes = {
@@ -136,7 +149,7 @@ def _warehouses(order: Order, line: OrderLine, name: str, mapping: Mapping) -> d
         )
     if placed != line.current:
         raise PlanRefused(
-            f"locations_differ:{line.line_id}",
+            "locations_differ",
             f"{name}: {line.current} units are ordered but the locations are to ship {placed}; "
             "mend the fulfillment locations in the store, then resubmit",
         )
@@ -148,7 +161,7 @@ def _charge(order: Order, charge: ShippingCharge, mapping: Mapping) -> tuple[Sal
     """The sales line of a shipping charge; none where delivery is free."""
     name = f"shipping charge {charge.charge_id} ({charge.title})"
     gross = charge.price - _sum(charge.discounts)
-    net = _net(order, name, f"discount_exceeds_price:{charge.charge_id}", gross, charge.taxes)
+    net = _net(order, name, gross, charge.taxes)
     taxes = map_taxes(charge.taxes, mapping)
     if not net and not any(taxes.values()):
         return ()
@@ -165,7 +178,7 @@ def _charge(order: Order, charge: ShippingCharge, mapping: Mapping) -> tuple[Sal
     return (line,)
 
 
-def _net(order: Order, name: str, cause: str, gross: Decimal, taxes: tuple[TaxLine, ...]) -> Decimal:
+def _net(order: Order, name: str, gross: Decimal, taxes: tuple[TaxLine, ...]) -> Decimal:
     """A line's price after discounts without tax, checked to be an amount that can be booked."""
     for amount in (gross, *(tax.amount for tax in taxes)):
         if not is_whole(amount, order.currency):
@@ -177,7 +190,7 @@ def _net(order: Order, name: str, cause: str, gross: Decimal, taxes: tuple[TaxLi
     net = gross - _sum(taxes) if order.taxes_included else gross
     if net < 0:
         raise PlanRefused(
-            cause,
+            "discount_exceeds_price",
             f"{name} would cost {format_money(net, order.currency)} without tax: its discounts or taxes "
             "exceed its price; mend them in the store, then resubmit",
         )
@@ -188,8 +201,52 @@ def _sum(parts: Iterable[Discount | TaxLine]) -> Decimal:
     return sum((part.amount for part in parts), _NOTHING)
 
 
-def _check_amounts(order: Order, lines: tuple[SalesLine, ...]) -> None:
-    """Refuse a plan whose sums are not the order's own."""
+def _adjustment(
+    order: Order, lines: tuple[SalesLine, ...], mapping: Mapping, acceptances: Collection[Acceptance]
+) -> tuple[SalesLine, ...]:
+    """The line for a difference between the lines and the order's total; refused where nobody accepted it."""
+    differences = _differences(order, lines)
+    if not_accepted(differences, acceptances):
+        raise _does_not_add_up(order, lines, differences)
+    missing = order.total - _total(lines)
+    if not missing:
+        return ()
+    if mapping.adjustment_product is None:
+        raise PlanRefused(
+            "adjustment_product_missing",
+            f"a difference of {format_money(missing, order.currency)} was accepted, but mapping {mapping.name!r} names "
+            "no adjustment_product to book it on; add one (a service of the ERP without tax), then resubmit",
+        )
+    who = accepted_by(differences, acceptances)
+    return (
+        SalesLine(
+            line_id=ADJUSTMENT_LINE,
+            kind=SalesLineKind.ADJUSTMENT,
+            product=mapping.adjustment_product,
+            warehouse=None,
+            quantity=1,
+            net=missing,
+            description=f"Difference accepted by {who}",
+        ),
+    )
+
+
+def _total(lines: Iterable[SalesLine]) -> Decimal:
+    return sum((line.net + sum((t.amount for t in line.taxes), _NOTHING) for line in lines), _NOTHING)
+
+
+def _differences(order: Order, lines: tuple[SalesLine, ...]) -> tuple[Difference, ...]:
+    """Where the sums of the lines are not the order's own."""
+    tax = sum((t.amount for line in lines for t in line.taxes), _NOTHING)
+    sums = (("total of the lines", order.total, _total(lines)), ("tax of the lines", order.total_tax, tax))
+    return tuple(
+        Difference(name=name, storefront=told, erp=summed) for name, told, summed in sums if told != summed
+    )
+
+
+def _does_not_add_up(
+    order: Order, lines: tuple[SalesLine, ...], differences: tuple[Difference, ...]
+) -> PlanRefused:
     goods, shipping = (
         sum((x.net for x in lines if x.kind is kind), _NOTHING)
         for kind in (SalesLineKind.GOODS, SalesLineKind.SHIPPING)
@@ -197,20 +254,19 @@ def _check_amounts(order: Order, lines: tuple[SalesLine, ...]) -> None:
     taxes = {t.code: t.amount for t in sum_by_code(tax for line in lines for tax in line.taxes)}
     total_tax = sum(taxes.values(), _NOTHING)
     total = goods + shipping + total_tax
-    if (total, total_tax) == (order.total, order.total_tax):
-        return
 
     def words(amount: Decimal) -> str:
         return format_money(amount, order.currency)
 
     parts = [f"goods {words(goods)}", f"shipping {words(shipping)}"]
     parts += [f"tax {code} {words(amount)}" for code, amount in taxes.items()]
-    raise PlanRefused(
-        "amounts_differ",
+    return PlanRefused(
+        "amounts_differ:order",
         f"the order does not add up: {' + '.join(parts)} = {words(total)}, its total is {words(order.total)} "
         f"(difference {words(order.total - total)}); its taxes sum to {words(total_tax)}, its total tax is "
         f"{words(order.total_tax)} (difference {words(order.total_tax - total_tax)}). "
         "Find in the store what is on no line (a tip, a duty, a fee), mend or remove it, then resubmit",
+        differences,
     )
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``orderwright demo|up|worker|web|migrate|order|sync|status|doctor``."""
+"""The command line: ``orderwright demo|up|worker|web|migrate|order|case|sync|status|doctor``."""
 
 import asyncio
 from importlib.metadata import version
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orderwright import roles, stack_commands
+from orderwright.case_commands import cases
 from orderwright.doctor import examine
 from orderwright.order_commands import orders
 from orderwright.status_command import status
@@ -27,6 +28,7 @@ app.command()(roles.web)
 app.command()(roles.migrate)
 app.command()(status)
 app.add_typer(orders, name="order")
+app.add_typer(cases, name="case")
 app.add_typer(sync, name="sync")
 
 

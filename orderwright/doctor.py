@@ -15,9 +15,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from adapters.errors import AdapterError
 from adapters.ports import ErpPort, Probe, StorefrontPort
 from adapters.registry import build_erp, build_storefront
-from config.mappings import MappingError, load_mapping
+from config.mappings import MappingError, load_mapping, load_mappings
 from config.ownership import OwnershipError, load_ownership
 from config.settings import Settings, SettingsError, variable
+from domain.mapping_rules import merge
 from domain.model import Frozen
 from orderwright.operations import temporal
 from orderwright.terminal import CommandFailed
@@ -25,6 +26,7 @@ from sandbox.processes import PartFailed
 from sandbox.stack import find_temporal
 from store.database import Database
 from store.errors import DatabaseUnavailable, SchemaOutdated
+from store.mapping_rules import MappingRules
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 
 OLDEST_PYTHON = (3, 11)
@@ -65,6 +67,7 @@ async def examine(
     findings += _files(settings)
     findings += await asyncio.gather(
         asyncio.to_thread(database, settings),
+        asyncio.to_thread(mapping_rules, settings),
         temporal_server(settings),
         web_port(settings),
         *(_probe(f"storefront {name}", partial(storefront, name, settings)) for name in settings.channels),
@@ -160,6 +163,33 @@ def database(settings: Settings) -> Finding:
         remedy = f"start it, or correct {variable('database_url')}"
         return Finding(subject=subject, ok=False, detail=f"{where}: {error}", remedy=remedy)
     return Finding(subject=subject, ok=True, detail=where)
+
+
+def mapping_rules(settings: Settings) -> Finding:
+    """The reviewed rules that lie over the mapping files; a problem where one does not hold any more."""
+    subject = "mapping rules"
+    file = settings.database.database
+    if settings.database.get_backend_name() == "sqlite" and not Path(str(file)).is_file():
+        return Finding(subject=subject, ok=True, detail="none: there is no database yet")
+    store = Database(settings.database)
+    try:
+        store.check()
+        known = MappingRules(store)
+        mappings = {mapping.name: mapping for mapping in load_mappings(settings).values()}
+        rules = {name: known.all(name) for name in mappings}
+        merged = [merge(mapping, rules[name]) for name, mapping in mappings.items()]
+    except (DatabaseUnavailable, SchemaOutdated, MappingError):
+        return Finding(subject=subject, ok=True, detail="not looked at: see database and mapping files")
+    finally:
+        store.close()
+    holding = [f"{rule.place} = {rule.value} ({rule.origin})" for kept in rules.values() for rule in kept]
+    words = [sentence for found in merged for sentence in (*found.set_aside, *found.overruling)]
+    return Finding(
+        subject=subject,
+        ok=not any(found.set_aside for found in merged),
+        detail="; ".join([*holding, *words]) or "none",
+        remedy="say the same in the mapping file, so that file and rule agree",
+    )
 
 
 async def temporal_server(settings: Settings) -> Finding:

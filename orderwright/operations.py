@@ -1,4 +1,4 @@
-"""What an operator can ask of an order, over Temporal: where it stands, and the four messages, answered in words."""
+"""What an operator can ask of an order, over Temporal: where it stands, and the messages, answered in words."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -85,7 +85,7 @@ async def _view(client: Client, key: OrderKey) -> OrderView:
 async def tell(
     client: Client, key: OrderKey, name: str, message: OperatorMessage, *, wait: bool
 ) -> OperatorAnswer:
-    """Send ``cancel``, ``resubmit``, ``hold`` or ``release``.
+    """Send ``cancel``, ``resubmit``, ``accept``, ``hold`` or ``release``.
 
     With ``wait`` as an update, which answers how it went, also when it is refused; without as a signal, which is kept
     until somebody reads it. Raises OrderNotFound, NoAnswer.

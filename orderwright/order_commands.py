@@ -2,8 +2,7 @@
 
 import asyncio
 import getpass
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
@@ -26,19 +25,20 @@ from orderwright.terminal import (
     CommandFailed,
     complain,
     invocation,
+    open_store,
     print_facts,
     print_json,
     print_table,
 )
 from store.audit import Audit
+from store.cases import Cases, CaseSummary
 from store.connections import Connections
-from store.database import Database
 from store.order_view import OrderSummary, OrderViews
 from workers.composition import compose
 from workflows.messages import OperatorAnswer, OperatorMessage, OrderView, TimelineEntry
 
 orders = typer.Typer(
-    no_args_is_help=True, help="See orders, and cancel, hold, release, resubmit or rebuild them."
+    no_args_is_help=True, help="See orders, and cancel, hold, release, resubmit, accept or rebuild them."
 )
 
 orders.command("place")(place)
@@ -68,7 +68,7 @@ def list_orders(
     as_json: AsJson = False,
 ) -> None:
     """List orders."""
-    with _store(ctx) as database:
+    with open_store(ctx) as database:
         views = OrderViews(database)
         if attention:
             # Temporal is asked: a hold, and what the workflow itself found wrong, are no step that writes the row.
@@ -99,19 +99,29 @@ def show(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
     """Tell where an order stands, what it waits for, what can be done, and its story."""
     settings = invocation(ctx).settings()
     key = _key(ctx, order)
-    with _store(ctx) as database:
+    with open_store(ctx) as database:
         summary, acts = OrderViews(database).get(key), Audit(database).for_order(key)
+        waits_in = Cases(database).of_order(key)
         connections = {known.system: known for known in Connections(database).all()}
     view, story = asyncio.run(_look(settings, key, known=summary is not None))
     if view is not None:
         view = _with_outage(view, connections, settings)
     if as_json:
-        print_json({"order": str(key), "view": view, "timeline": story, "row": summary, "audit": acts})
+        print_json(
+            {
+                "order": str(key),
+                "view": view,
+                "timeline": story,
+                "row": summary,
+                "audit": acts,
+                "cases": waits_in,
+            }
+        )
         return
     link = settings.temporal.ui_url and (
         f"{settings.temporal.ui_url}/namespaces/{settings.temporal.namespace}/workflows/{key.workflow_id}"
     )
-    _print_order(key, summary, view, link)
+    _print_order(key, summary, view, waits_in, link)
     if view is not None:
         rows = [(e.at.strftime("%Y-%m-%d %H:%M:%S"), e.actor, e.text) for e in story]
     else:
@@ -145,6 +155,20 @@ def resubmit(
 ) -> None:
     """Let an order go on after the cause of its problem was mended."""
     _send(ctx, order, "resubmit", reason, actor, wait=not no_wait, as_json=as_json)
+
+
+@orders.command("accept")
+def accept(
+    ctx: typer.Context,
+    order: Named,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; kept in the order's story.")],
+    actor: Actor = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take what differs between the systems as the order shows it, and nothing else."""
+    _send(ctx, order, "accept", reason, actor, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("hold")
@@ -209,16 +233,6 @@ def rebuild(
         raise typer.Exit(FAILED)
 
 
-@contextmanager
-def _store(ctx: typer.Context) -> Iterator[Database]:
-    database = Database(invocation(ctx).settings().database)
-    try:
-        database.check()
-        yield database
-    finally:
-        database.close()
-
-
 def _key(ctx: typer.Context, text: str) -> OrderKey:
     """The order that people call ``text``. Raises CommandFailed where it is none, or several."""
     if ":" in text:
@@ -226,7 +240,7 @@ def _key(ctx: typer.Context, text: str) -> OrderKey:
             return OrderKey.parse(text)
         except ValueError as error:
             raise CommandFailed(str(error)) from error
-    with _store(ctx) as database:
+    with open_store(ctx) as database:
         found = OrderViews(database).find(text.removeprefix("#"))
     match found:
         case [one]:
@@ -333,7 +347,11 @@ def _money(amount: Decimal | None, order: OrderSummary) -> str:
 
 
 def _print_order(
-    key: OrderKey, summary: OrderSummary | None, view: OrderView | None, link: str | None
+    key: OrderKey,
+    summary: OrderSummary | None,
+    view: OrderView | None,
+    waits_in: tuple[CaseSummary, ...],
+    link: str | None,
 ) -> None:
     facts: list[tuple[str, str]] = [("order", str(key))]
     if view is not None:
@@ -353,6 +371,7 @@ def _print_order(
         facts.append(
             ("total, captured", f"{_money(summary.total, summary)}, {_money(summary.captured, summary)}")
         )
+    facts += [("case", f"{case.id}: {case.title} (orderwright case show {case.id})") for case in waits_in]
     if link:
         facts.append(("Temporal UI", link))
     print_facts(facts)

@@ -1,7 +1,8 @@
 """How commands talk: tables for people, JSON for programs, errors in plain words with an exit status."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from config.settings import Settings, SettingsError, load_settings
 from sandbox.demo import DemoFailed
 from sandbox.processes import PartFailed
 from sandbox.tryton.progress import PreparationFailed
+from store.database import Database
 from store.errors import DatabaseUnavailable, SchemaOutdated
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")]
@@ -81,6 +83,17 @@ def invocation(ctx: typer.Context) -> Invocation:
     """What the command was called with."""
     assert isinstance(ctx.obj, Invocation)
     return ctx.obj
+
+
+@contextmanager
+def open_store(ctx: typer.Context) -> Iterator[Database]:
+    """The store of the settings, its tables checked. Raises SchemaOutdated, DatabaseUnavailable."""
+    database = Database(invocation(ctx).settings().database)
+    try:
+        database.check()
+        yield database
+    finally:
+        database.close()
 
 
 def complain(problems: Iterable[str]) -> None:

@@ -1,17 +1,28 @@
-"""Side effects record themselves: one call writes an act's order view, audit, crosswalk and ERP news together."""
+"""Side effects record themselves: one call writes an act's order view, audit, crosswalk, ERP news and case together."""
 
+from sqlmodel import Session
+
+from domain.cases import CaseReport
 from domain.erp_order import ErpOrder
 from domain.model import Frozen
 from domain.order import OrderKey
+from domain.status import OrderStatus
 from store import erp_news
 from store.audit import AuditEntry, add_entry
+from store.cases import release_order, report_case
 from store.crosswalk import Link, add_link
 from store.database import Database
 from store.order_view import OrderPatch, apply_patch
 
+READ = "read_order"
+
 
 class Entry(Frozen):
-    """What one act of an order's workflow did. ``erp`` is the ERP's order where this act told the workflow of it."""
+    """What one act of an order's workflow did.
+
+    ``erp`` is the ERP's order where this act told the workflow of it; ``report`` the case of an act that stopped. An
+    act without one worked: the order leaves the cases of that step, and all where ``patch`` clears the problem.
+    """
 
     key: OrderKey
     revision: int
@@ -21,6 +32,7 @@ class Entry(Frozen):
     patch: OrderPatch
     links: tuple[Link, ...] = ()
     erp: ErpOrder | None = None
+    report: CaseReport | None = None
 
 
 class Journal:
@@ -33,7 +45,7 @@ class Journal:
         """Write an entry; writing it again changes nothing. Raises DatabaseUnavailable, CrosswalkConflict."""
         once = f"{entry.key}/{entry.revision}/{entry.action}/{entry.text[:80]}"
         with self._db.write() as session:
-            apply_patch(session, entry.key, entry.revision, entry.patch)
+            timely = apply_patch(session, entry.key, entry.revision, entry.patch)
             add_entry(
                 session,
                 AuditEntry(key=entry.key, once=once, actor=entry.actor, action=entry.action, text=entry.text),
@@ -42,3 +54,16 @@ class Journal:
                 add_link(session, link)
             if entry.erp is not None:
                 erp_news.note(session, entry.erp)
+            if timely:
+                _keep_cases(session, entry)
+
+
+def _keep_cases(session: Session, entry: Entry) -> None:
+    """An attempt that was given up, but is still running somewhere, does not come here."""
+    if entry.report is not None:
+        report_case(session, entry.report, step=entry.action)
+        return
+    # Reading alone overcomes nothing: the step that stopped is still to come.
+    only_read = entry.action == READ and entry.patch.status is not OrderStatus.IGNORED
+    goes_on = entry.patch.problem == "" and not only_read
+    release_order(session, entry.key, step=None if goes_on else entry.action)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from temporalio.client import Client
 
+from activities.cases import CaseActivities
 from activities.feed import FeedActivities
 from activities.gated_ports import GatedErp, GatedStorefront
 from activities.gates import Gates, Pace
@@ -49,6 +50,10 @@ class Parts:
     def order_activities(self) -> OrderActivities:
         """The activities of an order."""
         return OrderActivities(self.storefronts, self.erp, self.mappings, self.database)
+
+    def case_activities(self) -> CaseActivities:
+        """The activities that keep cases."""
+        return CaseActivities(self.database)
 
     def feed_activities(self, client: Client, interval: timedelta) -> FeedActivities:
         """The activities of the ERP's change feed."""

@@ -67,6 +67,7 @@ async def workers(
     orders = gated.order_activities()
     feed = gated.feed_activities(client, feed_interval)
     sweep = gated.sweep_activities(client, sweep_rules or SweepRules())
+    cases = parts.case_activities()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(gates.watched())
         carrier = Worker(
@@ -76,7 +77,13 @@ async def workers(
             workflow_runner=RUNNER,
             interceptors=[OutageNotices(gates)],
             # What asks no outside system must not wait for one that is away.
-            activities=[sweep.open_sweep, sweep.keep_certificates, sweep.check_silence],
+            activities=[
+                cases.report_problem,
+                cases.leave_cases,
+                sweep.open_sweep,
+                sweep.keep_certificates,
+                sweep.check_silence,
+            ],
             max_concurrent_activities=STORE_CALLS_AT_ONCE,
             graceful_shutdown_timeout=GRACE,
         )

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from domain.differences import Acceptance, Difference
 from domain.erp_order import ErpOrder
 from domain.model import Frozen, Instant
 from domain.order import Order, OrderKey
@@ -44,9 +45,9 @@ class StorefrontChanged(Frozen):
 
 
 class OperatorMessage(Frozen):
-    """Body of ``cancel``, ``resubmit``, ``hold`` and ``release``; every field may be left out.
+    """Body of ``cancel``, ``resubmit``, ``accept``, ``hold`` and ``release``; every field may be left out.
 
-    ``message_id`` makes a repeated click harmless.
+    Only ``accept`` needs a name and a reason. ``message_id`` makes a repeated click harmless.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -54,6 +55,8 @@ class OperatorMessage(Frozen):
     message_id: str = ""
     actor: str = "operator"
     reason: str = ""
+    cause: str = ""
+    """Where it is given, the message is for an order that still waits for this cause, and else for none."""
 
 
 class TimelineEntry(Frozen):
@@ -71,6 +74,11 @@ class Problem(Frozen):
     reason: str
     remedy: str
     since: Instant
+    differences: tuple[Difference, ...] = ()
+    """What ``accept`` takes as it is; none where nothing can be accepted."""
+    own: bool = False
+    """The workflow itself found it; else an activity refused, and has put it into its case already."""
+    in_case: bool = True
 
 
 class CancelRequest(Frozen):
@@ -103,8 +111,15 @@ class OrderState(BaseModel):
     cancel_refused: str | None = None
     cancel_interrupted: CancelRequest | None = None
     """A cancel that one system took and the other refused; goes on with ``resubmit``."""
+    acceptances: tuple[Acceptance, ...] = ()
+    take_new_mapping: bool = False
+    """The next reading pins the mapping in force: the one that the order had lacked something."""
+    leaves_cases: bool = False
+    """A problem that the workflow itself had found is to leave its case once the order is read without it."""
     outcome: Attention | None = None
     """Set once: closed, canceled or ignored."""
+    closed_differing: bool = False
+    """Closed though the systems differ, as a person accepted."""
     revision: int = 0
     seen_messages: tuple[str, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()

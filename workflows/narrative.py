@@ -5,13 +5,14 @@ Pure functions of the state, deterministic, so that a workflow may call them.
 
 from activities.contracts import OrderClosing, ShipmentReported
 from domain.balance import BalanceReport
+from domain.cases import guide, known
 from domain.connection import ERP_SYSTEM
 from domain.erp_order import ErpOrder, ErpShipment
 from domain.money import format_money
 from domain.order import Order
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
-from workflows.messages import Attention, OrderState, OrderView
+from workflows.messages import Attention, OperatorMessage, OrderState, OrderView
 from workflows.steps import Step, next_step
 
 DETAIL_LINES = 10
@@ -23,18 +24,9 @@ _UNDER_WAY = {
     Step.REPORT: "telling the storefront of a shipment and capturing its money; tried again until it answers",
     Step.CLOSE: "comparing both systems to the cent before closing",
     Step.CANCEL: "canceling the order in the ERP, then in the storefront",
+    Step.REPORT_PROBLEM: "putting the problem into its case",
+    Step.LEAVE_CASES: "noting that the problem is over",
     Step.FINISH: "nothing: the order has ended",
-}
-
-_REMEDIES = {
-    "edited_after_submission": "Make the same change in the ERP, then resubmit; or cancel the order.",
-    "canceled_in_erp": "Cancel the order here to cancel it in the storefront as well and give the money back.",
-    "cancel_refused": "Stop the parcel in the warehouse and cancel again, or refund in the storefront by hand.",
-    "erp_unreadable": "Correct the record in the ERP (each change of it is read again), then resubmit.",
-    "unbalanced": "Correct the side that is wrong (the sentence names both amounts), then resubmit.",
-    "call_fails": "Look the order up in that system, mend what makes it fail there, then resubmit: the order is looked "
-    "up before anything is sent again.",
-    "quantities_broken": "Compare the shipments in the ERP with the order, correct them, then resubmit.",
 }
 
 _REMEDY_BY_STEP = {
@@ -44,6 +36,7 @@ _REMEDY_BY_STEP = {
     Step.CLOSE: "Mend the cause, then resubmit.",
     Step.CANCEL: "Mend the cause, then resubmit: the cancel goes on where it stopped.",
 }
+"""For causes of families that nobody foresaw; the others have their remedy in ``domain.cases``."""
 
 
 def attention(state: OrderState) -> Attention:
@@ -72,6 +65,8 @@ def status(state: OrderState) -> OrderStatus:
 def sentence(state: OrderState) -> str:
     """Where the order stands."""
     match state.outcome:
+        case Attention.CLOSED if state.closed_differing:
+            return "Delivered and closed; what still differs was accepted by a person."
         case Attention.CLOSED:
             return "Delivered, paid and balanced to the cent; closed."
         case Attention.CANCELED:
@@ -115,6 +110,7 @@ def can_do(state: OrderState) -> tuple[str, ...]:
     wishes = {
         "cancel": not cancel_obstacle(state),
         "resubmit": state.problem is not None,
+        "accept": not accept_obstacle(state),
         "hold": not hold_obstacle(state),
         "release": state.held_by is not None and state.outcome is None,
     }
@@ -141,11 +137,25 @@ def hold_obstacle(state: OrderState) -> str:
     return f"{state.held_by} put the order on hold already" if state.held_by else ""
 
 
+def accept_obstacle(state: OrderState) -> str:
+    """Why nothing can be accepted now; empty where the problem's differences can."""
+    if state.outcome is not None:
+        return f"the order is {state.outcome.value} already"
+    if state.problem is None:
+        return "the order has no problem that waits for it"
+    return "" if state.problem.differences else "this problem is no difference that could stay as it is"
+
+
+def unnamed(message: OperatorMessage) -> str:
+    """What is missing for somebody to answer for a message; empty where nothing is."""
+    if message.actor.strip() in {"", OperatorMessage().actor}:
+        return "say who accepts (actor)"
+    return "" if message.reason.strip() else "say why (reason)"
+
+
 def remedy(step: Step, cause: str) -> str:
     """What a person should do about a problem."""
-    return _REMEDIES.get(cause.split(":", maxsplit=1)[0]) or _REMEDY_BY_STEP.get(
-        step, "Mend the cause, then resubmit."
-    )
+    return guide(cause).fix if known(cause) else _REMEDY_BY_STEP.get(step, "Mend the cause, then resubmit.")
 
 
 def view(state: OrderState) -> OrderView:
@@ -178,8 +188,12 @@ def details(state: OrderState) -> str:
         parts.append(f"**Waits for** {waiting_for(state)}")
     possible = can_do(state)
     if possible:
-        names = ", ".join(f"`{name}`" for name in possible)
+        names = ", ".join(f"`{name}`" for name in possible if name != "accept")
         parts.append(f"**You can send** {names}: More Actions, Send a Signal, the name, no input needed")
+    if "accept" in possible:
+        parts.append(
+            'or `accept`, which takes what differs as it is, with `{"actor": "you", "reason": "why"}`'
+        )
     # Each list has its heading: without one between them the UI draws two lists as one.
     if state.lines:
         parts.append("**Lines**\n\n" + "\n".join(_line_row(line) for line in state.lines))
@@ -229,6 +243,9 @@ def shipped(shipment: ErpShipment, reported: ShipmentReported, order: Order) -> 
 
 def closed(closing: OrderClosing, currency: str) -> str:
     """Sentence for the closing."""
+    if closing.report.accepted:
+        listed = "; ".join(d.sentence(currency) for d in closing.report.accepted)
+        return f"Closed with what a person accepted: {listed}."
     total, captured = (format_money(x, currency) for x in (closing.report.total, closing.report.captured))
     return f"Closed: storefront and ERP ({closing.erp_number}) agree on {total}; {captured} captured."
 

@@ -13,11 +13,14 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from activities.cases import CaseActivities
     from activities.contracts import (
         ERP_QUEUE,
         CancelOrder,
         CloseOrder,
+        LeaveCases,
         ReadOrder,
+        ReportProblem,
         ReportShipment,
         SubmitOrder,
         storefront_queue,
@@ -30,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import narrative
     from workflows.messages import (
         ORDER_WORKFLOW,
+        ORDERS_QUEUE,
         Attention,
         CancelRequest,
         OrderResult,
@@ -64,6 +68,8 @@ class OrderWorkflow(OrderDesk):
             Step.SUBMIT: self._submit,
             Step.REPORT: self._report,
             Step.CLOSE: self._close,
+            Step.REPORT_PROBLEM: self._report_problem,
+            Step.LEAVE_CASES: self._leave_cases,
             Step.WAIT: self._wait,
         }
 
@@ -100,7 +106,7 @@ class OrderWorkflow(OrderDesk):
             if step is Step.CANCEL:
                 self._state.cancel_interrupted = self._state.cancel
                 self._cancel_ended(refusal.reason)
-            self._stop(step, refusal)
+            self._stop(step, refusal, in_case=True)
         except QuantitiesBroken as error:
             self._stop(step, Refusal(cause="quantities_broken", reason=str(error)))
 
@@ -141,8 +147,9 @@ class OrderWorkflow(OrderDesk):
             return
         if read.order.canceled_at is not None:
             state.cancel = CancelRequest(actor=STOREFRONT, reason="the order was canceled in the storefront")
+        if state.erp is None or state.take_new_mapping:
+            state.mapping_version, state.take_new_mapping = read.mapping_version, False
         if state.erp is None:
-            state.mapping_version = read.mapping_version
             state.lines = lines_from_order(read.order)
             self._tell("storefront", narrative.received(read.order))
             return
@@ -160,7 +167,10 @@ class OrderWorkflow(OrderDesk):
         erp = await workflow.execute_activity_method(
             OrderActivities.submit_order,
             SubmitOrder(
-                order=state.order, mapping_version=state.mapping_version, revision=self._next_revision()
+                order=state.order,
+                mapping_version=state.mapping_version,
+                revision=self._next_revision(),
+                acceptances=state.acceptances,
             ),
             task_queue=ERP_QUEUE,
             start_to_close_timeout=ONE_CALL,
@@ -201,7 +211,12 @@ class OrderWorkflow(OrderDesk):
         state = self._state
         closing = await workflow.execute_activity_method(
             OrderActivities.close_order,
-            CloseOrder(key=state.key, mapping_version=state.mapping_version, revision=self._next_revision()),
+            CloseOrder(
+                key=state.key,
+                mapping_version=state.mapping_version,
+                revision=self._next_revision(),
+                acceptances=state.acceptances,
+            ),
             task_queue=ERP_QUEUE,
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
@@ -210,14 +225,14 @@ class OrderWorkflow(OrderDesk):
         )
         assert state.order is not None
         if not closing.report.balanced:
-            self._stop(
-                Step.CLOSE,
-                Refusal(
-                    cause="unbalanced", reason=narrative.unbalanced(closing.report, state.order.currency)
-                ),
+            refusal = Refusal(
+                cause=closing.report.cause,
+                reason=narrative.unbalanced(closing.report, state.order.currency),
+                differences=closing.report.differences,
             )
+            self._stop(Step.CLOSE, refusal, in_case=True)
             return
-        state.outcome = Attention.CLOSED
+        state.outcome, state.closed_differing = Attention.CLOSED, bool(closing.report.accepted)
         self._tell("Orderwright", narrative.closed(closing, state.order.currency))
 
     async def _cancel(self) -> None:
@@ -253,6 +268,44 @@ class OrderWorkflow(OrderDesk):
         state.cancel = state.problem = None
         state.outcome = Attention.CANCELED
         self._tell(wish.actor, f"Canceled in both systems: {wish.reason or 'no reason given'}.")
+
+    async def _report_problem(self) -> None:
+        state = self._state
+        problem = state.problem
+        assert problem is not None
+        await workflow.execute_activity_method(
+            CaseActivities.report_problem,
+            ReportProblem(
+                key=state.key,
+                revision=self._next_revision(),
+                cause=problem.cause,
+                reason=problem.reason,
+                waiting_for=narrative.waiting_for(state),
+            ),
+            task_queue=ORDERS_QUEUE,
+            start_to_close_timeout=ONE_CALL,
+            retry_policy=PATIENT,
+            summary="Put the problem into its case",
+            priority=ORDERS_FIRST,
+        )
+        # A message may have cleared it meanwhile, or brought another one.
+        if state.problem == problem:
+            state.problem = problem.model_copy(update={"in_case": True})
+
+    async def _leave_cases(self) -> None:
+        state = self._state
+        state.leaves_cases = False
+        await workflow.execute_activity_method(
+            CaseActivities.leave_cases,
+            LeaveCases(
+                key=state.key, revision=self._next_revision(), waiting_for=narrative.waiting_for(state)
+            ),
+            task_queue=ORDERS_QUEUE,
+            start_to_close_timeout=ONE_CALL,
+            retry_policy=PATIENT,
+            summary="Leave the case of a problem that is over",
+            priority=ORDERS_FIRST,
+        )
 
     async def _wait(self) -> None:
         await workflow.wait_condition(

@@ -11,6 +11,8 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import ERP_CHANGED, ERP_UNREADABLE, UnreadableRecord
     from activities.failures import Refusal
+    from domain.cases import case_key, cured_by_mapping
+    from domain.differences import Acceptance
     from domain.erp_order import ErpOrder, ErpOrderState
     from domain.quantities import QuantitiesBroken, apply_erp
     from workflows import narrative
@@ -67,10 +69,16 @@ class OrderDesk:
         self._state.cancel = None
         self._state.cancel_refused = refused
 
-    def _stop(self, step: Step, refusal: Refusal) -> None:
-        remedy = narrative.remedy(step, refusal.cause)
+    def _stop(self, step: Step, refusal: Refusal, *, in_case: bool = False) -> None:
+        """Wait for a person. ``in_case``: an activity refused, and has put it into its case already."""
         self._state.problem = Problem(
-            cause=refusal.cause, reason=refusal.reason, remedy=remedy, since=workflow.now()
+            cause=refusal.cause,
+            reason=refusal.reason,
+            remedy=narrative.remedy(step, refusal.cause),
+            since=workflow.now(),
+            differences=refusal.differences,
+            own=not in_case,
+            in_case=in_case,
         )
         self._tell("Orderwright", f"Stopped: {narrative.full_stop(refusal.reason)}")
 
@@ -147,15 +155,28 @@ class OrderDesk:
     def cancel_signal(self, message: OperatorMessage | None = None) -> None:
         """Cancel the whole order, as long as nothing is picked."""
         message = message or OperatorMessage()
-        if not self._seen(message.message_id):
+        if not self._seen(message.message_id) and self._concerns(message):
             self._wish_cancel(message)
 
     @workflow.signal(name="resubmit")
     def resubmit_signal(self, message: OperatorMessage | None = None) -> None:
         """Go on after the cause of a problem was mended."""
         message = message or OperatorMessage()
-        if not self._seen(message.message_id) and self._state.problem is not None:
+        told_before = self._seen(message.message_id)
+        if not told_before and self._concerns(message) and self._state.problem is not None:
             self._resubmit(message)
+
+    @workflow.signal(name="accept")
+    def accept_signal(self, message: OperatorMessage | None = None) -> None:
+        """Take the differences of the problem as they are; with a name and a reason."""
+        message = message or OperatorMessage()
+        if self._seen(message.message_id) or not self._concerns(message):
+            return
+        obstacle = narrative.accept_obstacle(self._state) or narrative.unnamed(message)
+        if obstacle:
+            self._tell(message.actor, f"Asked to accept; refused: {obstacle}.")
+        else:
+            self._accept(message)
 
     @workflow.signal(name="hold")
     def hold_signal(self, message: OperatorMessage | None = None) -> None:
@@ -199,6 +220,17 @@ class OrderDesk:
         del message
         _refuse("" if self._state.problem else "the order has no problem that waits for it")
 
+    @workflow.update(name="accept")
+    def accept_update(self, message: OperatorMessage) -> OperatorAnswer:
+        """Take the differences of the problem as they are; with a name and a reason."""
+        if not self._seen(message.message_id):
+            self._accept(message)
+        return OperatorAnswer(done=True, text="Accepted as shown; the order is read again and goes on.")
+
+    @accept_update.validator
+    def _may_accept(self, message: OperatorMessage) -> None:
+        _refuse(narrative.accept_obstacle(self._state) or narrative.unnamed(message))
+
     @workflow.update(name="hold")
     def hold_update(self, message: OperatorMessage) -> OperatorAnswer:
         """Stop before the next step, until ``release``."""
@@ -235,9 +267,28 @@ class OrderDesk:
         self._state.cancel_refused = None
         self._tell(message.actor, f"Asked to cancel the order: {message.reason or 'no reason given'}.")
 
-    def _resubmit(self, message: OperatorMessage) -> None:
+    def _concerns(self, message: OperatorMessage) -> bool:
+        """Whether the order still waits for what the message is about: a case may be acted on a moment too late."""
+        problem = self._state.problem
+        return not message.cause or (problem is not None and case_key(problem.cause) == message.cause)
+
+    def _go_on(self, problem: Problem) -> None:
         self._state.problem = None
         self._state.reread = True
+        self._state.leaves_cases = self._state.leaves_cases or problem.own
+        self._state.take_new_mapping = self._state.take_new_mapping or cured_by_mapping(problem.cause)
+
+    def _accept(self, message: OperatorMessage) -> None:
+        problem = self._state.problem
+        assert problem is not None
+        taken = Acceptance(actor=message.actor, reason=message.reason, differences=problem.differences)
+        self._state.acceptances = (*self._state.acceptances, taken)
+        self._go_on(problem)
+        self._tell(message.actor, f"Accepted ({message.reason}): {problem.reason}")
+
+    def _resubmit(self, message: OperatorMessage) -> None:
+        if self._state.problem is not None:
+            self._go_on(self._state.problem)
         self._state.cancel = self._state.cancel or self._state.cancel_interrupted
         self._state.cancel_interrupted = None
         self._tell(message.actor, "Asked to go on; the order is read again.")

@@ -15,6 +15,8 @@ class Step(StrEnum):
     SUBMIT = "enter the order in the ERP"
     REPORT = "tell the storefront of a shipment"
     CLOSE = "prove the order balanced and close it"
+    REPORT_PROBLEM = "put the problem into its case"
+    LEAVE_CASES = "leave the case of a problem that is over"
     WAIT = "wait"
     FINISH = "finish"
 
@@ -25,10 +27,14 @@ def next_step(state: OrderState) -> Step:
         return Step.FINISH
     if state.cancel is not None:
         return Step.CANCEL
+    if state.problem is not None and not state.problem.in_case:
+        return Step.REPORT_PROBLEM
     if state.problem is not None or state.held_by is not None:
         return Step.WAIT
     if state.reread or state.order is None:
         return Step.READ
+    if state.leaves_cases:
+        return Step.LEAVE_CASES
     if state.erp is None:
         return Step.SUBMIT
     if unreported_shipments(state):

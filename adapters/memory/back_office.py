@@ -153,7 +153,7 @@ class BackOffice:
         return [*ours, *self.by_hand]
 
     def close_period(self) -> None:
-        """From now on new orders are refused with cause ``period_closed``."""
+        """From now on new orders are refused with cause ``period_closed:erp:2026-03``."""
         self.period_open = False
 
     def open_period(self) -> None:

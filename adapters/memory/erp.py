@@ -206,26 +206,35 @@ class MemoryErp(BackOffice):
         """Cause and words of everything that is wrong with an order, the first that matters first."""
         if not self.period_open:
             yield (
-                "period_closed",
+                f"period_closed:erp:{order.placed_at:%Y-%m}",
                 f"the fiscal period of {order.placed_at:%Y-%m} is closed; open it",
             )
         if order.party.code is not None and self.parties is not None and order.party.code not in self.parties:
-            yield "party_unknown", f"there is no party {order.party.code!r}; create it or correct the mapping"
+            yield (
+                f"party_unknown:erp:{order.party.code}",
+                f"there is no party {order.party.code!r}; create it or correct the mapping",
+            )
         for line in order.lines:
             if not self.knows_product(line.product):
-                yield "product_unknown", f"there is no product {line.product!r}; create it or map the SKU"
+                yield (
+                    f"product_unknown:erp:{line.product}",
+                    f"there is no product {line.product!r}; create it or map the SKU",
+                )
             if (
                 line.warehouse is not None
                 and self.warehouses is not None
                 and line.warehouse not in self.warehouses
             ):
                 yield (
-                    "warehouse_unknown",
+                    f"warehouse_unknown:erp:{line.warehouse}",
                     f"there is no warehouse {line.warehouse!r}; correct [locations] of the mapping",
                 )
             for tax in line.taxes:
                 if self.taxes is not None and tax.code not in self.taxes:
-                    yield "tax_unknown", f"there is no tax {tax.code!r}; correct the mapping"
+                    yield (
+                        f"tax_unknown:erp:{tax.code}",
+                        f"there is no tax {tax.code!r}; correct the mapping",
+                    )
         yield from self._differences(order)
         yield from self._shortages(order)
 

@@ -178,8 +178,9 @@ def _throttled(answer: dict[str, Any], operation: str, words: str) -> AdapterErr
 
 def _refusal(operation: str, errors: Sequence[UserError]) -> Rejected:
     sentences = [f"{'.'.join(e.field)}: {e.message}" if e.field else e.message for e in errors]
-    code = next((e.code.lower() for e in errors if e.code), "rejected")
-    return Rejected(SYSTEM, operation, "; ".join(sentences), code)
+    code = next((e.code.lower() for e in errors if e.code), "")
+    cause = f"shop_refused:{operation}" + (f":{code}" if code else "")
+    return Rejected(SYSTEM, operation, "; ".join(sentences), cause)
 
 
 def _needed(errors: Iterable[dict[str, Any]]) -> str:

@@ -81,7 +81,7 @@ class PartyBook:
                     SYSTEM,
                     "find party",
                     f"the ERP has no party {order.party.code}; add it or change the mapping's companies, then resubmit",
-                    "party_unknown",
+                    f"party_unknown:{SYSTEM}:{order.party.code}",
                 )
         else:
             code = party_code(order)

@@ -62,13 +62,14 @@ class ReferenceBook:
     async def of_order(self, order: SalesOrder) -> References:
         """Everything that the order names.
 
-        Raises Rejected with cause ``product_unknown``, ``tax_unknown``, ``warehouse_unknown``, ``carrier_unknown``,
-        ``price_list_unknown``, ``shop_unknown`` or ``currency_differs``, naming the codes and what to add where.
+        Raises Rejected with cause ``product_unknown:tryton:CODE``, likewise ``tax_unknown``, ``warehouse_unknown``,
+        ``carrier_unknown``, ``price_list_unknown``, ``shop_unknown`` or ``currency_differs``. The cause names the first
+        code that is missing, the words all of them and what to add where.
         """
         shop = await self.shop(order.key.channel)
         if shop.currency_code != order.currency:
             raise _unknown(
-                "currency_differs",
+                f"currency_differs:{SYSTEM}:{order.currency}",
                 f"the order is in {order.currency}, the ERP's web shop {order.key.channel!r} in {shop.currency_code}",
             )
         products, taxes, warehouses = needed_codes(order)
@@ -141,7 +142,7 @@ class ReferenceBook:
                 self._keep((kind, code), value)
             missing = [code for code in wanted if code not in loaded and code in required]
             if missing:
-                raise _unknown(f"{kind}_unknown", _remedy(kind, missing))
+                raise _unknown(f"{kind}_unknown:{SYSTEM}:{missing[0]}", _remedy(kind, missing))
         return {code: kept[1] for code in codes if (kept := self._kept.get((kind, code))) is not None}
 
     async def _read(self, model: str, domain: list[Any], fields: list[str]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import base64
 import datetime as dt
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -38,6 +39,7 @@ LOGIN_LOCK: Final = dt.timedelta(seconds=60)
 """The least time to wait after Tryton locked the login (HTTP 429)."""
 MAX_WORDS: Final = 300
 MAX_WARNINGS: Final = 200
+_NAMES_AND_NUMBERS: Final = re.compile(r"\"[^\"]*\"|“[^”]*”|'[^']*'|\S*\d\S*")
 _ROLLED_BACK: Final = ("database is locked", "could not serialize", "deadlock detected", "lock timeout")
 _CONNECTION_LOST: Final = (
     "server closed the connection",
@@ -161,7 +163,7 @@ class TrytonRpc:
             raise _SessionRefused from error
         except Rejected as error:
             # 403 is a session that the server does not take, or a method it does not offer: a new login tells.
-            if error.cause == "http_403":
+            if error.cause == f"http_refused:{SYSTEM}:403":
                 raise _SessionRefused from error
             raise
         if "error" in answer and _error_of(answer)[0] == "LoginException":
@@ -246,9 +248,13 @@ class TrytonRpc:
         """Raise the leaf that an ``error`` answer is."""
         match kind:
             case "UserError":
-                raise Rejected(SYSTEM, operation, shorten(details[:2]), "erp_refused")
+                raise Rejected(
+                    SYSTEM, operation, shorten(details[:2]), f"erp_refused:{SYSTEM}:{kind_of(details[:1])}"
+                )
             case "UserWarning":
-                raise Rejected(SYSTEM, operation, shorten(details[1:3]), "erp_warning")
+                raise Rejected(
+                    SYSTEM, operation, shorten(details[1:3]), f"erp_warning:{SYSTEM}:{kind_of(details[1:2])}"
+                )
             case "ConcurrencyException":
                 raise Conflict(SYSTEM, operation, f"somebody changed the record ({shorten(details[:1])})")
         words = kind.lower()
@@ -272,6 +278,12 @@ def shorten(words: list[Any]) -> str:
     """Tryton's words on one line, at most 300 characters: a domain error can be 36 KB."""
     text = " ".join(" ".join(str(word) for word in words if word).split())
     return text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 1] + "…"
+
+
+def kind_of(words: list[Any]) -> str:
+    """Tryton's words without names and numbers: refusals that differ only in those share a cause."""
+    bare = _NAMES_AND_NUMBERS.sub(" ", " ".join(str(word) for word in words if word))
+    return "-".join(re.findall(r"[a-z]+", bare.lower()))[:80] or "without-words"
 
 
 def _error_of(answer: dict[str, Any]) -> tuple[str, list[Any]]:

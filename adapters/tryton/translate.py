@@ -20,7 +20,7 @@ from adapters.tryton.amounts import (
     split_for_net,
     taxes_of,
 )
-from domain.erp_order import SalesLine, SalesOrder, TaxAmount
+from domain.erp_order import SalesLine, SalesLineKind, SalesOrder, TaxAmount
 from domain.model import Amount, Frozen
 
 ROUNDING_PRODUCT: Final = "TAX-ROUNDING"
@@ -128,6 +128,7 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
     for code, difference in sorted(missing.items()):
         if difference:
             lines.append(_rounding_line(code, difference, references))
+    _check_adjustment(order, references)
     ships = any(references.products[line.product].ships for line in order.lines if line.quantity)
     main = main_warehouse(order)
     values: dict[str, Any] = {
@@ -155,6 +156,19 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
         ["create", [{**line, "sequence": number} for number, (_, line) in enumerate(lines, 1)]]
     ]
     return SalePlan(values=values, lines=tuple(planned for planned, _ in lines))
+
+
+def _check_adjustment(order: SalesOrder, references: References) -> None:
+    """What is booked for an accepted difference is no parcel. Raises Rejected, cause ``product_unsuitable``."""
+    for line in order.lines:
+        if line.kind is SalesLineKind.ADJUSTMENT and references.products[line.product].ships:
+            raise Rejected(
+                "tryton",
+                _OPERATION,
+                f"product {line.product} is to book an accepted difference, but it is goods; make it a service, or "
+                "name a service as adjustment_product in the mapping, then resubmit",
+                f"product_unsuitable:tryton:{line.product}",
+            )
 
 
 def main_warehouse(order: SalesOrder) -> str | None:
@@ -278,7 +292,7 @@ def _rounding_line(
             _OPERATION,
             f"the store's {code} is {difference:+} off the ERP's; to book that, the ERP needs a salable service "
             f"{ROUNDING_PRODUCT} and a tax {code}{ROUNDING_SUFFIX} of a fixed cent",
-            "tax_unknown",
+            f"rounding_missing:tryton:{code}",
         )
     cents = int(difference / cent)
     note = f"{_ROUNDING_NOTE}{code} {difference:+}"

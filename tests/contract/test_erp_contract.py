@@ -229,7 +229,7 @@ async def test_what_the_erp_does_not_know_is_refused_by_name_and_taken_once_corr
     ):
         with pytest.raises(Rejected, match=named) as caught:
             await erp_world.erp.submit_order(spoiled)
-        assert caught.value.cause == cause
+        assert caught.value.cause.split(":")[::2] == [cause, named], "orders that lack the same share a cause"
     await finish(erp_world, order)
 
 
@@ -242,7 +242,7 @@ async def test_a_product_mended_in_the_erp_lets_the_same_order_in(erp_world):
             await erp_world.erp.submit_order(order)
     finally:
         await erp_world.show_product("SCARF-WOOL")
-    assert caught.value.cause == "product_unknown"
+    assert caught.value.cause.split(":")[::2] == ["product_unknown", "SCARF-WOOL"]
     submitted = await erp_world.erp.submit_order(order)
     assert to_ship(submitted) == Counter({("11", "WH-EAST"): 2})
 

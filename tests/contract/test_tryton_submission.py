@@ -178,7 +178,7 @@ async def test_what_the_erp_lacks_is_named_and_found_once_it_is_there(erp: Tryto
     try:
         with pytest.raises(Rejected, match="GLOVE-LTH") as caught:
             await erp.submit_order(order)
-        assert caught.value.cause == "product_unknown"
+        assert caught.value.cause == "product_unknown:tryton:GLOVE-LTH"
         assert await erp.find_order(order.key) is None
     finally:
         await staff.restore_product("GLOVE-LTH")
@@ -188,13 +188,16 @@ async def test_what_the_erp_lacks_is_named_and_found_once_it_is_there(erp: Tryto
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({"carrier": "PIGEON"}, "carrier_unknown"),
-        ({"price_list": "Friends"}, "price_list_unknown"),
-        ({"party": SalesParty(code="C-NOBODY", reference="x", name="Nobody")}, "party_unknown"),
-        ({"currency": "EUR"}, "currency_differs"),
-        ({"key": OrderKey(channel="elsewhere", external_id="1")}, "shop_unknown"),
-        ({"shipping_address": NEW_YORK.model_copy(update={"country": "ZZ"})}, "country_unknown"),
-        ({"lines": (goods("1", "STICKER", "WH-NORTH", 1, "1.00"),)}, "warehouse_unknown"),
+        ({"carrier": "PIGEON"}, "carrier_unknown:tryton:PIGEON"),
+        ({"price_list": "Friends"}, "price_list_unknown:tryton:Friends"),
+        (
+            {"party": SalesParty(code="C-NOBODY", reference="x", name="Nobody")},
+            "party_unknown:tryton:C-NOBODY",
+        ),
+        ({"currency": "EUR"}, "currency_differs:tryton:EUR"),
+        ({"key": OrderKey(channel="elsewhere", external_id="1")}, "shop_unknown:tryton:elsewhere"),
+        ({"shipping_address": NEW_YORK.model_copy(update={"country": "ZZ"})}, "country_unknown:tryton:ZZ"),
+        ({"lines": (goods("1", "STICKER", "WH-NORTH", 1, "1.00"),)}, "warehouse_unknown:tryton:WH-NORTH"),
     ],
 )
 async def test_every_unknown_has_its_cause(erp: TrytonErp, changes: dict[str, Any], cause: str) -> None:

@@ -203,7 +203,7 @@ def test_a_tax_that_came_to_nothing_is_mapped_all_the_same():
 @pytest.mark.parametrize("sku", [None, "", "  "])
 def test_a_line_without_sku_is_refused_by_name(sku):
     refused = refusal(make_order(lines=[make_line("12", sku)]))
-    assert refused.cause == "sku_missing:12"
+    assert refused.cause == "sku_missing:Something"
     assert "line 12 (Something)" in refused.reason
     assert "resubmit" in refused.reason
 
@@ -217,7 +217,7 @@ def test_a_line_that_no_location_ships_is_refused():
 @pytest.mark.parametrize("placed", [1, 3])
 def test_locations_that_do_not_cover_the_line_are_refused_with_the_numbers(placed):
     refused = refusal(make_order(placement={"11": {"101": placed}}))
-    assert refused.cause == "locations_differ:11"
+    assert refused.cause == "locations_differ"
     assert "2 units are ordered" in refused.reason
     assert f"ship {placed};" in refused.reason
 
@@ -225,7 +225,7 @@ def test_locations_that_do_not_cover_the_line_are_refused_with_the_numbers(place
 def test_an_order_that_does_not_add_up_names_each_number_and_the_difference():
     order = make_order(shipping=[make_shipping("5.00")])
     refused = refusal(order.model_copy(update={"total": order.total + 2, "total_tax": Decimal("3.00")}))
-    assert refused.cause == "amounts_differ"
+    assert refused.cause == "amounts_differ:order"
     for words in (
         "goods USD 39.80",
         "shipping USD 5.00",
@@ -239,13 +239,15 @@ def test_an_order_that_does_not_add_up_names_each_number_and_the_difference():
 
 def test_a_wrong_total_tax_alone_is_refused():
     order = make_order()
-    assert refusal(order.model_copy(update={"total_tax": order.total_tax + 1})).cause == "amounts_differ"
+    assert (
+        refusal(order.model_copy(update={"total_tax": order.total_tax + 1})).cause == "amounts_differ:order"
+    )
 
 
 def test_a_discount_above_the_price_is_refused():
     line = make_line(ordered=1, unit_price="5.00", discounts=[make_discount("6.00")], tax_rates=())
     refused = refusal(make_order(lines=[line]))
-    assert refused.cause == "discount_exceeds_price:11"
+    assert refused.cause == "discount_exceeds_price"
     assert "USD -1.00" in refused.reason
 
 

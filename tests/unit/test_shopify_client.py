@@ -171,7 +171,7 @@ async def test_user_errors_are_a_refusal_in_the_shops_words() -> None:
     found = await refusal(data(orderCapture=payload), writes=True)
     assert isinstance(found, Rejected)
     assert found.reason == "input.amount: Amount is too high; Try again later"
-    assert found.cause == "invalid"
+    assert found.cause == "shop_refused:capture payment:invalid"
 
 
 async def test_user_errors_of_any_name_are_found() -> None:
@@ -181,7 +181,7 @@ async def test_user_errors_of_any_name_are_found() -> None:
     }
     found = await refusal(data(orderCapture=payload), writes=True)
     assert isinstance(found, Rejected)
-    assert (found.reason, found.cause) == ("orderId: Unknown", "not_found")
+    assert (found.reason, found.cause) == ("orderId: Unknown", "shop_refused:capture payment:not_found")
 
 
 async def test_user_errors_of_another_form_break_the_contract() -> None:

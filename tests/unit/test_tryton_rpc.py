@@ -23,7 +23,7 @@ from adapters.errors import (
     SessionExpired,
     Unavailable,
 )
-from adapters.tryton.rpc import LOGIN_HOLD, LOGIN_LOCK, TrytonRpc
+from adapters.tryton.rpc import LOGIN_HOLD, LOGIN_LOCK, TrytonRpc, kind_of
 
 Answer = Callable[[str, list[Any]], Any]
 
@@ -181,7 +181,7 @@ async def test_a_method_that_is_not_offered_is_refused_after_one_new_login() -> 
     server.refuse_sessions_with = 403
     with pytest.raises(Rejected) as caught:
         await connect(server).call("read", "model.x.read", writes=False)
-    assert caught.value.cause == "http_403"
+    assert caught.value.cause == "http_refused:tryton:403"
     assert server.logins == 2
 
 
@@ -302,7 +302,7 @@ async def test_only_an_acknowledged_warning_is_skipped() -> None:
             writes=True,
             acknowledge=lambda name, _: name.startswith("stock_"),
         )
-    assert caught.value.cause == "erp_warning"
+    assert caught.value.cause == "erp_warning:tryton:warning"
     assert [method for method, _ in server.calls].count("model.sale.sale.quote") == 3
 
 
@@ -314,3 +314,15 @@ async def test_warnings_that_never_end_are_refused() -> None:
         await connect(FakeTryton(answer)).call(
             "quote", "model.x.quote", writes=True, acknowledge=lambda *_: True
         )
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ('The period "2026-01" is closed for move "42".', "the-period-is-closed-for-move"),
+        ("Sale SO-00012 lacks an address", "sale-lacks-an-address"),
+        ("", "without-words"),
+    ],
+)
+def test_refusals_that_differ_in_names_and_numbers_share_a_kind(words: str, kind: str) -> None:
+    assert kind_of([words]) == kind

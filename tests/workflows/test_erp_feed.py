@@ -19,7 +19,7 @@ async def test_a_refused_poll_does_not_end_the_feed(world: World, external_id):
     async with world.working():
         handle = await world.place(order)
         await world.until_in_erp(order.key)
-        world.faults.reject("erp.changes", "forbidden for a moment", "http_403", nth=1)
+        world.faults.reject("erp.changes", "forbidden for a moment", "http_refused:tryton:403", nth=1)
         world.faults.break_contract("erp.changes", nth=2)
         world.erp.ship_all(order.key)
         assert (await handle.result()).outcome is Attention.CLOSED

@@ -1,0 +1,74 @@
+"""What two sides tell differently, each thing with a name, and a person's word that it may stay so."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import StrEnum
+
+from domain.model import Amount, Frozen
+from domain.money import format_money
+
+
+class DifferenceUnit(StrEnum):
+    """What the numbers of a difference count."""
+
+    MONEY = "money"
+    UNITS = "units"
+
+
+class Difference(Frozen):
+    """One thing that the two sides tell differently."""
+
+    name: str
+    """Plain words, such as ``tax VAT-20``; the first says of what kind it is."""
+    storefront: Amount
+    erp: Amount
+    unit: DifferenceUnit = DifferenceUnit.MONEY
+    currency: str | None = None
+    """Of this difference alone, where it is not the order's."""
+
+    def sentence(self, currency: str) -> str:
+        """``tax VAT-20: store USD 3.33, ERP USD 3.34, difference USD -0.01``; ``currency`` is the order's."""
+        store, erp, gap = (
+            self._words(x, currency) for x in (self.storefront, self.erp, self.storefront - self.erp)
+        )
+        return f"{self.name}: store {store}, ERP {erp}, difference {gap}"
+
+    def _words(self, value: Decimal, currency: str) -> str:
+        return (
+            format_money(value, self.currency or currency)
+            if self.unit is DifferenceUnit.MONEY
+            else f"{value:f}"
+        )
+
+
+class Acceptance(Frozen):
+    """A named person takes exactly these differences, for a reason."""
+
+    actor: str
+    reason: str
+    differences: tuple[Difference, ...]
+
+
+def kinds(differences: Iterable[Difference]) -> str:
+    """The kinds of differences as one word, the same for the same kinds: ``tax+total``."""
+    return "+".join(sorted({difference.name.split()[0] for difference in differences}))
+
+
+def not_accepted(
+    differences: Iterable[Difference], acceptances: Iterable[Acceptance]
+) -> tuple[Difference, ...]:
+    """Those that nobody has accepted as they are; another amount is another difference."""
+    taken = [difference for acceptance in acceptances for difference in acceptance.differences]
+    return tuple(difference for difference in differences if difference not in taken)
+
+
+def accepted_by(differences: Iterable[Difference], acceptances: Iterable[Acceptance]) -> str:
+    """Who accepted any of these, and why: ``Ada (a cent of rounding)``; empty where nobody did."""
+    listed = list(differences)
+    return ", ".join(
+        dict.fromkeys(
+            f"{acceptance.actor} ({acceptance.reason})"
+            for acceptance in acceptances
+            if any(difference in listed for difference in acceptance.differences)
+        )
+    )
