@@ -9,8 +9,7 @@ from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.worker import FixedSizeSlotSupplier, Worker, WorkerTuner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker import FixedSizeSlotSupplier, UnsandboxedWorkflowRunner, Worker, WorkerTuner
 
 from activities.contracts import ERP_QUEUE, storefront_queue
 from activities.gates import Gate, Pace
@@ -41,12 +40,8 @@ POLLS_AT_ONCE = 2
 """Of each outside system's queue: so many tasks may still come in after a gate has closed."""
 STORE_CALLS_AT_ONCE = 4
 
-# Our own modules are deterministic by rule (import-linter, review); loading them once saves memory per workflow.
-RUNNER = SandboxedWorkflowRunner(
-    restrictions=SandboxRestrictions.default.with_passthrough_modules(
-        "activities", "adapters", "config", "domain", "store", "pydantic", "pydantic_core"
-    )
-)
+RUNNER = UnsandboxedWorkflowRunner()
+"""Without the SDK's sandbox, which costs a fifth of the process: docs/decisions/0010."""
 
 
 @asynccontextmanager
