@@ -144,8 +144,10 @@ async def start_feed(client: Client) -> None:
     )
 
 
-async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
-    """Work until ``stop`` is set."""
+async def run_worker(
+    settings: Settings, stop: asyncio.Event, ready: Callable[[], None] = lambda: None
+) -> None:
+    """Work until ``stop`` is set. ``ready`` is called once orders are carried."""
     client = await connect(settings.temporal)
     added = await ensure_search_attributes(client, SEARCH_ATTRIBUTES)
     if added:
@@ -170,5 +172,6 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             silence_every=timedelta(minutes=settings.sweep.silence_minutes),
         )
         log.info("worker is up")
+        ready()
         await stop.wait()
         log.info("worker stops")
