@@ -60,52 +60,49 @@ class Comparison:
             earlier = [e for e in evidence.values() if not _within(window, placed[e.key.external_id])]
             orders = orders.add(await self._orders(of_window))
             orders = orders.add(await self._orders(earlier), of_window=False)
-        listed = (*progress.listed, *(order.external_id for order in new))
+        listed = (*progress.listed, *(order.external_id for order in new if _within(window, order)))
         return self._at(SweepPhase.CHANGED, page.next_cursor, orders=orders, listed=listed)
 
     async def _changed(self) -> SweepProgress:
         """What the ERP changed since the window began: shipments to be told, and what only the ERP has."""
         page = await self._erp.list_records(self._channel, self._progress.window.since, self._progress.cursor)
+        ours = {record.key.external_id: record.reference for record in page.records if record.key}
         by_hand = {record.reference for record in page.records if record.key is None}
         known = await self._knowledge.numbered(self._channel, by_hand)
-        ids = [r.key.external_id if r.key else known.get(r.reference, "") for r in page.records]
-        names = {
-            external_id: record.reference
-            for external_id, record in zip(ids, page.records, strict=True)
-            if external_id and external_id not in self._progress.seen
-        }
-        return await self._judged(names, self._at(SweepPhase.LEFT, page.next_cursor), counted=True)
+        # An order is counted on the page of its own record, once, though a copy of it may stand on another.
+        copies = {each: number for number, each in known.items() if each not in ours}
+        following = self._at(SweepPhase.LEFT, page.next_cursor)
+        following = await self._judged(ours, following, counted=True)
+        return await self._judged(copies, following, counted=False)
 
     async def _left(self) -> SweepProgress:
         """What earlier sweeps did not settle."""
-        todo = [each for each in self._progress.left if each not in set(self._progress.seen)]
-        some, rest = todo[:MOST_FOUND], tuple(todo[MOST_FOUND:])
+        some, rest = self._progress.left[:MOST_FOUND], self._progress.left[MOST_FOUND:]
         phase = SweepPhase.LEFT if rest else SweepPhase.DONE
         following = self._progress.model_copy(update={"phase": phase, "left": rest})
         return await self._judged(dict.fromkeys(some, ""), following, counted=False)
 
     async def _judged(
-        self, names: dict[str, str], following: SweepProgress, *, counted: bool
+        self, names: Mapping[str, str], following: SweepProgress, *, counted: bool
     ) -> SweepProgress:
-        """Judge orders named by the ERP or by an earlier sweep, except for what is judged of them already."""
+        """Judge orders named by the ERP or by an earlier sweep; those placed in the window are counted already."""
         orders, shipments, listed = following.orders, following.shipments, set(following.listed)
         for some in _chunks(tuple(names)):
             placed = {order.external_id: order for order in await self._storefront.find_orders(some)}
             asked = [
-                _name(placed[e]) if e in placed else OrderName(external_id=e, number=names[e]) for e in some
+                _name(placed[each]) if each in placed else OrderName(external_id=each, number=names[each])
+                for each in some
             ]
-            records = await self._records(asked)
-            evidence = await self._evidence(placed, records)
-            unjudged = [
+            evidence = await self._evidence(placed, await self._records(asked))
+            earlier = [
                 e
                 for e in evidence.values()
                 if e.key.external_id not in listed
                 and (e.placed is None or e.placed.placed_at < self._progress.window.before)
             ]
-            orders = orders.add(await self._orders(unjudged), of_window=False)
+            orders = orders.add(await self._orders(earlier), of_window=False)
             shipments = shipments.add(await self._shipments(evidence.values()), of_window=counted)
-        seen = (*following.seen, *names)
-        return following.model_copy(update={"orders": orders, "shipments": shipments, "seen": seen})
+        return following.model_copy(update={"orders": orders, "shipments": shipments})
 
     async def _records(self, names: Sequence[OrderName]) -> dict[str, list[ErpRecord]]:
         """Every record of these orders, by external id."""

@@ -212,9 +212,7 @@ class SweepProgress(Frozen):
     orders: Tally = Tally(flow=Flow.ORDERS)
     shipments: Tally = Tally(flow=Flow.SHIPMENTS)
     listed: tuple[str, ...] = ()
-    """External ids whose place in the ERP is judged."""
-    seen: tuple[str, ...] = ()
-    """External ids whose shipments are judged."""
+    """External ids of the orders placed in the window that are counted."""
     left: tuple[str, ...] = ()
     """External ids that earlier sweeps did not settle and that are still to be looked at."""
     repaired: Mapping[str, tuple[Explanation, ...]] = {}

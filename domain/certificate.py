@@ -1,6 +1,6 @@
 """What a sweep found, counted: every order of a flow once, and the sentence that is printed of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,6 +23,10 @@ class SweepWindow(Frozen):
         return f"{self.since:%Y-%m-%d %H:%M} to {self.before:{'%H:%M' if same_day else '%Y-%m-%d %H:%M'}} UTC"
 
 
+LONGEST_WINDOW: Final = timedelta(days=1)
+"""After a long stop the sweep catches up in several windows."""
+
+
 def next_window(
     now: datetime, *, watermark: datetime | None, began: datetime | None, overlap: timedelta
 ) -> SweepWindow:
@@ -35,7 +39,8 @@ def next_window(
     now = now.replace(microsecond=0)  # storefronts list to the second
     floor = now if began is None else began
     since = floor if watermark is None else max(floor, watermark - overlap)
-    return SweepWindow(since=min(since, now), before=now)
+    since = min(since, now)
+    return SweepWindow(since=since, before=min(now, since + max(LONGEST_WINDOW, 2 * overlap)))
 
 
 def watermark_after(window: SweepWindow, watermark: datetime | None) -> datetime:
@@ -66,12 +71,13 @@ class Tally(Frozen):
     def add(self, findings: Iterable[Finding], *, of_window: bool = True) -> "Tally":
         """Count findings of this flow.
 
-        ``of_window`` False: these are from before the window, and count only where something is wrong with them.
+        ``of_window`` False: these are from before the window, and count only where something is wrong with them; one
+        that is named already is not named again, for it may come from several lists.
         """
         values = {name: getattr(self, name) for name in type(self).model_fields}
         values["explained"], values["repaired"] = dict(self.explained), dict(self.repaired)
         named, unsettled = list(self.findings), list(self.open)
-        for finding in findings:
+        for finding in findings if of_window else _not_named_yet(findings, named):
             if of_window:
                 values["placed"] += 1
                 values["there"] += finding.in_erp
@@ -107,6 +113,14 @@ class Tally(Frozen):
         parts += [f"{count} {name} (repaired)" for name, count in self.repaired.items()]
         parts.append(f"{self.unexplained} unexplained")
         return ", ".join(parts)
+
+
+def _not_named_yet(findings: Iterable[Finding], named: Iterable[Finding]) -> Iterator[Finding]:
+    known = {finding.key for finding in named}
+    for finding in findings:
+        if finding.key not in known:
+            known.add(finding.key)
+            yield finding
 
 
 def _count(counts: dict[Explanation, int], name: Explanation) -> None:

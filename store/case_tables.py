@@ -120,7 +120,7 @@ def report_case(session: Session, report: CaseReport, *, step: str = "") -> int:
 
 
 def release_order(session: Session, key: OrderKey, *, step: str | None = None) -> None:
-    """The order goes on: it leaves its cases, those of one ``step`` alone where it is given.
+    """The order goes on: it leaves its cases (the sweep's excepted), those of one ``step`` alone where it is given.
 
     A case that nobody waits in any more is resolved. In the caller's transaction; harmless where the order is in none.
     """
@@ -179,7 +179,10 @@ def _waiting(session: Session, key: OrderKey, step: str | None) -> set[int]:
         CaseOrderRow.external_id == key.external_id,
         col(CaseOrderRow.left_at).is_(None),
     )
-    if step is not None:
+    if step is None:
+        # What the sweep found stays until the sweep finds it mended: no step of the order's workflow mends it.
+        query = query.where(col(CaseOrderRow.step).not_like("sweep:%"))
+    else:
         query = query.where(CaseOrderRow.step == step)
     return set(session.exec(query).all())
 

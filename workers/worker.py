@@ -71,7 +71,7 @@ async def workers(
             workflows=[OrderWorkflow, ErpFeedWorkflow, SweepWorkflow, SilenceWorkflow],
             workflow_runner=RUNNER,
             interceptors=[OutageNotices(gates)],
-            # What asks no outside system must not wait for one that is away.
+            # What asks no outside system must not wait for one that is away: cases above all.
             activities=[
                 cases.report_problem,
                 cases.leave_cases,

@@ -32,6 +32,8 @@ PATIENT = RetryPolicy(
 ONE_BATCH = timedelta(minutes=10)
 """A batch takes seconds, its last page what a slow ERP needs."""
 SIGN_OF_LIFE = timedelta(seconds=30)
+CAUGHT_UP = timedelta(hours=1)
+"""A window that ends longer ago was cut short, or the sweep itself waited long for a system."""
 STORE_ONLY = timedelta(seconds=60)
 LAST = Priority(priority_key=5)
 """Orders and shipments go first."""
@@ -44,8 +46,8 @@ class SweepWorkflow:
     @workflow.run
     async def run(self, start: SweepStart) -> SweepReport:
         """Cover the next window whole, then keep its certificates: a sweep that fails keeps none."""
-        # A retried or reset run is the same sweep: what it kept and repaired is not kept and repaired twice.
-        sweep_id = f"{workflow.info().workflow_id}/{workflow.info().first_execution_run_id}"
+        # What a run kept and repaired is not kept and repaired twice.
+        sweep_id = f"{workflow.info().workflow_id}/{workflow.info().run_id}"
         progress = await workflow.execute_activity_method(
             SweepActivities.open_sweep,
             OpenSweep(channel=start.channel, now=workflow.now(), hours=start.hours),
@@ -75,6 +77,9 @@ class SweepWorkflow:
             summary="Keep the certificates",
         )
         workflow.set_current_details(_details(progress))
+        if start.hours is None and workflow.now() - report.window.before > CAUGHT_UP:
+            # After a long stop: the next window at once, and a history of its own.
+            workflow.continue_as_new(start)
         return report
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.certificate import MOST_NAMED, SweepWindow, Tally, next_window, watermark_after
+from domain.certificate import LONGEST_WINDOW, MOST_NAMED, SweepWindow, Tally, next_window, watermark_after
 from domain.completeness import Explanation, Finding, Flow, Repair
 from domain.order import OrderKey
 
@@ -61,6 +61,12 @@ def test_what_was_placed_before_the_window_counts_only_where_it_is_wrong():
     assert (tally.surplus, tally.open) == (1, ("1", "2"))
 
 
+def test_what_several_lists_show_is_named_once():
+    twice = [finding(2, Explanation.TWICE_IN_ERP, in_erp=True)]
+    tally = Tally(flow=Flow.ORDERS).add(twice, of_window=False).add(twice, of_window=False)
+    assert (tally.unexplained, len(tally.findings), tally.open) == (1, 1, ("2",))
+
+
 def test_a_wild_day_is_counted_whole_though_not_named_whole():
     many = [finding(number, Explanation.TWICE_IN_ERP) for number in range(MOST_NAMED + 7)]
     tally = Tally(flow=Flow.ORDERS).add(many)
@@ -74,7 +80,21 @@ def test_windows_overlap_and_never_reach_before_the_beginning(overlap, since_wat
     window = next_window(NOW, watermark=watermark, began=began, overlap=overlap)
     assert began <= window.since <= watermark
     assert window.since == began or window.since == watermark - overlap
-    assert window.before == NOW
+    assert window.before == min(NOW, window.since + max(LONGEST_WINDOW, 2 * overlap))
+
+
+@given(spans, st.integers(1, 30))
+def test_after_a_long_stop_windows_catch_up(overlap, days):
+    """However long it was and whatever the overlap, each window moves the watermark on until now is reached."""
+    watermark = began = NOW - timedelta(days=days)
+    for _ in range(3 * days):
+        window = next_window(NOW, watermark=watermark, began=began, overlap=overlap)
+        moved = watermark_after(window, watermark)
+        if moved == NOW:
+            return
+        assert moved > watermark
+        watermark = moved
+    raise AssertionError("it does not catch up")
 
 
 def test_the_first_window_begins_with_our_first_sign_of_the_channel_or_now():

@@ -252,3 +252,12 @@ def test_minutes_of_fixing_are_told_for_a_thousand_orders(db: Database) -> None:
     assert fixing.minutes_per_thousand_orders == pytest.approx(7500, abs=125)
     later = Cases(db).fixing_time(now + timedelta(hours=1), now + timedelta(hours=2))
     assert (later.cases, later.minutes_per_thousand_orders) == (0, None)
+
+
+def test_an_order_that_goes_on_stays_in_what_the_sweep_found(db: Database) -> None:
+    report(db, 1)
+    twice = report(db, 1, "duplicate_in_erp:shop:1", step="sweep:orders")
+    release(db, 1)
+    assert [case.id for case in Cases(db).list()] == [twice]
+    release(db, 1, "sweep:orders")
+    assert Cases(db).list() == ()

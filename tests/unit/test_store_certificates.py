@@ -40,7 +40,7 @@ def keep(db: Database, sweep_id: str, covered: SweepWindow, *findings: Finding):
     return Certificates(db).keep(sweep_id, "shop", covered, tallies, began=covered.since)
 
 
-def receive(db: Database, at: datetime, external_id: str | None = None) -> None:
+def receive(db: Database, at: datetime, external_id: str = "5001") -> None:
     Inbox(db, clock=lambda: at).add(
         Received(
             channel="shop",
@@ -49,7 +49,6 @@ def receive(db: Database, at: datetime, external_id: str | None = None) -> None:
             external_id=external_id,
             headers={},
             body=b"{}",
-            ignored=external_id is None,
         )
     )
 

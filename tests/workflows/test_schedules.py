@@ -134,6 +134,11 @@ async def test_a_channel_that_goes_silent_alarms_until_a_webhook_comes(world: Wo
 def _receive(inbox: Inbox, delivery_id: str) -> None:
     inbox.add(
         Received(
-            channel="shop", delivery_id=delivery_id, topic="app/ping", headers={}, body=b"", ignored=True
+            channel="shop",
+            delivery_id=delivery_id,
+            topic="orders/create",
+            external_id="5001",
+            headers={},
+            body=b"",
         )
     )
