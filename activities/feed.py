@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 
 from temporalio import activity
@@ -23,12 +24,14 @@ from domain.erp_order import ErpOrder
 from domain.model import Frozen
 from domain.order import OrderKey
 from store.database import Database
-from store.erp_news import is_news, remember
+from store.erp_news import news_among, remember
 
 log = logging.getLogger(__name__)
 
 ROUND = timedelta(minutes=10)
 """How long one attempt polls; below the activity's start-to-close."""
+SIGNALS_AT_ONCE = 8
+"""Orders of one page that are told at the same time."""
 LONGEST_GROWTH = 4
 """Tries over which the pause doubles: 8 seconds are short enough for one caller and an ERP that is away."""
 
@@ -77,8 +80,7 @@ class FeedActivities:
         async with alive(place.beat, self._sign_of_life):
             while now() < end and not activity.is_worker_shutdown():
                 changes = await self._changes(place.cursor)
-                for erp_order in changes.orders:
-                    place.told += await self._tell(erp_order)
+                place.told += await self._tell(changes.orders)
                 for order in changes.unreadable:
                     log.error("unreadable in the ERP: %s", order.reason, extra={"order": str(order.key)})
                     place.told += await self._signal(
@@ -101,14 +103,23 @@ class FeedActivities:
             tries = min(activity.info().attempt, LONGEST_GROWTH)
             raise never_final(as_application_error(error, tries)) from error
 
-    async def _tell(self, erp_order: ErpOrder) -> int:
-        """Signal one order, unless it knows already; 1 where a signal was sent."""
-        if not await asyncio.to_thread(is_news, self._database, erp_order):
-            return 0
-        if not await self._signal(erp_order.key, ERP_CHANGED, erp_order):
-            return 0
-        await asyncio.to_thread(remember, self._database, erp_order)
-        return 1
+    async def _tell(self, changed: Sequence[ErpOrder]) -> int:
+        """Signal the orders that do not know yet; returns how many were sent a signal."""
+        news = await asyncio.to_thread(news_among, self._database, changed)
+        several = asyncio.Semaphore(SIGNALS_AT_ONCE)
+
+        async def tell(erp_order: ErpOrder) -> int:
+            async with several:
+                return await self._signal(erp_order.key, ERP_CHANGED, erp_order)
+
+        sent = await asyncio.gather(*map(tell, news), return_exceptions=True)
+        told = [erp_order for erp_order, signals in zip(news, sent, strict=True) if signals == 1]
+        if told:
+            await asyncio.to_thread(remember, self._database, told)
+        for failure in sent:
+            if isinstance(failure, BaseException):
+                raise failure
+        return len(told)
 
     async def _signal(self, key: OrderKey, name: str, payload: Frozen) -> int:
         """Send a signal; 0 where no such order is under way, or Temporal takes no more signals for it."""

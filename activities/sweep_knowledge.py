@@ -112,7 +112,7 @@ class SweepKnowledge:
     async def _tell(self, key: OrderKey) -> None:
         order = await self._erp.find_order(key)
         if order is not None and await self._orders.tell(order):
-            await asyncio.to_thread(remember, self._database, order)
+            await asyncio.to_thread(remember, self._database, (order,))
 
 
 def _hint(finding: Finding, sweep_id: str) -> OrderHint:

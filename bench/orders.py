@@ -4,60 +4,33 @@ Usage: ``python -m bench.orders [--orders 200] [--at-once 50] [--rounds 3] [--da
 
 The whole road is real: a signed webhook into the web application, its inbox (SQLite), the dispatcher, a real Temporal
 server, the worker, the change feed. Only the two outside systems are in memory: their speed is not ours to measure.
-The floor is a workflow with the same number of activities, signals and upserts that does nothing else. Floor and
-orders take turns, so that what else the machine does hits both.
+The floors (``bench.floor``) are workflows with the same number of activities, signals and upserts that do nothing else.
+They and the orders take turns, so that what else the machine does hits all.
 """
 
 import argparse
 import asyncio
-import statistics
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 from temporalio.client import Client
-from temporalio.worker import Worker
 
-from bench.floor import FLOOR_QUEUE, FloorWorkflow, nothing, one_floor
-from bench.server import Server, running_server
+from bench.floor import ALONE, SHAPED, Floor, Shape
+from bench.report import Options, Round, Rounds, print_all
+from bench.server import Server, running_server, server_cpu
 from bench.world import BenchWorld
 from sandbox.billable import Cost, cost_of
 
-AIM_RATIO, AIM_ACTIONS, AIM_EVENTS = 0.7, 12, 45
 WARM_UP = 30
-ALONE = 10
+ALONE_ORDERS = 10
 SAMPLE = 50
 """Histories read after each round."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """One side of one round; ``cpu`` is this process's time an order, in seconds."""
-
-    per_second: float
-    cpu: float
-    costs: tuple[Cost, ...]
-    counted: Counter[str]
-    """Actions by type as the server itself counted them, for all orders of the round."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line says."""
-
-    orders: int
-    at_once: int
-    rounds: int
-    on_file: bool
-    feed_interval: timedelta
 
 
 class Bench:
@@ -67,13 +40,13 @@ class Bench:
         self._server = server
         self._world = world
         self._options = options
+        self._floor = Floor(server.client)
         self._numbers = count(1)
 
-    async def floor(self, orders: int) -> Round:
+    async def floor(self, shape: Shape, orders: int) -> Round:
         """A round of floor workflows."""
-        client = self._server.client
-        async with Worker(client, task_queue=FLOOR_QUEUE, workflows=[FloorWorkflow], activities=[nothing]):
-            return await self._round(orders, lambda number: one_floor(client, number))
+        async with self._floor.working(shape):
+            return await self._round(orders, lambda number: self._floor.one(shape, number))
 
     async def ours(self, orders: int, at_once: int | None = None) -> Round:
         """A round of orders through the whole house."""
@@ -84,19 +57,28 @@ class Bench:
     async def _round(
         self, orders: int, one: Callable[[int], Awaitable[str]], at_once: int | None = None
     ) -> Round:
-        before = await self._server.actions()
+        actions = await self._server.actions()
         gate = asyncio.Semaphore(at_once or self._options.at_once)
 
         async def gated(number: int) -> str:
             async with gate:
                 return await one(number)
 
-        began, cpu = time.perf_counter(), time.process_time()
+        began, before = time.perf_counter(), self._cpu()
         ids = await asyncio.gather(*(gated(next(self._numbers)) for _ in range(orders)))
-        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-        counted = await self._server.actions() - before
-        costs = await _costs(self._server.client, ids[:: max(1, len(ids) // SAMPLE)])
-        return Round(orders / seconds, cpu / orders, costs, counted)
+        seconds, after = time.perf_counter() - began, self._cpu()
+        process, outside, server = ((b - a) / orders * 1000 for a, b in zip(before, after, strict=True))
+        return Round(
+            per_second=orders / seconds,
+            process=process - outside,
+            outside=outside,
+            server=server,
+            counted=await self._server.actions() - actions,
+            costs=await _costs(self._server.client, ids[:: max(1, len(ids) // SAMPLE)]),
+        )
+
+    def _cpu(self) -> tuple[float, float, float]:
+        return time.process_time(), self._world.outside_cpu, server_cpu() or 0.0
 
 
 async def _costs(client: Client, workflow_ids: Iterable[str]) -> tuple[Cost, ...]:
@@ -138,95 +120,28 @@ async def main() -> None:
         async with running_server(directory, on_file=options.on_file) as server:
             world = BenchWorld(server.client, directory, options.feed_interval)
             bench = Bench(server, world, options)
-            floors: list[Round] = []
-            ours: list[Round] = []
+            rounds = Rounds([], [], [])
             latencies: list[list[float]] = []
             with Progress(console=console, transient=True) as progress:
-                task = progress.add_task("warm up", total=2 * options.rounds + 3)
-                await bench.floor(WARM_UP)
-                progress.advance(task)
+                task = progress.add_task("warm up", total=3 * options.rounds + 4)
+                for shape in (ALONE, SHAPED):
+                    await bench.floor(shape, WARM_UP)
+                    progress.advance(task)
                 await bench.ours(WARM_UP)
                 progress.advance(task)
                 for number in range(1, options.rounds + 1):
                     progress.update(task, description=f"round {number}: floor", advance=1)
-                    floors.append(await bench.floor(options.orders))
+                    rounds.alone.append(await bench.floor(ALONE, options.orders))
+                    progress.update(task, description=f"round {number}: shaped floor", advance=1)
+                    rounds.shaped.append(await bench.floor(SHAPED, options.orders))
                     progress.update(task, description=f"round {number}: orders", advance=1)
-                    ours.append(await bench.ours(options.orders))
+                    rounds.ours.append(await bench.ours(options.orders))
                     latencies.append(list(world.webhook_to_erp))
                 progress.update(task, description="one at a time", advance=1)
-                await bench.ours(ALONE, at_once=1)
-                alone = list(world.webhook_to_erp)
+                await bench.ours(ALONE_ORDERS, at_once=1)
+                latencies.append(list(world.webhook_to_erp))
             world.close()
-    _print(console, options, floors, ours)
-    _print_latency(console, latencies, alone)
-    _print_counts(console, floors[-1], ours[-1], options.orders)
-
-
-def _print(console: Console, options: Options, floors: Sequence[Round], ours: Sequence[Round]) -> None:
-    where = "a SQLite file" if options.on_file else "memory"
-    size = f"best of {options.rounds} rounds of {options.orders} orders, {options.at_once} at once"
-    table = Table(title=f"{size}, Temporal on {where}")
-    for name in ("", "floor", "order", "order / floor", "aim"):
-        table.add_column(name, justify="right" if name else "left")
-    floor, order = (max(rounds, key=lambda r: r.per_second) for rounds in (floors, ours))
-    table.add_row(
-        "orders per second",
-        f"{floor.per_second:.1f}",
-        f"{order.per_second:.1f}",
-        f"{order.per_second / floor.per_second:.2f}",
-        f">= {AIM_RATIO}",
-    )
-    table.add_row(
-        "  every round",
-        " ".join(f"{r.per_second:.1f}" for r in floors),
-        " ".join(f"{r.per_second:.1f}" for r in ours),
-        " ".join(f"{o.per_second / f.per_second:.2f}" for f, o in zip(floors, ours, strict=True)),
-    )
-    cpu = [min(r.cpu for r in rounds) * 1000 for rounds in (floors, ours)]
-    table.add_row(
-        "CPU of this process, ms an order", f"{cpu[0]:.1f}", f"{cpu[1]:.1f}", f"{cpu[1] / cpu[0]:.2f}"
-    )
-    costs = [[cost for r in rounds for cost in r.costs] for rounds in (floors, ours)]
-    for name, field, aim in (
-        ("billable actions", "actions", f"<= {AIM_ACTIONS}"),
-        ("events", "events", f"<= {AIM_EVENTS}"),
-        ("bytes of history", "payload_bytes", ""),
-    ):
-        of_floor, of_order = ([int(getattr(cost, field)) for cost in side] for side in costs)
-        table.add_row(
-            f"{name}, mean (max)",
-            _mean_and_max(of_floor),
-            _mean_and_max(of_order),
-            f"{statistics.mean(of_order) / statistics.mean(of_floor):.2f}",
-            aim,
-        )
-    console.print(table)
-    console.print(f"Costs are read off {len(costs[1])} histories of orders and {len(costs[0])} of the floor.")
-
-
-def _mean_and_max(values: Sequence[int]) -> str:
-    return f"{statistics.mean(values):.1f} ({max(values)})"
-
-
-def _print_latency(console: Console, latencies: Sequence[Sequence[float]], alone: Sequence[float]) -> None:
-    table = Table(title="from the webhook's first byte to the order in the ERP, in seconds")
-    for name in ("", "p50", "p99", "longest"):
-        table.add_column(name, justify="right" if name else "left")
-    rows = [(f"round {n}", values) for n, values in enumerate(latencies, start=1)]
-    for name, values in (*rows, ("one at a time", alone)):
-        cuts = statistics.quantiles(values, n=100, method="inclusive")
-        table.add_row(name, f"{cuts[49]:.2f}", f"{cuts[98]:.2f}", f"{max(values):.2f}")
-    console.print(table)
-
-
-def _print_counts(console: Console, floor: Round, order: Round, orders: int) -> None:
-    table = Table(title="actions an order, as the server itself counted them in the last round")
-    for name in ("", "floor", "order"):
-        table.add_column(name, justify="right" if name else "left")
-    for kind in sorted(floor.counted | order.counted):
-        table.add_row(kind, f"{floor.counted[kind] / orders:.2f}", f"{order.counted[kind] / orders:.2f}")
-    table.add_row("all", f"{floor.counted.total() / orders:.2f}", f"{order.counted.total() / orders:.2f}")
-    console.print(table)
+    print_all(console, options, rounds, latencies)
 
 
 if __name__ == "__main__":

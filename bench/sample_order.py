@@ -38,9 +38,15 @@ _NEW_YORK = Address(
 )
 
 
+def sample_key(channel: str, number: int) -> OrderKey:
+    """The key of the order with this number."""
+    return OrderKey(channel=channel, external_id=str(FIRST_ID + number))
+
+
 def sample_order(channel: str, number: int) -> Order:
     """The order with this number; two numbers differ in nothing else."""
-    external_id = str(FIRST_ID + number)
+    key = sample_key(channel, number)
+    external_id = key.external_id
     lines = tuple(
         OrderLine(
             line_id=f"{external_id}{place}",
@@ -72,7 +78,7 @@ def sample_order(channel: str, number: int) -> Order:
         presentment_amount=total,
     )
     return Order(
-        key=OrderKey(channel=channel, external_id=external_id),
+        key=key,
         number=f"#{external_id}",
         placed_at=datetime.now(UTC),
         currency=CURRENCY,

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 from temporalio.client import Client
@@ -20,12 +21,14 @@ from temporalio.client import Client
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
 from adapters.memory.webhooks import MemoryWebhooks
-from adapters.ports import ErpChanges
-from bench.sample_order import sample_order
+from adapters.ports import FulfillmentRequest
+from bench.floor import PACKING
+from bench.sample_order import sample_key, sample_order
+from bench.stopwatch import Stopwatch
 from config.mappings import load_mapping
 from config.settings import WebSettings
 from domain.erp_order import ErpOrder, SalesOrder
-from domain.order import OrderKey
+from domain.order import Fulfillment, OrderKey
 from store.database import Database
 from store.inbox import Inbox
 from store.mappings import MappingCatalog
@@ -45,13 +48,12 @@ LONGEST_ORDER = 180
 
 
 class WatchedErp(MemoryErp):
-    """Tells when an order was taken, and when the change feed has told everybody of a change."""
+    """Tells when an order was taken."""
 
     def __init__(self) -> None:
         super().__init__(warehouses={"WH-EAST", "WH-WEST"})
         self.taken_at: dict[OrderKey, float] = {}
         self._taken: defaultdict[OrderKey, asyncio.Event] = defaultdict(asyncio.Event)
-        self._waiting: list[tuple[int, asyncio.Event]] = []
 
     async def submit_order(self, order: SalesOrder) -> ErpOrder:
         """See ``ErpPort``; notes the moment."""
@@ -60,24 +62,27 @@ class WatchedErp(MemoryErp):
         self._taken[order.key].set()
         return taken
 
-    async def changes(self, cursor: str | None) -> ErpChanges:
-        """See ``ErpPort``. The feed asks from a change on only once it has told of all up to it."""
-        told = int(cursor or 0)
-        for change, event in self._waiting:
-            if change <= told:
-                event.set()
-        self._waiting = [(change, event) for change, event in self._waiting if change > told]
-        return await super().changes(cursor)
-
     async def until_taken(self, key: OrderKey) -> None:
         """Wait until the order is in the books."""
         await self._taken[key].wait()
 
+
+class WatchedStorefront(MemoryStorefront):
+    """Tells when a shipment was told."""
+
+    def __init__(self) -> None:
+        super().__init__(CHANNEL)
+        self._told: defaultdict[OrderKey, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(0))
+
+    async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
+        """See ``StorefrontPort``; notes that it happened."""
+        made = await super().create_fulfillment(request)
+        self._told[request.key].release()
+        return made
+
     async def until_told(self, key: OrderKey) -> None:
-        """Wait until the feed has told of the order's latest change."""
-        event = asyncio.Event()
-        self._waiting.append((self.changed_at[key], event))
-        await event.wait()
+        """Wait for the order's next fulfillment."""
+        await self._told[key].acquire()
 
 
 class BenchWorld:
@@ -87,12 +92,18 @@ class BenchWorld:
         self.webhook_to_erp: list[float] = []
         self._client = client
         self._feed_interval = feed_interval
-        self._storefront = MemoryStorefront(CHANNEL)
+        self._outside, self._app = Stopwatch(), Stopwatch()
+        self._storefront = WatchedStorefront()
         self._erp = WatchedErp()
         self._webhooks = MemoryWebhooks("bench")
         url = f"sqlite:///{directory / 'orderwright.db'}"
         self._web_database, self._worker_database = Database(url), Database(url)
         self._web_database.migrate()
+
+    @property
+    def outside_cpu(self) -> float:
+        """Seconds of CPU so far for what is not ours: both systems, their staff, and who sends the webhooks."""
+        return self._outside.seconds - self._app.seconds
 
     def close(self) -> None:
         """Give the database back."""
@@ -114,13 +125,22 @@ class BenchWorld:
             keep=timedelta(days=WebSettings().keep_webhooks_days),
         )
         catalog = MappingCatalog(self._worker_database, {CHANNEL: load_mapping("shopify-tryton")})
-        parts = Parts(self._worker_database, {CHANNEL: self._storefront}, self._erp, catalog)
+        parts = Parts(
+            self._worker_database,
+            {CHANNEL: self._outside.calls_of(self._storefront)},
+            self._outside.calls_of(self._erp),
+            catalog,
+        )
+
+        async def measured_app(scope: Any, receive: Any, send: Any) -> None:
+            await self._app.of(app(scope, receive, send))
+
         dispatching = asyncio.create_task(dispatcher.run())
         try:
             async with (
                 workers(self._client, parts, feed_interval=self._feed_interval),
                 httpx.AsyncClient(
-                    transport=httpx.ASGITransport(app), base_url="http://orderwright", timeout=60
+                    transport=httpx.ASGITransport(measured_app), base_url="http://orderwright", timeout=60
                 ) as web,
             ):
                 await start_feed(self._client)
@@ -134,28 +154,34 @@ class BenchWorld:
 
         Raises TimeoutError for one that is stuck, RuntimeError for one that ends otherwise than closed.
         """
-        order = sample_order(CHANNEL, number)
-        key = order.key
+        key = sample_key(CHANNEL, number)
         async with asyncio.timeout(LONGEST_ORDER):
-            self._storefront.place(order)
-            posted = time.perf_counter()
-            await self._deliver(web, key)
-            await self._erp.until_taken(key)
-            self.webhook_to_erp.append(self._erp.taken_at[key] - posted)
-            first, second = self._erp.orders[key].shipments
-            for shipment in (first, second):
-                units = {line.line_id: line.quantity for line in shipment.lines}
-                self._erp.ship(key, shipment.warehouse, units, tracking=f"TRACK-{shipment.shipment_id}")
-                # A second parcel leaves after the order heard of the first: two messages, not one about both.
-                await self._erp.until_told(key)
+            total = await self._outside.of(self._act_outside(web, number))
             handle = self._client.get_workflow_handle_for(OrderWorkflow.run, key.workflow_id)
             result = await handle.result()
         if result.outcome is not Attention.CLOSED:
             raise RuntimeError(f"order {key} did not close: {result.text}")
         captured = self._storefront.orders[key.external_id].captured
-        if captured != order.total or captured == Decimal(0):
-            raise RuntimeError(f"order {key} closed with {captured} captured of {order.total}")
+        if captured != total or captured == Decimal(0):
+            raise RuntimeError(f"order {key} closed with {captured} captured of {total}")
         return key.workflow_id
+
+    async def _act_outside(self, web: httpx.AsyncClient, number: int) -> Decimal:
+        """What a buyer, the storefront and the warehouses do; returns the order's total."""
+        order = sample_order(CHANNEL, number)
+        key = order.key
+        self._storefront.place(order)
+        posted = time.perf_counter()
+        await self._deliver(web, key)
+        await self._erp.until_taken(key)
+        self.webhook_to_erp.append(self._erp.taken_at[key] - posted)
+        first, second = self._erp.orders[key].shipments
+        for shipment in (first, second):
+            await asyncio.sleep(PACKING.total_seconds())
+            units = {line.line_id: line.quantity for line in shipment.lines}
+            self._erp.ship(key, shipment.warehouse, units, tracking=f"TRACK-{shipment.shipment_id}")
+            await self._storefront.until_told(key)
+        return order.total
 
     async def _deliver(self, web: httpx.AsyncClient, key: OrderKey) -> None:
         raw, headers = self._webhooks.write(

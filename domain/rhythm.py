@@ -70,7 +70,7 @@ def judge_silence(active: Iterable[int], last_at: datetime | None, now: datetime
     end = slot_of(last_at)
     floor = end - int(HISTORY / SLOT)
     # What came is the rhythm, the silence itself is not part of it.
-    rhythm = _Rhythm([slot for slot in set(active) if floor <= slot <= end], end)
+    rhythm = _Rhythm([slot for slot in sorted(set(active)) if floor <= slot <= end], end)
     surprise = sum(-math.log1p(-rhythm.chance(slot)) * slots for slot, slots in _hours(end + 1, slot_of(now)))
     return Silence(last_at=last_at, surprise=round(surprise, 3))
 

@@ -5,22 +5,32 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
+import httpx
 import typer
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
-from config.settings import Settings
+from config.settings import Settings, WebSettings
 from orderwright.logs import configure_logs
 from orderwright.operations import temporal
 from orderwright.telemetry import export_metrics
-from orderwright.terminal import CommandFailed, invocation
+from orderwright.terminal import AsJson, CommandFailed, invocation, print_json, print_json_line
 from store.database import Database
 from workers.worker import run_worker
 from workflows.messages import ORDERS_QUEUE
 
+CHECK_SECONDS = 5
+LONGEST_ANSWER = 500
+AsJsonLine = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Say on standard output, in one line of JSON, when it is ready; or what --check found."
+    ),
+]
 FRESH = timedelta(minutes=2)
 """Temporal hears of a living poller at least once a minute."""
 
@@ -31,32 +41,80 @@ def worker(
         bool,
         typer.Option("--check", help="Only say whether a worker of this machine polls; for health checks."),
     ] = False,
+    as_json: AsJsonLine = False,
 ) -> None:
     """Carry orders: poll Temporal's task queues until stopped. Start more of them for more throughput."""
     settings = invocation(ctx).settings()
     if check:
-        typer.echo(asyncio.run(_polled_from_here(settings)))
+        polled = asyncio.run(_polled_from_here(settings))
+        if as_json:
+            print_json({"task_queue": ORDERS_QUEUE, "polled_at": polled})
+        else:
+            typer.echo(f"a worker polled at {polled:%H:%M:%S} UTC")
         return
-    _run_role(settings, lambda stop: _worker(settings, stop))
+    ready = partial(_tell_ready, "worker", as_json, temporal=settings.temporal.address)
+    _run_role(settings, lambda stop: _worker(settings, stop, ready))
 
 
-def web(ctx: typer.Context) -> None:
+def web(
+    ctx: typer.Context,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only say whether this address takes webhooks; for health checks."),
+    ] = False,
+    as_json: AsJsonLine = False,
+) -> None:
     """Take webhooks, and hand them to Temporal, until stopped."""
     from web.server import run_web  # noqa: PLC0415  the web framework is loaded by the one role that needs it
 
     settings = invocation(ctx).settings()
-    _run_role(settings, lambda stop: run_web(settings, stop))
+    if check:
+        report = _readiness(settings.web)
+        if as_json:
+            print_json(report)
+        else:
+            typer.echo("webhooks are taken")
+        return
+
+    def ready(address: str) -> None:
+        webhooks = {channel: f"{address}/webhooks/{channel}" for channel in settings.channels}
+        _tell_ready("web", as_json, webhooks=webhooks)
+
+    _run_role(settings, lambda stop: run_web(settings, stop, ready))
 
 
-def migrate(ctx: typer.Context) -> None:
+def migrate(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Bring the tables of the store up to date. May be run at any time, and again."""
     settings = invocation(ctx).settings()
     database = Database(settings.database)
     try:
         database.migrate()
-        typer.echo(f"{database}: the tables are up to date")
+        if as_json:
+            print_json({"database": str(database), "version": database.versions()[0]})
+        else:
+            typer.echo(f"{database}: the tables are up to date")
     finally:
         database.close()
+
+
+def _tell_ready(role: str, as_json: bool, **facts: Any) -> None:
+    """The log says it to people."""
+    if as_json:
+        print_json_line({"role": role, "ready": True} | facts)
+
+
+def _readiness(settings: WebSettings) -> Any:
+    """What ``/readyz`` says. Raises CommandFailed where webhooks are not taken."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared with, not listened on
+    host = everywhere.get(settings.host, settings.host)
+    address = f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    try:
+        answer = httpx.get(f"{address}/readyz", timeout=CHECK_SECONDS, trust_env=False)
+    except httpx.HTTPError as error:
+        raise CommandFailed(f"nothing answers at {address}; start it with: orderwright web") from error
+    if not answer.is_success:
+        raise CommandFailed(f"webhooks are not taken at {address}: {answer.text[:LONGEST_ANSWER]}")
+    return answer.json()
 
 
 def _run_role(settings: Settings, role: Callable[[asyncio.Event], Awaitable[None]]) -> None:
@@ -73,14 +131,14 @@ def _run_role(settings: Settings, role: Callable[[asyncio.Event], Awaitable[None
     asyncio.run(until_stopped())
 
 
-async def _worker(settings: Settings, stop: asyncio.Event) -> None:
+async def _worker(settings: Settings, stop: asyncio.Event, ready: Callable[[], None]) -> None:
     async with temporal(settings.temporal):
         pass  # said in plain words here; the worker itself makes a connection of its own
-    await run_worker(settings, stop)
+    await run_worker(settings, stop, ready)
 
 
-async def _polled_from_here(settings: Settings) -> str:
-    """Raises CommandFailed where no process of this machine polled lately."""
+async def _polled_from_here(settings: Settings) -> datetime:
+    """When a worker of this machine polled last. Raises CommandFailed where that is long ago."""
     async with temporal(settings.temporal) as client:
         described = await client.workflow_service.describe_task_queue(
             DescribeTaskQueueRequest(
@@ -97,4 +155,4 @@ async def _polled_from_here(settings: Settings) -> str:
     ]
     if not polled or datetime.now(UTC) - max(polled) > FRESH:
         raise CommandFailed(f"no worker of this machine polls the task queue {ORDERS_QUEUE!r}")
-    return f"a worker polled at {max(polled):%H:%M:%S} UTC"
+    return max(polled)

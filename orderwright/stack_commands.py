@@ -8,8 +8,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from orderwright.terminal import STACK_ENVIRONMENT, AsJson, CommandFailed, print_facts, print_json
-from sandbox.demo import run_demo
+from orderwright.terminal import FAILED, STACK_ENVIRONMENT, AsJson, CommandFailed, print_facts, print_json
+from sandbox.demo import print_demo, run_demo
 from sandbox.stack import Addresses, Stack
 
 STACK = STACK_ENVIRONMENT.parent
@@ -17,13 +17,17 @@ INTERRUPTED = 130
 Result = TypeVar("Result")
 
 
-def demo() -> None:
+def demo(as_json: AsJson = False) -> None:
     """Carry 24 orders of every shape from storefront to ERP and back, and prove both sides equal to the cent."""
     try:
-        status = asyncio.run(_interruptible(run_demo(_say)))
+        result = asyncio.run(_interruptible(run_demo(_say)))
     except asyncio.CancelledError:
         raise typer.Exit(INTERRUPTED) from None
-    raise typer.Exit(status)
+    if as_json:
+        print_json(result)
+    else:
+        print_demo(result)
+    raise typer.Exit(0 if result.held else FAILED)
 
 
 def up(

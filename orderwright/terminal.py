@@ -1,6 +1,7 @@
 """How commands talk: tables for people, JSON for programs, errors in plain words with an exit status."""
 
 import json
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,6 +109,12 @@ def print_json(value: Any) -> None:
     typer.echo(
         json.dumps(to_jsonable_python(plain if isinstance(value, list | tuple) else plain[0]), indent=2)
     )
+
+
+def print_json_line(value: dict[str, Any]) -> None:
+    """Print one line at once, for a program that reads along."""
+    typer.echo(json.dumps(to_jsonable_python(value)))
+    sys.stdout.flush()
 
 
 def print_table(

@@ -6,7 +6,7 @@ adapter, no translation and no store of ours is involved.
 
 from decimal import Decimal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from sandbox import catalog
 from sandbox.billable import Cost
@@ -63,11 +63,13 @@ class Audited(BaseModel):
     cost: Cost | None
     differences: tuple[str, ...]
 
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way to put a property into the JSON
     @property
     def balanced(self) -> bool:
         """Both sides tell the same story."""
         return not self.differences
 
+    @computed_field  # type: ignore[prop-decorator]  # as above
     @property
     def duplicates(self) -> int:
         """Orders and fulfillments too many."""

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -42,11 +43,23 @@ class DemoFailed(Exception):
     """The demo did not come to its end; the message says how far it got."""
 
 
-async def run_demo(say: Say) -> int:
-    """Run it on a fresh stack; exit status 0 only where every order is balanced."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=TABLE_WIDTH)
+class DemoResult(BaseModel):
+    """What the demo found; as JSON the answer of ``demo --json``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    held: bool
+    """Every order is balanced and there once, and the test order was ignored."""
+    balanced: int
+    unexplained: int
+    duplicates: int
+    test_order_ignored: bool
+    seconds: int
+    orders: tuple[Audited, ...]
+
+
+async def run_demo(say: Say) -> DemoResult:
+    """Run it on a fresh stack. Raises DemoFailed where orders do not come to their end."""
     began = time.monotonic()
     async with Stack(DIRECTORY, fresh=True, say=say) as stack:
         running = asyncio.create_task(_play(stack, say))
@@ -59,19 +72,39 @@ async def run_demo(say: Say) -> int:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
         rows, test_order_ignored = running.result()
-    _print_table(console, rows)
-    for row in rows:
+    return conclude(rows, test_order_ignored=test_order_ignored, seconds=round(time.monotonic() - began))
+
+
+def conclude(rows: Sequence[Audited], *, test_order_ignored: bool, seconds: int) -> DemoResult:
+    """Sum up what was read back."""
+    balanced = sum(row.balanced for row in rows)
+    duplicates = sum(row.duplicates for row in rows)
+    return DemoResult(
+        held=balanced == len(rows) and not duplicates and test_order_ignored,
+        balanced=balanced,
+        unexplained=sum(len(row.differences) for row in rows),
+        duplicates=duplicates,
+        test_order_ignored=test_order_ignored,
+        seconds=seconds,
+        orders=tuple(rows),
+    )
+
+
+def print_demo(result: DemoResult) -> None:
+    """The table, every difference, and the sum in the last line."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=TABLE_WIDTH)
+    _print_table(console, result.orders)
+    for row in result.orders:
         for difference in row.differences:
             console.print(f"  {row.store.number} {row.name}: {difference}")
-    balanced = sum(row.balanced for row in rows)
-    unexplained = sum(len(row.differences) for row in rows)
-    duplicates = sum(row.duplicates for row in rows)
-    told = "ignored, as it should be" if test_order_ignored else "NOT ignored"
-    console.print(f"test order: {told}; took {time.monotonic() - began:.0f} s")
+    told = "ignored, as it should be" if result.test_order_ignored else "NOT ignored"
+    console.print(f"test order: {told}; took {result.seconds} s")
     console.print(
-        f"demo: {len(rows)} orders, {balanced} balanced, {unexplained} unexplained, {duplicates} duplicates"
+        f"demo: {len(result.orders)} orders, {result.balanced} balanced, {result.unexplained} unexplained, "
+        f"{result.duplicates} duplicates"
     )
-    return 0 if balanced == len(rows) and not duplicates and test_order_ignored else 1
 
 
 async def _play(stack: Stack, say: Say) -> tuple[list[Audited], bool]:

@@ -17,7 +17,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, CursorResult, create_engine, event, literal, text
+from sqlalchemy import Connection, CursorResult, Executable, create_engine, event, literal, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
@@ -136,15 +136,26 @@ class Database:
 
 def insert_or_ignore(session: Session, table: type[Row], values: dict[str, Any]) -> bool:
     """Insert a row unless one of the table's unique keys is taken; says whether it was inserted."""
-    dialect = session.get_bind().dialect.name
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    statement = insert(table).values(**values).on_conflict_do_nothing().returning(literal(1))
-    return session.connection().execute(statement).first() is not None
+    statement = _insert_or_ignore(table, session.get_bind().dialect.name)
+    return session.connection().execute(statement, values).first() is not None
 
 
-def changed_rows(session: Session, statement: Any) -> int:
+@cache
+def _insert_or_ignore(table: type[Row], dialect: str) -> Executable:
+    return insert_into(table, dialect).on_conflict_do_nothing().returning(literal(1))
+
+
+def insert_into(table: type[Row], dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """The start of an INSERT that can say what to do with a row that is there already.
+
+    Statements are best made once and run with their values as parameters: making one costs more than running it.
+    """
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+def changed_rows(session: Session, statement: Executable, values: dict[str, Any] | None = None) -> int:
     """Run an UPDATE or DELETE and return the number of rows that it touched."""
-    result = session.connection().execute(statement)
+    result = session.connection().execute(statement, values)
     assert isinstance(result, CursorResult)
     return result.rowcount
 

@@ -5,15 +5,17 @@ hear of what left the house, what was canceled and what its lines are.
 """
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 
-from sqlalchemy import String
-from sqlmodel import Field, Session
+from sqlalchemy import Executable, String, bindparam
+from sqlmodel import Field, Session, col, select
 
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState
 from store.columns import Row, UtcTime
-from store.database import Database
+from store.database import Database, insert_into
 
 
 class ErpNewsRow(Row, table=True):
@@ -37,31 +39,50 @@ def digest(erp: ErpOrder) -> str:
     return sha256(json.dumps(news, sort_keys=True).encode()).hexdigest()
 
 
-def is_news(db: Database, erp: ErpOrder) -> bool:
-    """Whether the order has not been told this yet.
+def news_among(db: Database, orders: Sequence[ErpOrder]) -> tuple[ErpOrder, ...]:
+    """Those that have not been told this yet.
 
     An order that nobody has noted is still being submitted: the submission reads the ERP itself, so only what left
     the house or was canceled meanwhile is news.
     """
+    if not orders:
+        return ()
     with db.read() as session:
-        row = session.get(ErpNewsRow, str(erp.key))
-    if row is None:
+        found = session.connection().execute(_TOLD, {"keys": [str(order.key) for order in orders]})
+        told = {row.order_key: row.digest for row in found}
+    return tuple(order for order in orders if _is_news(order, told.get(str(order.key))))
+
+
+def _is_news(erp: ErpOrder, told: str | None) -> bool:
+    if told is None:
         return erp.state is ErpOrderState.CANCELED or any(
             s.state is ErpShipmentState.SHIPPED for s in erp.shipments
         )
-    return row.digest != digest(erp)
+    return told != digest(erp)
 
 
-def remember(db: Database, erp: ErpOrder) -> None:
-    """Note that the order knows the ERP's state."""
+def remember(db: Database, orders: Sequence[ErpOrder]) -> None:
+    """Note that the orders know the ERP's state."""
+    if not orders:
+        return
     with db.write() as session:
-        note(session, erp)
+        for erp in orders:
+            note(session, erp)
 
 
 def note(session: Session, erp: ErpOrder) -> None:
-    """``remember`` within a caller's transaction."""
-    row = session.get(ErpNewsRow, str(erp.key))
-    if row is None:
-        session.add(ErpNewsRow(order_key=str(erp.key), digest=digest(erp), told_at=datetime.now(UTC)))
-    else:
-        row.digest, row.told_at = digest(erp), datetime.now(UTC)
+    """``remember`` of one, within a caller's transaction."""
+    values = {"order_key": str(erp.key), "digest": digest(erp), "told_at": datetime.now(UTC)}
+    session.connection().execute(_note(session.get_bind().dialect.name), values)
+
+
+_TOLD = select(ErpNewsRow.order_key, ErpNewsRow.digest).where(
+    col(ErpNewsRow.order_key).in_(bindparam("keys", expanding=True))
+)
+
+
+@cache
+def _note(dialect: str) -> Executable:
+    insert = insert_into(ErpNewsRow, dialect)
+    new = {"digest": insert.excluded.digest, "told_at": insert.excluded.told_at}
+    return insert.on_conflict_do_update(index_elements=["order_key"], set_=new)

@@ -10,6 +10,7 @@ mistake of ours, and go with ``purge_before``.
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -20,10 +21,12 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    bindparam,
     case,
     func,
     or_,
 )
+from sqlalchemy import select as core_select
 from sqlmodel import Field, col, delete, select, update
 
 from domain.model import Frozen
@@ -136,45 +139,27 @@ class Inbox:
         may differ by less than the lease.
         """
         now = self._clock()
-        due = (
-            select(InboxRow.id)
-            .where(
-                col(InboxRow.state) == InboxState.PENDING,
-                InboxRow.next_attempt_at <= now,
-                or_(col(InboxRow.claimed_until).is_(None), col(InboxRow.claimed_until) <= now),
-            )
-            .order_by(col(InboxRow.next_attempt_at), col(InboxRow.id))
-            .limit(limit)
-        )
         if self._db.is_sqlite:
             # A look without the write lock: an idle dispatcher must not get in the way of the ingress.
             with self._db.read() as session:
-                if session.exec(due.limit(1)).first() is None:
+                if session.connection().execute(_DUE, {"now": now, "rows": 1}).first() is None:
                     return ()
-        else:
-            due = due.with_for_update(skip_locked=True)
         with self._db.write() as session:
-            ids = session.exec(due).all()
-            if not ids:
-                return ()
-            rows = session.exec(select(InboxRow).where(col(InboxRow.id).in_(ids))).all()
-            items = [_item(row) for row in rows]
-            session.exec(
-                update(InboxRow)
-                .where(col(InboxRow.id).in_(ids))
-                .values(claimed_until=now + lease, claimed_by=claimed_by)
-            )
-        order = {row_id: place for place, row_id in enumerate(ids)}
-        return tuple(sorted(items, key=lambda item: order[item.id]))
+            rows = session.connection().execute(_DUE, {"now": now, "rows": limit}).all()
+            claim = {"ids": [row.id for row in rows], "claimed_until": now + lease, "claimed_by": claimed_by}
+            session.connection().execute(_CHANGE, claim)
+        return tuple(_item(row) for row in rows)
 
-    def mark_dispatched(self, item_id: int) -> None:
-        """Note that the workflow has it; true whoever holds the claim by now."""
+    def mark_dispatched(self, item_ids: Collection[int]) -> None:
+        """Note that their workflows have them; true whoever holds the claims by now."""
         with self._db.write() as session:
-            session.exec(
-                update(InboxRow)
-                .where(col(InboxRow.id) == item_id)
-                .values(state=InboxState.DISPATCHED, claimed_until=None, claimed_by=None, last_error=None)
-            )
+            done = {
+                "state": InboxState.DISPATCHED,
+                "claimed_until": None,
+                "claimed_by": None,
+                "last_error": None,
+            }
+            session.connection().execute(_CHANGE, done | {"ids": list(item_ids)})
 
     def mark_failed(self, item_id: int, claimed_by: str, error: str, pause: timedelta) -> bool:
         """Put a row back for another try after ``pause``. False where somebody else claimed it meanwhile."""
@@ -263,9 +248,33 @@ class Inbox:
             return changed_rows(session, statement)
 
 
-def _item(row: InboxRow) -> InboxItem:
-    assert row.id is not None
-    assert row.external_id is not None
+_HANDED_OVER = (
+    col(InboxRow.id),
+    col(InboxRow.channel),
+    col(InboxRow.external_id),
+    col(InboxRow.delivery_id),
+    col(InboxRow.event_id),
+    col(InboxRow.topic),
+    col(InboxRow.label),
+    col(InboxRow.occurred_at),
+    col(InboxRow.received_at),
+    col(InboxRow.attempts),
+)
+_DUE = (
+    core_select(*_HANDED_OVER)
+    .where(
+        col(InboxRow.state) == InboxState.PENDING,
+        col(InboxRow.next_attempt_at) <= bindparam("now"),
+        or_(col(InboxRow.claimed_until).is_(None), col(InboxRow.claimed_until) <= bindparam("now")),
+    )
+    .order_by(col(InboxRow.next_attempt_at), col(InboxRow.id))
+    .limit(bindparam("rows"))
+    .with_for_update(skip_locked=True)  # SQLite has one writer at a time and leaves it out
+)
+_CHANGE = update(InboxRow).where(col(InboxRow.id).in_(bindparam("ids", expanding=True)))
+
+
+def _item(row: Any) -> InboxItem:
     return InboxItem(
         id=row.id,
         key=OrderKey(channel=row.channel, external_id=row.external_id),

@@ -8,14 +8,14 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, String, Text, func
+from sqlalchemy import BigInteger, String, Text, bindparam, func, update
 from sqlmodel import Field, Session, col, select
 
 from domain.model import Amount, Currency, Frozen, Instant
 from domain.order import OrderKey
 from domain.status import OrderStatus
 from store.columns import ExactDecimal, Row, UtcTime, words
-from store.database import Database, insert_or_ignore
+from store.database import Database, changed_rows, insert_or_ignore
 
 PAGE = 50
 
@@ -150,32 +150,32 @@ class OrderViews:
         return {status: found.get(status, 0) for status in OrderStatus}
 
 
+_UPDATE = update(OrderViewRow).where(
+    col(OrderViewRow.channel) == bindparam("its_channel"),
+    col(OrderViewRow.external_id) == bindparam("its_external_id"),
+    col(OrderViewRow.revision) <= bindparam("its_revision"),
+)
+
+
 def apply_patch(session: Session, key: OrderKey, revision: int, patch: OrderPatch) -> bool:
     """Write a step's changes, in the caller's transaction. False where the row is of a later revision already."""
-    identity = (key.channel, key.external_id)
-    row = session.get(OrderViewRow, identity, with_for_update=True)
-    if row is None:
-        # Another writer may insert it in this moment: then its row is taken, and compared like any other.
-        new_row = {
-            "channel": key.channel,
-            "external_id": key.external_id,
-            "number": key.external_id,
-            "status": OrderStatus.RECEIVED,
-            "waiting_for": "",
-            "problem": "",
-            "shipments": 0,
-            "updated_at": datetime.now(UTC),
-            "revision": revision,
-        }
-        insert_or_ignore(session, OrderViewRow, new_row)
-        row = session.get_one(OrderViewRow, identity, with_for_update=True)
-    if row.revision > revision:
-        return False
-    changes = patch.model_dump(exclude_none=True)
-    for name, value in changes.items():
-        setattr(row, name, value)
-    row.revision, row.updated_at = revision, datetime.now(UTC)
-    return True
+    changes = patch.model_dump(exclude_none=True) | {"revision": revision, "updated_at": datetime.now(UTC)}
+    identity = {"its_channel": key.channel, "its_external_id": key.external_id, "its_revision": revision}
+    if changed_rows(session, _UPDATE, changes | identity):
+        return True
+    new_row = {
+        "channel": key.channel,
+        "external_id": key.external_id,
+        "number": key.external_id,
+        "status": OrderStatus.RECEIVED,
+        "waiting_for": "",
+        "problem": "",
+        "shipments": 0,
+    }
+    if insert_or_ignore(session, OrderViewRow, new_row | changes):
+        return True
+    # There is a later revision, or another writer inserted the row in this moment: then it is compared once more.
+    return changed_rows(session, _UPDATE, changes | identity) > 0
 
 
 def _summary(row: OrderViewRow) -> OrderSummary:

@@ -68,6 +68,8 @@ class Dispatcher:
         self._name = f"{socket.gethostname()[:60]}:{secrets.token_hex(4)}"
         self._woken = asyncio.Event()
         self._stop = asyncio.Event()
+        self._handed_over: list[int] = []
+        self._marking = asyncio.Lock()
         self._under_way: dict[asyncio.Task[None], int] = {}
         self._away = False
         """Something failed since the last success in a way that concerns all rows."""
@@ -142,12 +144,20 @@ class Dispatcher:
             self._away, self._outage_tries = False, 0
             waited = (datetime.now(UTC) - item.received_at).total_seconds()
             self._counters.handed_over(item.key.channel, max(0.0, waited))
-            await self._mark(partial(self._inbox.mark_dispatched, item.id))
+            self._handed_over.append(item.id)
+            await self._mark_handed_over()
 
     async def _put_back(self, item: InboxItem, kind: str, words: str, pause: float) -> None:
         self._counters.hand_over_failed(kind)
         wait = timedelta(seconds=pause)
         await self._mark(partial(self._inbox.mark_failed, item.id, self._name, words, wait))
+
+    async def _mark_handed_over(self) -> None:
+        """Note all that was handed over; what comes meanwhile waits, and is noted together."""
+        async with self._marking:
+            if self._handed_over:
+                done, self._handed_over = self._handed_over, []
+                await self._mark(partial(self._inbox.mark_dispatched, done))
 
     async def _mark(self, write: Callable[[], object]) -> None:
         try:
@@ -163,6 +173,7 @@ class Dispatcher:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+            await self._mark_handed_over()
             ids = [claims[task] for task in late]
             await self._mark(partial(self._inbox.release, ids, self._name))
 

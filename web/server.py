@@ -30,8 +30,12 @@ REQUESTS_AT_ONCE = 100
 GRACE_SECONDS = 10
 
 
-async def run_web(settings: Settings, stop: asyncio.Event) -> None:
+async def run_web(
+    settings: Settings, stop: asyncio.Event, ready: Callable[[str], None] = lambda _address: None
+) -> None:
     """Take webhooks and hand them over until ``stop`` is set. Temporal may be away at the start.
+
+    ``ready`` is called with the address once connections are taken.
 
     Raises SettingsError, DatabaseUnavailable, SchemaOutdated.
     """
@@ -58,7 +62,7 @@ async def run_web(settings: Settings, stop: asyncio.Event) -> None:
         with _listening(settings.web) as listener:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(purge_regularly(inbox, keep, stop))
-                tasks.create_task(_run_together(app, listener, dispatcher, stop))
+                tasks.create_task(_run_together(app, listener, dispatcher, stop, ready))
     finally:
         database.close()
 
@@ -91,7 +95,11 @@ class _Server(uvicorn.Server):
 
 
 async def _run_together(
-    app: FastAPI, listener: socket.socket, dispatcher: Dispatcher, stop: asyncio.Event
+    app: FastAPI,
+    listener: socket.socket,
+    dispatcher: Dispatcher,
+    stop: asyncio.Event,
+    ready: Callable[[str], None],
 ) -> None:
     server = _Server(
         uvicorn.Config(
@@ -117,7 +125,9 @@ async def _run_together(
         tasks.create_task(dispatcher.run())
         tasks.create_task(end_in_order())
         host, port = listener.getsockname()[:2]
-        log.info("webhooks are taken at http://%s:%s/webhooks/<channel>", host, port)
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        log.info("webhooks are taken at %s/webhooks/<channel>", address)
+        ready(address)
 
 
 @contextmanager

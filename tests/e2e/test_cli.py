@@ -1,10 +1,13 @@
 """The command line against a real Temporal server, a real worker, and both systems in memory."""
 
 import asyncio
+import json
 import re
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 
@@ -12,6 +15,7 @@ import pytest
 
 from adapters.memory.world import erp_at, storefront_at
 from domain.order import Order, OrderKey
+from sandbox.processes import free_port
 from store.database import Database
 from store.order_view import OrderViewRow
 from tests.deployment import WORLD, Deployment
@@ -193,9 +197,43 @@ def test_doctor_fails_where_something_is_wrong(deployment):
 def test_a_worker_that_polls_from_here_is_seen(deployment):
     assert "a worker polled" in deployment.call("worker", "--check").stdout
 
+    assert datetime.fromisoformat(deployment.ask("worker", "--check")["polled_at"]) <= datetime.now(UTC)
+
 
 def test_migrate_may_be_run_again(deployment):
     assert "up to date" in deployment.call("migrate").stdout
+    told = deployment.ask("migrate")
+    assert told["version"] == Database.versions()[0]
+    assert str(deployment.folder) in told["database"]
+
+
+@contextmanager
+def role(deployment: Deployment, name: str) -> Iterator[dict]:
+    """A role as a process of its own; yields the line that it says when it is ready."""
+    command = [sys.executable, "-m", "orderwright", "--env-file", str(deployment.env_file), name, "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        rest, _ = process.communicate(timeout=30)
+    assert (process.returncode, rest) == (0, "")
+
+
+def test_a_worker_says_when_it_is_ready(deployment):
+    with role(deployment, "worker") as told:
+        assert (told["role"], told["ready"]) == ("worker", True)
+        assert told["temporal"] == deployment.settings.temporal.address
+
+
+def test_the_web_process_says_when_it_is_ready_and_is_checked(deployment, monkeypatch):
+    monkeypatch.setenv("ORDERWRIGHT_WEB__PORT", str(free_port()))
+    assert "orderwright web" in deployment.call("web", "--check", expect=1).stderr
+    with role(deployment, "web") as told:
+        address = f"http://127.0.0.1:{deployment.settings.web.port}"
+        assert told == {"role": "web", "ready": True, "webhooks": {"shop": f"{address}/webhooks/shop"}}
+        assert deployment.ask("web", "--check")["database"]["ok"] is True
+        assert deployment.call("web", "--check").stdout == "webhooks are taken\n"
 
 
 METERED = """

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from temporalio import workflow
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer
+from temporalio.worker import Replayer, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import NondeterminismError
 
 from tests.replay import histories, paths
@@ -20,14 +21,28 @@ RUNS = [(release, name) for release in histories.releases() for name in historie
 TOTAL_BYTES = 3_000_000
 
 
-def replayer(*workflows: type) -> Replayer:
+# The SDK's own guard of the modules that hold a workflow class; what they share is read by unit/test_determinism.
+SANDBOX = SandboxedWorkflowRunner(
+    restrictions=SandboxRestrictions.default.with_passthrough_modules(
+        "activities", "adapters", "config", "domain", "store", "pydantic", "pydantic_core"
+    )
+)
+
+
+def replayer(*workflows: type, runner: WorkflowRunner = RUNNER) -> Replayer:
     """As a worker would run them."""
-    return Replayer(workflows=workflows, workflow_runner=RUNNER, data_converter=pydantic_data_converter)
+    return Replayer(workflows=workflows, workflow_runner=runner, data_converter=pydantic_data_converter)
 
 
 @pytest.mark.parametrize(("release", "name"), RUNS)
 async def test_a_recorded_history_still_replays(release: str, name: str) -> None:
     await replayer(OrderWorkflow, ErpFeedWorkflow).replay_workflow(histories.load(release, name))
+
+
+@pytest.mark.parametrize(("release", "name"), RUNS)
+async def test_it_replays_in_the_sandbox_too(release: str, name: str) -> None:
+    guarded = replayer(OrderWorkflow, ErpFeedWorkflow, runner=SANDBOX)
+    await guarded.replay_workflow(histories.load(release, name))
 
 
 def test_every_shape_and_path_is_recorded() -> None:

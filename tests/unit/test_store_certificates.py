@@ -129,7 +129,7 @@ def test_the_inbox_tells_of_which_orders_webhooks_came_and_which_wait(db: Databa
     for number in ("5001", "5002"):
         receive(db, NOON, number)
     for item in inbox.claim(1, HOUR, "dispatcher"):
-        inbox.mark_dispatched(item.id)
+        inbox.mark_dispatched([item.id])
     assert inbox.told_of("shop", ["5001", "5002", "5003"]) == {"5001": False, "5002": True}
     receive(db, NOON + HOUR, "5001")
     assert inbox.told_of("shop", ["5001"]) == {"5001": True}

@@ -119,7 +119,7 @@ def test_a_claim_comes_back_after_its_lease(inbox: Inbox, clock: Clock) -> None:
     # What the first learns late is still true; what it failed at is no longer its business.
     assert not inbox.mark_failed(first.id, "crashed", "late", timedelta(0))
     assert inbox.release([first.id], "crashed") == 0
-    inbox.mark_dispatched(first.id)
+    inbox.mark_dispatched([first.id])
     assert inbox.counts()[InboxState.DISPATCHED] == 1
     assert not inbox.mark_failed(second.id, "b", "later still", timedelta(0))
     clock.move(hours=1)
@@ -149,7 +149,7 @@ def test_the_backlog_counts_what_waits(inbox: Inbox, clock: Clock) -> None:
         inbox.add(webhook(number))
         clock.move(minutes=1)
     first, second = inbox.claim(2, LEASE, "a")
-    inbox.mark_dispatched(first.id)
+    inbox.mark_dispatched([first.id])
     inbox.mark_failed(second.id, "a", "no", timedelta(hours=1))
     backlog = inbox.backlog()
     assert (backlog.pending, backlog.failing) == (2, 1)
@@ -160,7 +160,7 @@ def test_purging_takes_what_is_done_and_leaves_what_waits(inbox: Inbox, clock: C
     for number in (1, 2):
         inbox.add(webhook(number))
     (done,) = inbox.claim(1, LEASE, "a")
-    inbox.mark_dispatched(done.id)
+    inbox.mark_dispatched([done.id])
     clock.move(days=30)
     inbox.add(webhook(3))
     assert inbox.purge_before(NOON + timedelta(days=1)) == 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -241,11 +241,11 @@ class Flickering(Inbox):
             raise DatabaseUnavailable("the server closed the connection")
         return super().claim(limit, lease, claimed_by)
 
-    def mark_dispatched(self, item_id: int) -> None:
+    def mark_dispatched(self, item_ids: Collection[int]) -> None:
         if self.marks_to_fail > 0:
             self.marks_to_fail -= 1
             raise DatabaseUnavailable("the server closed the connection")
-        super().mark_dispatched(item_id)
+        super().mark_dispatched(item_ids)
 
 
 async def test_a_database_away_for_a_while_is_survived(sqlite_db: Database) -> None:
@@ -262,3 +262,32 @@ async def test_a_database_away_for_a_while_is_survived(sqlite_db: Database) -> N
 def test_a_lease_too_short_is_refused() -> None:
     with pytest.raises(ValueError, match="lease must be longer"):
         Pace(hand_over=20, lease=20)
+
+
+class Counting(Inbox):
+    """Counts the transactions that note what was handed over."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self.marks: list[int] = []
+
+    def mark_dispatched(self, item_ids: Collection[int]) -> None:
+        self.marks.append(len(item_ids))
+        super().mark_dispatched(item_ids)
+
+
+async def test_what_is_handed_over_together_is_noted_together(sqlite_db: Database) -> None:
+    inbox = Counting(sqlite_db)
+    fill(inbox, 12)
+    all_there = asyncio.Barrier(12)
+
+    async def hand_over(_item: InboxItem) -> None:
+        await all_there.wait()
+
+    dispatcher = Dispatcher(inbox, hand_over, pace=Pace(concurrency=12))
+    running = asyncio.create_task(dispatcher.run())
+    await until(lambda: dispatched(inbox) == 12)
+    dispatcher.stop()
+    await running
+    assert sum(inbox.marks) == 12
+    assert len(inbox.marks) < 12

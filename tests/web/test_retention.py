@@ -27,8 +27,8 @@ async def test_only_old_webhooks_that_were_handed_over_are_deleted(sqlite_db: Da
         old.add(webhook(number))
     young.add(webhook(3))
     done = {item.key.external_id: item.id for item in young.claim(10, timedelta(minutes=1), "test")}
-    young.mark_dispatched(done["1"])
-    young.mark_dispatched(done["3"])
+    young.mark_dispatched([done["1"]])
+    young.mark_dispatched([done["3"]])
 
     stop = asyncio.Event()
     purging = asyncio.create_task(
