@@ -92,6 +92,12 @@ def _mapping(path: Path) -> str:
     facts = [
         ("SKUs without an entry", "the same in the ERP" if mapping.sku_passthrough else "refused"),
         ("Delivery is charged with the ERP product", f"`{mapping.shipping_product}`"),
+        (
+            "Accepted differences are booked on",
+            f"`{mapping.adjustment_product}`"
+            if mapping.adjustment_product
+            else "nothing: none can be entered",
+        ),
     ]
     taxes = [(tax.title, f"{(tax.rate * 100).normalize():f} %", f"`{tax.erp_code}`") for tax in mapping.taxes]
     companies = [

@@ -13,7 +13,8 @@ from hashlib import sha256
 
 from temporalio.client import Client
 
-from domain.cases import CaseAct, CaseState
+from domain.case_guides import CaseAct
+from domain.cases import CaseState
 from domain.mapping import Mapping
 from domain.mapping_rules import MappingRule, RuleRefused, entry, targets, with_rule
 from domain.model import Frozen
@@ -90,9 +91,9 @@ class Solver:
         """Do what the operator decided. Raises CommandFailed where the case or the mapping does not allow it."""
         act, possible = decision.act, case.summary.guide.acts
         if act not in possible:
+            ways = ", ".join(f"--{way}" for way in possible)
             raise CommandFailed(
-                f"case {case.summary.id} cannot be solved by {act.value}; possible: "
-                f"{', '.join(possible) or NOTHING}"
+                f"case {case.summary.id} cannot be solved by --{act}; possible: {ways or NOTHING}"
             )
         if not case.waiting and act is not CaseAct.RETRY:
             raise CommandFailed(f"no order waits in case {case.summary.id}; it can only be closed, by retry")

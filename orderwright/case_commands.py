@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from config.mappings import load_mappings
-from domain.cases import CaseAct, CaseState
+from domain.case_guides import CaseAct
+from domain.cases import CaseState
 from domain.money import format_money
 from orderwright.case_acts import MESSAGES, NOTHING, ActDone, Decision, Solver
 from orderwright.operations import temporal

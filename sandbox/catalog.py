@@ -47,6 +47,8 @@ KIT_PRICE: Final = "29.90"
 KIT_COMPONENTS: Final = (("TEE-BLK-M", 1), ("SOCK-GRY", 2))
 
 SHIPPING_PRODUCT: Final = "SHIPPING"
+ADJUSTMENT_PRODUCT = "ADJUSTMENT"
+"""A service that a difference which a person accepted is booked on."""
 
 # ERP tax code -> (storefront title, rate). A line may carry several (state and city).
 TAXES: Final = {

@@ -8,7 +8,8 @@ from decimal import Decimal
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from domain.cases import CaseAct, CaseGuide, CaseState, guide
+from domain.case_guides import CaseAct, CaseGuide
+from domain.cases import CaseState, guide
 from domain.model import Amount, Currency, Frozen, Instant
 from domain.order import OrderKey
 from store.case_tables import (

@@ -36,7 +36,7 @@ _REMEDY_BY_STEP = {
     Step.CLOSE: "Mend the cause, then resubmit.",
     Step.CANCEL: "Mend the cause, then resubmit: the cancel goes on where it stopped.",
 }
-"""For causes of families that nobody foresaw; the others have their remedy in ``domain.cases``."""
+"""For causes of families that nobody foresaw; the others have their remedy in ``domain.case_guides``."""
 
 
 def attention(state: OrderState) -> Attention:

@@ -203,7 +203,7 @@ class Seed:
                 ).save()
 
     def products(self) -> None:
-        """Goods, the kit, and the two services that charge delivery and carry tax rounding."""
+        """Goods, the kit, and the services that charge delivery, book accepted differences and carry tax rounding."""
         (self.unit,) = Model.get("product.uom").find([("name", "=", "Unit")])
         self.goods = [
             self._product(p["sku"], p["name"], p["price"], "goods") for p in self.catalog["products"]
@@ -218,6 +218,7 @@ class Seed:
             component.quantity = float(quantity)
         kit.template.save()
         self.shipping = self._product(self.catalog["shipping_product"], "Delivery", "0", "service")
+        self._product(self.catalog["adjustment_product"], "Accepted difference", "0", "service")
         self._product(self.catalog["tax_rounding_product"], "Tax rounding", "0", "service")
 
     def _product(self, code: str, name: str, price: str, kind: str) -> Any:

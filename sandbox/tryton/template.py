@@ -53,6 +53,7 @@ def seed_content() -> dict[str, Any]:
             "components": catalog.KIT_COMPONENTS,
         },
         "shipping_product": catalog.SHIPPING_PRODUCT,
+        "adjustment_product": catalog.ADJUSTMENT_PRODUCT,
         "tax_rounding_product": TAX_ROUNDING_PRODUCT,
         "taxes": catalog.TAXES,
         "locations": catalog.LOCATIONS,

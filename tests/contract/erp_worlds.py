@@ -19,7 +19,15 @@ from adapters.ports import ErpPort
 from adapters.tryton.erp import TrytonErp
 from domain.erp_order import ErpShipmentState
 from domain.order import OrderKey
-from sandbox.catalog import COMPANIES, KIT_SKU, LOCATIONS, PRODUCTS, SHIPPING_PRODUCT, TAXES
+from sandbox.catalog import (
+    ADJUSTMENT_PRODUCT,
+    COMPANIES,
+    KIT_SKU,
+    LOCATIONS,
+    PRODUCTS,
+    SHIPPING_PRODUCT,
+    TAXES,
+)
 from sandbox.tryton.staff import Job, Staff
 from tests.tryton_fixture import TrytonAccess
 
@@ -116,7 +124,8 @@ class MemoryErpWorld:
 
     def __init__(self) -> None:
         self.erp = self._memory = MemoryErp(
-            products={product["sku"] for product in PRODUCTS} | {KIT_SKU, SHIPPING_PRODUCT},
+            products={product["sku"] for product in PRODUCTS}
+            | {KIT_SKU, SHIPPING_PRODUCT, ADJUSTMENT_PRODUCT},
             warehouses={warehouse for warehouse, *_ in LOCATIONS.values()},
             taxes={code: Decimal(rate) for code, (_, rate) in TAXES.items()},
             parties={party for party, *_ in COMPANIES.values()},

@@ -8,12 +8,15 @@ import pytest
 
 from adapters.errors import Conflict, OutcomeUnknown, Rejected, SessionExpired, Unavailable
 from adapters.ports import ErpPort
-from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState, SalesOrder, TaxAmount
+from domain.balance import compare_orders
+from domain.differences import Acceptance
+from domain.erp_order import ADJUSTMENT_LINE, ErpOrder, ErpOrderState, ErpShipmentState, SalesOrder, TaxAmount
 from domain.order import OrderKey
+from domain.planning import PlanRefused, plan_sales_order
 from sandbox.catalog import KIT_SKU
 from tests.contract.erp_worlds import Books, ErpWorld
 from tests.contract.order_shapes import SHAPES, sales_order, two_warehouses
-from tests.order_builder import make_line, make_order
+from tests.order_builder import make_line, make_order, sandbox_mapping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -194,6 +197,25 @@ async def test_amounts_that_do_not_balance_are_refused_with_the_difference_named
             assert word in caught.value.reason
         assert (await erp_world.books(order.key)).orders == 0
     await finish(erp_world, order)
+
+
+@pytest.mark.parametrize("amount", ["0.01", "-0.01", "-1.25"])
+async def test_an_accepted_difference_is_a_line_of_its_own_and_the_total_is_the_storefronts(
+    erp_world, amount
+):
+    order = two_warehouses(erp_world.new_id())
+    off = order.model_copy(
+        update={"total": order.total + Decimal(amount), "total_tax": order.total_tax + Decimal(amount)}
+    )
+    with pytest.raises(PlanRefused) as refused:
+        sales_order(off)
+    accepted = Acceptance(actor="Ada", reason="rounding", differences=refused.value.differences)
+    planned = plan_sales_order(off, sandbox_mapping(), [accepted])
+    held = await finish(erp_world, planned)
+    assert held.total == off.total
+    adjustments = [line for line in held.lines if line.line_id == ADJUSTMENT_LINE]
+    assert [(line.product, line.quantity) for line in adjustments] == [("ADJUSTMENT", 1)]
+    assert compare_orders(off, held, sandbox_mapping()) == ()
 
 
 def _more(tax: TaxAmount, amount: Decimal) -> TaxAmount:

@@ -274,7 +274,8 @@ async def test_an_order_that_the_erp_refuses_waits_says_why_and_goes_on_after_re
 
     shown = await house.cli("order", "show", f"shop:{order}")
     assert "SCARF-WOOL" in shown.out
-    assert "Make the product in the ERP" in shown.out
+    assert "Make the product in the ERP (for sale), or map the SKU to another; then resubmit" in shown.out
+    assert "The ERP has no product SCARF-WOOL (orderwright case show " in shown.out
     asking = await house.cli("order", "list", "--attention", "--json")
     assert [row["key"]["external_id"] for row in json.loads(asking.out)] == [order]
 

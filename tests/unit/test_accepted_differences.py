@@ -12,7 +12,7 @@ from domain.order import Order, PaymentKind
 from domain.planning import PlanRefused, plan_sales_order
 from tests.order_builder import make_erp_order, make_order, make_payment, make_shipment, sandbox_mapping
 
-MAPPING = sandbox_mapping(adjustment_product="ADJUST")
+MAPPING = sandbox_mapping()
 
 
 def off_by(amount: str) -> Order:
@@ -39,7 +39,7 @@ def test_an_accepted_difference_is_a_line_of_its_own_that_brings_the_order_to_it
     (line,) = [line for line in planned.lines if line.kind is SalesLineKind.ADJUSTMENT]
     assert (line.line_id, line.product, line.net, line.taxes) == (
         ADJUSTMENT_LINE,
-        "ADJUST",
+        "ADJUSTMENT",
         Decimal(amount),
         (),
     )
@@ -70,7 +70,7 @@ def test_a_wrong_tax_total_alone_needs_no_line() -> None:
 def test_without_a_product_in_the_mapping_the_refusal_says_so() -> None:
     order = off_by("0.01")
     with pytest.raises(PlanRefused, match="names no adjustment_product") as caught:
-        plan_sales_order(order, sandbox_mapping(), [ada(*shown(order))])
+        plan_sales_order(order, sandbox_mapping(adjustment_product=None), [ada(*shown(order))])
     assert caught.value.cause == "adjustment_product_missing"
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.cases import LONGEST_CAUSE, CaseAct, case_key, cured_by_mapping, family, guide, known
+from domain.case_guides import CaseAct
+from domain.cases import LONGEST_CAUSE, case_key, cured_by_mapping, family, guide, known
 
 ROOT = Path(__file__).parents[2]
 RAISERS = {"Rejected": 3, "PlanRefused": 0, "_unknown": 0, "Refusal": 0}

@@ -26,6 +26,7 @@ from domain.mapping import Unmapped
 from domain.planning import PlanRefused
 from domain.quantities import QuantitiesBroken
 from store.audit import Audit
+from store.cases import Cases
 from store.crosswalk import Crosswalk, Link
 from store.database import Database
 from store.mappings import MappingCatalog
@@ -217,3 +218,19 @@ def test_a_call_that_keeps_failing_while_its_system_answers_goes_to_a_person(kin
 
 def test_an_outage_is_never_given_up():
     assert not as_application_error(Unavailable("tryton", "submit order", "refused"), 10_000).non_retryable
+
+
+async def test_an_answer_of_no_agreed_form_is_kept_with_its_case_without_its_secrets(database):
+    erp = MemoryErp()
+    raw = "{'total': 'lots', 'session': 'abc', 'party_name': 'Ada Byron', 'code': 'SO-7'}"
+    erp.faults.fail("submit_order", lambda system, op: ContractBroken(system, op, "total is no amount", raw))
+    with pytest.raises(ApplicationError) as caught:
+        await ActivityEnvironment().run(activities(database, erp).submit_order, submission(make_order()))
+    (case,) = Cases(database).list()
+    assert case.cause == "contract_broken:erp:submit_order"
+    found = Cases(database).get(case.id)
+    assert found is not None
+    assert "'code': 'SO-7'" in found.evidence
+    for secret in ("abc", "Ada Byron"):
+        assert secret not in found.evidence
+        assert secret not in str(caught.value.details)

@@ -1,11 +1,14 @@
 """What the Temporal UI shows of an order: Markdown that it draws well, in whole sentences."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
+from domain.differences import Difference
 from domain.quantities import lines_from_order
 from tests.order_builder import make_order
 from workflows import narrative
-from workflows.messages import Attention, OrderState, Problem, TimelineEntry
+from workflows.messages import Attention, OperatorMessage, OrderState, Problem, TimelineEntry
+from workflows.steps import Step
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -60,3 +63,26 @@ def test_one_unit_is_not_one_units() -> None:
     state = refused_order()
     one = state.lines[0].model_copy(update={"shipped": 1})
     assert narrative.cancel_obstacle(state.model_copy(update={"lines": (one,)})).startswith("1 unit has left")
+
+
+def test_what_can_be_accepted_says_how() -> None:
+    state = refused_order()
+    assert state.problem is not None
+    cent = Difference(name="total", storefront=Decimal("1.00"), erp=Decimal("1.01"))
+    differing = state.model_copy(
+        update={"problem": state.problem.model_copy(update={"differences": (cent,)})}
+    )
+    assert narrative.can_do(differing) == ("cancel", "resubmit", "accept", "hold")
+    details = narrative.details(differing)
+    assert '`accept`, which takes what differs as it is, with `{"actor": "you", "reason": "why"}`' in details
+    assert "`accept`" not in narrative.details(state)
+    assert narrative.unnamed(OperatorMessage(reason="why")) == "say who accepts (actor)"
+    assert narrative.unnamed(OperatorMessage(actor="Ada", reason=" ")) == "say why (reason)"
+    assert narrative.unnamed(OperatorMessage(actor="Ada", reason="why")) == ""
+
+
+def test_a_remedy_is_that_of_the_cause_or_of_the_step() -> None:
+    assert "Bring stock in" in narrative.remedy(Step.SUBMIT, "out_of_stock")
+    assert narrative.remedy(Step.SUBMIT, "volcano:etna").startswith(
+        "Mend the cause in the ERP or the mapping"
+    )

@@ -8,11 +8,15 @@ from threading import Barrier
 import pytest
 from sqlmodel import col, update
 
-from domain.cases import CaseAct, CaseReport, CaseState
+from domain.case_guides import CaseAct
+from domain.cases import CaseReport, CaseState
 from domain.order import OrderKey
 from store.case_tables import CaseRow
 from store.cases import Cases, CaseSummary, release_order, report_case, settle_case
+from store.crosswalk import Link, add_link
 from store.database import Database
+from store.errors import CrosswalkConflict
+from store.journal import Entry, Journal
 from store.order_view import OrderPatch, apply_patch
 from tests.database_fixture import *  # noqa: F403  the fixtures
 
@@ -260,4 +264,77 @@ def test_an_order_that_goes_on_stays_in_what_the_sweep_found(db: Database) -> No
     release(db, 1)
     assert [case.id for case in Cases(db).list()] == [twice]
     release(db, 1, "sweep:orders")
+    assert Cases(db).list() == ()
+
+
+def note(db: Database, action: str, revision: int, *, cause: str = "", **patch: object) -> None:
+    """What an activity writes down: of a step that stopped where there is a ``cause``, else of one that worked."""
+    stopped = CaseReport(cause=cause, reason="no", key=key(1)) if cause else None
+    entry = Entry(
+        key=key(1),
+        revision=revision,
+        action=action,
+        actor="Orderwright",
+        text=f"{action} {revision}",
+        patch=OrderPatch.model_validate({"problem": "no" if cause else "", **patch}),
+        report=stopped,
+    )
+    Journal(db).note(entry)
+
+
+def waits_in(db: Database) -> list[str]:
+    return [case.cause for case in Cases(db).of_order(key(1))]
+
+
+def test_a_refused_step_and_its_case_are_written_together_and_left_when_it_works(db: Database) -> None:
+    note(db, "submit_order", 1, cause=UNKNOWN)
+    assert waits_in(db) == [UNKNOWN]
+    note(db, "read_order", 2)
+    assert waits_in(db) == [UNKNOWN], "reading overcomes no refusal of the ERP"
+    note(db, "submit_order", 3)
+    assert waits_in(db) == []
+
+
+def test_an_order_that_ends_leaves_all_its_cases(db: Database) -> None:
+    note(db, "submit_order", 1, cause=UNKNOWN)
+    note(db, "read_order", 2, status="ignored")
+    assert waits_in(db) == []
+    note(db, "report_shipment", 3, cause="capture_failed")
+    note(db, "report_problem", 4, cause="canceled_in_erp")
+    assert waits_in(db) == ["capture_failed", "canceled_in_erp"]
+    note(db, "cancel_in_storefront", 5, status="canceled")
+    assert waits_in(db) == []
+
+
+def test_a_step_that_leaves_the_problem_alone_leaves_its_own_case_only(db: Database) -> None:
+    note(db, "report_problem", 1, cause="canceled_in_erp")
+    note(db, "cancel_in_erp", 2, cause="erp_refused:tryton:no")
+    note(db, "cancel_in_erp", 3, problem=None)
+    assert waits_in(db) == ["canceled_in_erp"]
+
+
+def test_an_attempt_that_was_given_up_opens_and_leaves_no_case(db: Database) -> None:
+    note(db, "submit_order", 5)
+    note(db, "submit_order", 4, cause=UNKNOWN)
+    assert waits_in(db) == []
+    note(db, "submit_order", 6, cause=UNKNOWN)
+    note(db, "submit_order", 3)
+    assert waits_in(db) == [UNKNOWN]
+
+
+def test_what_cannot_be_written_whole_opens_no_case(db: Database) -> None:
+    with db.write() as session:
+        add_link(session, Link(kind="order", canonical_id="shop:1", system="erp", external_id="7"))
+    entry = Entry(
+        key=key(1),
+        revision=1,
+        action="submit_order",
+        actor="Orderwright",
+        text="refused",
+        patch=OrderPatch(problem="no"),
+        links=(Link(kind="order", canonical_id="shop:1", system="erp", external_id="8"),),
+        report=CaseReport(cause=UNKNOWN, reason="no", key=key(1)),
+    )
+    with pytest.raises(CrosswalkConflict):
+        Journal(db).note(entry)
     assert Cases(db).list() == ()

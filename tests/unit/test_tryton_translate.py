@@ -24,7 +24,15 @@ from adapters.tryton.translate import (
     plan_sale,
     read_note,
 )
-from domain.erp_order import SalesLine, SalesLineKind, SalesOrder, SalesParty, SalesPayment, TaxAmount
+from domain.erp_order import (
+    ADJUSTMENT_LINE,
+    SalesLine,
+    SalesLineKind,
+    SalesOrder,
+    SalesParty,
+    SalesPayment,
+    TaxAmount,
+)
 from domain.order import OrderKey
 
 CENT = Decimal("0.01")
@@ -281,6 +289,22 @@ def test_a_missing_cent_without_rounding_tax_is_refused_with_the_remedy() -> Non
         plan_sale(sales_order(sales_line(3, "10.01", {"VAT-20": "2.01"})), PARTY, bare)
     assert caught.value.cause == "rounding_missing:tryton:VAT-20"
     assert plan_sale(sales_order(sales_line(3, "10.00", {"VAT-20": "2.00"})), PARTY, bare)
+
+
+def test_an_accepted_difference_is_booked_on_a_service_and_on_no_goods() -> None:
+    line = sales_line(1, "10.00", {"VAT-20": "2.00"})
+    difference = sales_line(1, "-0.01", line_id=ADJUSTMENT_LINE, product="SHIPPING", warehouse=None)
+    difference = difference.model_copy(update={"kind": SalesLineKind.ADJUSTMENT})
+    *_, booked = created_lines(plan(line, difference))
+    assert (booked["unit_price"], booked["quantity"], booked["taxes"]) == (
+        Decimal("-0.0100"),
+        1.0,
+        [["add", []]],
+    )
+    goods = difference.model_copy(update={"product": "TEE"})
+    with pytest.raises(Rejected, match="it is goods; make it a service") as caught:
+        plan(line, goods)
+    assert caught.value.cause == "product_unsuitable:tryton:TEE"
 
 
 def test_an_order_that_contradicts_itself_is_refused() -> None:
