@@ -226,7 +226,8 @@ def _more(tax: TaxAmount, amount: Decimal) -> TaxAmount:
 
 
 def _unknown_tax(order: SalesOrder) -> SalesOrder:
-    renamed = tuple(tax.model_copy(update={"code": f"NO-{tax.code}"}) for tax in order.lines[0].taxes)
+    known = order.lines[0].taxes
+    renamed = (known[0].model_copy(update={"code": f"NO-{known[0].code}"}), *known[1:])
     first, rest = order.lines[0], order.lines[1:]
     lines = (first.model_copy(update={"taxes": renamed}), *(x.model_copy(update={"taxes": ()}) for x in rest))
     total = sum((line.net for line in lines), Decimal(0)) + sum((t.amount for t in renamed), Decimal(0))
