@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from sqlalchemy import String, UniqueConstraint
-from sqlmodel import Field, Session, col, select
+from sqlmodel import Field, Session, col, delete, select
 
 from domain.model import Frozen
 from store.columns import Row, UtcTime
@@ -51,6 +51,18 @@ class Crosswalk:
         """Remember a link. False where it was known already. Raises CrosswalkConflict."""
         with self._db.write() as session:
             return add_link(session, link)
+
+    def forget(self, link: Link) -> None:
+        """Take a link back: its thing is gone from the other system."""
+        with self._db.write() as session:
+            session.exec(
+                delete(CrosswalkRow).where(
+                    col(CrosswalkRow.kind) == link.kind,
+                    col(CrosswalkRow.canonical_id) == link.canonical_id,
+                    col(CrosswalkRow.system) == link.system,
+                    col(CrosswalkRow.external_id) == link.external_id,
+                )
+            )
 
     def external_id(self, kind: str, canonical_id: str, system: str) -> str | None:
         """The id of a thing of ours in another system."""
