@@ -42,6 +42,11 @@ class ReadOrder(Frozen):
     """True for the first read of a run: a finished order that comes again is recognised by the store."""
     submitted: bool = False
     """The ERP has the order: it cannot be ignored any more."""
+    compare: bool = False
+    """Compare with what the ERP holds: a person said that the cause of a problem is mended."""
+    mapping_version: str = ""
+    """To compare with; empty for the one in force."""
+    acceptances: tuple[Acceptance, ...] = ()
 
 
 class OrderRead(Frozen):

@@ -13,7 +13,7 @@ from adapters.errors import (
     RateLimited,
     Rejected,
 )
-from domain.differences import Difference
+from domain.differences import Difference, Unbalanced
 from domain.mapping import Unmapped
 from domain.model import Frozen
 from domain.planning import PlanRefused
@@ -40,8 +40,8 @@ class Refusal(Frozen):
     """What a person may accept as it is."""
 
 
-Explained = AdapterError | Unmapped | PlanRefused | QuantitiesBroken
-EXPLAINED = (AdapterError, Unmapped, PlanRefused, QuantitiesBroken)
+Explained = AdapterError | Unmapped | PlanRefused | QuantitiesBroken | Unbalanced
+EXPLAINED = (AdapterError, Unmapped, PlanRefused, QuantitiesBroken, Unbalanced)
 """What ``as_application_error`` can put in words for an operator."""
 
 
@@ -56,10 +56,9 @@ def as_application_error(error: Explained, attempt: int) -> ApplicationError:
             return _refused("Unmapped", refusal)
         case QuantitiesBroken():
             return _refused("QuantitiesBroken", Refusal(cause="quantities_broken", reason=str(error)))
-        case PlanRefused():
-            return _refused(
-                "PlanRefused", Refusal(cause=error.cause, reason=error.reason, differences=error.differences)
-            )
+        case PlanRefused() | Unbalanced():
+            refusal = Refusal(cause=error.cause, reason=error.reason, differences=error.differences)
+            return _refused(type(error).__name__, refusal)
         case Rejected():
             reason = f"{error.system} refused to {error.operation}: {error.reason}"
             return _refused("Rejected", Refusal(cause=error.cause, reason=reason))

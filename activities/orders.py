@@ -27,16 +27,16 @@ from activities.contracts import (
     SubmitOrder,
 )
 from activities.failures import EXPLAINED, Explained, Refusal, as_application_error
+from activities.shipping import Shipping, capture
 from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
-from adapters.ports import CaptureRequest, ErpPort, FulfillmentRequest, MappingSource, StorefrontPort
-from domain.balance import BalanceReport, check_closing
-from domain.capture import plan_captures
+from adapters.ports import ErpPort, MappingSource, StorefrontPort
+from domain.balance import BalanceReport, check_closing, require_agreement
 from domain.cases import CaseReport
 from domain.differences import Acceptance, accepted_by
 from domain.erp_order import ErpOrder
 from domain.mapping import Mapping as FieldMapping
 from domain.money import format_money
-from domain.order import FulfillmentLine, Order, OrderKey, PaymentKind, PaymentStatus
+from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from domain.planning import ignore_reason, plan_sales_order
 from domain.quantities import delivered_units
 from domain.status import OrderStatus
@@ -66,7 +66,7 @@ class OrderActivities:
         self._erp = erp
         self._mappings = mappings
         self._journal = Journal(database)
-        self._crosswalk = Crosswalk(database)
+        self._shipping = Shipping(Crosswalk(database))
         self._views = OrderViews(database)
         self._longest_attempt = longest_attempt.total_seconds()
 
@@ -76,6 +76,9 @@ class OrderActivities:
         async with self._noted(request.key, request.revision, "read_order"):
             order = await self._storefront(request.key).read_order(request.key.external_id)
             mapping = await asyncio.to_thread(self._mappings.current, request.key.channel)
+            if request.compare:
+                pinned = self._mapping(request.mapping_version) if request.mapping_version else mapping
+                await self._compare(order, pinned, request.acceptances)
         ended = await self._ended(request.key) if request.first else None
         if ended is not None:
             reason = f"the order is {ended.status} since {ended.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
@@ -132,10 +135,11 @@ class OrderActivities:
         key, shipment = request.key, request.shipment
         storefront = self._storefront(key)
         async with self._noted(key, request.revision, "report_shipment"):
-            fulfillment_id = await self._fulfill(storefront, request)
-            order = await storefront.read_order(key.external_id)
+            fulfillment_id, order = await self._shipping.fulfill(
+                storefront, request, self._mapping(request.mapping_version)
+            )
             if storefront.capabilities.capture:
-                order = await self._capture(storefront, order, request.delivered)
+                order = await capture(storefront, order, request.delivered)
         complete = all(
             request.delivered.get(line.line_id, 0) >= line.current
             for line in order.lines
@@ -222,7 +226,7 @@ class OrderActivities:
                 )
             if storefront.capabilities.capture:
                 # An order without a parcel (downloads, a gift card) has its money taken here.
-                order = await self._capture(storefront, order, delivered_units(order, erp_order))
+                order = await capture(storefront, order, delivered_units(order, erp_order))
             mapping = self._mapping(request.mapping_version)
             report = check_closing(order, erp_order, mapping, request.acceptances)
         case = None
@@ -266,52 +270,13 @@ class OrderActivities:
                 "mapping_version_lost",
             ) from None
 
-    async def _fulfill(self, storefront: StorefrontPort, request: ReportShipment) -> str:
-        """The id of the shipment's fulfillment, found or created.
-
-        It is noted before any money is taken: where the capture is refused and the warehouse meanwhile corrects the
-        tracking number, the shipment is still known by its link.
-        """
-        key, shipment = request.key, request.shipment
-        canonical_id = f"{key}/{shipment.shipment_id}"
-        known = await asyncio.to_thread(self._crosswalk.external_id, "shipment", canonical_id, key.channel)
-        if known is not None:
-            return known
-        mapping = self._mapping(request.mapping_version)
-        fulfillment = await storefront.create_fulfillment(
-            FulfillmentRequest(
-                key=key,
-                location=mapping.location_of(shipment.warehouse),
-                lines=tuple(
-                    FulfillmentLine(line_id=line.line_id, quantity=line.quantity) for line in shipment.lines
-                ),
-                carrier=mapping.carrier_name(shipment.carrier) if shipment.carrier else None,
-                tracking_number=shipment.tracking_number or shipment.number,
-                known_fulfillment_ids=request.known_fulfillment_ids,
-            )
-        )
-        link = Link(
-            kind="shipment",
-            canonical_id=canonical_id,
-            system=key.channel,
-            external_id=fulfillment.fulfillment_id,
-        )
-        await asyncio.to_thread(self._crosswalk.link, link)
-        return fulfillment.fulfillment_id
-
-    async def _capture(self, storefront: StorefrontPort, order: Order, delivered: Mapping[str, int]) -> Order:
-        """Capture what the delivered units are worth; returns the order with its captures."""
-        payments = {p.payment_id: p for p in order.payments}
-        for step in plan_captures(order, delivered):
-            captures = await storefront.capture_payment(
-                CaptureRequest(
-                    key=order.key,
-                    authorization_id=step.authorization_id,
-                    capture_up_to=step.capture_up_to,
-                )
-            )
-            payments.update({p.payment_id: p for p in captures})
-        return order.model_copy(update={"payments": tuple(payments.values())})
+    async def _compare(
+        self, order: Order, mapping: FieldMapping, acceptances: tuple[Acceptance, ...]
+    ) -> None:
+        """Raises Unbalanced where the ERP holds the order otherwise, and nobody has accepted that."""
+        erp_order = await self._erp.find_order(order.key)
+        if erp_order is not None:
+            require_agreement(order, erp_order, mapping, acceptances)
 
     async def _ended(self, key: OrderKey) -> OrderSummary | None:
         """The order's row, where an earlier run brought it to its end."""

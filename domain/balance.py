@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from domain.capture import delivered_presentment, delivered_value
-from domain.differences import Acceptance, Difference, DifferenceUnit, kinds, not_accepted
+from domain.differences import Acceptance, Difference, DifferenceUnit, Unbalanced, kinds, not_accepted
 from domain.erp_order import ADJUSTMENT_LINE, ErpOrder, ErpOrderState
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen
@@ -50,6 +50,20 @@ def compare_orders(order: Order, erp: ErpOrder, mapping: Mapping) -> tuple[Diffe
     if order.total != erp.total:
         found.append(Difference(name="total", storefront=order.total, erp=erp.total))
     return (*found, *_tax_differences(order, erp, mapping), *_quantity_differences(order, erp))
+
+
+def require_agreement(
+    order: Order, erp: ErpOrder, mapping: Mapping, acceptances: Iterable[Acceptance] = ()
+) -> None:
+    """Raises Unbalanced where the ERP holds the order otherwise and nobody accepted that; Unmapped.
+
+    An order that one side canceled is not compared: that is told otherwise.
+    """
+    if order.canceled_at is not None or erp.state is ErpOrderState.CANCELED:
+        return
+    found = not_accepted(compare_orders(order, erp, mapping), acceptances)
+    if found:
+        raise Unbalanced(found, order.currency)
 
 
 def check_closing(

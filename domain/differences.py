@@ -41,12 +41,27 @@ class Difference(Frozen):
         )
 
 
+class Unbalanced(Exception):
+    """Two sides tell the order differently; ``cause`` is equal for equal kinds of differences."""
+
+    def __init__(self, differences: tuple["Difference", ...], currency: str) -> None:
+        self.differences = differences
+        self.cause = f"unbalanced:{kinds(differences)}"
+        self.reason = disagreement(differences, currency)
+        super().__init__(self.reason)
+
+
 class Acceptance(Frozen):
     """A named person takes exactly these differences, for a reason."""
 
     actor: str
     reason: str
     differences: tuple[Difference, ...]
+
+
+def disagreement(differences: Iterable[Difference], currency: str) -> str:
+    """A sentence that names each difference."""
+    return f"The two systems do not agree: {'; '.join(d.sentence(currency) for d in differences)}."
 
 
 def kinds(differences: Iterable[Difference]) -> str:

@@ -6,7 +6,7 @@ at the same moment the second one sees that nobody is left, and a case that clos
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, func, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, bindparam, func, text
 from sqlmodel import Field, Session, col, select
 
 from domain.cases import LONGEST_CAUSE, CaseReport, CaseState, case_key, guide
@@ -174,17 +174,19 @@ def _locked(session: Session, which: object) -> list[CaseRow]:
 
 def _waiting(session: Session, key: OrderKey, step: str | None) -> set[int]:
     """The open cases that the order waits in."""
-    query = select(CaseOrderRow.case_id).where(
-        CaseOrderRow.channel == key.channel,
-        CaseOrderRow.external_id == key.external_id,
-        col(CaseOrderRow.left_at).is_(None),
-    )
+    found = session.connection().execute(_WAITS_IN, key.model_dump()).all()
     if step is None:
         # What the sweep found stays until the sweep finds it mended: no step of the order's workflow mends it.
-        query = query.where(col(CaseOrderRow.step).not_like("sweep:%"))
-    else:
-        query = query.where(CaseOrderRow.step == step)
-    return set(session.exec(query).all())
+        return {case_id for case_id, at in found if not at.startswith("sweep:")}
+    return {case_id for case_id, at in found if at == step}
+
+
+# Asked with every step of every order, so it is made once.
+_WAITS_IN = select(CaseOrderRow.case_id, CaseOrderRow.step).where(
+    col(CaseOrderRow.channel) == bindparam("channel"),
+    col(CaseOrderRow.external_id) == bindparam("external_id"),
+    col(CaseOrderRow.left_at).is_(None),
+)
 
 
 def _join(session: Session, case_id: int, key: OrderKey, step: str, reason: str) -> None:

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import String, UniqueConstraint
-from sqlmodel import Field, Session, col, select
+from sqlalchemy import String, UniqueConstraint, bindparam
+from sqlmodel import Field, Session, col, delete, select
 
 from domain.model import Frozen
 from store.columns import Row, UtcTime
@@ -52,15 +52,23 @@ class Crosswalk:
         with self._db.write() as session:
             return add_link(session, link)
 
+    def forget(self, link: Link) -> None:
+        """Take a link back: its thing is gone from the other system."""
+        with self._db.write() as session:
+            session.exec(
+                delete(CrosswalkRow).where(
+                    col(CrosswalkRow.kind) == link.kind,
+                    col(CrosswalkRow.canonical_id) == link.canonical_id,
+                    col(CrosswalkRow.system) == link.system,
+                    col(CrosswalkRow.external_id) == link.external_id,
+                )
+            )
+
     def external_id(self, kind: str, canonical_id: str, system: str) -> str | None:
         """The id of a thing of ours in another system."""
-        query = select(CrosswalkRow.external_id).where(
-            CrosswalkRow.kind == kind,
-            CrosswalkRow.canonical_id == canonical_id,
-            CrosswalkRow.system == system,
-        )
+        of = {"kind": kind, "canonical_id": canonical_id, "system": system}
         with self._db.read() as session:
-            return session.exec(query).first()
+            return session.connection().execute(_EXTERNAL_ID, of).scalar()
 
     def canonical_id(self, kind: str, system: str, external_id: str) -> str | None:
         """Our id of another system's thing."""
@@ -81,6 +89,13 @@ class Crosswalk:
         )
         with self._db.read() as session:
             return tuple(_link(row) for row in session.exec(query).all())
+
+
+_EXTERNAL_ID = select(CrosswalkRow.external_id).where(
+    col(CrosswalkRow.kind) == bindparam("kind"),
+    col(CrosswalkRow.canonical_id) == bindparam("canonical_id"),
+    col(CrosswalkRow.system) == bindparam("system"),
+)
 
 
 def add_link(session: Session, link: Link) -> bool:

@@ -44,9 +44,7 @@ class MappingRules:
     def mark(self) -> tuple[int, int]:
         """Changes whenever a rule is added; cheap to ask."""
         with self._db.read() as session:
-            count, last = session.exec(
-                select(func.count(), func.max(MappingRuleRow.id)).select_from(MappingRuleRow)
-            ).one()
+            count, last = session.connection().execute(_MARK).one()
         return count, last or 0
 
     def all(self, mapping: str) -> tuple[MappingRule, ...]:
@@ -59,3 +57,6 @@ class MappingRules:
                 MappingRule.model_validate(row.model_dump(exclude={"id"}))
                 for row in session.exec(query).all()
             )
+
+
+_MARK = select(func.count(), func.max(MappingRuleRow.id)).select_from(MappingRuleRow)

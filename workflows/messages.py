@@ -102,6 +102,8 @@ class OrderState(BaseModel):
     """What the change feed told while the submission was still under way."""
     reread: bool = True
     """The storefront is to be read (again) before anything else."""
+    compare: bool = False
+    """With that, the order is to be compared with what the ERP holds."""
     read_at: Instant | None = None
     fulfillments: dict[str, str] = {}
     """ERP shipment id -> storefront fulfillment id, for shipments the storefront knows."""

@@ -7,6 +7,7 @@ from activities.contracts import OrderClosing, ShipmentReported
 from domain.balance import BalanceReport
 from domain.cases import guide, known
 from domain.connection import ERP_SYSTEM
+from domain.differences import disagreement
 from domain.erp_order import ErpOrder, ErpShipment
 from domain.money import format_money
 from domain.order import Order
@@ -252,6 +253,4 @@ def closed(closing: OrderClosing, currency: str) -> str:
 
 def unbalanced(report: BalanceReport, currency: str) -> str:
     """Sentence that names each difference."""
-    return (
-        "The two systems do not agree: " + "; ".join(d.sentence(currency) for d in report.differences) + "."
-    )
+    return disagreement(report.differences, currency)

@@ -125,6 +125,7 @@ class OrderWorkflow(OrderDesk):
         state = self._state
         # Before the answer: a hint that comes while the answer is on its way may tell of something newer.
         state.reread, state.read_at = False, workflow.now()
+        compare, state.compare = state.compare, False
         read = await workflow.execute_activity_method(
             OrderActivities.read_order,
             ReadOrder(
@@ -132,6 +133,9 @@ class OrderWorkflow(OrderDesk):
                 revision=self._next_revision(),
                 first=state.order is None,
                 submitted=state.erp is not None,
+                compare=compare,
+                mapping_version="" if state.take_new_mapping else state.mapping_version,
+                acceptances=state.acceptances,
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,

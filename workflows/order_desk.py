@@ -274,7 +274,7 @@ class OrderDesk:
 
     def _go_on(self, problem: Problem) -> None:
         self._state.problem = None
-        self._state.reread = True
+        self._state.reread, self._state.compare = True, self._state.erp is not None
         self._state.leaves_cases = self._state.leaves_cases or problem.own
         self._state.take_new_mapping = self._state.take_new_mapping or cured_by_mapping(problem.cause)
 

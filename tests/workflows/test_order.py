@@ -11,7 +11,13 @@ from domain.order import PaymentKind, PaymentStatus
 from domain.status import OrderStatus
 from sandbox.billable import cost_of
 from store.order_view import OrderViews
-from tests.order_builder import make_line, make_order, make_payment, make_shipping, sandbox_mapping
+from tests.order_builder import (
+    make_line,
+    make_order,
+    make_payment,
+    make_shipping,
+    sandbox_mapping,
+)
 from tests.workflows.world import World
 from workflows.messages import Attention, OperatorMessage
 from workflows.order import OrderWorkflow
@@ -357,22 +363,3 @@ async def test_an_order_costs_at_most_12_actions_and_45_events(world: World, ext
     cost = cost_of((await handle.fetch_history()).events)
     assert cost.actions <= 12
     assert cost.events <= 45
-
-
-async def test_a_shipment_whose_capture_is_refused_is_told_once_though_its_tracking_number_changes(
-    world: World, external_id
-):
-    order = make_order(external_id)
-    world.faults.reject("capture_payment", "the authorization has expired", nth=1)
-    async with world.working():
-        handle = await world.place(order)
-        await world.until_in_erp(order.key)
-        shipment = world.erp.ship(order.key, "WH-EAST", {"11": 2}, tracking="WRONG")
-        await world.until_stopped(order.key)
-        corrected = shipment.model_copy(update={"tracking_number": "RIGHT"})
-        held = world.erp.orders[order.key]
-        world.erp.keep(held.model_copy(update={"shipments": (corrected,)}))
-        await asyncio.sleep(0.3)
-        await handle.signal("resubmit")
-        assert (await handle.result()).outcome is Attention.CLOSED
-    assert len((await world.storefront.read_order(external_id)).fulfillments) == 1

@@ -1,0 +1,83 @@
+"""What a shipment does to the storefront: a fulfillment, once, and the money for what was delivered."""
+
+import asyncio
+from collections.abc import Mapping as MappingOf
+
+from activities.contracts import ReportShipment
+from adapters.ports import CaptureRequest, FulfillmentRequest, StorefrontPort
+from domain.capture import plan_captures
+from domain.mapping import Mapping
+from domain.order import FulfillmentLine, Order
+from store.crosswalk import Crosswalk, Link
+
+
+class Shipping:
+    """Finds or makes fulfillments; remembers in the crosswalk which shipment each of them tells of."""
+
+    def __init__(self, crosswalk: Crosswalk) -> None:
+        self._crosswalk = crosswalk
+
+    async def fulfill(
+        self, storefront: StorefrontPort, request: ReportShipment, mapping: Mapping
+    ) -> tuple[str, Order]:
+        """The id of the shipment's fulfillment, found or created, and the order with it.
+
+        A fulfillment that was canceled in the storefront since is made anew: the parcel is on its way all the same,
+        and the ERP is who knows.
+        """
+        key = request.key
+        canonical_id = f"{key}/{request.shipment.shipment_id}"
+        known = await asyncio.to_thread(self._crosswalk.external_id, "shipment", canonical_id, key.channel)
+        if known is not None:
+            order = await storefront.read_order(key.external_id)
+            if any(fulfillment.fulfillment_id == known for fulfillment in order.fulfillments):
+                return known, order
+            gone = Link(kind="shipment", canonical_id=canonical_id, system=key.channel, external_id=known)
+            await asyncio.to_thread(self._crosswalk.forget, gone)
+        made = await self._create(storefront, request, mapping, canonical_id)
+        return made, await storefront.read_order(key.external_id)
+
+    async def _create(
+        self, storefront: StorefrontPort, request: ReportShipment, mapping: Mapping, canonical_id: str
+    ) -> str:
+        """Find or create the shipment's fulfillment and note its id.
+
+        It is noted before any money is taken: where the capture is refused and the warehouse meanwhile corrects the
+        tracking number, the shipment is still known by its link.
+        """
+        key, shipment = request.key, request.shipment
+        fulfillment = await storefront.create_fulfillment(
+            FulfillmentRequest(
+                key=key,
+                location=mapping.location_of(shipment.warehouse),
+                lines=tuple(
+                    FulfillmentLine(line_id=line.line_id, quantity=line.quantity) for line in shipment.lines
+                ),
+                carrier=mapping.carrier_name(shipment.carrier) if shipment.carrier else None,
+                tracking_number=shipment.tracking_number or shipment.number,
+                known_fulfillment_ids=request.known_fulfillment_ids,
+            )
+        )
+        link = Link(
+            kind="shipment",
+            canonical_id=canonical_id,
+            system=key.channel,
+            external_id=fulfillment.fulfillment_id,
+        )
+        await asyncio.to_thread(self._crosswalk.link, link)
+        return fulfillment.fulfillment_id
+
+
+async def capture(storefront: StorefrontPort, order: Order, delivered: MappingOf[str, int]) -> Order:
+    """Capture what the delivered units are worth; returns the order with its captures."""
+    payments = {p.payment_id: p for p in order.payments}
+    for step in plan_captures(order, delivered):
+        captures = await storefront.capture_payment(
+            CaptureRequest(
+                key=order.key,
+                authorization_id=step.authorization_id,
+                capture_up_to=step.capture_up_to,
+            )
+        )
+        payments.update({p.payment_id: p for p in captures})
+    return order.model_copy(update={"payments": tuple(payments.values())})

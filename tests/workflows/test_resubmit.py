@@ -1,0 +1,79 @@
+"""What an order looks at again when somebody says that the cause of its problem is mended."""
+
+import asyncio
+
+from domain.planning import plan_sales_order
+from store.crosswalk import Crosswalk
+from tests.order_builder import make_erp_order, make_order, sandbox_mapping
+from tests.workflows.world import World
+from workflows.messages import Attention, OperatorMessage
+from workflows.order import OrderWorkflow
+
+
+async def test_an_edit_is_compared_with_the_erp_as_soon_as_somebody_says_that_it_is_mended(
+    world: World, external_id
+):
+    order = make_order(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        world.storefront.edit_quantity(external_id, "11", 1)
+        await world.start(order, "orders/edited")
+        await world.until_stopped(order.key)
+        await handle.execute_update(OrderWorkflow.resubmit_update, OperatorMessage())
+        still = await world.until(order.key, lambda v: v.problem is not None and "agree" in v.problem.reason)
+        assert "units of line 11" in still.problem.reason
+        assert "store 1, ERP 2" in still.problem.reason
+        edited = plan_sales_order(world.storefront.orders[external_id], sandbox_mapping())
+        held = world.erp.orders[order.key]
+        world.erp.keep(
+            held.model_copy(
+                update={"total": edited.total, "taxes": edited.taxes, "lines": make_erp_order(edited).lines}
+            )
+        )
+        await handle.execute_update(OrderWorkflow.resubmit_update, OperatorMessage())
+        mended = await world.until(
+            order.key, lambda v: v.problem is None and v.waiting_for.startswith("the w")
+        )
+        assert mended.lines[0].open == 1
+
+
+async def test_a_fulfillment_that_staff_canceled_before_its_money_was_taken_is_made_anew(
+    world: World, external_id
+):
+    order = make_order(external_id)
+    world.faults.reject("capture_payment", "the authorization has expired", nth=1)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        before = await world.storefront.read_order(external_id)
+        world.erp.ship_all(order.key)
+        await world.until_stopped(order.key)
+        (canceled,) = (await world.storefront.read_order(external_id)).fulfillments
+        world.storefront.replace(before)
+        await handle.signal("resubmit")
+        assert (await handle.result()).outcome is Attention.CLOSED
+    (shown,) = (await world.storefront.read_order(external_id)).fulfillments
+    assert shown.fulfillment_id != canceled.fulfillment_id
+    canonical_id = f"{order.key}/{world.erp.orders[order.key].shipments[0].shipment_id}"
+    crosswalk = Crosswalk(world.database)
+    assert crosswalk.external_id("shipment", canonical_id, order.key.channel) == shown.fulfillment_id
+
+
+async def test_a_shipment_whose_capture_is_refused_is_told_once_though_its_tracking_number_changes(
+    world: World, external_id
+):
+    order = make_order(external_id)
+    world.faults.reject("capture_payment", "the authorization has expired", nth=1)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        shipment = world.erp.ship(order.key, "WH-EAST", {"11": 2}, tracking="WRONG")
+        await world.until_stopped(order.key)
+        corrected = shipment.model_copy(update={"tracking_number": "RIGHT"})
+        held = world.erp.orders[order.key]
+        world.erp.keep(held.model_copy(update={"shipments": (corrected,)}))
+        await asyncio.sleep(0.3)
+        await handle.signal("resubmit")
+        assert (await handle.result()).outcome is Attention.CLOSED
+    assert len((await world.storefront.read_order(external_id)).fulfillments) == 1
