@@ -173,6 +173,10 @@ class TrytonServer:
             raise RuntimeError("Tryton has not been started")
         return await self._process.wait()
 
+    def kill(self) -> None:
+        """End the server as a crash would, for failure drills; ``wait`` for it, then ``start`` it again."""
+        _signal_group(self.pid, signal.SIGKILL)
+
     async def stop(self) -> None:
         """End the server: SIGTERM, then SIGKILL for its whole process group. Stopping twice is fine."""
         process, self._process = self._process, None

@@ -1,0 +1,63 @@
+"""The books of the served memory ERP: kept in a SQLite file, so that they survive the process being killed."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from adapters.ports import ErpPort
+from domain.erp_order import ErpOrder, ErpShipment
+from domain.order import OrderKey
+
+
+class Books(ErpPort, Protocol):
+    """An ERP whose books lie open, and whose warehouse obeys."""
+
+    orders: dict[OrderKey, ErpOrder]
+    changed_at: dict[OrderKey, int]
+    last_change: int
+
+    def restore(self, orders: Iterable[tuple[int, ErpOrder]]) -> None:
+        """Take over orders, each with the number of its last change."""
+        ...
+
+    def ship(
+        self, key: OrderKey, warehouse: str, units: Mapping[str, int], *, tracking: str | None = None
+    ) -> ErpShipment:
+        """Send units off."""
+        ...
+
+
+class BookFile:
+    """Where the books are kept. Whatever was answered is in it."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS orders (key TEXT PRIMARY KEY, change INTEGER NOT NULL, body TEXT NOT NULL)"
+        )
+        self._kept = 0
+
+    def load(self, books: Books) -> None:
+        """Fill empty books with what is kept."""
+        rows = self._db.execute("SELECT change, body FROM orders").fetchall()
+        books.restore((change, ErpOrder.model_validate_json(body)) for change, body in rows)
+        self._kept = books.last_change
+
+    def keep(self, books: Books) -> None:
+        """Keep what has changed since the last time."""
+        if books.last_change == self._kept:
+            return
+        changed = [(key, change) for key, change in books.changed_at.items() if change > self._kept]
+        with self._db:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO orders (key, change, body) VALUES (?, ?, ?)",
+                [(str(key), change, books.orders[key].model_dump_json()) for key, change in changed],
+            )
+        self._kept = books.last_change
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
