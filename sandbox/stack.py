@@ -151,7 +151,7 @@ class Stack:
                 "worker",
                 [*command, "worker"],
                 self._log("worker"),
-                ready=lambda: self._logged("worker", "worker is up"),
+                ready=lambda: self.parts["worker"].has_logged("worker is up"),
                 environment=application,
             )
         )
@@ -264,9 +264,6 @@ class Stack:
 
     def _log(self, name: str) -> Path:
         return self._directory / "log" / f"{name}.log"
-
-    async def _logged(self, name: str, words: str) -> bool:
-        return words in await asyncio.to_thread(self._log(name).read_text, errors="replace")
 
 
 def temporal_part(address: str, ui_port: int, directory: Path) -> Part:

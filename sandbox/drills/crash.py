@@ -1,0 +1,81 @@
+"""Processes die by SIGKILL while orders travel, and come back, as a supervisor would bring them."""
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import Final
+
+from sandbox.drills.carrying import carry, look_at_both, some_orders
+from sandbox.drills.drill import Ground, Log, Wish
+from sandbox.house import House
+
+PARTS: Final = ("worker", "web", "temporal", "erp")
+DOWN: Final = (0.2, 2.0)
+"""Seconds until a part is started again."""
+
+
+@dataclass(frozen=True)
+class Crash:
+    """Implements ``Drill``. ``part`` is one of ``PARTS``."""
+
+    wish: Wish
+    part: str
+    ground: Ground = Ground.MEMORY
+
+    @property
+    def name(self) -> str:
+        """See ``Drill``."""
+        return f"crash {self.part}"
+
+    @property
+    def summary(self) -> str:
+        """See ``Drill``."""
+        return f"the process of {_WORDS[self.part]} is killed again and again while orders travel"
+
+    async def run(self, house: House, log: Log) -> None:
+        """See ``Drill``."""
+        quick = 6 if self.ground is Ground.TRYTON else 15
+        count = self.wish.count(usual=100, quick=quick)
+        rounds = 3 if self.wish.quick else 10
+        dice = random.Random(self.wish.seed)  # noqa: S311  a drill, not a secret
+        orders = some_orders(count)
+        ids: list[str] = []
+        for number in range(rounds):
+            ids += await house.place(orders[number * count // rounds : (number + 1) * count // rounds])
+            await asyncio.sleep(dice.uniform(0.0, 1.5))
+            await kill(house, self.part)
+            # Buyers order and webhooks are sent meanwhile as well.
+            await asyncio.sleep(dice.uniform(*DOWN))
+            await revive(house, self.part)
+            await house.office.ship(ids)
+        log.did(f"{count} orders placed while {_WORDS[self.part]} was killed {rounds} times by SIGKILL")
+        await carry(house, log, ids)
+        log.number("kills", rounds)
+        await look_at_both(house, log, ids)
+        stuck = [each for each in ids if not await house.is_over(each)]
+        log.check("no order is stuck", not stuck, f"{len(stuck)} of {len(ids)} orders do not end")
+
+
+_WORDS: Final = {
+    "worker": "the worker",
+    "web": "web (webhooks and dispatcher)",
+    "temporal": "the Temporal server",
+    "erp": "the ERP",
+}
+
+
+async def kill(house: House, part: str) -> None:
+    """End a part of the stack as a crash would."""
+    if part == "erp" and house.stack.erp is not None:
+        house.stack.erp.kill()
+        await house.stack.erp.wait()
+    else:
+        await house.stack.parts[part].crash()
+
+
+async def revive(house: House, part: str) -> None:
+    """Start it again, at the same address."""
+    if part == "erp" and house.stack.erp is not None:
+        await house.stack.erp.start()
+    else:
+        await house.stack.parts[part].start()

@@ -1,0 +1,30 @@
+"""Which drills there are."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sandbox.drills.crash import PARTS, Crash
+from sandbox.drills.drill import Drill, Ground, Wish
+from sandbox.drills.duplicates import Duplicates
+from sandbox.drills.expired_sessions import ExpiredSessions
+from sandbox.drills.lost_answers import LostAnswers
+from sandbox.drills.shuffle import Shuffle
+from sandbox.drills.throttle import Throttle
+
+DRILLS: Final[Mapping[str, Callable[[Wish], Drill]]] = {
+    "lost-answers": LostAnswers,
+    "duplicates": Duplicates,
+    "shuffle": Shuffle,
+    "expired-sessions": ExpiredSessions,
+    "throttle": Throttle,
+}
+
+
+def crash(part: str, wish: Wish) -> Drill:
+    """The crash of one part; the ERP that is killed is the real one."""
+    return Crash(wish, part, Ground.TRYTON if part == "erp" else Ground.MEMORY)
+
+
+def every_drill(wish: Wish) -> list[Drill]:
+    """All of them, each in its usual or quick size."""
+    return [*(make(wish) for make in DRILLS.values()), *(crash(part, wish) for part in PARTS)]
