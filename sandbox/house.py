@@ -78,7 +78,10 @@ class House:
         within: float,
         progress: Progress = lambda _so_many, _of: None,
     ) -> float:
-        """Wait until the list says so of all orders; returns the seconds it took. Raises HouseStuck."""
+        """Wait until the list says so of all orders; returns the seconds it took.
+
+        Raises HouseStuck where that takes too long, or all that are missing have stopped with a problem.
+        """
         began = time.monotonic()
         told = -1
         while True:
@@ -89,9 +92,11 @@ class House:
                 progress(told, len(ids))
             if not missing:
                 return time.monotonic() - began
-            if time.monotonic() - began > within:
+            waited = time.monotonic() - began
+            stopped = all(each in listed and listed[each].problem for each in missing)
+            if stopped or waited > within:
                 raise HouseStuck(
-                    f"after {within:.0f} s {told} of {len(ids)} orders {words}; {_why(missing, listed)}"
+                    f"after {waited:.0f} s {told} of {len(ids)} orders {words}; {_why(missing, listed)}"
                 )
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -30,7 +30,8 @@ class RemoteErp:
         self, url: str, *, timeout: httpx.Timeout = TIMEOUT, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self.capabilities = ErpCapabilities()
-        self._http = Http(SYSTEM, url, timeout=timeout, transport=transport)
+        headers = {"Content-Type": "application/json"}
+        self._http = Http(SYSTEM, url, headers=headers, timeout=timeout, transport=transport)
 
     async def find_order(self, key: OrderKey) -> ErpOrder | None:
         """See ``ErpPort``."""

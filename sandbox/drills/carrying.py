@@ -10,7 +10,7 @@ from sandbox.house import House
 from sandbox.scenarios import SCENARIOS, US_TAX
 from sandbox.store.requests import PlaceOrder
 
-LONGEST = 300.0
+LONGEST = 150.0
 """Seconds that a handful of orders may take to get anywhere, on a busy machine and after an outage."""
 LATE = 10
 """Seconds that one order of many may take on top, in the worst case."""
