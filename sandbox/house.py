@@ -108,6 +108,10 @@ class House:
             ids, lambda row: row.erp_number is not None, "are in the ERP", within=within, progress=progress
         )
 
+    async def until_known(self, ids: Collection[str], *, within: float) -> float:
+        """Wait until the application has read all orders from the store; returns the seconds it took."""
+        return await self.until(ids, lambda _row: True, "are known", within=within)
+
     async def ship_to_the_end(
         self, ids: Collection[str], *, within: float, progress: Progress = lambda _so_many, _of: None
     ) -> None:
@@ -146,6 +150,11 @@ class House:
         except RPCError:
             return False
         return description.status is WorkflowExecutionStatus.COMPLETED
+
+    async def told_in_the_ui(self, external_id: str) -> str:
+        """What the Temporal UI shows of the order under current details, with its surroundings."""
+        handle = self.client.get_workflow_handle(workflow_id(external_id))
+        return str(await handle.query("__temporal_workflow_metadata", result_type=dict))
 
     async def cost(self, external_id: str) -> Cost:
         """What the order's workflow cost."""

@@ -112,6 +112,11 @@ class Stack:
             raise RuntimeError("the stack has not been started")
         return self._addresses
 
+    @property
+    def env_file(self) -> Path:
+        """The application's settings, as a file."""
+        return self._directory / "env"
+
     async def __aenter__(self) -> Self:
         try:
             await self._start()
@@ -139,7 +144,7 @@ class Stack:
         self._addresses = addresses = self._assign()
         self._say("starting Temporal, the store, worker and web ...")
         if self._memory_erp is not None:
-            await self._run(self._served_memory_erp(addresses, self._memory_erp))
+            await self._run(self.served_memory_erp("erp", addresses.erp))
         if self._faults:
             await self._run(self._proxies(addresses))
         ui_port = int(_port(addresses.temporal_ui))
@@ -166,7 +171,7 @@ class Stack:
         )
         await self._run(self._store(addresses))
         (self._directory / "stack.json").write_text(json.dumps(vars(addresses), indent=2), encoding="utf-8")
-        (self._directory / "env").write_text(
+        self.env_file.write_text(
             "".join(f"{name}={value}\n" for name, value in application.items()), encoding="utf-8"
         )
 
@@ -214,17 +219,18 @@ class Stack:
             faults=f"{here}{free_port(8095)}" if self._faults else "",
         )
 
-    def _served_memory_erp(self, addresses: Addresses, seconds_per_order: float) -> Part:
+    def served_memory_erp(self, name: str, url: str) -> Part:
+        """A memory ERP with books of its own and this stack's pace, not started yet."""
         return Part(
-            "erp",
+            name,
             [
                 sys.executable, "-m", "sandbox.memory_erp",
-                "--port", _port(addresses.erp),
-                "--state", str(self._directory / "memory-erp.sqlite"),
-                "--seconds-per-order", str(seconds_per_order),
+                "--port", _port(url),
+                "--state", str(self._directory / f"{name}.sqlite"),
+                "--seconds-per-order", str(self._memory_erp or 0.0),
             ],
-            self._log("erp"),
-            ready=lambda: _answers(addresses.erp + "/healthz"),
+            self._log(name),
+            ready=lambda: _answers(url + "/healthz"),
         )  # fmt: skip
 
     def _proxies(self, addresses: Addresses) -> Part:

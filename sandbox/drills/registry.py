@@ -6,12 +6,16 @@ from typing import Final
 from sandbox.drills.crash import PARTS, Crash
 from sandbox.drills.drill import Drill, Ground, Wish
 from sandbox.drills.duplicates import Duplicates
+from sandbox.drills.erp_down import ErpDown
 from sandbox.drills.expired_sessions import ExpiredSessions
 from sandbox.drills.lost_answers import LostAnswers
 from sandbox.drills.shuffle import Shuffle
+from sandbox.drills.storefront_down import StorefrontDown
 from sandbox.drills.throttle import Throttle
 
 DRILLS: Final[Mapping[str, Callable[[Wish], Drill]]] = {
+    "erp-down": ErpDown,
+    "storefront-down": StorefrontDown,
     "lost-answers": LostAnswers,
     "duplicates": Duplicates,
     "shuffle": Shuffle,

@@ -34,13 +34,14 @@ class Throttle:
         await faults.set_rule(
             "store", Rule(fault=Fault.THROTTLE, probability=0.15, retry_after=1.0, seed=self.wish.seed)
         )
-        limits = Rule(
-            fault=Fault.RATE_LIMIT, calls="submit_order", probability=0.2, retry_after=RETRY_AFTER, times=4
-        )
-        await faults.set_rule("erp", limits)
+        for nth in (2, 7):
+            limit = Rule(fault=Fault.RATE_LIMIT, calls="submit_order", nth=nth, retry_after=RETRY_AFTER)
+            await faults.set_rule("erp", limit)
         count = self.wish.count(usual=60, quick=12)
         ids = await house.place(small_orders(count))
-        log.did(f"{count} orders placed in a shop of the smallest plan; store and ERP refuse calls by chance")
+        log.did(
+            f"{count} orders placed in a shop of the smallest plan; the store throttles by chance, the ERP twice"
+        )
         await carry(house, log, ids)
         for proxy in since:
             await faults.clear(proxy)

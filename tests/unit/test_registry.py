@@ -15,7 +15,7 @@ STOREFRONTS = {
     StorefrontVendor.SHOPIFY: "ShopifyStorefront",
     StorefrontVendor.MEMORY: "MemoryStorefront",
 }
-ERPS = {ErpVendor.TRYTON: "TrytonErp", ErpVendor.MEMORY: "MemoryErp"}
+ERPS = {ErpVendor.TRYTON: "TrytonErp", ErpVendor.MEMORY: "MemoryErp", ErpVendor.MEMORY_SERVER: "RemoteErp"}
 
 
 def settings_with(
