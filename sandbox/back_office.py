@@ -43,6 +43,14 @@ class BackOffice(Protocol):
         """What the books say of orders (external id -> the store's number); what they lack is left out."""
         ...
 
+    async def hide_product(self, code: str) -> None:
+        """Take a product out of the catalogue."""
+        ...
+
+    async def show_product(self, code: str) -> None:
+        """Put it back."""
+        ...
+
 
 class TrytonOffice:
     """The people of the sandbox's Tryton. Parcels leave in parts where quantities allow."""
@@ -91,6 +99,14 @@ class TrytonOffice:
                 )
         return found
 
+    async def hide_product(self, code: str) -> None:
+        """See ``BackOffice``."""
+        await self._staff.archive_product(code)
+
+    async def show_product(self, code: str) -> None:
+        """See ``BackOffice``."""
+        await self._staff.restore_product(code)
+
 
 class MemoryOffice:
     """The people of the served memory ERP. It keeps one order a key and no invoices."""
@@ -134,6 +150,14 @@ class MemoryOffice:
             )
             for external_id, order in (await self._orders(numbers)).items()
         }
+
+    async def hide_product(self, code: str) -> None:
+        """See ``BackOffice``."""
+        (await self._client.delete(f"/products/{code}")).raise_for_status()
+
+    async def show_product(self, code: str) -> None:
+        """See ``BackOffice``."""
+        (await self._client.put(f"/products/{code}")).raise_for_status()
 
     async def _orders(self, external_ids: Collection[str]) -> dict[str, dict[str, Any]]:
         answer = await self._client.get("/orders")

@@ -30,6 +30,8 @@ from store.database import Database
 from store.order_view import OrderSummary, OrderViews
 
 LOOK_SECONDS = 0.5
+STOPPED_SECONDS = 10.0
+"""So long a problem may stand in the list after the order was told to go on."""
 MANY = 1_000_000
 PLUS_PLAN = ThrottleKnobs(maximum_available=20_000, restore_rate=1_000)
 """What a shop of 10,000 orders a day has; with the smallest plan's 100 points a second everything would mostly wait."""
@@ -82,7 +84,7 @@ class House:
 
         Raises HouseStuck where that takes too long, or all that are missing have stopped with a problem.
         """
-        began = time.monotonic()
+        began = moving = time.monotonic()
         told = -1
         while True:
             listed = await self.listed()
@@ -92,9 +94,11 @@ class House:
                 progress(told, len(ids))
             if not missing:
                 return time.monotonic() - began
-            waited = time.monotonic() - began
-            stopped = all(each in listed and listed[each].problem for each in missing)
-            if stopped or waited > within:
+            now = time.monotonic()
+            waited = now - began
+            if not all(each in listed and listed[each].problem for each in missing):
+                moving = now
+            if now - moving > STOPPED_SECONDS or waited > within:
                 raise HouseStuck(
                     f"after {waited:.0f} s {told} of {len(ids)} orders {words}; {_why(missing, listed)}"
                 )

@@ -9,9 +9,11 @@ from sandbox.drills.duplicates import Duplicates
 from sandbox.drills.erp_down import ErpDown
 from sandbox.drills.expired_sessions import ExpiredSessions
 from sandbox.drills.lost_answers import LostAnswers
+from sandbox.drills.one_cent_tax import OneCentTax
 from sandbox.drills.shuffle import Shuffle
 from sandbox.drills.storefront_down import StorefrontDown
 from sandbox.drills.throttle import Throttle
+from sandbox.drills.unknown_sku import UnknownSku
 
 DRILLS: Final[Mapping[str, Callable[[Wish], Drill]]] = {
     "erp-down": ErpDown,
@@ -21,6 +23,8 @@ DRILLS: Final[Mapping[str, Callable[[Wish], Drill]]] = {
     "shuffle": Shuffle,
     "expired-sessions": ExpiredSessions,
     "throttle": Throttle,
+    "one-cent-tax": OneCentTax,
+    "unknown-sku": UnknownSku,
 }
 
 

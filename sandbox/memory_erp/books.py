@@ -27,6 +27,14 @@ class Books(ErpPort, Protocol):
         """Send units off."""
         ...
 
+    def forbid_product(self, code: str) -> None:
+        """Make a product unknown."""
+        ...
+
+    def allow_product(self, code: str) -> None:
+        """Make a product known."""
+        ...
+
 
 class BookFile:
     """Where the books are kept. Whatever was answered is in it."""

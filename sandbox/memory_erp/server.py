@@ -153,6 +153,16 @@ def create_app(state: Path, seconds_per_order: float) -> FastAPI:
         server: MemoryErpServer = app.state.erp
         return server.ship(set(external_ids))
 
+    @app.delete("/control/products/{code}")
+    async def forbid(code: str) -> None:
+        server: MemoryErpServer = app.state.erp
+        server.books.forbid_product(code)
+
+    @app.put("/control/products/{code}")
+    async def allow(code: str) -> None:
+        server: MemoryErpServer = app.state.erp
+        server.books.allow_product(code)
+
     return app
 
 
