@@ -1,4 +1,4 @@
-"""The command line: ``orderwright demo|up|worker|web|migrate|order|case|sync|status|doctor``."""
+"""The command line: ``orderwright demo|up|drill|worker|web|migrate|order|case|sync|status|doctor``."""
 
 import asyncio
 from importlib.metadata import version

@@ -175,6 +175,22 @@ class Stack:
             "".join(f"{name}={value}\n" for name, value in application.items()), encoding="utf-8"
         )
 
+    async def crash(self, part: str) -> None:
+        """End a part (``erp``, ``worker``, ``web``, ``temporal``, ...) by SIGKILL; returns when it is gone."""
+        if part == "erp" and self.erp is not None:
+            self.erp.kill()
+            await self.erp.wait()
+        else:
+            await self.parts[part].crash()
+
+    async def revive(self) -> None:
+        """Start what is not running, at its old address."""
+        if self.erp is not None and not self.erp.running:
+            await self.erp.start()
+        for part in self.parts.values():
+            if part.pid is None:
+                await part.start()
+
     async def watch(self) -> None:
         """Return only by raising PartFailed, when a part went away by itself."""
         waits = [asyncio.create_task(part.wait()) for part in self.parts.values()]

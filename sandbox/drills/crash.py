@@ -43,10 +43,10 @@ class Crash:
         for number in range(rounds):
             ids += await house.place(orders[number * count // rounds : (number + 1) * count // rounds])
             await asyncio.sleep(dice.uniform(0.0, 1.5))
-            await kill(house, self.part)
+            await house.stack.crash(self.part)
             # Buyers order and webhooks are sent meanwhile as well.
             await asyncio.sleep(dice.uniform(*DOWN))
-            await revive(house, self.part)
+            await house.stack.revive()
             await house.office.ship(ids)
         log.did(f"{count} orders placed while {_WORDS[self.part]} was killed {rounds} times by SIGKILL")
         await carry(house, log, ids)
@@ -62,20 +62,3 @@ _WORDS: Final = {
     "temporal": "the Temporal server",
     "erp": "the ERP",
 }
-
-
-async def kill(house: House, part: str) -> None:
-    """End a part of the stack as a crash would."""
-    if part == "erp" and house.stack.erp is not None:
-        house.stack.erp.kill()
-        await house.stack.erp.wait()
-    else:
-        await house.stack.parts[part].crash()
-
-
-async def revive(house: House, part: str) -> None:
-    """Start it again, at the same address."""
-    if part == "erp" and house.stack.erp is not None:
-        await house.stack.erp.start()
-    else:
-        await house.stack.parts[part].start()

@@ -147,7 +147,8 @@ async def carry_out(drill: Drill, house: House, say: Say) -> Report:
 
 
 async def tidy_up(house: House) -> None:
-    """Lift every rule, let webhooks go."""
+    """Bring back what is dead, lift every rule, let webhooks go: the next drill must not suffer."""
+    await house.stack.revive()
     if house.faults is not None:
         for proxy in await house.faults.proxies():
             await house.faults.clear(proxy.name)

@@ -99,6 +99,11 @@ class TrytonServer:
         return self._process.pid
 
     @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
     def log(self) -> Path:
         """Where the server writes what went wrong."""
         return self._data_dir / "trytond.log"
