@@ -73,6 +73,8 @@ class Addresses:
             f"{channel}ACCESS_TOKEN": self.store_token,
             f"{channel}WEBHOOK_SECRET": self.webhook_secret,
             f"{channel}MAPPING": "shopify-tryton",
+            # Where things go wrong on purpose, somebody waits for what the sweep finds.
+            **({"ORDERWRIGHT_SWEEP__GRACE_MINUTES": "0"} if self.faults else {}),
         }
 
 

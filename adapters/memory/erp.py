@@ -194,10 +194,14 @@ class MemoryErp(BackOffice):
     async def close(self) -> None:
         """Nothing is held open."""
 
-    def restore(self, orders: Iterable[tuple[int, ErpOrder]]) -> None:
-        """Take over orders, each with the number of its last change, into empty books; counting goes on after them."""
-        for change, order in orders:
+    def restore(self, orders: Iterable[tuple[ErpOrder, int, datetime, str]]) -> None:
+        """Take over orders into empty books; counting goes on after them.
+
+        Each comes with the number and time of its last change, and the storefront's number.
+        """
+        for order, change, written_at, reference in orders:
             self.orders[order.key], self.changed_at[order.key] = order, change
+            self.written_at[order.key], self.references[order.key] = written_at, reference
         held = self.orders.values()
         self.last_change = max(self.changed_at.values(), default=0)
         self._erp_ids = count(1 + max((int(order.erp_id) for order in held), default=0))

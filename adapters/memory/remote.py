@@ -1,6 +1,7 @@
 """The memory ERP in another process, over JSON, as ``sandbox.memory_erp`` serves it. For trials, not for a brand."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import httpx
@@ -8,8 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from adapters.errors import ContractBroken, Rejected
 from adapters.http import TIMEOUT, Http
-from adapters.ports import CancelOutcome, ErpCapabilities, ErpChanges, Probe
+from adapters.ports import MOST_FOUND, CancelOutcome, ErpCapabilities, ErpChanges, ErpRecordPage, Probe
 from domain.erp_order import ErpOrder, SalesOrder
+from domain.listings import ErpRecord, OrderName
+from domain.model import Instant
 from domain.order import OrderKey
 
 SYSTEM = "memory ERP"
@@ -19,6 +22,8 @@ _FOUND: TypeAdapter[ErpOrder | None] = TypeAdapter(ErpOrder | None)
 _ORDER = TypeAdapter(ErpOrder)
 _OUTCOME = TypeAdapter(CancelOutcome)
 _CHANGES = TypeAdapter(ErpChanges)
+_PAGE = TypeAdapter(ErpRecordPage)
+_RECORDS = TypeAdapter(tuple[ErpRecord, ...])
 _PROBE = TypeAdapter(Probe)
 _NOTHING: TypeAdapter[None] = TypeAdapter(None)
 
@@ -35,29 +40,43 @@ class RemoteErp:
 
     async def find_order(self, key: OrderKey) -> ErpOrder | None:
         """See ``ErpPort``."""
-        return await self._ask("find order", "find_order", _FOUND, key=key.model_dump())
+        return await self._ask("find order", "find_order", _FOUND, {"key": key.model_dump()})
 
     async def submit_order(self, order: SalesOrder) -> ErpOrder:
         """See ``ErpPort``."""
-        body = order.model_dump(mode="json")
-        return await self._ask("submit order", "submit_order", _ORDER, writes=True, order=body)
+        body = {"order": order.model_dump(mode="json")}
+        return await self._ask("submit order", "submit_order", _ORDER, body, writes=True)
 
     async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
         """See ``ErpPort``."""
         body = {"key": key.model_dump(), "reason": reason}
-        return await self._ask("cancel order", "cancel_order", _OUTCOME, writes=True, **body)
+        return await self._ask("cancel order", "cancel_order", _OUTCOME, body, writes=True)
+
+    async def list_records(
+        self, channel: str, changed_since: Instant, cursor: str | None = None
+    ) -> ErpRecordPage:
+        """See ``ErpPort``."""
+        body = {"channel": channel, "changed_since": changed_since.isoformat(), "cursor": cursor}
+        return await self._ask("list records", "list_records", _PAGE, body)
+
+    async def find_records(self, channel: str, orders: Sequence[OrderName]) -> tuple[ErpRecord, ...]:
+        """See ``ErpPort``."""
+        if len(orders) > MOST_FOUND:
+            raise ValueError(f"{len(orders)} orders are asked for; ask for {MOST_FOUND} at most")
+        body = {"channel": channel, "orders": [order.model_dump() for order in orders]}
+        return await self._ask("find records", "find_records", _RECORDS, body)
 
     async def changes(self, cursor: str | None) -> ErpChanges:
         """See ``ErpPort``."""
-        return await self._ask("read changes", "changes", _CHANGES, cursor=cursor)
+        return await self._ask("read changes", "changes", _CHANGES, {"cursor": cursor})
 
     async def probe(self) -> Probe:
         """See ``ErpPort``."""
-        return await self._ask("probe", "probe", _PROBE)
+        return await self._ask("probe", "probe", _PROBE, {})
 
     async def ping(self) -> None:
         """See ``ErpPort``."""
-        await self._ask("ping", "ping", _NOTHING)
+        await self._ask("ping", "ping", _NOTHING, {})
 
     async def close(self) -> None:
         """Give connections back."""
@@ -68,9 +87,9 @@ class RemoteErp:
         operation: str,
         method: str,
         kind: TypeAdapter[Result],
+        arguments: Mapping[str, Any],
         *,
         writes: bool = False,
-        **arguments: Any,
     ) -> Result:
         content = json.dumps({"method": method, "arguments": arguments}).encode()
         response = await self._http.post(operation, "/rpc", content=content, writes=writes)

@@ -9,6 +9,7 @@ from sandbox.drills.duplicates import Duplicates
 from sandbox.drills.erp_down import ErpDown
 from sandbox.drills.expired_sessions import ExpiredSessions
 from sandbox.drills.lost_answers import LostAnswers
+from sandbox.drills.missed_webhooks import MissedWebhooks
 from sandbox.drills.one_cent_tax import OneCentTax
 from sandbox.drills.shuffle import Shuffle
 from sandbox.drills.storefront_down import StorefrontDown
@@ -25,6 +26,7 @@ DRILLS: Final[Mapping[str, Callable[[Wish], Drill]]] = {
     "throttle": Throttle,
     "one-cent-tax": OneCentTax,
     "unknown-sku": UnknownSku,
+    "missed-webhooks": MissedWebhooks,
 }
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -15,10 +16,12 @@ class Books(ErpPort, Protocol):
 
     orders: dict[OrderKey, ErpOrder]
     changed_at: dict[OrderKey, int]
+    written_at: dict[OrderKey, datetime]
+    references: dict[OrderKey, str]
     last_change: int
 
-    def restore(self, orders: Iterable[tuple[int, ErpOrder]]) -> None:
-        """Take over orders, each with the number of its last change."""
+    def restore(self, orders: Iterable[tuple[ErpOrder, int, datetime, str]]) -> None:
+        """Take over orders, each with number and time of its last change and the storefront's number."""
         ...
 
     def ship(
@@ -44,14 +47,18 @@ class BookFile:
         self._db = sqlite3.connect(path)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute(
-            "CREATE TABLE IF NOT EXISTS orders (key TEXT PRIMARY KEY, change INTEGER NOT NULL, body TEXT NOT NULL)"
+            "CREATE TABLE IF NOT EXISTS orders (key TEXT PRIMARY KEY, change INTEGER NOT NULL,"
+            " written_at TEXT NOT NULL, reference TEXT NOT NULL, body TEXT NOT NULL)"
         )
         self._kept = 0
 
     def load(self, books: Books) -> None:
         """Fill empty books with what is kept."""
-        rows = self._db.execute("SELECT change, body FROM orders").fetchall()
-        books.restore((change, ErpOrder.model_validate_json(body)) for change, body in rows)
+        rows = self._db.execute("SELECT body, change, written_at, reference FROM orders").fetchall()
+        books.restore(
+            (ErpOrder.model_validate_json(body), change, datetime.fromisoformat(written_at), reference)
+            for body, change, written_at, reference in rows
+        )
         self._kept = books.last_change
 
     def keep(self, books: Books) -> None:
@@ -61,8 +68,17 @@ class BookFile:
         changed = [(key, change) for key, change in books.changed_at.items() if change > self._kept]
         with self._db:
             self._db.executemany(
-                "INSERT OR REPLACE INTO orders (key, change, body) VALUES (?, ?, ?)",
-                [(str(key), change, books.orders[key].model_dump_json()) for key, change in changed],
+                "INSERT OR REPLACE INTO orders (key, change, written_at, reference, body) VALUES (?, ?, ?, ?, ?)",
+                [
+                    (
+                        str(key),
+                        change,
+                        books.written_at[key].isoformat(),
+                        books.references.get(key, ""),
+                        books.orders[key].model_dump_json(),
+                    )
+                    for key, change in changed
+                ],
             )
         self._kept = books.last_change
 

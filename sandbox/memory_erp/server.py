@@ -6,6 +6,7 @@ It takes one order at a time, ``seconds_per_order`` each, as a small ERP does: w
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from pydantic_core import to_jsonable_python
 from adapters.errors import Rejected
 from adapters.registry import build_memory_erp
 from domain.erp_order import ErpOrderState, ErpShipmentState, SalesOrder
-from domain.model import Frozen
+from domain.listings import OrderName
+from domain.model import Frozen, Instant
 from domain.order import OrderKey
 from sandbox import catalog
 from sandbox.memory_erp.books import BookFile, Books
@@ -59,6 +61,12 @@ class MemoryErpServer:
             "find_order": lambda key: books.find_order(_key(key)),
             "submit_order": self._submit,
             "cancel_order": lambda key, reason: books.cancel_order(_key(key), reason),
+            "list_records": lambda channel, changed_since, cursor: books.list_records(
+                channel, _INSTANT.validate_python(changed_since), cursor
+            ),
+            "find_records": lambda channel, orders: books.find_records(
+                channel, _NAMES.validate_python(orders)
+            ),
             "changes": books.changes,
             "probe": books.probe,
             "ping": books.ping,
@@ -173,6 +181,8 @@ def serve(state: Path, port: int, seconds_per_order: float) -> None:
 
 
 _KEY = TypeAdapter(OrderKey)
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
+_NAMES = TypeAdapter(tuple[OrderName, ...])
 
 
 def _key(value: Any) -> OrderKey:
