@@ -8,12 +8,12 @@ import typer
 
 from orderwright.stack_commands import INTERRUPTED, interruptible
 from orderwright.terminal import CommandFailed
-from sandbox.drills.crash import PARTS
+from sandbox.drills.crash import ANY, PARTS
 from sandbox.drills.drill import Drill, Wish
 from sandbox.drills.registry import DRILLS, crash, every_drill
 from sandbox.drills.run import run_drills
 
-_NAMES = (*DRILLS, *(f"crash {part}" for part in PARTS), "all")
+_NAMES = (*DRILLS, *(f"crash {part}" for part in (*PARTS, ANY)), "all")
 
 
 def drill(
@@ -37,7 +37,7 @@ def _asked_for(name: str, wish: Wish) -> Sequence[Drill]:
     if name == "all":
         return every_drill(wish)
     kind, _, part = name.partition(" ")
-    if kind == "crash" and part in PARTS:
+    if kind == "crash" and part in {*PARTS, ANY}:
         return [crash(part, wish)]
     if name in DRILLS:
         return [DRILLS[name](wish)]

@@ -4,12 +4,13 @@ import asyncio
 from dataclasses import dataclass
 from uuid import uuid4
 
+from domain.certificate import Tally
 from domain.completeness import Flow
 from sandbox.drills.carrying import carry, longest, look_at_both, small_orders
 from sandbox.drills.drill import Ground, Log, Wish
 from sandbox.house import House
 from sandbox.stack import CHANNEL
-from store.certificates import Certificate, Certificates
+from store.certificates import Certificates
 from store.database import Database
 from workflows.messages import ORDERS_QUEUE, SweepStart, sweep_id
 from workflows.sweep import SweepWorkflow
@@ -39,10 +40,14 @@ class MissedWebhooks:
         known = [each for each in missed if each in await house.listed()]
         log.check("nobody knows of them before the sweep", not known, f"{len(known)} are known")
         found = await _sweep(house)
-        log.did(f"the sweep ran: {found.tally.sentence}")
+        log.check(
+            "the sweep finds each of them and starts it",
+            sum(found.repaired.values()) == len(missed),
+            found.sentence,
+        )
         await carry(house, log, [*told, *missed])
         await look_at_both(house, log, [*told, *missed])
-        last = (await _sweep(house)).tally
+        last = await _sweep(house)
         log.number("orders counted by the last sweep", last.placed)
         log.check(
             "the next certificate says that all is there and nothing is unexplained",
@@ -51,23 +56,25 @@ class MissedWebhooks:
         )
 
 
-async def _sweep(house: House) -> Certificate:
-    """Sweep the channel now, as ``orderwright sync run --hours`` does; the certificate of its orders."""
-    await house.client.execute_workflow(
+async def _sweep(house: House) -> Tally:
+    """Sweep the channel now, as ``orderwright sync run --hours`` does; how its orders were counted."""
+    handle = await house.client.start_workflow(
         SweepWorkflow.run,
         SweepStart(channel=CHANNEL, hours=HOURS),
         id=f"{sweep_id(CHANNEL)}/drill-{uuid4().hex[:8]}",
         task_queue=ORDERS_QUEUE,
     )
-    return await asyncio.to_thread(_latest, house.stack.addresses.database_url)
+    await handle.result()
+    run = f"{handle.id}/{handle.first_execution_run_id}"
+    return await asyncio.to_thread(_counted, house.stack.addresses.database_url, run)
 
 
-def _latest(database_url: str) -> Certificate:
+def _counted(database_url: str, run: str) -> Tally:
     database = Database(database_url)
     try:
-        (orders,) = (
-            each for each in Certificates(database).latest(CHANNEL) if each.tally.flow is Flow.ORDERS
+        (tally,) = (
+            each.tally for each in Certificates(database).of_sweep(run) if each.tally.flow is Flow.ORDERS
         )
     finally:
         database.close()
-    return orders
+    return tally

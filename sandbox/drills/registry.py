@@ -31,7 +31,7 @@ DRILLS: Final[Mapping[str, Callable[[Wish], Drill]]] = {
 
 
 def crash(part: str, wish: Wish) -> Drill:
-    """The crash of one part; the ERP that is killed is the real one."""
+    """The crash of one part, or of any; the ERP that is killed alone is the real one."""
     return Crash(wish, part, Ground.TRYTON if part == "erp" else Ground.MEMORY)
 
 
