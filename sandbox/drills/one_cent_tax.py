@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from sandbox.drills.carrying import carry, longest, look_at_both, small_orders, the_faults
+from sandbox.drills.carrying import carry, look_at_both, small_orders, the_faults
 from sandbox.drills.drill import Ground, Log, Wish
-from sandbox.drills.stopped import release, until_stopped
+from sandbox.drills.stopped import check_resolved, open_cases, solve_once, until_stopped
 from sandbox.faults.messages import READS
 from sandbox.faults.rules import Fault, Rule
 from sandbox.house import House
@@ -31,9 +31,10 @@ class OneCentTax:
         wrong = await faults.set_rule(
             "erp", Rule(fault=Fault.REWRITE, calls=READS, field="total_amount", add=CENT)
         )
+        before = await open_cases(house)
         ids = await house.place(small_orders(count))
         log.did(f"{count} orders placed; the ERP reckons a cent more than the store for each")
-        problems = await until_stopped(house, ids, within=longest(count))
+        problems = await until_stopped(house, ids)
         entered = await house.office.entered(ids)
         log.check("nothing is confirmed in the ERP", entered == 0, f"{entered} orders confirmed")
         named = sum("0.01" in problem for problem in problems.values())
@@ -43,7 +44,8 @@ class OneCentTax:
             f"{named} of {count}, such as: {next(iter(problems.values()))}",
         )
         await faults.lift("erp", wrong)
-        await release(house, ids)
-        log.did("the ERP is corrected, the orders are released")
+        case = await solve_once(house, log, before, ids)
+        log.did("the ERP is corrected, the case is solved")
         await carry(house, log, ids)
+        await check_resolved(house, log, case)
         await look_at_both(house, log, ids)
