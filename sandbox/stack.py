@@ -215,12 +215,12 @@ class Stack:
         before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
         here = "http://127.0.0.1:"
         tryton = self.erp
-        erp = tryton.url if tryton else f"{here}{free_port(8075)}"
-        store = f"{here}{free_port(8090)}"
+        erp = tryton.url if tryton else f"{here}{self._choose_port(8075)}"
+        store = f"{here}{self._choose_port(8090)}"
         return Addresses(
-            temporal=f"127.0.0.1:{free_port(7233)}",
-            temporal_ui=f"{here}{free_port(8233)}",
-            webhooks=f"{here}{free_port(8080)}/webhooks/{CHANNEL}",
+            temporal=f"127.0.0.1:{self._choose_port(7233)}",
+            temporal_ui=f"{here}{self._choose_port(8233)}",
+            webhooks=f"{here}{self._choose_port(8080)}/webhooks/{CHANNEL}",
             erp=erp,
             erp_database=tryton.database if tryton else "memory",
             erp_login=tryton.login if tryton else "orderwright",
@@ -231,11 +231,15 @@ class Stack:
             store_token=before.get("store_token") or f"shpat_{secrets.token_hex(16)}",
             webhook_secret=before.get("webhook_secret") or secrets.token_hex(32),
             database_url=f"sqlite:///{self._directory / 'orderwright.db'}",
-            erp_seen=f"{here}{free_port(8076)}" if self._faults else erp,
-            store_seen=f"{here}{free_port(8091)}" if self._faults else store,
+            erp_seen=f"{here}{self._choose_port(8076)}" if self._faults else erp,
+            store_seen=f"{here}{self._choose_port(8091)}" if self._faults else store,
             erp_vendor="tryton" if tryton else "memory_server",
-            faults=f"{here}{free_port(8095)}" if self._faults else "",
+            faults=f"{here}{self._choose_port(8095)}" if self._faults else "",
         )
+
+    def _choose_port(self, known: int) -> int:
+        """The port that people know, where it is free; any for a drill, which may run beside other stacks."""
+        return free_port(0 if self._faults else known)
 
     def served_memory_erp(self, name: str, url: str) -> Part:
         """A memory ERP with books of its own and this stack's pace, not started yet."""
