@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from adapters.registry import build_webhook_reader
+from config.settings import load_settings
 from sandbox.drills.drill import Drill, Ground, Report, carry_out
 from sandbox.drills.reports import verdict, write_reports
 from sandbox.house import PLUS_PLAN, people_around
-from sandbox.stack import Say, Stack
+from sandbox.stack import CHANNEL, Say, Stack
 
 DIRECTORY: Final = Path("var/drill")
 SECONDS_PER_ORDER: Final = 0.2
@@ -39,4 +41,7 @@ async def _run_on(ground: Ground, drills: Sequence[Drill], say: Say, directory: 
     )
     async with stack, people_around(stack) as house:
         await house.store.set_throttle(PLUS_PLAN)
+        # As whoever installs the app does: what nobody takes would be sent again and again.
+        reader = build_webhook_reader(CHANNEL, load_settings(stack.env_file))
+        await house.store.turn_webhooks(topics=sorted(reader.topics))
         return [await carry_out(drill, house, say) for drill in drills]
