@@ -36,7 +36,7 @@ class Crash:
 
     async def run(self, house: House, log: Log) -> None:
         """See ``Drill``."""
-        quick = 6 if self.ground is Ground.TRYTON else 15
+        quick = 4 if self.ground is Ground.TRYTON else 15
         usual, rounds = (500, 50) if self.part == ANY else (100, 10)
         count = self.wish.count(usual, quick)
         rounds = 3 if self.wish.quick else rounds

@@ -33,7 +33,7 @@ class ExpiredSessions:
         )
         await faults.set_rule("erp", expiring)
         await faults.set_rule("store", Rule(fault=Fault.EXPIRE_SESSION, times=3))
-        count = self.wish.count(usual=16, quick=4)
+        count = self.wish.count(usual=16, quick=3)
         ids = await house.place(some_orders(count))
         log.did(f"{count} orders placed; one call in ten finds its session at the ERP gone")
         await carry(house, log, ids)

@@ -33,7 +33,7 @@ class LostAnswers:
                 fault=Fault.DROP_ANSWER, calls=WRITES, probability=PROBABILITY, seed=self.wish.seed
             )
             await faults.set_rule(proxy, by_chance)
-        count = self.wish.count(usual=16, quick=5)
+        count = self.wish.count(usual=16, quick=3)
         ids = await house.place(some_orders(count))
         log.did(
             f"{count} orders placed; the first answer to every kind of write is lost, and "

@@ -26,7 +26,7 @@ class OneCentTax:
     async def run(self, house: House, log: Log) -> None:
         """See ``Drill``."""
         faults = the_faults(house)
-        count = self.wish.count(usual=10, quick=3)
+        count = self.wish.count(usual=10, quick=2)
         # Read by the adapter after the ERP has reckoned, before anything binds.
         wrong = await faults.set_rule(
             "erp", Rule(fault=Fault.REWRITE, calls=READS, field="total_amount", add=CENT)
