@@ -2,6 +2,8 @@
 
 from urllib.parse import urlsplit
 
+from adapters.memory.erp import MemoryErp
+from adapters.memory.remote import RemoteErp
 from adapters.memory.webhooks import MemoryWebhooks
 from adapters.memory.world import erp_at, storefront_at
 from adapters.ports import ErpPort, StorefrontPort, WebhookReader
@@ -56,8 +58,15 @@ def build_erp(settings: Settings) -> ErpPort:
             )
         case ErpVendor.MEMORY:
             return erp_at(chosen.url)
+        case ErpVendor.MEMORY_SERVER:
+            return RemoteErp(chosen.url)
     known = ", ".join(ErpVendor)
     raise SettingsError([f"{variable('erp', 'vendor')} is {chosen.vendor!r}; the ERPs known are {known}"])
+
+
+def build_memory_erp(*, products: set[str], warehouses: set[str]) -> MemoryErp:
+    """An ERP in memory that knows these products and warehouses, for the sandbox to serve to other processes."""
+    return MemoryErp(products=products, warehouses=warehouses)
 
 
 def _shop_domain(url: str) -> str | None:

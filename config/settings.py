@@ -80,6 +80,7 @@ class ErpVendor(StrEnum):
 
     TRYTON = "tryton"
     MEMORY = "memory"
+    MEMORY_SERVER = "memory_server"
 
 
 class LogLevel(StrEnum):
@@ -153,7 +154,8 @@ class ErpSettings(Group):
     """The ERP."""
 
     vendor: ErpVendor = Field(
-        description="Kind of ERP: `tryton`, or `memory` for trials in one process, which keeps nothing."
+        description="Kind of ERP: `tryton`; for trials also `memory` (in one process, keeps nothing) and "
+        "`memory_server` (the sandbox's, in a process of its own)."
     )
     url: Address = Field(description="Address of the ERP's server, such as `https://erp.example.com`.")
     database: str = Field(min_length=1, description="Database in the ERP.")

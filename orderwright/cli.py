@@ -1,4 +1,4 @@
-"""The command line: ``orderwright demo|up|worker|web|migrate|order|case|sync|status|doctor``."""
+"""The command line: ``orderwright demo|up|drill|worker|web|migrate|order|case|sync|status|doctor``."""
 
 import asyncio
 from importlib.metadata import version
@@ -10,6 +10,7 @@ import typer
 from orderwright import roles, stack_commands
 from orderwright.case_commands import cases
 from orderwright.doctor import examine
+from orderwright.drill_commands import drill
 from orderwright.order_commands import orders
 from orderwright.status_command import status
 from orderwright.sync_commands import sync
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(stack_commands.demo)
 app.command()(stack_commands.up)
+app.command()(drill)
 app.command()(roles.worker)
 app.command()(roles.web)
 app.command()(roles.migrate)

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 def demo(as_json: AsJson = False) -> None:
     """Carry 24 orders of every shape from storefront to ERP and back, and prove both sides equal to the cent."""
     try:
-        result = asyncio.run(_interruptible(run_demo(_say)))
+        result = asyncio.run(interruptible(run_demo(_say)))
     except asyncio.CancelledError:
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
@@ -38,7 +38,7 @@ def up(
 ) -> None:
     """Run the whole stack on this machine until Ctrl-C, and print where everything is."""
     try:
-        asyncio.run(_interruptible(_keep_up(fresh=fresh, as_json=as_json)))
+        asyncio.run(interruptible(_keep_up(fresh=fresh, as_json=as_json)))
     except asyncio.CancelledError:
         typer.echo("stopped", err=True)
 
@@ -81,7 +81,7 @@ def _print_addresses(where: Addresses) -> None:
     )
 
 
-async def _interruptible(work: Awaitable[Result]) -> Result:
+async def interruptible(work: Awaitable[Result]) -> Result:
     """Cancel the work, so that it cleans up, when SIGINT or SIGTERM asks for it."""
     task = asyncio.ensure_future(work)
     for asked in (signal.SIGINT, signal.SIGTERM):

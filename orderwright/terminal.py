@@ -21,7 +21,7 @@ from adapters.errors import AdapterError
 from config.mappings import MappingError
 from config.ownership import OwnershipError
 from config.settings import Settings, SettingsError, load_settings
-from sandbox.demo import DemoFailed
+from sandbox.house import HouseStuck
 from sandbox.processes import PartFailed
 from sandbox.tryton.progress import PreparationFailed
 from store.database import Database
@@ -39,7 +39,7 @@ class CommandFailed(Exception):
     """A command could not do its work; the message says why, and what helps."""
 
 
-EXPECTED = (CommandFailed, AdapterError, DatabaseUnavailable, PartFailed, PreparationFailed, DemoFailed)
+EXPECTED = (CommandFailed, AdapterError, DatabaseUnavailable, PartFailed, PreparationFailed, HouseStuck)
 
 
 class PlainErrors(TyperGroup):

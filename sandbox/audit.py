@@ -48,7 +48,8 @@ class ErpSide(BaseModel):
     shipments: int
     """Shipments that left."""
     invoices: int
-    invoiced: Decimal
+    invoiced: Decimal | None
+    """None where this ERP keeps no invoices."""
     currency: str
 
 
@@ -97,7 +98,8 @@ def _differences(store: StoreSide, erp: ErpSide | None) -> list[str]:
     same("total", store.total, erp.total)
     for code in sorted(store.taxes.keys() | erp.taxes.keys()):
         same(f"tax {code}", store.taxes.get(code, Decimal(0)), erp.taxes.get(code, Decimal(0)))
-    same("invoiced", store.total, erp.invoiced)
+    if erp.invoiced is not None:
+        same("invoiced", store.total, erp.invoiced)
     same("parcels", store.fulfillments, erp.shipments)
     if store.fulfilled != store.units:
         found.append(f"fulfilled: {store.fulfilled} of {store.units} units")

@@ -6,7 +6,7 @@ are read back independently of the application.
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,33 +14,17 @@ from pydantic import BaseModel, ConfigDict
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.service import RPCError
 
-from adapters.temporal import connect
-from config.settings import TemporalSettings
-from domain.order import OrderKey
-from sandbox.audit import Audited, ErpSide, StoreSide, compare, tax_codes
-from sandbox.billable import Cost, cost_of
+from sandbox.audit import Audited
+from sandbox.house import PLUS_PLAN, House, people_around
 from sandbox.scenarios import SCENARIOS, TEST_ORDER, Scenario
-from sandbox.stack import CHANNEL, Say, Stack
-from sandbox.store.client import AsyncStoreControl
-from sandbox.store.throttle import ThrottleKnobs
-from sandbox.tryton.staff import Staff
-from workflows.order import OrderWorkflow
+from sandbox.stack import Say, Stack
 
 DIRECTORY = Path("var/demo")
 SEED = 20
 DEADLINE_SECONDS = 240.0
-ROUND_SECONDS = 1.0
-PLUS_PLAN = ThrottleKnobs(maximum_available=20_000, restore_rate=1_000)
-"""What a shop of 10,000 orders a day has; with the smallest plan's 100 points a second the demo would mostly wait."""
 TABLE_WIDTH = 140
 """Of the table where nobody looks at a terminal: in a log, in CI."""
-
-
-class DemoFailed(Exception):
-    """The demo did not come to its end; the message says how far it got."""
 
 
 class DemoResult(BaseModel):
@@ -59,7 +43,7 @@ class DemoResult(BaseModel):
 
 
 async def run_demo(say: Say) -> DemoResult:
-    """Run it on a fresh stack. Raises DemoFailed where orders do not come to their end."""
+    """Run it on a fresh stack. Raises HouseStuck where orders do not come to their end."""
     began = time.monotonic()
     async with Stack(DIRECTORY, fresh=True, say=say) as stack:
         running = asyncio.create_task(_play(stack, say))
@@ -108,129 +92,34 @@ def print_demo(result: DemoResult) -> None:
 
 
 async def _play(stack: Stack, say: Say) -> tuple[list[Audited], bool]:
-    where = stack.addresses
-    client = await connect(TemporalSettings(address=where.temporal))
-    async with (
-        AsyncStoreControl(where.store) as store,
-        Staff(
-            where.erp, where.erp_database, where.staff_login, where.staff_password, channel=CHANNEL
-        ) as staff,
-    ):
+    async with people_around(stack) as house:
         say("customers place 24 orders and one test order; webhooks are held back, doubled and shuffled ...")
-        await store.set_throttle(PLUS_PLAN)
-        await store.turn_webhooks(paused=True, duplicate=True, shuffle_seed=SEED)
-        placed = {await _place(store, scenario): scenario for scenario in SCENARIOS}
-        test_order = await _place(store, TEST_ORDER)
-        await store.turn_webhooks(paused=False)
+        await house.store.set_throttle(PLUS_PLAN)
+        await house.store.turn_webhooks(paused=True, duplicate=True, shuffle_seed=SEED)
+        names = {await _place(house, scenario): scenario.name for scenario in SCENARIOS}
+        test_order = await _place(house, TEST_ORDER)
+        await house.store.turn_webhooks(paused=False)
         say("webhooks go out; the orders travel into the ERP ...")
-        await _until_entered(client, placed, say)
+        await house.until_entered(
+            names, within=DEADLINE_SECONDS, progress=lambda n, of: say(f"  {n} of {of} orders are in the ERP")
+        )
         say("the warehouse opens: every shipment leaves in parts where quantities allow ...")
-        await _ship_everything(client, staff, placed, say)
-        for external_id in placed:
-            await staff.post_invoices(external_id)
+        await house.ship_to_the_end(
+            names,
+            within=DEADLINE_SECONDS,
+            progress=lambda n, of: say(f"  {n} of {of} orders are delivered, paid and closed"),
+        )
         say("both systems are read back, independently of the application ...")
-        rows = [await _audit(client, store, staff, external_id, s) for external_id, s in placed.items()]
-        ignored = await staff.count_sales(test_order) == 0 and await _is_over(client, test_order)
+        rows = await house.audit(names, with_cost=True)
+        ignored = not await house.office.read({test_order: ""}) and await house.is_over(test_order)
     return rows, ignored
 
 
-async def _place(store: AsyncStoreControl, scenario: Scenario) -> str:
-    placed = await store.place_order(scenario.order)
+async def _place(house: House, scenario: Scenario) -> str:
+    (placed,) = await house.place([scenario.order])
     for line, quantity in scenario.edits.items():
-        await store.edit_line(placed.id, line, quantity)
-    return str(placed.id)
-
-
-async def _until_entered(client: Client, external_ids: Collection[str], say: Say) -> None:
-    """Wait until every order is in the ERP: the warehouse of the demo opens only then."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    told = -1
-    while True:
-        entered = sum([await _is_entered(client, external_id) for external_id in external_ids])
-        if entered != told:
-            told = entered
-            say(f"  {entered} of {len(external_ids)} orders are in the ERP")
-        if entered == len(external_ids):
-            return
-        if time.monotonic() > deadline:
-            raise DemoFailed(f"only {entered} of {len(external_ids)} orders reached the ERP in time")
-        await asyncio.sleep(ROUND_SECONDS * 2)
-
-
-async def _is_entered(client: Client, external_id: str) -> bool:
-    handle = client.get_workflow_handle_for(OrderWorkflow.run, _workflow_id(external_id))
-    try:
-        return (await handle.query(OrderWorkflow.status)).erp_number is not None
-    except RPCError:
-        return False  # its webhook is still on the way
-
-
-async def _ship_everything(client: Client, staff: Staff, placed: dict[str, Scenario], say: Say) -> None:
-    """Let the warehouse work round by round until every workflow has closed its order."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    told = -1
-    while True:
-        await staff.ship_in_parts(list(placed))
-        over = [external_id for external_id in placed if await _is_over(client, external_id)]
-        if len(over) != told:
-            told = len(over)
-            say(f"  {told} of {len(placed)} orders are delivered, paid and closed")
-        if len(over) == len(placed):
-            return
-        if time.monotonic() > deadline:
-            late = ", ".join(f"{placed[x].name} ({x})" for x in placed if x not in over)
-            raise DemoFailed(f"still open after {DEADLINE_SECONDS:.0f} s: {late}; see the Temporal UI")
-        await asyncio.sleep(ROUND_SECONDS)
-
-
-async def _is_over(client: Client, external_id: str) -> bool:
-    handle = client.get_workflow_handle(_workflow_id(external_id))
-    try:
-        return (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
-    except RPCError:
-        return False
-
-
-def _workflow_id(external_id: str) -> str:
-    return OrderKey(channel=CHANNEL, external_id=external_id).workflow_id
-
-
-async def _audit(
-    client: Client, store: AsyncStoreControl, staff: Staff, external_id: str, scenario: Scenario
-) -> Audited:
-    told = await store.read_order(external_id)
-    sale = await staff.read_sale(external_id)
-    sold = StoreSide(
-        external_id=external_id,
-        number=told.name,
-        total=told.total,
-        taxes=tax_codes(told.taxes),
-        captured=told.captured,
-        presentment_total=told.presentment_total,
-        presentment_captured=told.presentment_captured,
-        units=sum(line.current for line in told.lines),
-        fulfilled=sum(line.shipped for line in told.lines),
-        fulfillments=told.fulfillments,
-        currency=told.currency,
-    )
-    erp = None
-    if sale is not None:
-        erp = ErpSide(
-            count=await staff.count_sales(external_id, told.name),
-            number=sale.number or "",
-            total=sale.total,
-            taxes={code: amount for code, amount in sale.taxes.items() if amount},
-            shipments=sum(s.state in {"shipped", "done"} for s in sale.shipments),
-            invoices=len(sale.invoices),
-            invoiced=sale.invoiced,
-            currency=sale.currency,
-        )
-    return compare(scenario.name, sold, erp, await _cost(client, external_id))
-
-
-async def _cost(client: Client, external_id: str) -> Cost:
-    handle = client.get_workflow_handle(_workflow_id(external_id))
-    return cost_of((await handle.fetch_history()).events)
+        await house.store.edit_line(placed, line, quantity)
+    return placed
 
 
 def _print_table(console: Console, rows: Sequence[Audited]) -> None:

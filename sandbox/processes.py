@@ -47,6 +47,7 @@ class Part:
         self._ready = ready
         self._environment = {**os.environ, **(environment or {})}
         self._process: asyncio.subprocess.Process | None = None
+        self._log_begins = 0
 
     @property
     def pid(self) -> int | None:
@@ -57,7 +58,9 @@ class Part:
         """Start and wait until it serves. Raises PartFailed."""
         self._log_file.parent.mkdir(parents=True, exist_ok=True)
         await asyncio.to_thread(self._end_left_behind)
-        with self._log_file.open("wb") as log:
+        # After a crash it is kept: what it said before may tell why.
+        with self._log_file.open("ab" if self._process else "wb") as log:
+            self._log_begins = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -102,10 +105,28 @@ class Part:
             _signal_group(process.pid, signal.SIGKILL)
             await process.wait()
 
+    async def has_logged(self, words: str) -> bool:
+        """Whether it wrote these words since it was started."""
+
+        def read() -> bytes:
+            with self._log_file.open("rb") as log:
+                log.seek(self._log_begins)
+                return log.read()
+
+        return words.encode() in await asyncio.to_thread(read)
+
     def kill(self) -> None:
         """End it as a crash would, for failure drills."""
         if self.pid is not None:
             _signal_group(self.pid, signal.SIGKILL)
+
+    async def crash(self) -> None:
+        """``kill`` it and wait until it is gone; ``start`` brings it back, its log going on."""
+        process = self._process
+        self.kill()
+        if process is not None:
+            await process.wait()
+        self._pid_file.unlink(missing_ok=True)
 
     @property
     def _pid_file(self) -> Path:

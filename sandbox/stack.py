@@ -29,7 +29,11 @@ CHANNEL = "shop"
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the parts listen, and what it takes to get in; written to ``stack.json`` for other terminals."""
+    """Where the parts listen, and what it takes to get in; written to ``stack.json`` for other terminals.
+
+    ``erp`` and ``store`` are the systems themselves, as their own people reach them; the application reaches them at
+    ``erp_seen`` and ``store_seen``, which are proxies where the stack has them.
+    """
 
     temporal: str
     temporal_ui: str
@@ -44,6 +48,11 @@ class Addresses:
     store_token: str
     webhook_secret: str
     database_url: str
+    erp_seen: str
+    store_seen: str
+    erp_vendor: str = "tryton"
+    faults: str = ""
+    """Control address of the proxies; empty where there are none."""
 
     def environment(self) -> dict[str, str]:
         """The settings of the application for this stack."""
@@ -54,16 +63,18 @@ class Addresses:
             "ORDERWRIGHT_TEMPORAL__UI_URL": self.temporal_ui,
             "ORDERWRIGHT_FEED_INTERVAL_SECONDS": "1",
             "ORDERWRIGHT_WEB__PORT": self.webhooks.rsplit(":", 1)[1].split("/")[0],
-            "ORDERWRIGHT_ERP__VENDOR": "tryton",
-            "ORDERWRIGHT_ERP__URL": self.erp,
+            "ORDERWRIGHT_ERP__VENDOR": self.erp_vendor,
+            "ORDERWRIGHT_ERP__URL": self.erp_seen,
             "ORDERWRIGHT_ERP__DATABASE": self.erp_database,
             "ORDERWRIGHT_ERP__LOGIN": self.erp_login,
             "ORDERWRIGHT_ERP__PASSWORD": self.erp_password,
             f"{channel}VENDOR": "shopify",
-            f"{channel}URL": self.store,
+            f"{channel}URL": self.store_seen,
             f"{channel}ACCESS_TOKEN": self.store_token,
             f"{channel}WEBHOOK_SECRET": self.webhook_secret,
             f"{channel}MAPPING": "shopify-tryton",
+            # Where things go wrong on purpose, somebody waits for what the sweep finds.
+            **({"ORDERWRIGHT_SWEEP__GRACE_MINUTES": "0"} if self.faults else {}),
         }
 
 
@@ -71,10 +82,23 @@ class Stack:
     """All parts together. ``fresh`` forgets what an earlier run left in ``directory``.
 
     ``tryton_state`` is where Tryton is installed: stacks share it, each keeps its database in ``directory``.
+    ``memory_erp`` takes the memory ERP in Tryton's place, with so many seconds for each order. ``faults`` puts proxies
+    before ERP (``erp``) and store (``store``), which go wrong on order (``sandbox.faults``).
     """
 
-    def __init__(self, directory: Path, *, fresh: bool, say: Say, tryton_state: Path = TRYTON_STATE) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        fresh: bool,
+        say: Say,
+        tryton_state: Path = TRYTON_STATE,
+        memory_erp: float | None = None,
+        faults: bool = False,
+    ) -> None:
         self._directory = directory
+        self._memory_erp = memory_erp
+        self._faults = faults
         self._fresh = fresh
         self._say = say
         self._tryton_state = tryton_state
@@ -89,6 +113,11 @@ class Stack:
         if self._addresses is None:
             raise RuntimeError("the stack has not been started")
         return self._addresses
+
+    @property
+    def env_file(self) -> Path:
+        """The application's settings, as a file."""
+        return self._directory / "env"
 
     async def __aenter__(self) -> Self:
         try:
@@ -107,15 +136,20 @@ class Stack:
         if self._fresh:
             shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(parents=True, exist_ok=True)
-        self._say("starting the ERP (Tryton) ...")
-        self.erp = TrytonServer(
-            self._tryton_state, data_dir=self._directory / "tryton", fresh=self._fresh, say=self._say
-        )
-        await self.erp.start()
-        self._exit.push_async_callback(self.erp.stop)
+        if self._memory_erp is None:
+            self._say("starting the ERP (Tryton) ...")
+            self.erp = TrytonServer(
+                self._tryton_state, data_dir=self._directory / "tryton", fresh=self._fresh, say=self._say
+            )
+            await self.erp.start()
+            self._exit.push_async_callback(self.erp.stop)
         self._addresses = addresses = self._assign()
         self._say("starting Temporal, the store, worker and web ...")
-        ui_port = int(addresses.temporal_ui.rsplit(":", 1)[1])
+        if self._memory_erp is not None:
+            await self._run(self.served_memory_erp("erp", addresses.erp))
+        if self._faults:
+            await self._run(self._proxies(addresses))
+        ui_port = int(_port(addresses.temporal_ui))
         await self._run(temporal_part(addresses.temporal, ui_port, self._directory))
         application = addresses.environment()
         command = [sys.executable, "-m", "orderwright"]
@@ -124,7 +158,7 @@ class Stack:
                 "worker",
                 [*command, "worker"],
                 self._log("worker"),
-                ready=lambda: self._logged("worker", "worker is up"),
+                ready=lambda: self.parts["worker"].has_logged("worker is up"),
                 environment=application,
             )
         )
@@ -139,15 +173,31 @@ class Stack:
         )
         await self._run(self._store(addresses))
         (self._directory / "stack.json").write_text(json.dumps(vars(addresses), indent=2), encoding="utf-8")
-        (self._directory / "env").write_text(
+        self.env_file.write_text(
             "".join(f"{name}={value}\n" for name, value in application.items()), encoding="utf-8"
         )
 
+    async def crash(self, part: str) -> None:
+        """End a part (``erp``, ``worker``, ``web``, ``temporal``, ...) by SIGKILL; returns when it is gone."""
+        if part == "erp" and self.erp is not None:
+            self.erp.kill()
+            await self.erp.wait()
+        else:
+            await self.parts[part].crash()
+
+    async def revive(self) -> None:
+        """Start what is not running, at its old address."""
+        if self.erp is not None and not self.erp.running:
+            await self.erp.start()
+        for part in self.parts.values():
+            if part.pid is None:
+                await part.start()
+
     async def watch(self) -> None:
         """Return only by raising PartFailed, when a part went away by itself."""
-        assert self.erp is not None
         waits = [asyncio.create_task(part.wait()) for part in self.parts.values()]
-        waits.append(asyncio.create_task(self._watch_erp(self.erp)))
+        if self.erp is not None:
+            waits.append(asyncio.create_task(self._watch_erp(self.erp)))
         try:
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             done.pop().result()
@@ -161,32 +211,68 @@ class Stack:
 
     def _assign(self) -> Addresses:
         """Free ports and fresh secrets; a kept stack keeps its own, so that the store's state stays valid."""
-        assert self.erp is not None
         kept = self._directory / "stack.json"
         before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
         here = "http://127.0.0.1:"
+        tryton = self.erp
+        erp = tryton.url if tryton else f"{here}{self._choose_port(8075)}"
+        store = f"{here}{self._choose_port(8090)}"
         return Addresses(
-            temporal=f"127.0.0.1:{free_port(7233)}",
-            temporal_ui=f"{here}{free_port(8233)}",
-            webhooks=f"{here}{free_port(8080)}/webhooks/{CHANNEL}",
-            erp=self.erp.url,
-            erp_database=self.erp.database,
-            erp_login=self.erp.login,
-            erp_password=self.erp.password,
-            staff_login=self.erp.staff_login,
-            staff_password=self.erp.staff_password,
-            store=f"{here}{free_port(8090)}",
+            temporal=f"127.0.0.1:{self._choose_port(7233)}",
+            temporal_ui=f"{here}{self._choose_port(8233)}",
+            webhooks=f"{here}{self._choose_port(8080)}/webhooks/{CHANNEL}",
+            erp=erp,
+            erp_database=tryton.database if tryton else "memory",
+            erp_login=tryton.login if tryton else "orderwright",
+            erp_password=tryton.password if tryton else "memory",
+            staff_login=tryton.staff_login if tryton else "",
+            staff_password=tryton.staff_password if tryton else "",
+            store=store,
             store_token=before.get("store_token") or f"shpat_{secrets.token_hex(16)}",
             webhook_secret=before.get("webhook_secret") or secrets.token_hex(32),
             database_url=f"sqlite:///{self._directory / 'orderwright.db'}",
+            erp_seen=f"{here}{self._choose_port(8076)}" if self._faults else erp,
+            store_seen=f"{here}{self._choose_port(8091)}" if self._faults else store,
+            erp_vendor="tryton" if tryton else "memory_server",
+            faults=f"{here}{self._choose_port(8095)}" if self._faults else "",
         )
+
+    def _choose_port(self, known: int) -> int:
+        """The port that people know, where it is free; any for a drill, which may run beside other stacks."""
+        return free_port(0 if self._faults else known)
+
+    def served_memory_erp(self, name: str, url: str) -> Part:
+        """A memory ERP with books of its own and this stack's pace, not started yet."""
+        return Part(
+            name,
+            [
+                sys.executable, "-m", "sandbox.memory_erp",
+                "--port", _port(url),
+                "--state", str(self._directory / f"{name}.sqlite"),
+                "--seconds-per-order", str(self._memory_erp or 0.0),
+            ],
+            self._log(name),
+            ready=lambda: _answers(url + "/healthz"),
+        )  # fmt: skip
+
+    def _proxies(self, addresses: Addresses) -> Part:
+        return Part(
+            "faults",
+            [
+                sys.executable, "-m", "sandbox.faults", "serve", "--control-port", _port(addresses.faults),
+                "--proxy", f"erp={addresses.erp_vendor},{_port(addresses.erp_seen)},{addresses.erp}",
+                "--proxy", f"store=shopify,{_port(addresses.store_seen)},{addresses.store}",
+            ],
+            self._log("faults"),
+            ready=lambda: _answers(addresses.faults + "/healthz"),
+        )  # fmt: skip
 
     def _store(self, addresses: Addresses) -> Part:
         return Part(
             "store",
             [
                 sys.executable, "-m", "sandbox.store", "serve",
-                "--port", addresses.store.rsplit(":", 1)[1],
+                "--port", _port(addresses.store),
                 "--state", str(self._directory / "store.sqlite"),
                 "--webhook-url", addresses.webhooks,
             ],
@@ -207,13 +293,10 @@ class Stack:
     def _log(self, name: str) -> Path:
         return self._directory / "log" / f"{name}.log"
 
-    async def _logged(self, name: str, words: str) -> bool:
-        return words in await asyncio.to_thread(self._log(name).read_text, errors="replace")
-
 
 def temporal_part(address: str, ui_port: int, directory: Path) -> Part:
     """The Temporal dev server on a file in ``directory``, with the search attributes of our orders."""
-    binary, port = find_temporal(), address.rsplit(":", 1)[1]
+    binary, port = find_temporal(), _port(address)
     attributes: list[str] = []
     for key in SEARCH_ATTRIBUTES:
         attributes += ["--search-attribute", f"{key.name}=Keyword"]
@@ -226,6 +309,10 @@ def temporal_part(address: str, ui_port: int, directory: Path) -> Part:
         directory / "log" / "temporal.log",
         ready=lambda: _temporal_serves(binary, address),
     )  # fmt: skip
+
+
+def _port(address: str) -> str:
+    return address.rsplit(":", 1)[1]
 
 
 def find_temporal() -> str:

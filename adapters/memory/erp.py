@@ -4,7 +4,7 @@ It lives in one event loop: between two awaits nobody else is at work, which is 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import count
@@ -193,6 +193,21 @@ class MemoryErp(BackOffice):
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+    def restore(self, orders: Iterable[tuple[ErpOrder, int, datetime, str]]) -> None:
+        """Take over orders into empty books; counting goes on after them.
+
+        Each comes with the number and time of its last change, and the storefront's number.
+        """
+        for order, change, written_at, reference in orders:
+            self.orders[order.key], self.changed_at[order.key] = order, change
+            self.written_at[order.key], self.references[order.key] = written_at, reference
+        held = self.orders.values()
+        self.last_change = max(self.changed_at.values(), default=0)
+        self._erp_ids = count(1 + max((int(order.erp_id) for order in held), default=0))
+        self._shipment_ids = count(
+            1 + max((int(s.shipment_id) for order in held for s in order.shipments), default=0)
+        )
 
     def _listed(self) -> list[ErpRecord]:
         return [

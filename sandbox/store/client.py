@@ -4,6 +4,7 @@
 store raises ``StoreRefused`` with the store's own words.
 """
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -132,6 +133,11 @@ class AsyncStoreControl:
     async def turn_webhooks(self, **changes: Any) -> dict[str, Any]:
         """Change webhook knobs; returns knobs and message counts."""
         return dict(await self._send("PATCH", "/webhooks", changes))
+
+    async def deliver_again(self, order_ids: Sequence[int | str], *, as_new: bool) -> int:
+        """Send the delivered webhooks of orders once more; ``as_new`` under new delivery ids. Returns how many."""
+        body = {"order_ids": [int(each) for each in order_ids], "as_new": as_new}
+        return int(await self._send("POST", "/webhooks/again", body))
 
     async def set_throttle(self, knobs: ThrottleKnobs) -> None:
         """Another cost bucket, full."""

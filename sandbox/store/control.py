@@ -26,6 +26,13 @@ class Fault(Frozen):
     times: Annotated[int, Field(ge=1)] = 1
 
 
+class DeliverAgain(Frozen):
+    """Send the delivered webhooks of orders once more; ``as_new`` under new delivery ids."""
+
+    order_ids: tuple[int, ...]
+    as_new: bool = False
+
+
 class LineReading(Frozen):
     """A line as the store remembers it."""
 
@@ -185,6 +192,13 @@ async def turn_webhook_knobs(changes: dict[str, Any], request: Request) -> dict[
     except ValueError as error:
         raise HTTPException(422, str(error)) from error
     return await webhooks(request)
+
+
+@router.post("/webhooks/again")
+async def deliver_again(wanted: DeliverAgain, request: Request) -> int:
+    """Send delivered webhooks once more; returns how many."""
+    outbox = request.app.state.store.outbox
+    return sum(outbox.send_again(order_id, as_new=wanted.as_new) for order_id in wanted.order_ids)
 
 
 @router.put("/throttle")

@@ -86,6 +86,21 @@ class Outbox:
         """Announce ``refunds/create``."""
         self._put(order, {"refunds/create": payloads.refund_body(order, refund)})
 
+    def send_again(self, order_id: int, *, as_new: bool) -> int:
+        """Send the delivered webhooks of an order once more, ``as_new`` under new delivery ids; returns how many."""
+        knobs = self.knobs
+        rows = self._state.rows(
+            "SELECT DISTINCT webhook_id, event_id, topic, triggered_at, body FROM outbox"
+            " WHERE order_id = ? AND state = 'delivered'",
+            (order_id,),
+        )
+        for row in rows:
+            webhook_id = str(uuid.uuid4()) if as_new else row["webhook_id"]
+            message = (webhook_id, row["event_id"], row["topic"], order_id, row["triggered_at"], row["body"])
+            self._insert(knobs, message)
+        self.wake()
+        return len(rows)
+
     def _put(self, order: OrderRecord, bodies: dict[str, Json | None]) -> None:
         knobs = self.knobs
         wanted = [topic for topic in (*bodies, "orders/updated") if topic in knobs.topics]

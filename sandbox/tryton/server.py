@@ -99,6 +99,11 @@ class TrytonServer:
         return self._process.pid
 
     @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
     def log(self) -> Path:
         """Where the server writes what went wrong."""
         return self._data_dir / "trytond.log"
@@ -172,6 +177,10 @@ class TrytonServer:
         if self._process is None:
             raise RuntimeError("Tryton has not been started")
         return await self._process.wait()
+
+    def kill(self) -> None:
+        """End the server as a crash would, for failure drills; ``wait`` for it, then ``start`` it again."""
+        _signal_group(self.pid, signal.SIGKILL)
 
     async def stop(self) -> None:
         """End the server: SIGTERM, then SIGKILL for its whole process group. Stopping twice is fine."""

@@ -74,6 +74,15 @@ class Staff:
         """How many sales there are of one order; see ``Reader.count_sales``."""
         return await self._reader.count_sales(web_id, reference)
 
+    async def count_confirmed(self, web_ids: Collection[str]) -> int:
+        """How many of these orders the ERP has taken: the sale is confirmed and processed, or further."""
+        domain = [
+            ["web_shop.name", "=", self._channel],
+            ["web_id", "in", sorted(web_ids)],
+            ["state", "in", ["processing", "done", "cancelled"]],
+        ]
+        return int(await self._rpc.call("sale.sale", "search_count", domain))
+
     # --- the warehouse
 
     async def shipments_to_do(self, web_ids: Collection[str] | None = None) -> tuple[Job, ...]:

@@ -15,7 +15,7 @@ STOREFRONTS = {
     StorefrontVendor.SHOPIFY: "ShopifyStorefront",
     StorefrontVendor.MEMORY: "MemoryStorefront",
 }
-ERPS = {ErpVendor.TRYTON: "TrytonErp", ErpVendor.MEMORY: "MemoryErp"}
+ERPS = {ErpVendor.TRYTON: "TrytonErp", ErpVendor.MEMORY: "MemoryErp", ErpVendor.MEMORY_SERVER: "RemoteErp"}
 
 
 def settings_with(
@@ -98,7 +98,7 @@ def test_an_unknown_erp_is_named_with_the_variable_and_the_known_ones():
     with pytest.raises(SettingsError) as caught:
         build_erp(settings_with(erp="ledgerfox"))
     assert caught.value.problems == (
-        "ORDERWRIGHT_ERP__VENDOR is 'ledgerfox'; the ERPs known are tryton, memory",
+        "ORDERWRIGHT_ERP__VENDOR is 'ledgerfox'; the ERPs known are tryton, memory, memory_server",
     )
 
 

@@ -1,0 +1,175 @@
+"""The ERP's own people, whichever ERP it is: the warehouse ships, the back office posts and reads the books."""
+
+from collections.abc import Collection, Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import httpx
+
+from sandbox.audit import ErpSide
+from sandbox.stack import CHANNEL, Addresses
+from sandbox.tryton.staff import Staff
+
+LEFT = frozenset({"shipped", "done"})
+_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+
+
+class BackOffice(Protocol):
+    """Acts and reads in the ERP without the application. An async context manager."""
+
+    async def __aenter__(self) -> Self:
+        """Ready to work."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give connections back."""
+        ...
+
+    async def entered(self, external_ids: Collection[str]) -> int:
+        """How many of these orders the ERP has taken: entered and confirmed."""
+        ...
+
+    async def ship(self, external_ids: Collection[str]) -> int:
+        """One round through the warehouse; returns how many parcels left."""
+        ...
+
+    async def settle(self, external_ids: Collection[str]) -> None:
+        """Post what is to be invoiced."""
+        ...
+
+    async def read(self, numbers: Mapping[str, str]) -> dict[str, ErpSide]:
+        """What the books say of orders (external id -> the store's number); what they lack is left out."""
+        ...
+
+    async def hide_product(self, code: str) -> None:
+        """Take a product out of the catalogue."""
+        ...
+
+    async def show_product(self, code: str) -> None:
+        """Put it back."""
+        ...
+
+
+class TrytonOffice:
+    """The people of the sandbox's Tryton. Parcels leave in parts where quantities allow."""
+
+    def __init__(self, where: Addresses) -> None:
+        self._staff = Staff(
+            where.erp, where.erp_database, where.staff_login, where.staff_password, channel=CHANNEL
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._staff.close()
+
+    async def entered(self, external_ids: Collection[str]) -> int:
+        """See ``BackOffice``."""
+        return await self._staff.count_confirmed(external_ids)
+
+    async def ship(self, external_ids: Collection[str]) -> int:
+        """See ``BackOffice``."""
+        return len(await self._staff.ship_in_parts(external_ids))
+
+    async def settle(self, external_ids: Collection[str]) -> None:
+        """See ``BackOffice``."""
+        for external_id in external_ids:
+            await self._staff.post_invoices(external_id)
+
+    async def read(self, numbers: Mapping[str, str]) -> dict[str, ErpSide]:
+        """See ``BackOffice``."""
+        found = {}
+        for external_id, number in numbers.items():
+            sale = await self._staff.read_sale(external_id)
+            if sale is not None:
+                found[external_id] = ErpSide(
+                    count=await self._staff.count_sales(external_id, number),
+                    number=sale.number or "",
+                    total=sale.total,
+                    taxes={code: amount for code, amount in sale.taxes.items() if amount},
+                    shipments=sum(shipment.state in LEFT for shipment in sale.shipments),
+                    invoices=len(sale.invoices),
+                    invoiced=sale.invoiced,
+                    currency=sale.currency,
+                )
+        return found
+
+    async def hide_product(self, code: str) -> None:
+        """See ``BackOffice``."""
+        await self._staff.archive_product(code)
+
+    async def show_product(self, code: str) -> None:
+        """See ``BackOffice``."""
+        await self._staff.restore_product(code)
+
+
+class MemoryOffice:
+    """The people of the served memory ERP. It keeps one order a key and no invoices."""
+
+    def __init__(self, where: Addresses) -> None:
+        self._client = httpx.AsyncClient(base_url=f"{where.erp}/control", timeout=_TIMEOUT, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def entered(self, external_ids: Collection[str]) -> int:
+        """See ``BackOffice``."""
+        return sum(order["accepted"] for order in (await self._orders(external_ids)).values())
+
+    async def ship(self, external_ids: Collection[str]) -> int:
+        """See ``BackOffice``."""
+        answer = await self._client.post("/ship", json=list(external_ids))
+        answer.raise_for_status()
+        return int(answer.json())
+
+    async def settle(self, external_ids: Collection[str]) -> None:
+        """See ``BackOffice``: there are no invoices."""
+
+    async def read(self, numbers: Mapping[str, str]) -> dict[str, ErpSide]:
+        """See ``BackOffice``."""
+        return {
+            external_id: ErpSide(
+                count=1,
+                number=order["number"],
+                total=order["total"],
+                taxes=order["taxes"],
+                shipments=len(order["tracking_numbers"]),
+                invoices=0,
+                invoiced=None,
+                currency=order["currency"],
+            )
+            for external_id, order in (await self._orders(numbers)).items()
+        }
+
+    async def hide_product(self, code: str) -> None:
+        """See ``BackOffice``."""
+        (await self._client.delete(f"/products/{code}")).raise_for_status()
+
+    async def show_product(self, code: str) -> None:
+        """See ``BackOffice``."""
+        (await self._client.put(f"/products/{code}")).raise_for_status()
+
+    async def _orders(self, external_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        answer = await self._client.get("/orders")
+        answer.raise_for_status()
+        wanted = set(external_ids)
+        return {
+            order["external_id"]: order
+            for order in answer.json()
+            if order["channel"] == CHANNEL and order["external_id"] in wanted
+        }
+
+
+def back_office_of(where: Addresses) -> BackOffice:
+    """The people of the stack's ERP."""
+    return TrytonOffice(where) if where.erp_vendor == "tryton" else MemoryOffice(where)
