@@ -4,6 +4,7 @@ A message only changes the state and wakes the loop of ``workflows.order``; noth
 """
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -32,6 +33,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.search import ERP_NUMBER, ORDER_NUMBER, ORDER_STATE
     from workflows.steps import Step, shipped_ids
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
 REMEMBERED_MESSAGES = 50
 LONGEST_TIMELINE = 100
 # A hint that is older than our last read by more than the clocks may differ tells us nothing new.
@@ -43,6 +47,7 @@ class OrderDesk:
 
     def __init__(self, start: OrderStart) -> None:
         self._state = start.state or OrderState(key=start.key)
+        self._early_resubmit: tuple[OperatorMessage, datetime] | None = None
         self._attention = Attention.WORKING if start.state is None else narrative.attention(self._state)
 
     # -- state -----------------------------------------------------------------------------------------------------
@@ -81,6 +86,7 @@ class OrderDesk:
             in_case=in_case,
         )
         self._tell("Orderwright", f"Stopped: {narrative.full_stop(refusal.reason)}")
+        self._hear_early_resubmit()
 
     def _next_revision(self) -> int:
         """Grows with every step, also from one run of the order to a later one: milliseconds of workflow time."""
@@ -162,8 +168,12 @@ class OrderDesk:
     def resubmit_signal(self, message: OperatorMessage | None = None) -> None:
         """Go on after the cause of a problem was mended."""
         message = message or OperatorMessage()
-        told_before = self._seen(message.message_id)
-        if not told_before and self._concerns(message) and self._state.problem is not None:
+        if self._seen(message.message_id):
+            return
+        if self._state.problem is None and message.cause:
+            # A case is written by the activity that was refused, a moment before the order hears of the refusal.
+            self._early_resubmit = (message, workflow.now())
+        elif self._state.problem is not None and self._concerns(message):
             self._resubmit(message)
 
     @workflow.signal(name="accept")
@@ -271,6 +281,12 @@ class OrderDesk:
         """Whether the order still waits for what the message is about: a case may be acted on a moment too late."""
         problem = self._state.problem
         return not message.cause or (problem is not None and case_key(problem.cause) == message.cause)
+
+    def _hear_early_resubmit(self) -> None:
+        """Go on where the cause of this very problem was said to be mended just before the order had it."""
+        early, self._early_resubmit = self._early_resubmit, None
+        if early is not None and workflow.now() - early[1] <= CLOCK_MARGIN and self._concerns(early[0]):
+            self._resubmit(early[0])
 
     def _go_on(self, problem: Problem) -> None:
         self._state.problem = None

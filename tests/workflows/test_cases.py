@@ -10,7 +10,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from adapters.memory.erp import MemoryErp
 from domain.case_guides import CaseAct
 from domain.cases import CaseState
-from domain.erp_order import ErpOrderState
+from domain.erp_order import ErpOrder, ErpOrderState, SalesOrder
 from domain.order import Order
 from orderwright.case_acts import ActDone, Decision, Solver
 from store.audit import Audit
@@ -302,6 +302,7 @@ async def test_what_the_workflow_itself_finds_is_in_a_case_though_every_system_i
         row = OrderViews(world.database).get(order.key)
         assert row is not None
         assert "TEE-BLK-M from 2 to 1" in row.problem
+        world.amend_in_erp(order.key)
         await handle.signal("resubmit")
         await until_resolved(world, case.summary.id)
         row = OrderViews(world.database).get(order.key)
@@ -358,3 +359,30 @@ async def test_an_order_that_nobody_carries_is_named_as_not_told(world: World, e
         done = await solve(world, case, CaseAct.RETRY)
     assert [(failed.key, "no order" in failed.reason) for failed in done.not_told] == [(order.key, True)]
     assert detail(world, case.summary.id).summary.state is CaseState.OPEN
+
+
+async def test_a_click_in_the_moment_before_the_order_hears_of_its_refusal_is_not_lost(
+    world: World, external_id: str
+) -> None:
+    """The case is written by the activity that was refused; the order hears of it a little later."""
+    order, refused, go_on = make_order(external_id), asyncio.Event(), asyncio.Event()
+
+    class SlowErp(MemoryErp):
+        async def submit_order(self, order: SalesOrder) -> ErpOrder:
+            try:
+                return await super().submit_order(order)
+            finally:
+                refused.set()
+                await go_on.wait()
+
+    world.replace_erp(SlowErp())
+    world.erp.close_period()
+    async with world.working():
+        handle = await world.place(order)
+        await refused.wait()
+        world.erp.open_period()
+        clicked = OperatorMessage(message_id="early", actor="Ada", cause="period_closed:erp:2026-03")
+        await handle.signal(OrderWorkflow.resubmit_signal, clicked)
+        go_on.set()
+        await finished(world, [order])
+    assert "Ada: Asked to go on" in await world.story(order.key)

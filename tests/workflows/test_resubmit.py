@@ -2,9 +2,8 @@
 
 import asyncio
 
-from domain.planning import plan_sales_order
 from store.crosswalk import Crosswalk
-from tests.order_builder import make_erp_order, make_order, sandbox_mapping
+from tests.order_builder import make_order
 from tests.workflows.world import World
 from workflows.messages import Attention, OperatorMessage
 from workflows.order import OrderWorkflow
@@ -24,13 +23,7 @@ async def test_an_edit_is_compared_with_the_erp_as_soon_as_somebody_says_that_it
         still = await world.until(order.key, lambda v: v.problem is not None and "agree" in v.problem.reason)
         assert "units of line 11" in still.problem.reason
         assert "store 1, ERP 2" in still.problem.reason
-        edited = plan_sales_order(world.storefront.orders[external_id], sandbox_mapping())
-        held = world.erp.orders[order.key]
-        world.erp.keep(
-            held.model_copy(
-                update={"total": edited.total, "taxes": edited.taxes, "lines": make_erp_order(edited).lines}
-            )
-        )
+        world.amend_in_erp(order.key)
         await handle.execute_update(OrderWorkflow.resubmit_update, OperatorMessage())
         mended = await world.until(
             order.key, lambda v: v.problem is None and v.waiting_for.startswith("the w")
