@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from adapters.memory.erp import MemoryErp
+from adapters.memory.storefront import MemoryStorefront
 from bench.troubles import TAX_CODES
-from bench.world import BenchWorld
 from domain.erp_order import ErpOrder, ErpShipmentState
 from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from sandbox.audit import ErpSide, StoreSide, compare
@@ -13,14 +14,16 @@ from sandbox.audit import ErpSide, StoreSide, compare
 _SIGNS = {PaymentKind.CAPTURE: 1, PaymentKind.SALE: 1, PaymentKind.REFUND: -1}
 
 
-def compare_books(world: BenchWorld, keys: Iterable[OrderKey]) -> dict[OrderKey, tuple[str, ...]]:
+def compare_books(
+    storefront: MemoryStorefront, books: MemoryErp, keys: Iterable[OrderKey]
+) -> dict[OrderKey, tuple[str, ...]]:
     """What does not agree, in words, for each order where anything does not; orders there twice included."""
     entries: defaultdict[OrderKey | None, list[str]] = defaultdict(list)
-    for record in world.erp.records():
+    for record in books.records():
         entries[record.key].append(record.erp_id)
     found: dict[OrderKey, tuple[str, ...]] = {}
     for key in keys:
-        order, held = world.storefront.orders[key.external_id], world.erp.orders.get(key)
+        order, held = storefront.orders[key.external_id], books.orders.get(key)
         erp = _erp_side(held, len(entries[key])) if held else None
         words = list(compare(order.number, _store_side(order), erp, None).differences)
         if held:

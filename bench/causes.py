@@ -218,7 +218,7 @@ async def troubled_run(options: Options) -> tuple[Times, Solved]:
             solved.problems.append(str(error) or "orders are stuck after their cases were solved")
             run.give_up()
         solved.problems += run.problems
-        differences = compare_books(world, [order.key for order in orders])
+        differences = compare_books(world.storefront, world.erp, [order.key for order in orders])
         solved.balanced = options.orders - len(differences)
         solved.problems += [f"{key}: {'; '.join(found)}" for key, found in differences.items()]
         solved.fixing_minutes = fixing_minutes(world.database_url)
@@ -326,12 +326,16 @@ async def run(options: Options, console: Console) -> bool:
     for number in range(1, options.rounds + 1):
         problems: list[str] = []
         console.print(f"round {number}: the healthy orders alone")
-        alone.add(await healthy_run(options, problems, alone=True))
+        floor = await healthy_run(options, problems, alone=True)
         console.print(f"round {number}: as many orders, all healthy")
-        shared.add(await healthy_run(options, problems, alone=False))
+        same = await healthy_run(options, problems, alone=False)
         console.print(f"round {number}: healthy orders among troubled ones")
         times, solved = await troubled_run(options)
-        troubled.add(times)
+        sides = ((alone, floor), (shared, same), (troubled, times))
+        for all_rounds, this in sides:
+            all_rounds.add(this)
+        longest = ", ".join(f"{max(this.to_closed, default=0):.2f}" for _, this in sides)
+        console.print(f"round {number}: the slowest healthy order of each took {longest} s")
         solved.problems += problems
         rounds.append(solved)
     if all(len(times.to_closed) > 1 for times in (alone, shared, troubled)):
