@@ -10,10 +10,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-dev demo up drill test check docs lock bench histories clean
+.PHONY: help setup setup-run setup-dev demo up drill test check docs lock bench bench-causes histories clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: setup-dev ## make .venv with everything for development
 
@@ -57,6 +57,9 @@ lock: setup-dev ## resolve the lock files anew (uses uv)
 
 bench: setup-dev ## orders per second, latency, events and billable actions (minutes)
 	$(BIN)/python -m bench.orders $(ARGS)
+
+bench-causes: setup-dev ## healthy orders among 12 causes of trouble, each solved by one command (minutes)
+	$(BIN)/python -m bench.causes $(ARGS)
 
 histories: setup-dev ## record workflow histories for tests/replay anew; read CONTRIBUTING first
 	$(BIN)/python -m tests.replay.record $(ARGS)

@@ -23,12 +23,12 @@ from adapters.memory.storefront import MemoryStorefront
 from adapters.memory.webhooks import MemoryWebhooks
 from adapters.ports import FulfillmentRequest
 from bench.floor import PACKING
-from bench.sample_order import sample_key, sample_order
+from bench.sample_order import sample_order
 from bench.stopwatch import Stopwatch
 from config.mappings import load_mapping
 from config.settings import WebSettings
 from domain.erp_order import ErpOrder, SalesOrder
-from domain.order import Fulfillment, OrderKey
+from domain.order import Fulfillment, Order, OrderKey
 from store.database import Database
 from store.inbox import Inbox
 from store.mappings import MappingCatalog
@@ -50,8 +50,9 @@ LONGEST_ORDER = 180
 class WatchedErp(MemoryErp):
     """Tells when an order was taken."""
 
-    def __init__(self) -> None:
-        super().__init__(warehouses={"WH-EAST", "WH-WEST"})
+    def __init__(self, **known: Any) -> None:
+        """``known`` as ``MemoryErp`` takes it."""
+        super().__init__(**{"warehouses": {"WH-EAST", "WH-WEST"}} | known)
         self.taken_at: dict[OrderKey, float] = {}
         self._taken: defaultdict[OrderKey, asyncio.Event] = defaultdict(asyncio.Event)
 
@@ -88,16 +89,18 @@ class WatchedStorefront(MemoryStorefront):
 class BenchWorld:
     """One shop, one ERP, the house between them; ``webhook_to_erp`` in seconds, one entry an order."""
 
-    def __init__(self, client: Client, directory: Path, feed_interval: timedelta) -> None:
+    def __init__(
+        self, client: Client, directory: Path, feed_interval: timedelta, erp: WatchedErp | None = None
+    ) -> None:
         self.webhook_to_erp: list[float] = []
+        self.storefront = WatchedStorefront()
+        self.erp = erp or WatchedErp()
         self._client = client
         self._feed_interval = feed_interval
         self._outside, self._app = Stopwatch(), Stopwatch()
-        self._storefront = WatchedStorefront()
-        self._erp = WatchedErp()
         self._webhooks = MemoryWebhooks("bench")
-        url = f"sqlite:///{directory / 'orderwright.db'}"
-        self._web_database, self._worker_database = Database(url), Database(url)
+        self.database_url = f"sqlite:///{directory / 'orderwright.db'}"
+        self._web_database, self._worker_database = Database(self.database_url), Database(self.database_url)
         self._web_database.migrate()
 
     @property
@@ -127,8 +130,8 @@ class BenchWorld:
         catalog = MappingCatalog(self._worker_database, {CHANNEL: load_mapping("shopify-tryton")})
         parts = Parts(
             self._worker_database,
-            {CHANNEL: self._outside.calls_of(self._storefront)},
-            self._outside.calls_of(self._erp),
+            {CHANNEL: self._outside.calls_of(self.storefront)},
+            self._outside.calls_of(self.erp),
             catalog,
         )
 
@@ -150,38 +153,39 @@ class BenchWorld:
             await dispatching
 
     async def one_order(self, web: httpx.AsyncClient, number: int) -> str:
-        """Place an order, ship it in two parts, see it closed; returns its workflow id.
+        """Place the sample order, ship it in two parts, see it closed; returns its workflow id. Raises as ``carry``."""
+        return await self.carry(web, sample_order(CHANNEL, number))
+
+    async def carry(self, web: httpx.AsyncClient, order: Order, longest: float = LONGEST_ORDER) -> str:
+        """Place an order, ship each of its parcels, see it closed; returns its workflow id.
 
         Raises TimeoutError for one that is stuck, RuntimeError for one that ends otherwise than closed.
         """
-        key = sample_key(CHANNEL, number)
-        async with asyncio.timeout(LONGEST_ORDER):
-            total = await self._outside.of(self._act_outside(web, number))
+        key = order.key
+        async with asyncio.timeout(longest):
+            await self._outside.of(self._act_outside(web, order))
             handle = self._client.get_workflow_handle_for(OrderWorkflow.run, key.workflow_id)
             result = await handle.result()
         if result.outcome is not Attention.CLOSED:
             raise RuntimeError(f"order {key} did not close: {result.text}")
-        captured = self._storefront.orders[key.external_id].captured
-        if captured != total or captured == Decimal(0):
-            raise RuntimeError(f"order {key} closed with {captured} captured of {total}")
+        captured = self.storefront.orders[key.external_id].captured
+        if captured != order.total or captured == Decimal(0):
+            raise RuntimeError(f"order {key} closed with {captured} captured of {order.total}")
         return key.workflow_id
 
-    async def _act_outside(self, web: httpx.AsyncClient, number: int) -> Decimal:
-        """What a buyer, the storefront and the warehouses do; returns the order's total."""
-        order = sample_order(CHANNEL, number)
+    async def _act_outside(self, web: httpx.AsyncClient, order: Order) -> None:
+        """What a buyer, the storefront and the warehouses do."""
         key = order.key
-        self._storefront.place(order)
+        self.storefront.place(order)
         posted = time.perf_counter()
         await self._deliver(web, key)
-        await self._erp.until_taken(key)
-        self.webhook_to_erp.append(self._erp.taken_at[key] - posted)
-        first, second = self._erp.orders[key].shipments
-        for shipment in (first, second):
+        await self.erp.until_taken(key)
+        self.webhook_to_erp.append(self.erp.taken_at[key] - posted)
+        for shipment in self.erp.orders[key].shipments:
             await asyncio.sleep(PACKING.total_seconds())
             units = {line.line_id: line.quantity for line in shipment.lines}
-            self._erp.ship(key, shipment.warehouse, units, tracking=f"TRACK-{shipment.shipment_id}")
-            await self._storefront.until_told(key)
-        return order.total
+            self.erp.ship(key, shipment.warehouse, units, tracking=f"TRACK-{shipment.shipment_id}")
+            await self.storefront.until_told(key)
 
     async def _deliver(self, web: httpx.AsyncClient, key: OrderKey) -> None:
         raw, headers = self._webhooks.write(

@@ -38,6 +38,7 @@ class BackOffice:
         self.stock = stock if stock is not None else {}
         self.forbidden_products: set[str] = set()
         self.period_open = True
+        self.closed_months: set[str] = set()
         self.orders: dict[OrderKey, ErpOrder] = {}
         self.changed_at: dict[OrderKey, int] = {}
         """The number of each order's last change."""
@@ -152,13 +153,17 @@ class BackOffice:
         ]
         return [*ours, *self.by_hand]
 
-    def close_period(self) -> None:
-        """From now on new orders are refused with cause ``period_closed:erp:2026-03``."""
-        self.period_open = False
+    def close_period(self, month: str | None = None) -> None:
+        """Refuse new orders of a month (``2026-03``), of all where none is named: ``period_closed:erp:2026-03``."""
+        if month is None:
+            self.period_open = False
+        else:
+            self.closed_months.add(month)
 
     def open_period(self) -> None:
-        """Take new orders again."""
+        """Take new orders of every month again."""
         self.period_open = True
+        self.closed_months.clear()
 
     def forbid_product(self, code: str) -> None:
         """Make a product unknown from now on."""

@@ -219,11 +219,9 @@ class MemoryErp(BackOffice):
 
     def _refusals(self, order: SalesOrder) -> Iterator[tuple[str, str]]:
         """Cause and words of everything that is wrong with an order, the first that matters first."""
-        if not self.period_open:
-            yield (
-                f"period_closed:erp:{order.placed_at:%Y-%m}",
-                f"the fiscal period of {order.placed_at:%Y-%m} is closed; open it",
-            )
+        month = f"{order.placed_at:%Y-%m}"
+        if not self.period_open or month in self.closed_months:
+            yield f"period_closed:erp:{month}", f"the fiscal period of {month} is closed; open it"
         if order.party.code is not None and self.parties is not None and order.party.code not in self.parties:
             yield (
                 f"party_unknown:erp:{order.party.code}",

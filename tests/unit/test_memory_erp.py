@@ -78,6 +78,18 @@ async def test_a_closed_period_refuses_new_orders_and_still_finds_old_ones(erp, 
     assert (await erp.submit_order(another)).state is ErpOrderState.ACCEPTED
 
 
+async def test_a_closed_month_refuses_its_own_orders_only(erp, order):
+    erp.close_period("2026-02")
+    assert (await erp.submit_order(order)).state is ErpOrderState.ACCEPTED
+    another = sales_order(make_order("5002"))
+    erp.close_period("2026-03")
+    with pytest.raises(Rejected) as caught:
+        await erp.submit_order(another)
+    assert caught.value.cause == "period_closed:erp:2026-03"
+    erp.open_period()
+    assert (await erp.submit_order(another)).state is ErpOrderState.ACCEPTED
+
+
 async def test_a_forbidden_product_is_unknown_until_it_is_allowed(erp, order):
     erp.forbid_product("CAP-BLK")
     with pytest.raises(Rejected, match="CAP-BLK"):
