@@ -57,9 +57,7 @@ def _histogram(name: str, unit: str, labels: str, meaning: str) -> Metric:
 
 # -- the web process: ingress and dispatcher ---------------------------------------------------------------------------
 
-WEBHOOKS_RECEIVED = _counter(
-    "webhooks.received", "{webhook}", "channel topic", "Webhooks that were kept."
-)
+WEBHOOKS_RECEIVED = _counter("webhooks.received", "{webhook}", "channel topic", "Webhooks that were kept.")
 WEBHOOKS_DUPLICATE = _counter(
     "webhooks.duplicate", "{webhook}", "channel", "Webhooks that had been kept before."
 )
@@ -113,12 +111,14 @@ FEED_LAST_POLL = _gauge(
 # -- the store, read by the web process --------------------------------------------------------------------------------
 
 ORDERS = _gauge("orders", "{order}", "channel status", "Orders by status.")
-ORDERS_WAITING = _gauge("orders.waiting", "{order}", "channel", "Orders that wait for a person.")
+ORDERS_WAITING = _gauge(
+    "orders.waiting", "{order}", "channel", "Orders that wait for a person, in one case or more."
+)
 ORDERS_WAITING_OLDEST = _gauge(
     "orders.waiting.oldest",
     "s",
     "channel",
-    "Age of the oldest problem that waits for a person, since it was last found; 0 where none waits.",
+    "How long the one that waits longest has waited; 0 where none waits.",
 )
 INBOX_PENDING = _gauge("inbox.pending", "{webhook}", "", "Webhooks that are not handed over yet.")
 INBOX_FAILING = _gauge("inbox.failing", "{webhook}", "", "Those of them whose last try to hand over failed.")
@@ -127,6 +127,34 @@ CONNECTION_UP = _gauge(
     "connection.up", "", "system", "1 while the outside system answers, 0 while it is away."
 )
 CONNECTION_AWAY = _gauge("connection.away", "s", "system", "How long it has been away; 0 while it answers.")
+CASES = _gauge("cases", "{case}", "family", "Open cases, by the first part of their cause.")
+CASES_OVERDUE = _gauge("cases.overdue", "{case}", "family", "Those of them whose deadline has passed.")
+CASES_OLDEST = _gauge("cases.oldest", "s", "family", "How long the oldest of them has been open.")
+CASES_MONEY_AT_RISK = _gauge(
+    "cases.money_at_risk",
+    "",
+    "family currency",
+    "What the orders that wait in them are worth, in whole units of each currency.",
+)
+FIXING_MINUTES = _gauge(
+    "fixing.minutes_per_1000_orders",
+    "",
+    "",
+    "Minutes from open to resolved of the cases of the last 30 days, for each 1,000 orders placed in them.",
+)
+CERTIFICATE_PLACED = _gauge(
+    "certificate.placed", "{order}", "channel flow", "Orders that the newest certificate counted."
+)
+CERTIFICATE_UNEXPLAINED = _gauge(
+    "certificate.unexplained", "{order}", "channel flow", "Those that it could not explain."
+)
+CERTIFICATE_AGE = _gauge("certificate.age", "s", "channel", "How old the newest certificate is.")
+CHANNEL_SILENT = _gauge(
+    "channel.silent",
+    "",
+    "channel",
+    "1 while no webhook has come for longer than the channel's own rhythm allows, else 0.",
+)
 STORE_READ = _gauge(
     "store.read", "", "", "1 where the figures of the store could be read, 0 where they could not."
 )
@@ -151,5 +179,14 @@ METRICS = (
     INBOX_OLDEST,
     CONNECTION_UP,
     CONNECTION_AWAY,
+    CASES,
+    CASES_OVERDUE,
+    CASES_OLDEST,
+    CASES_MONEY_AT_RISK,
+    FIXING_MINUTES,
+    CERTIFICATE_PLACED,
+    CERTIFICATE_UNEXPLAINED,
+    CERTIFICATE_AGE,
+    CHANNEL_SILENT,
     STORE_READ,
 )

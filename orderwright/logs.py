@@ -18,7 +18,7 @@ from temporalio import activity, workflow
 from adapters.concern import concerned, order_of
 from adapters.spans import trace_ids
 from config.settings import LogFormat, LogSettings
-from store.masking import MASK, mask_emails
+from store.masking import MASK, mask_secrets
 
 CHATTY = ("httpx", "httpcore", "alembic", "uvicorn.access")
 """Libraries that tell of every request; they are heard from ``warning`` on, or when the level is ``debug``."""
@@ -30,19 +30,6 @@ _KNOWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "ta
 """What every entry has; anything else was given as ``extra``."""
 _TEMPORALS = ("temporal_activity", "temporal_workflow")
 """What Temporal's SDK adds to an entry; of it we write workflow, activity and attempt, under names of our own."""
-_SECRETS = (
-    (re.compile(r"(?i)\b(bearer|basic|session)\s+[a-z0-9._~+/:=-]{8,}"), rf"\1 {MASK}"),
-    (
-        re.compile(
-            r"(?i)\b((?:access_|api[_-]?)?(?:token|key|secret|password|passwd|authorization))"
-            r"(\"?\s*[=:]\s*\"?)(?!\*)[^\s\"',;&]{4,}"
-        ),
-        rf"\1\2{MASK}",
-    ),
-    (re.compile(r"(?<=://)([^\s/:@]+):[^\s/@]+@"), rf"\1:{MASK}@"),
-    (re.compile(r"\bshp[a-z]{2}_[A-Za-z0-9]{8,}"), MASK),
-)
-
 Mask = Callable[[str], str]
 
 
@@ -122,9 +109,7 @@ def masking(secrets: Iterable[str] = ()) -> Mask:
     def mask(text: str) -> str:
         if exact is not None:
             text = exact.sub(MASK, text)
-        for pattern, instead in _SECRETS:
-            text = pattern.sub(instead, text)
-        return mask_emails(text)
+        return mask_secrets(text)
 
     return mask
 

@@ -33,7 +33,8 @@ from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 from temporalio.runtime import OpenTelemetryConfig, Runtime, TelemetryConfig
 
-PERIOD_SECONDS = 15.0
+PERIOD_MILLISECONDS = "15000"
+"""Between two exports of metrics, where OpenTelemetry's own OTEL_METRIC_EXPORT_INTERVAL does not say otherwise."""
 EXPORT_SECONDS = 5
 """Longest wait for the collector; what it does not take in time is dropped, and never holds up an order."""
 SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
@@ -69,9 +70,7 @@ class Worth(Sampler):
 
 
 @contextmanager
-def exported(
-    endpoint: str | None, role: str, *, trace_share: float = 1.0, period_seconds: float = PERIOD_SECONDS
-) -> Iterator[None]:
+def exported(endpoint: str | None, role: str, *, trace_share: float = 1.0) -> Iterator[None]:
     """Export while the block runs; without an endpoint do nothing. Enter once, before anything connects to Temporal.
 
     What is left is sent on the way out, for at most some seconds.
@@ -80,17 +79,15 @@ def exported(
         yield
         return
     base = endpoint.rstrip("/")
-    process = f"{socket.gethostname()}:{os.getpid()}"
-    _export_temporal(base, role, process, period_seconds)
-    resource = Resource.create(
-        {
-            "service.name": f"orderwright-{role}",
-            "service.version": version("orderwright"),
-            "service.instance.id": process,
-        }
-    )
-    meters = _meters(base, resource, period_seconds)
-    tracers = _tracers(base, resource, trace_share)
+    period_seconds = int(os.environ.get("OTEL_METRIC_EXPORT_INTERVAL", PERIOD_MILLISECONDS)) / 1000
+    resource = {
+        "service.name": f"orderwright-{role}",
+        "service.version": version("orderwright"),
+        "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
+    }
+    _export_temporal(base, resource, period_seconds)
+    meters = _meters(base, Resource.create(resource), period_seconds)
+    tracers = _tracers(base, Resource.create(resource), trace_share)
     metrics.set_meter_provider(meters)
     trace.set_tracer_provider(tracers)
     # A collector that is away is told once a period by the exporter; its retries say nothing new.
@@ -102,16 +99,15 @@ def exported(
         meters.shutdown(timeout_millis=EXPORT_SECONDS * 1000)
 
 
-def _export_temporal(base: str, role: str, process: str, period_seconds: float) -> None:
-    """The SDK's own metrics. They have no resource to name the process, so each carries it as a label."""
+def _export_temporal(base: str, resource: dict[str, str], period_seconds: float) -> None:
+    """The SDK's own metrics. What it calls global tags are, by OTLP, the resource: which process they are of."""
     config = OpenTelemetryConfig(
         url=f"{base}/v1/metrics",
         http=True,
         metric_periodicity=timedelta(seconds=period_seconds),
         durations_as_seconds=True,
     )
-    tags = {"role": role, "process": process}
-    Runtime.set_default(Runtime(telemetry=TelemetryConfig(metrics=config, global_tags=tags)))
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(metrics=config, global_tags=resource)))
 
 
 def _meters(base: str, resource: Resource, period_seconds: float) -> MeterProvider:

@@ -18,7 +18,8 @@ class OtlpReceiver:
 
     def __init__(self) -> None:
         self.series: dict[str, set[str]] = {}
-        self.services: set[str] = set()
+        self.senders: dict[str, set[tuple[str, str]]] = {}
+        """Series -> (service, instance) of the processes that sent it."""
         self.spans: list[tuple[str, str]] = []
         self.requests: list[str] = []
         self._lock = threading.Lock()
@@ -34,18 +35,19 @@ class OtlpReceiver:
 
     def _take_metrics(self, request: ExportMetricsServiceRequest) -> None:
         for resource in request.resource_metrics:
-            self.services.add(_service(resource))
+            sender = _told(resource, "service.name"), _told(resource, "service.instance.id")
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     points = getattr(metric, metric.WhichOneof("data")).data_points
                     labels = {attribute.key for point in points for attribute in point.attributes}
                     for name in prometheus_names(metric):
                         self.series.setdefault(name, set()).update(labels)
+                        self.senders.setdefault(name, set()).add(sender)
 
     def _take_spans(self, request: ExportTraceServiceRequest) -> None:
         for resource in request.resource_spans:
             for scope in resource.scope_spans:
-                self.spans += [(_service(resource), span.name) for span in scope.spans]
+                self.spans += [(_told(resource, "service.name"), span.name) for span in scope.spans]
 
 
 def prometheus_names(metric: ProtoMetric) -> list[str]:
@@ -60,8 +62,8 @@ def prometheus_names(metric: ProtoMetric) -> list[str]:
     return [f"{name}_{part}" for part in ("bucket", "sum", "count")] if kind == "histogram" else [name]
 
 
-def _service(resource) -> str:
-    return next((a.value.string_value for a in resource.resource.attributes if a.key == "service.name"), "")
+def _told(resource, key: str) -> str:
+    return next((a.value.string_value for a in resource.resource.attributes if a.key == key), "")
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from store.figures import Figures
 
 log = logging.getLogger(__name__)
 
-FRESH_SECONDS = 10.0
-"""All gauges of one collection come from one reading of the store."""
+FRESH_SECONDS = 30.0
+"""All gauges of one collection come from one reading of the store, and every other collection reads anew."""
 
 
 class StoreGauges:
@@ -113,6 +113,53 @@ def _away(figures: Figures) -> Iterable[Observation]:
         yield Observation(seconds, {"system": connection.system})
 
 
+def _cases(figures: Figures) -> Iterable[Observation]:
+    for found in figures.cases:
+        yield Observation(found.cases, {"family": found.family})
+
+
+def _cases_overdue(figures: Figures) -> Iterable[Observation]:
+    for found in figures.cases:
+        yield Observation(found.overdue, {"family": found.family})
+
+
+def _cases_oldest(figures: Figures) -> Iterable[Observation]:
+    for found in figures.cases:
+        yield Observation(_age(figures, found.oldest_at), {"family": found.family})
+
+
+def _money_at_risk(figures: Figures) -> Iterable[Observation]:
+    for found in figures.cases:
+        for currency, amount in found.money_at_risk.items():
+            # A picture of the size, so a float will do; the cases hold the exact amounts.
+            yield Observation(float(amount), {"family": found.family, "currency": currency})
+
+
+def _fixing(figures: Figures) -> Iterable[Observation]:
+    if figures.fixing_minutes is not None:
+        yield Observation(figures.fixing_minutes)
+
+
+def _placed(figures: Figures) -> Iterable[Observation]:
+    for found in figures.certificates:
+        yield Observation(found.placed, {"channel": found.channel, "flow": found.flow.value})
+
+
+def _unexplained(figures: Figures) -> Iterable[Observation]:
+    for found in figures.certificates:
+        yield Observation(found.unexplained, {"channel": found.channel, "flow": found.flow.value})
+
+
+def _certificate_age(figures: Figures) -> Iterable[Observation]:
+    for channel, at in {found.channel: found.at for found in figures.certificates}.items():
+        yield Observation(_age(figures, at), {"channel": channel})
+
+
+def _silent(figures: Figures) -> Iterable[Observation]:
+    for channel, silent in figures.silent.items():
+        yield Observation(int(silent), {"channel": channel})
+
+
 _GAUGES: dict[Metric, Callable[[Figures], Iterable[Observation]]] = {
     metrics.ORDERS: _orders,
     metrics.ORDERS_WAITING: _waiting,
@@ -122,4 +169,13 @@ _GAUGES: dict[Metric, Callable[[Figures], Iterable[Observation]]] = {
     metrics.INBOX_OLDEST: _inbox_oldest,
     metrics.CONNECTION_UP: _up,
     metrics.CONNECTION_AWAY: _away,
+    metrics.CASES: _cases,
+    metrics.CASES_OVERDUE: _cases_overdue,
+    metrics.CASES_OLDEST: _cases_oldest,
+    metrics.CASES_MONEY_AT_RISK: _money_at_risk,
+    metrics.FIXING_MINUTES: _fixing,
+    metrics.CERTIFICATE_PLACED: _placed,
+    metrics.CERTIFICATE_UNEXPLAINED: _unexplained,
+    metrics.CERTIFICATE_AGE: _certificate_age,
+    metrics.CHANNEL_SILENT: _silent,
 }

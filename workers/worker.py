@@ -71,7 +71,7 @@ async def workers(
             task_queue=ORDERS_QUEUE,
             workflows=[OrderWorkflow, ErpFeedWorkflow, SweepWorkflow, SilenceWorkflow],
             workflow_runner=RUNNER,
-            interceptors=[OutageNotices(gates)],
+            interceptors=[OutageNotices(gates), Observation()],
             # What asks no outside system must not wait for one that is away: cases above all.
             activities=[
                 cases.report_problem,

@@ -22,8 +22,8 @@ from adapters.shopify.global_ids import gid
 from adapters.shopify.lists import OrderLists
 from adapters.shopify.reading import OrderReader
 from adapters.shopify.translate import location_of, to_fulfillments, to_order, to_payment, to_payments
-from domain.listings import PlacedOrder
 from adapters.spans import looked_up
+from domain.listings import PlacedOrder
 from domain.model import Instant
 from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment, PaymentKind, PaymentStatus
 
