@@ -16,8 +16,10 @@ from activities.contracts import (
     FollowChanges,
     UnreadableRecord,
 )
+from activities.counters import FeedClock
 from activities.failures import as_application_error, never_final
 from activities.heartbeat import SIGN_OF_LIFE, alive
+from adapters.concern import concern, concerning
 from adapters.errors import AdapterError, Rejected
 from adapters.ports import ErpChanges, ErpPort
 from domain.erp_order import ErpOrder
@@ -59,7 +61,9 @@ class FeedActivities:
         interval: timedelta,
         round_length: timedelta = ROUND,
         sign_of_life: timedelta = SIGN_OF_LIFE,
+        clock: FeedClock | None = None,
     ) -> None:
+        self._clock = clock or FeedClock()
         self._erp = erp
         self._client = client
         self._database = database
@@ -82,13 +86,15 @@ class FeedActivities:
                 changes = await self._changes(place.cursor)
                 place.told += await self._tell(changes.orders)
                 for order in changes.unreadable:
-                    log.error("unreadable in the ERP: %s", order.reason, extra={"order": str(order.key)})
-                    place.told += await self._signal(
-                        order.key, ERP_UNREADABLE, UnreadableRecord(reason=order.reason)
-                    )
+                    with concerning(order=str(order.key)):
+                        log.error("unreadable in the ERP: %s", order.reason)
+                        place.told += await self._signal(
+                            order.key, ERP_UNREADABLE, UnreadableRecord(reason=order.reason)
+                        )
                 place.cursor = changes.cursor
                 place.beat()
                 if not changes.more:
+                    self._clock.read_to_the_end()
                     await asyncio.sleep(self._interval)
         return ChangesFollowed(cursor=place.cursor, orders_told=place.told)
 
@@ -110,6 +116,7 @@ class FeedActivities:
 
         async def tell(erp_order: ErpOrder) -> int:
             async with several:
+                concern(order=str(erp_order.key))  # each is told in a task of its own
                 return await self._signal(erp_order.key, ERP_CHANGED, erp_order)
 
         sent = await asyncio.gather(*map(tell, news), return_exceptions=True)
@@ -128,11 +135,11 @@ class FeedActivities:
             await handle.signal(name, payload)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
-                log.info("no running workflow for a changed ERP order", extra={"order": str(key)})
+                log.info("no running workflow for a changed ERP order")
                 return 0
             if error.status is RPCStatusCode.INVALID_ARGUMENT:
                 # About this order alone; it must not hold up the others.
-                log.exception("Temporal refused to tell an order of the ERP", extra={"order": str(key)})
+                log.exception("Temporal refused to tell an order of the ERP")
                 return 0
             raise
         return 1

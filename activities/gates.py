@@ -13,11 +13,13 @@ A system that says how long to wait (429) is left alone for just that long.
 import asyncio
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from activities.counters import CallCounters
 from adapters.errors import AdapterError, OutcomeUnknown, RateLimited, SessionExpired, Unavailable
 from domain.connection import Connection, ConnectionState
 from store.connections import Connections
@@ -57,7 +59,9 @@ class Gate:
         pace: Pace,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        counters: CallCounters | None = None,
     ) -> None:
+        self._counters = counters or CallCounters()
         self._ping = ping
         self._connections = connections
         self._pace = pace
@@ -81,6 +85,22 @@ class Gate:
 
     @asynccontextmanager
     async def passing(self, operation: str) -> AsyncIterator[None]:
+        """Wrap one call, as ``_passing`` says, and count how it ends."""
+        begun, outcome = time.monotonic(), "done"
+        try:
+            async with self._passing(operation):
+                yield
+        except asyncio.CancelledError:
+            outcome = "canceled"
+            raise
+        except Exception as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            self._counters.ended(self.system, operation, outcome, time.monotonic() - begun)
+
+    @asynccontextmanager
+    async def _passing(self, operation: str) -> AsyncIterator[None]:
         """Wrap one call. Raises Unavailable at once while the system is away; learns from how the call goes."""
         if self.connection.away:
             words = self.connection.sentence(self._clock())

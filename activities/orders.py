@@ -305,7 +305,7 @@ class OrderActivities:
             case = CaseReport(cause=refusal.cause, reason=refusal.reason, key=key, evidence=_evidence(error))
             await self._note(key, revision, action, f"Refused: {refusal.reason}", patch, report=case)
         # The chain of causes would push the words an operator needs out of Temporal's size limit.
-        log.debug("%s failed", action, exc_info=error, extra={"order": str(key)})
+        log.debug("%s failed", action, exc_info=error)
         return failure
 
     async def _note(

@@ -10,7 +10,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from opentelemetry.trace import SpanKind
 
+from adapters import spans
 from adapters.errors import (
     AdapterError,
     Conflict,
@@ -80,13 +82,26 @@ class Http:
         ``operation`` is what a human calls the request (``create sale``); ``writes`` says whether repeating it
         could do something twice.
         """
-        try:
-            response = await self._client.post(path, content=content, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError) as error:
-            raise map_transport_error(error, self.system, operation, writes=writes) from error
-        if response.is_success:
-            return response
-        raise map_status(response, self.system, operation, writes=writes)
+        with spans.span(
+            f"{self.system}: {operation}", SpanKind.CLIENT, self._facts(operation, writes)
+        ) as span:
+            try:
+                response = await self._client.post(path, content=content, headers=headers)
+            except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError) as error:
+                raise map_transport_error(error, self.system, operation, writes=writes) from error
+            span.set_attribute("http.response.status_code", response.status_code)
+            if response.is_success:
+                return response
+            raise map_status(response, self.system, operation, writes=writes)
+
+    def _facts(self, operation: str, writes: bool) -> dict[str, str | bool]:
+        return {
+            spans.SYSTEM: self.system,
+            spans.OPERATION: operation,
+            spans.WRITES: writes,
+            "http.request.method": "POST",
+            "server.address": self._client.base_url.host,
+        }
 
     def read_json(self, operation: str, response: httpx.Response, **kwargs: Any) -> Any:
         """The answer's JSON; raises ContractBroken, with the raw text kept, where it is none."""

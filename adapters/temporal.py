@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.common import SearchAttributeKey
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
@@ -12,22 +12,39 @@ from temporalio.envconfig import ClientConfig
 from config.settings import TemporalSettings
 
 
-async def connect(settings: TemporalSettings, *, lazy: bool = False) -> Client:
+async def connect(settings: TemporalSettings, *, lazy: bool = False, traced: bool = False) -> Client:
     """Connect as the settings say. ``lazy`` returns at once and connects on the first call.
+
+    ``traced`` carries traces over Temporal: through this client, and the workers that use it.
 
     Raises RuntimeError where the server cannot be reached (never when lazy).
     """
+    interceptors = tracing() if traced else []
     if settings.profile is not None:
         options = ClientConfig.load_client_connect_config(profile=settings.profile)
-        return await Client.connect(**options, data_converter=pydantic_data_converter, lazy=lazy)
+        return await Client.connect(
+            **options, data_converter=pydantic_data_converter, lazy=lazy, interceptors=interceptors
+        )
     return await Client.connect(
         settings.address,
         namespace=settings.namespace,
         data_converter=pydantic_data_converter,
         lazy=lazy,
+        interceptors=interceptors,
         tls=settings.tls or settings.api_key is not None,
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
     )
+
+
+def tracing() -> list[Interceptor]:
+    """What carries a trace from a client to a workflow and its activities, in the headers of their history.
+
+    Temporal's newer plugin is not used: it keeps a workflow's span open until the workflow ends, and an order lives for
+    months. This one marks a workflow's steps as spans without length at once, and none again on replay.
+    """
+    from temporalio.contrib.opentelemetry import TracingInterceptor  # noqa: PLC0415  brings the SDK; only who traces pays
+
+    return [TracingInterceptor()]
 
 
 async def ensure_search_attributes(

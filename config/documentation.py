@@ -1,4 +1,4 @@
-"""Writes the generated parts of ``docs/``: the settings and the mapping files as tables.
+"""Writes the generated parts of ``docs/``: settings, mapping files and metrics as tables.
 
 ``python -m config.documentation`` writes them anew, ``--check`` only says whether they are current. What stands
 outside the two marker lines of a page is written by hand and left alone.
@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from config.mappings import MAPPINGS, load_mapping
+from config.metrics import METRICS
 from config.ownership import load_ownership
 from config.settings import GROUPS, every_variable, variable
 
@@ -55,7 +56,27 @@ def mapping_tables() -> str:
     return "\n\n".join(parts)
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"settings.md": settings_tables, "field-mapping.md": mapping_tables}
+def metrics_table() -> str:
+    """Every metric of ours."""
+    rows = [
+        (
+            f"`{metric.name}`",
+            metric.kind.value,
+            _UNITS.get(metric.unit, metric.unit.strip("{}")),
+            ", ".join(f"`{label}`" for label in metric.labels),
+            metric.meaning,
+        )
+        for metric in METRICS
+    ]
+    return _table(("Metric", "Kind", "Unit", "Labels", "Meaning"), rows)
+
+
+_UNITS = {"s": "seconds"}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "settings.md": settings_tables,
+    "field-mapping.md": mapping_tables,
+    "observability.md": metrics_table,
+}
 """Page of ``docs/`` -> what makes its generated part."""
 
 

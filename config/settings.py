@@ -260,8 +260,14 @@ class Settings(BaseSettings):
     )
     otel_endpoint: Address | None = Field(
         None,
-        description="OpenTelemetry collector that takes metrics by OTLP over HTTP, such as `http://collector:4318`. "
-        "Without it nothing is exported.",
+        description="OpenTelemetry collector that takes metrics and traces by OTLP over HTTP, such as "
+        "`http://collector:4318`. Without it nothing is exported.",
+    )
+    otel_trace_share: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of the webhooks whose way is traced: 1 all, 0.1 every tenth, 0 none.",
     )
 
     @field_validator("database_url")

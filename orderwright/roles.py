@@ -15,9 +15,8 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
 from config.settings import Settings, WebSettings
-from orderwright.logs import configure_logs
+from orderwright.logs import configure_logs, secrets_of
 from orderwright.operations import temporal
-from orderwright.telemetry import export_metrics
 from orderwright.terminal import AsJson, CommandFailed, invocation, print_json, print_json_line
 from store.database import Database
 from workers.worker import run_worker
@@ -53,7 +52,7 @@ def worker(
             typer.echo(f"a worker polled at {polled:%H:%M:%S} UTC")
         return
     ready = partial(_tell_ready, "worker", as_json, temporal=settings.temporal.address)
-    _run_role(settings, lambda stop: _worker(settings, stop, ready))
+    _run_role("worker", settings, lambda stop: _worker(settings, stop, ready))
 
 
 def web(
@@ -80,7 +79,7 @@ def web(
         webhooks = {channel: f"{address}/webhooks/{channel}" for channel in settings.channels}
         _tell_ready("web", as_json, webhooks=webhooks)
 
-    _run_role(settings, lambda stop: run_web(settings, stop, ready))
+    _run_role("web", settings, lambda stop: run_web(settings, stop, ready))
 
 
 def migrate(ctx: typer.Context, as_json: AsJson = False) -> None:
@@ -117,7 +116,7 @@ def _readiness(settings: WebSettings) -> Any:
     return answer.json()
 
 
-def _run_role(settings: Settings, role: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+def _run_role(name: str, settings: Settings, role: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     """Run until SIGINT or SIGTERM asks to stop; the role then finishes what is under way."""
 
     async def until_stopped() -> None:
@@ -126,9 +125,11 @@ def _run_role(settings: Settings, role: Callable[[asyncio.Event], Awaitable[None
             asyncio.get_running_loop().add_signal_handler(asked, stop.set)
         await role(stop)
 
-    configure_logs(settings.log)
-    export_metrics(settings.otel_endpoint)
-    asyncio.run(until_stopped())
+    from orderwright.telemetry import exported  # noqa: PLC0415  the exporters are loaded by the roles that may need them
+
+    configure_logs(settings.log, secrets_of(settings))
+    with exported(settings.otel_endpoint, name, trace_share=settings.otel_trace_share):
+        asyncio.run(until_stopped())
 
 
 async def _worker(settings: Settings, stop: asyncio.Event, ready: Callable[[], None]) -> None:

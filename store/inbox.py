@@ -72,6 +72,7 @@ class InboxRow(Row, table=True):
     claimed_until: datetime | None = Field(default=None, sa_type=UtcTime)
     claimed_by: str | None = Field(default=None, sa_type=String(100))
     last_error: str | None = Field(default=None, sa_type=Text)
+    trace: str | None = Field(default=None, sa_type=String(60))
 
 
 class Received(Frozen):
@@ -87,6 +88,8 @@ class Received(Frozen):
     occurred_at: datetime | None = None
     headers: dict[str, str]
     body: bytes
+    trace: str | None = None
+    """The request's place in its trace (W3C ``traceparent``), where it is traced."""
 
 
 class InboxItem(Frozen):
@@ -102,6 +105,7 @@ class InboxItem(Frozen):
     received_at: datetime
     attempts: int
     """How often handing over failed before."""
+    trace: str | None = None
 
 
 class Backlog(Frozen):
@@ -259,6 +263,7 @@ _HANDED_OVER = (
     col(InboxRow.occurred_at),
     col(InboxRow.received_at),
     col(InboxRow.attempts),
+    col(InboxRow.trace),
 )
 _DUE = (
     core_select(*_HANDED_OVER)
@@ -285,4 +290,5 @@ def _item(row: Any) -> InboxItem:
         occurred_at=row.occurred_at,
         received_at=row.received_at,
         attempts=row.attempts,
+        trace=row.trace,
     )

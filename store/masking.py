@@ -19,6 +19,11 @@ _QUOTED = re.compile(
     r"(?P<mark>[\"'])(?:\\.|(?!(?P=mark)).)*(?:(?P=mark)|$)",
     re.IGNORECASE | re.DOTALL,
 )
+_QUOTED_SECRET = re.compile(
+    rf"(?P<name>(?P<quote>[\"']?)\b(?:{_NAMES_OF_SECRETS})\b(?P=quote)\s*[:=]\s*)"
+    r"(?P<mark>[\"'])(?:\\.|(?!(?P=mark)).)*(?:(?P=mark)|$)",
+    re.IGNORECASE | re.DOTALL,
+)
 _BARE = re.compile(
     rf"(?P<name>[\"']?\b(?:{_NAMES_OF_SECRETS})\b[\"']?\s*[:=]\s*)(?:(?:bearer|basic|session)\s+)?[^\s,;\"'&{{}}\[\]]+",
     re.IGNORECASE,
@@ -39,9 +44,15 @@ def mask_evidence(text: str) -> str:
     What is masked is found by the name it stands under (``"password": "x"``, ``Authorization: Bearer x``), so that
     the rest stays readable.
     """
+    text = _QUOTED.sub(lambda found: f"{found['name']}{found['mark']}{MASK}{found['mark']}", text)
+    return mask_secrets(text)[:LONGEST_EVIDENCE]
+
+
+def mask_secrets(text: str) -> str:
+    """A text without secrets and e-mail addresses, such as a line of a log: names that are no secret's stay."""
     text = _USERINFO.sub("", text)
     text = _SHOP_TOKEN.sub(MASK, text)
-    text = _QUOTED.sub(lambda found: f"{found['name']}{found['mark']}{MASK}{found['mark']}", text)
+    text = _QUOTED_SECRET.sub(lambda found: f"{found['name']}{found['mark']}{MASK}{found['mark']}", text)
     text = _BARE.sub(lambda found: f"{found['name']}{MASK}", text)
     text = _SCHEME.sub(lambda found: f"{found[1]} {MASK}", text)
-    return mask_emails(text)[:LONGEST_EVIDENCE]
+    return mask_emails(text)

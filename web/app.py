@@ -13,10 +13,15 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry.trace import SpanKind
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from adapters import spans
+from adapters.concern import concern
 from adapters.ports import Delivery, DeliveryMalformed, Probe, SignatureInvalid, WebhookReader
+from domain.order import OrderKey
 from store.errors import DatabaseUnavailable, SchemaOutdated
 from store.inbox import Inbox, Received
 from web.counters import Counters
@@ -31,6 +36,15 @@ LONGEST_HEADER = 1_000
 
 _KEPT_HEADERS = re.compile(r"^(content-type|content-length|user-agent|date|webhook-.+|x-.+)$")
 _SECRET_HEADERS = re.compile(r"hmac|signature|token|secret|auth|api-?key|cookie|session|password")
+
+OUR_OWN_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI's own would go on with any trace that a stranger's header names, and quote addresses and exceptions."""
 
 
 class Refused(Exception):
@@ -61,7 +75,9 @@ def create_app(
     """
     counters = counters or Counters()
     # No documentation pages: the senders know what they send, and nobody else has business here.
-    app = FastAPI(title="Orderwright", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Orderwright", docs_url=None, redoc_url=None, openapi_url=None, telemetry=OUR_OWN_TELEMETRY
+    )
 
     @app.post("/webhooks/{channel}")
     async def receive(channel: str, request: Request) -> JSONResponse:
@@ -77,6 +93,18 @@ def create_app(
         delivery = _read_delivery(reader, raw, request.headers)
         external_id = _order_of(delivery, reader)
         _refuse_replay(delivery, keep)
+        # From here on it is no stranger's: only what is signed begins a trace or names an order in the log.
+        concern(order=str(OrderKey(channel=channel, external_id=external_id)), delivery=delivery.delivery_id)
+        facts = {"orderwright.channel": channel, "orderwright.topic": delivery.topic}
+        with spans.span("receive webhook", SpanKind.SERVER, facts) as span:
+            answer = await kept(channel, external_id, delivery, raw, request.headers)
+            span.set_attribute("orderwright.kept", answer)
+        return JSONResponse({"status": answer})
+
+    async def kept(
+        channel: str, external_id: str, delivery: Delivery, raw: bytes, headers: Mapping[str, str]
+    ) -> str:
+        """What became of a delivery, in one word. Raises DatabaseUnavailable."""
         received = Received(
             channel=channel,
             delivery_id=delivery.delivery_id,
@@ -85,15 +113,16 @@ def create_app(
             external_id=external_id,
             label=delivery.label,
             occurred_at=delivery.occurred_at,
-            headers=harmless_headers(request.headers),
+            headers=harmless_headers(headers),
             body=raw,
+            trace=spans.traceparent(),
         )
         if not await asyncio.to_thread(inbox.add, received):
             counters.duplicate(channel)
-            return JSONResponse({"status": "duplicate"})
+            return "duplicate"
         counters.received(channel, delivery.topic)
         wake()
-        return JSONResponse({"status": "received"})
+        return "received"
 
     @app.get("/healthz")
     async def alive() -> JSONResponse:

@@ -1,6 +1,8 @@
 """What the web process counts. OpenTelemetry's API alone: whoever composes the process decides where it goes."""
 
-from opentelemetry.metrics import Meter, get_meter
+from opentelemetry.metrics import Counter, Meter, get_meter
+
+from config import metrics
 
 
 class Counters:
@@ -8,24 +10,17 @@ class Counters:
 
     def __init__(self, meter: Meter | None = None) -> None:
         meter = meter or get_meter("orderwright.web")
-        self._received = meter.create_counter(
-            "orderwright.webhooks.received", description="webhooks kept, by channel and topic"
-        )
-        self._duplicate = meter.create_counter(
-            "orderwright.webhooks.duplicate", description="webhooks that had been kept before, by channel"
-        )
-        self._refused = meter.create_counter(
-            "orderwright.webhooks.refused", description="webhooks answered other than 2xx, by reason"
-        )
-        self._handed_over = meter.create_counter(
-            "orderwright.webhooks.handed_over", description="webhooks that reached their workflow"
-        )
-        self._failed = meter.create_counter(
-            "orderwright.webhooks.hand_over_failed", description="tries to hand over that failed, by kind"
-        )
-        self._delay = meter.create_histogram(
-            "orderwright.webhooks.delay", unit="s", description="from the inbox to the workflow"
-        )
+
+        def counter(metric: metrics.Metric) -> Counter:
+            return meter.create_counter(metric.name, metric.unit, metric.meaning)
+
+        self._received = counter(metrics.WEBHOOKS_RECEIVED)
+        self._duplicate = counter(metrics.WEBHOOKS_DUPLICATE)
+        self._refused = counter(metrics.WEBHOOKS_REFUSED)
+        self._handed_over = counter(metrics.WEBHOOKS_HANDED_OVER)
+        self._failed = counter(metrics.WEBHOOKS_HAND_OVER_FAILED)
+        delay = metrics.WEBHOOKS_DELAY
+        self._delay = meter.create_histogram(delay.name, delay.unit, delay.meaning)
 
     def received(self, channel: str, topic: str) -> None:
         """A webhook was kept."""

@@ -15,6 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from opentelemetry.trace import Span, SpanKind
+
+from adapters import spans
+from adapters.concern import concerning
 from store.errors import DatabaseUnavailable
 from store.inbox import Inbox, InboxItem
 from web.counters import Counters
@@ -103,7 +107,7 @@ class Dispatcher:
         room = 1 if probing else self._pace.concurrency - len(self._under_way)
         items = await self._claim(room)
         for item in items:
-            task = asyncio.create_task(self._deliver(item))
+            task = asyncio.create_task(self._deliver_traced(item))
             self._under_way[task] = item.id
             task.add_done_callback(self._under_way.pop)
         if len(items) < room:
@@ -127,17 +131,31 @@ class Dispatcher:
             log.warning("the inbox cannot be read: %s", error)
             return ()
 
-    async def _deliver(self, item: InboxItem) -> None:
+    async def _deliver_traced(self, item: InboxItem) -> None:
+        """Go on with the trace that the webhook began, and name its order in every log line."""
+        facts: dict[str, str | int] = {
+            "orderwright.topic": item.topic,
+            "orderwright.attempt": item.attempts + 1,
+        }
+        with (
+            concerning(order=str(item.key), delivery=item.delivery_id),
+            spans.span("hand over webhook", SpanKind.CONSUMER, facts, spans.continued(item.trace)) as span,
+        ):
+            await self._deliver(item, span)
+
+    async def _deliver(self, item: InboxItem, span: Span) -> None:
         try:
             async with asyncio.timeout(self._pace.hand_over):
                 await self._hand_over(item)
         except (TemporalAway, TimeoutError) as error:
             self._away = True
+            span.set_attribute(spans.ERROR, "away")
             words = str(error) or f"no answer within {self._pace.hand_over:g} s"
             log.warning("Temporal is away, webhooks wait in the inbox: %s", words)
             await self._put_back(item, "away", words, self._outage_pause())
         except Exception as error:  # whatever one row provokes must not stop the others
             words = f"{type(error).__name__}: {error}"
+            span.set_attribute(spans.ERROR, type(error).__name__)
             log.exception("webhook %s of %s cannot be handed over", item.delivery_id, item.key)
             await self._put_back(item, "row", words, self._row_pause(item.attempts))
         else:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,9 +18,11 @@ from adapters.registry import build_webhook_reader
 from adapters.temporal import connect
 from config.settings import Settings, SettingsError, WebSettings, variable
 from store.database import Database
+from store.figures import read_figures
 from store.inbox import Inbox
 from web.app import create_app
 from web.dispatcher import Dispatcher
+from web.gauges import StoreGauges
 from web.hand_over import hand_over_to
 from web.retention import purge_regularly
 
@@ -46,8 +49,9 @@ async def run_web(
     database = Database(settings.database)
     try:
         await asyncio.to_thread(database.migrate)
-        client = await connect(settings.temporal, lazy=True)
+        client = await connect(settings.temporal, lazy=True, traced=settings.otel_endpoint is not None)
         inbox = Inbox(database)
+        StoreGauges(partial(read_figures, database))
         dispatcher = Dispatcher(inbox, hand_over_to(client))
         keep = timedelta(days=settings.web.keep_webhooks_days)
         app = create_app(

@@ -20,6 +20,7 @@ from domain.completeness import Patience
 from domain.connection import ERP_SYSTEM
 from workers.composition import Parts, compose
 from workers.notices import OutageNotices
+from workers.observation import Observation
 from workers.schedules import ensure_schedules
 from workers.slots import GatedSlots
 from workflows.erp_feed import ErpFeedWorkflow
@@ -70,7 +71,7 @@ async def workers(
             task_queue=ORDERS_QUEUE,
             workflows=[OrderWorkflow, ErpFeedWorkflow, SweepWorkflow, SilenceWorkflow],
             workflow_runner=RUNNER,
-            interceptors=[OutageNotices(gates)],
+            interceptors=[OutageNotices(gates), Observation()],
             # What asks no outside system must not wait for one that is away: cases above all.
             activities=[
                 cases.report_problem,
@@ -135,6 +136,7 @@ def _for_system(
         ),
         max_concurrent_activity_task_polls=POLLS_AT_ONCE,
         max_task_queue_activities_per_second=steps_per_second,
+        interceptors=[Observation()],
         graceful_shutdown_timeout=GRACE,
     )
 
@@ -155,7 +157,7 @@ async def run_worker(
     settings: Settings, stop: asyncio.Event, ready: Callable[[], None] = lambda: None
 ) -> None:
     """Work until ``stop`` is set. ``ready`` is called once orders are carried."""
-    client = await connect(settings.temporal)
+    client = await connect(settings.temporal, traced=settings.otel_endpoint is not None)
     added = await ensure_search_attributes(client, SEARCH_ATTRIBUTES)
     if added:
         log.info("registered search attributes: %s", ", ".join(added))

@@ -22,6 +22,7 @@ from adapters.shopify.global_ids import gid
 from adapters.shopify.lists import OrderLists
 from adapters.shopify.reading import OrderReader
 from adapters.shopify.translate import location_of, to_fulfillments, to_order, to_payment, to_payments
+from adapters.spans import looked_up
 from domain.listings import PlacedOrder
 from domain.model import Instant
 from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment, PaymentKind, PaymentStatus
@@ -106,7 +107,9 @@ class ShopifyStorefront:
             if known.fulfillment_id not in request.known_fulfillment_ids and _same_shipment(
                 known, request, wanted
             ):
+                looked_up(SYSTEM, "fulfillment", found=True)
                 return known
+        looked_up(SYSTEM, "fulfillment", found=False)
         payload = await self._api.write(
             _FULFILL,
             "create_fulfillment",
@@ -149,6 +152,7 @@ class ShopifyStorefront:
         captures = _captures(state.transactions, request.authorization_id)
         captured = sum((capture.presentment_amount for capture in captures), Decimal(0))
         missing = request.capture_up_to - captured
+        looked_up(SYSTEM, "capture", found=missing <= 0)
         if missing <= 0:
             return captures
         _check_capture(authorization, state, request, captured)
@@ -185,6 +189,7 @@ class ShopifyStorefront:
         ``already_shipped`` once a parcel left.
         """
         order = await self._reader.order(external_id)
+        looked_up(SYSTEM, "cancellation", found=order.cancelled_at is not None)
         if order.cancelled_at is None:
             if shipped := to_fulfillments(order.fulfillments):
                 what = (

@@ -6,6 +6,7 @@ nothing -> draft -> quotation -> (amounts compared) -> confirmed -> processing -
 from typing import Final
 
 from adapters.errors import ContractBroken, Rejected
+from adapters.spans import looked_up
 from adapters.tryton.parties import PartyBook
 from adapters.tryton.reading import read_order, tax_amounts
 from adapters.tryton.records import SaleRecord
@@ -51,6 +52,7 @@ class Submission:
 
     async def _submit(self, order: SalesOrder) -> ErpOrder:
         sale = await self._sales.find(order.key)
+        looked_up(SYSTEM, "order", found=sale is not None)
         if sale is None or sale.state in _OPEN:
             sale = await self._entered(order, sale)
             sale = await self._advanced(order, sale)

@@ -1,6 +1,5 @@
 """The command line against a real Temporal server, a real worker, and both systems in memory."""
 
-import asyncio
 import json
 import re
 import subprocess
@@ -234,44 +233,6 @@ def test_the_web_process_says_when_it_is_ready_and_is_checked(deployment, monkey
         assert told == {"role": "web", "ready": True, "webhooks": {"shop": f"{address}/webhooks/shop"}}
         assert deployment.ask("web", "--check")["database"]["ok"] is True
         assert deployment.call("web", "--check").stdout == "webhooks are taken\n"
-
-
-METERED = """
-import asyncio, sys
-from orderwright.telemetry import export_metrics
-from temporalio.client import Client
-
-async def main(address):
-    client = await Client.connect(address)
-    await client.count_workflows("")
-    await asyncio.sleep(60)
-
-export_metrics(sys.argv[1], period_seconds=0.2)
-asyncio.run(main(sys.argv[2]))
-"""
-
-
-async def test_metrics_reach_a_collector(deployment):
-    """In a process of its own: the exporter belongs to a whole process."""
-    asked = asyncio.Queue[bytes]()
-
-    async def collect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.put_nowait(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(collect, "127.0.0.1", 0) as server:
-        endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/prefix/"
-        address = deployment.settings.temporal.address
-        process = await asyncio.create_subprocess_exec(sys.executable, "-c", METERED, endpoint, address)
-        try:
-            async with asyncio.timeout(60):
-                head = await asked.get()
-        finally:
-            process.kill()
-            await process.wait()
-    assert head.startswith(b"POST /prefix/v1/metrics ")
 
 
 @pytest.mark.parametrize(
