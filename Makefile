@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-dev demo up drill test check docs lock bench histories clean
+.PHONY: help setup setup-run setup-dev demo up drill test check docs lock bench matrix histories clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ lock: setup-dev ## resolve the lock files anew (uses uv)
 
 bench: setup-dev ## orders per second, latency, events and billable actions (minutes)
 	$(BIN)/python -m bench.orders $(ARGS)
+
+matrix: setup-dev ## live through the whole fault matrix and write it into docs/fault-matrix.md (minutes)
+	ORDERWRIGHT_WRITE_MATRIX=1 $(BIN)/python -m pytest tests/chaos/test_fault_matrix.py tests/chaos/test_wire_matrix.py $(ARGS)
 
 histories: setup-dev ## record workflow histories for tests/replay anew; read CONTRIBUTING first
 	$(BIN)/python -m tests.replay.record $(ARGS)
