@@ -40,6 +40,7 @@ class MemoryErp(BackOffice):
         warehouses: warehouse codes.
         taxes: tax code -> rate as a fraction; with it each line's tax is checked against its rate.
         parties: codes of B2B parties.
+        currency: what its books are kept in; None takes orders in any.
         stock: units on hand by (warehouse, product); what is not listed never runs out.
         page_size: orders in one page of the change feed.
         latency: seconds that every call takes.
@@ -54,6 +55,7 @@ class MemoryErp(BackOffice):
         warehouses: set[str] | None = None,
         taxes: Mapping[str, Decimal] | None = None,
         parties: set[str] | None = None,
+        currency: str | None = None,
         stock: dict[tuple[str, str], int] | None = None,
         page_size: int = 50,
         latency: float = 0.0,
@@ -64,6 +66,7 @@ class MemoryErp(BackOffice):
         self.warehouses = warehouses
         self.taxes = taxes
         self.parties = parties
+        self.currency = currency
         self.credentials_valid = True
         self.unreadable: dict[OrderKey, str] = {}
         """Orders whose record does not fit, and why: the change feed tells them apart."""
@@ -222,6 +225,11 @@ class MemoryErp(BackOffice):
         month = f"{order.placed_at:%Y-%m}"
         if not self.period_open or month in self.closed_months:
             yield f"period_closed:erp:{month}", f"the fiscal period of {month} is closed; open it"
+        if self.currency not in {None, order.currency}:
+            yield (
+                "currency_differs",
+                f"the order is in {order.currency}, the books are kept in {self.currency}",
+            )
         if order.party.code is not None and self.parties is not None and order.party.code not in self.parties:
             yield (
                 f"party_unknown:erp:{order.party.code}",

@@ -78,10 +78,10 @@ def rewritten(body: bytes, rule: Rule, vendor: Vendor) -> bytes:
         content = json.loads(body)
     except ValueError:
         return body
-    wanted = tuple(rule.field.split("."))
 
     def walk(value: Any, path: tuple[str, ...]) -> Any:
-        if path[-len(wanted) :] == wanted:
+        # Joined, because a name may have a dot of its own (Tryton's "currency.").
+        if ".".join(("", *path)).endswith(f".{rule.field}"):
             return vendor.added(value, rule.add) if rule.add is not None else rule.value
         if isinstance(value, dict):
             return {name: walk(part, (*path, name)) for name, part in value.items()}

@@ -60,9 +60,10 @@ class Wire:
         await self._head(answer)
         size = max(1, -(-len(answer.body) // drops))
         for start in range(0, len(answer.body), size):
-            await self._send(h11.Data(data=answer.body[start : start + size]))
+            # Before each drop, never after the last: whoever has it all may send the next call at once.
             if await self.gone_within(seconds / drops):
                 raise ClientGone
+            await self._send(h11.Data(data=answer.body[start : start + size]))
         await self._send(h11.EndOfMessage())
 
     async def gone_within(self, seconds: float) -> bool:

@@ -166,6 +166,12 @@ async def test_a_slow_answer_that_never_pauses_too_long_is_read_to_its_end(line:
     assert time.monotonic() - began > 1.5
 
 
+async def test_a_call_that_follows_a_slow_answer_at_once_is_answered_too(line: Line):
+    await line.proxy.set_rule(Rule(fault=Fault.DRIP, seconds=1.0))
+    for _ in range(3):  # on one connection, which is free as soon as the answer is whole
+        assert (await line.order()).key.external_id == line.order_id
+
+
 @pytest.mark.parametrize(
     ("field", "change"),
     [

@@ -102,3 +102,10 @@ def test_a_field_is_replaced_wherever_its_path_ends_so():
     told = {"a": {"currencyCode": "USD"}, "b": [{"currencyCode": "USD"}, {"c": 1}]}
     body = altered(rule, SHOPIFY, Answer(200, [], json.dumps(told).encode())).body
     assert json.loads(body) == {"a": {"currencyCode": "EUR"}, "b": [{"currencyCode": "EUR"}, {"c": 1}]}
+
+
+def test_a_name_with_a_dot_of_its_own_is_found_at_the_end_of_a_path():
+    rule = Rule(fault=Fault.REWRITE, field="currency..code", value="EUR")
+    told = {"result": [{"currency.": {"code": "USD"}, "warehouse.": {"code": "WH-EAST"}}]}
+    body = altered(rule, TRYTON, Answer(200, [], json.dumps(told).encode())).body
+    assert json.loads(body) == {"result": [{"currency.": {"code": "EUR"}, "warehouse.": {"code": "WH-EAST"}}]}

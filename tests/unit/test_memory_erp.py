@@ -90,6 +90,14 @@ async def test_a_closed_month_refuses_its_own_orders_only(erp, order):
     assert (await erp.submit_order(another)).state is ErpOrderState.ACCEPTED
 
 
+async def test_books_of_one_currency_refuse_an_order_in_another(order):
+    erp = MemoryErp(currency="USD")
+    with pytest.raises(Rejected, match=r"EUR.*USD") as caught:
+        await erp.submit_order(order.model_copy(update={"currency": "EUR"}))
+    assert caught.value.cause == "currency_differs"
+    assert (await erp.submit_order(order)).currency == "USD"
+
+
 async def test_a_forbidden_product_is_unknown_until_it_is_allowed(erp, order):
     erp.forbid_product("CAP-BLK")
     with pytest.raises(Rejected, match="CAP-BLK"):

@@ -1,0 +1,240 @@
+"""The fault matrix on the memory adapters: every call, every fault, one world, all orders at once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from itertools import count, product
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from adapters.memory.erp import MemoryErp
+from adapters.memory.storefront import MemoryStorefront
+from domain.balance import check_closing
+from domain.erp_order import ErpOrderState, ErpShipmentState
+from domain.order import Order, PaymentKind, PaymentStatus
+from store.cases import Cases
+from store.connections import Connections
+from store.database import Database
+from store.mappings import MappingCatalog
+from tests.chaos.asking import AWAY, CARRIED_ON, PACE, asked, pinged
+from tests.chaos.calls import ASKED, CALLS, ERP, OF_NO_ORDER, STOREFRONT, TELLING_AMOUNTS, Call
+from tests.chaos.lives import Board, Life, Lives, in_background, told_causes, told_errors
+from tests.chaos.spoiled import ALTERED, ASKED_TO_WAIT, MemoryFault, Spoiled, Trouble
+from tests.order_builder import make_line, make_order, make_shipping, sandbox_mapping
+from workers.composition import Parts
+from workers.worker import start_feed, workers
+from workflows.messages import ERP_FEED_ID, Attention
+
+FEED_INTERVAL = timedelta(milliseconds=100)
+LONGEST = 100.0
+"""Seconds that any order may take here."""
+NOTHING_TO_TELL = "-"
+
+
+def applies(call: Call, fault: MemoryFault) -> bool:
+    """Whether the answer of a call tells what the fault would tell wrong."""
+    if fault not in ALTERED:
+        return True
+    payments_have_no_currency = call.operation == "capture_payment" and fault is MemoryFault.WRONG_CURRENCY
+    return call.operation in TELLING_AMOUNTS and not payments_have_no_currency
+
+
+def order_of_two_parcels(external_id: str) -> Order:
+    return make_order(
+        external_id,
+        lines=(make_line("11", ordered=3), make_line("12", "MUG-LOGO", ordered=2)),
+        shipping=(make_shipping(),),
+        placement={"11": {"101": 2, "102": 1}, "12": {"102": 2}},
+    )
+
+
+class MemoryMatrix:
+    """Call ``run`` once, then ask ``cells`` and ``failures``."""
+
+    def __init__(self, client: Client, database: Database) -> None:
+        self._client, self._database = client, database
+        self._mapping = sandbox_mapping()
+        self.storefront = MemoryStorefront(page_size=2)
+        self.erp = MemoryErp(warehouses={"WH-EAST", "WH-WEST"}, currency="USD")
+        self._spoiled = {STOREFRONT: Spoiled(STOREFRONT, self.storefront), ERP: Spoiled(ERP, self.erp)}
+        self._ids = count(7001)
+        self._board = Board(database)
+        self._lives = Lives(client, self._board, longest=LONGEST)
+        self._to_be_canceled: set[str] = set()
+        self.cells: dict[tuple[str, str], str] = {}
+        self.failures: dict[tuple[str, str], str] = {}
+
+    async def run(self) -> None:
+        """Live through all cells."""
+        of_orders = [call for call in CALLS if call.operation not in OF_NO_ORDER]
+        async with self._working():
+            work = [self._cell(call, fault) for call, fault in product(of_orders, MemoryFault)]
+            work += [self._ping_cell(call, fault) for call, fault in _cells_of("ping")]
+            work += [
+                self._asked_cell(call, fault) for name in sorted(ASKED) for call, fault in _cells_of(name)
+            ]
+            work.append(self._feed_cells())
+            await asyncio.gather(*work)
+
+    def open_cases(self) -> list[str]:
+        """Titles of the cases that nobody has closed."""
+        return [case.title for case in Cases(self._database).list()]
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
+        catalog = MappingCatalog(self._database, {"shop": self._mapping})
+        parts = Parts(self._database, {"shop": self._spoiled[STOREFRONT]}, self._spoiled[ERP], catalog)
+        async with (
+            self._board.watched(),
+            in_background(self._work_in_the_warehouse),
+            workers(self._client, parts, feed_interval=FEED_INTERVAL, pace=PACE),
+        ):
+            await start_feed(self._client)
+            yield
+
+    async def _work_in_the_warehouse(self) -> None:
+        """One shipment after the other leaves, of every order that is to be shipped."""
+        while True:
+            for key, held in list(self.erp.orders.items()):
+                waiting = [x for x in held.shipments if x.state is ErpShipmentState.WAITING]
+                if waiting and key.external_id not in self._to_be_canceled:
+                    units = {line.line_id: line.quantity for line in waiting[0].lines}
+                    self.erp.ship(key, waiting[0].warehouse, units)
+            await asyncio.sleep(0.5)
+
+    # -- calls about an order -------------------------------------------------------------------------------------
+
+    async def _cell(self, call: Call, fault: MemoryFault) -> None:
+        if not applies(call, fault):
+            self.cells[str(call), fault] = NOTHING_TO_TELL
+            return
+        await self._noted(call, fault, self._lived(call, fault))
+
+    async def _lived(self, call: Call, fault: MemoryFault) -> str:
+        trouble, life = await self._live(call, fault, cancel=call.operation == "cancel_order")
+        self._assert_one_of_everything(life)
+        assert trouble.struck, "the fault never struck"
+        if call.operation == "find_order":
+            of_cancel, canceled = await self._live(call, fault, cancel=True)
+            self._assert_one_of_everything(canceled)
+            assert of_cancel.struck, "the fault never struck the order that was canceled"
+        return self._word(trouble, life)
+
+    async def _live(self, call: Call, fault: MemoryFault, *, cancel: bool) -> tuple[Trouble, Life]:
+        order = order_of_two_parcels(str(next(self._ids)))
+        trouble = Trouble(call, fault)
+        self._spoiled[call.system].troubles[order.key.external_id] = trouble
+        life = await self._through(order, cancel=cancel)
+        await asyncio.gather(*trouble.late)  # whatever arrives late must find that all is done
+        return trouble, life
+
+    async def _through(self, order: Order, *, cancel: bool = False) -> Life:
+        if cancel:
+            self._to_be_canceled.add(order.key.external_id)
+        self.storefront.place(order)
+        return await self._lives.live(order.key, cancel=cancel)
+
+    def _word(self, trouble: Trouble, life: Life) -> str:
+        """What happened, told by the errors that the order's calls met and the problems it stopped with."""
+        if life.stops:
+            return told_causes(life)
+        if trouble.fault is MemoryFault.RATE_LIMITED:
+            assert min(trouble.waited) >= ASKED_TO_WAIT.total_seconds(), trouble.waited
+        return told_errors(trouble.met)
+
+    def _assert_one_of_everything(self, life: Life) -> None:
+        """Read both systems' own books."""
+        told, held = self.storefront.orders[life.key.external_id], self.erp.orders[life.key]
+        taken = Counter(p.kind for p in told.payments if p.status is PaymentStatus.SUCCESS)
+        report = check_closing(told, held, self._mapping)
+        assert report.balanced, report.differences
+        if life.canceled:
+            assert life.outcome is Attention.CANCELED
+            assert held.state is ErpOrderState.CANCELED
+            assert (told.captured, len(told.fulfillments), taken[PaymentKind.VOID]) == (0, 0, 1)
+            return
+        assert life.outcome is Attention.CLOSED
+        assert held.state is ErpOrderState.DONE
+        assert (len(held.shipments), len(told.fulfillments)) == (2, 2)
+        assert (taken[PaymentKind.CAPTURE], taken[PaymentKind.REFUND]) == (2, 0)
+        assert told.captured == told.total == held.total
+
+    # -- the change feed ------------------------------------------------------------------------------------------
+
+    async def _feed_cells(self) -> None:
+        """One fault after the other: all orders of the run depend on this feed, and none may miss its news."""
+        lives = []
+        for call, fault in _cells_of("changes"):
+            await self._noted(call, fault, self._fed(call, fault))
+            # Shipped after the fault: its news comes by the feed that had it.
+            lives.append(
+                asyncio.create_task(
+                    self._noted(call, fault, self._told_by_feed(self.cells[str(call), fault]))
+                )
+            )
+        await asyncio.gather(*lives)
+
+    async def _fed(self, call: Call, fault: MemoryFault) -> str:
+        trouble = Trouble(call, fault, rounds=1)
+        self._spoiled[ERP].troubles[None] = trouble
+        await self._restart_feed()
+        async with asyncio.timeout(LONGEST):
+            while not trouble.struck or len(trouble.waited) < trouble.struck:  # noqa: ASYNC110  the feed polls
+                await asyncio.sleep(0.05)
+        if fault is MemoryFault.RATE_LIMITED:
+            assert min(trouble.waited) >= ASKED_TO_WAIT.total_seconds()
+        return "followed later" if trouble.met else "carried on"
+
+    async def _told_by_feed(self, word: str) -> str:
+        life = await self._through(order_of_two_parcels(str(next(self._ids))))
+        self._assert_one_of_everything(life)
+        assert life.stops == []
+        return word
+
+    async def _restart_feed(self) -> None:
+        """So that each fault is its activity's first: the pauses between its attempts grow."""
+        await self._client.get_workflow_handle(ERP_FEED_ID).terminate("the next fault")
+        await start_feed(self._client)
+
+    # -- calls of no order ----------------------------------------------------------------------------------------
+
+    async def _ping_cell(self, call: Call, fault: MemoryFault) -> None:
+        if not applies(call, fault):
+            self.cells[str(call), fault] = NOTHING_TO_TELL
+            return
+        await self._noted(call, fault, self._pinged(call, fault))
+
+    async def _pinged(self, call: Call, fault: MemoryFault) -> str:
+        spoiled, trouble = self._spoiled_apart(call, fault)
+        connections = Connections(self._database)
+        word = await pinged(f"{call}-{fault}", spoiled.ping, lambda: trouble.struck, connections)
+        if fault is MemoryFault.RATE_LIMITED:
+            assert min(trouble.waited) >= ASKED_TO_WAIT.total_seconds(), trouble.waited
+        return word if trouble.met or word == AWAY else CARRIED_ON
+
+    async def _asked_cell(self, call: Call, fault: MemoryFault) -> None:
+        if not applies(call, fault):
+            self.cells[str(call), fault] = NOTHING_TO_TELL
+            return
+        spoiled, trouble = self._spoiled_apart(call, fault)
+        await self._noted(call, fault, asked(call, spoiled, lambda: trouble.struck))
+
+    def _spoiled_apart(self, call: Call, fault: MemoryFault) -> tuple[Spoiled, Trouble]:
+        spoiled = Spoiled(call.system, self.storefront if call.system == STOREFRONT else self.erp)
+        trouble = spoiled.troubles[None] = Trouble(call, fault, rounds=1)
+        return spoiled, trouble
+
+    async def _noted(self, call: Call, fault: MemoryFault, living: Awaitable[str]) -> None:
+        cell = (str(call), str(fault))
+        try:
+            self.cells[cell] = await living
+        except (AssertionError, TimeoutError, RPCError) as error:
+            self.failures[cell] = f"{type(error).__name__}: {error}"
+            self.cells[cell] = "FAILED"
+
+
+def _cells_of(operation: str) -> list[tuple[Call, MemoryFault]]:
+    return [(call, fault) for call in CALLS if call.operation == operation for fault in MemoryFault]

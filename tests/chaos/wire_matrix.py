@@ -1,0 +1,327 @@
+"""The fault matrix on the wire: real adapters, real systems, and a proxy of its own for each order.
+
+The calls to the store are lived through with the memory ERP, which is quick; those to the ERP with the real store.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Protocol
+
+import httpx
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from adapters.errors import Unavailable
+from adapters.memory.erp import MemoryErp
+from adapters.shopify.storefront import ShopifyStorefront
+from adapters.tryton.erp import TrytonErp
+from domain.erp_order import ErpShipmentState
+from domain.order import OrderKey
+from sandbox.faults.proxy import Proxy
+from sandbox.faults.vendors import VENDORS
+from sandbox.store.client import AsyncStoreControl
+from sandbox.store.control import OrderReading
+from sandbox.store.requests import PlaceOrder
+from sandbox.tryton.staff import Staff
+from store.cases import Cases
+from store.connections import Connections
+from store.database import Database
+from store.mappings import MappingCatalog
+from tests.chaos.asking import AWAY, CARRIED_ON, PACE, asked, pinged
+from tests.chaos.calls import CALLS, ERP, OF_NO_ORDER, STOREFRONT, Call
+from tests.chaos.lives import Board, Life, Lives, in_background, told_causes, told_errors
+from tests.chaos.wire_faults import WIRE_FAULTS, ByOrder, Line, applies
+from tests.order_builder import sandbox_mapping
+from tests.running_store import TOKEN, RunningStore
+from tests.running_store import read as read_transactions
+from tests.tryton_fixture import TrytonAccess
+from workers.composition import Parts
+from workers.worker import start_feed, workers
+from workflows.messages import ERP_FEED_ID, Attention
+
+CHANNEL = "shop"
+FEED_INTERVAL = timedelta(milliseconds=300)
+STORE_PATIENCE = httpx.Timeout(2.0, connect=2.0)
+"""What a spoiled adapter gives the store, so that nobody waits long for what never comes."""
+ERP_PATIENCE = httpx.Timeout(10.0, connect=2.0)
+LONGEST = 170.0
+"""Seconds that an order may take, from its turn on."""
+NOTHING_TO_TELL = "-"
+TWO_PARCELS = PlaceOrder.model_validate(
+    {
+        "lines": [
+            {
+                "sku": "TEE-BLK-S",
+                "quantity": 3,
+                "split": [{"location": 101, "quantity": 1}, {"location": 102, "quantity": 2}],
+            },
+            {"sku": "MUG-LOGO", "quantity": 2, "discount": {"title": "Scratched", "amount": "1.10"}},
+        ],
+        "taxes": ["STATE-6.25", "CITY-1.5"],
+        "shipping": {"code": "standard", "price": "9.90"},
+    }
+)
+
+
+class ErpPeople(Protocol):
+    """The ERP's warehouse and what its books say."""
+
+    async def ship(self, keys: list[OrderKey]) -> None:
+        """One shipment of each of these orders leaves, where one waits."""
+        ...
+
+    async def assert_booked(self, life: Life, told: OrderReading) -> None:
+        """One order, the store's cents, two shipments that left; or one that is canceled."""
+        ...
+
+
+class MemoryPeople:
+    """Implements ``ErpPeople``."""
+
+    def __init__(self, erp: MemoryErp) -> None:
+        self._erp = erp
+
+    async def ship(self, keys: list[OrderKey]) -> None:
+        for key in keys:
+            held = self._erp.orders.get(key)
+            waiting = [x for x in held.shipments if x.state is ErpShipmentState.WAITING] if held else []
+            if waiting:
+                units = {line.line_id: line.quantity for line in waiting[0].lines}
+                self._erp.ship(key, waiting[0].warehouse, units, tracking=waiting[0].number)
+
+    async def assert_booked(self, life: Life, told: OrderReading) -> None:
+        held = self._erp.orders[life.key]
+        states = Counter(shipment.state for shipment in held.shipments)
+        assert states == {ErpShipmentState.CANCELED if life.canceled else ErpShipmentState.SHIPPED: 2}
+        assert held.total == told.original_total
+
+
+class TrytonPeople:
+    """Implements ``ErpPeople``."""
+
+    def __init__(self, staff: Staff) -> None:
+        self._staff = staff
+
+    async def ship(self, keys: list[OrderKey]) -> None:
+        for job in await self._staff.shipments_to_do([key.external_id for key in keys]):
+            await self._staff.ship(job, part=False)
+
+    async def assert_booked(self, life: Life, told: OrderReading) -> None:
+        external_id = life.key.external_id
+        await self._staff.post_invoices(external_id)
+        sale = await self._staff.read_sale(external_id)
+        assert sale is not None
+        assert await self._staff.count_sales(external_id, told.name) == 1
+        states = Counter(shipment.state for shipment in sale.shipments)
+        if life.canceled:
+            assert (set(states), sale.invoiced) == ({"cancelled"}, 0)
+            return
+        assert states == {"done": 2}
+        assert (sale.total, sale.invoiced) == (told.total, told.total)
+        left = {str(each.tracking_number) for each in sale.shipments}
+        assert left == set(told.tracking_numbers)
+
+
+class WireMatrix:
+    """With ``tryton`` for the calls to the ERP, without it for those to the store. Ask ``cells`` and ``failures``."""
+
+    def __init__(
+        self, client: Client, database: Database, store: RunningStore, tryton: TrytonAccess | None
+    ) -> None:
+        self._client, self._database, self._store, self._tryton = client, database, store, tryton
+        self._board = Board(database)
+        self._lives = Lives(client, self._board, longest=LONGEST)
+        self._turns = asyncio.Semaphore(3 if tryton else 16)
+        self._to_ship: set[OrderKey] = set()
+        self._exits = AsyncExitStack()
+        self.cells: dict[tuple[str, str], str] = {}
+        self.failures: dict[tuple[str, str], str] = {}
+
+    async def run(self, cells: Iterable[tuple[Call, str]]) -> None:
+        """Live through these cells."""
+        cells = list(cells)
+        for call, column in cells:
+            if not applies(call, column):
+                self.cells[str(call), column] = NOTHING_TO_TELL
+        cells = [(call, column) for call, column in cells if applies(call, column)]
+        async with self._exits, AsyncStoreControl(self._store.url) as self._control, self._working():
+            work = [
+                self._noted(each, self._of_order(*each))
+                for each in cells
+                if each[0].operation not in OF_NO_ORDER
+            ]
+            work += [
+                self._noted(each, self._of_nobody(*each))
+                for each in cells
+                if each[0].operation in OF_NO_ORDER - {"changes"}
+            ]
+            work.append(self._feed_cells([each for each in cells if each[0].operation == "changes"]))
+            await asyncio.gather(*work)
+
+    def open_cases(self) -> list[str]:
+        """Titles of the cases that nobody has closed."""
+        return [case.title for case in Cases(self._database).list()]
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
+        storefront = ShopifyStorefront(CHANNEL, self._store.url, TOKEN)
+        self._exits.push_async_callback(storefront.close)
+        erp = self._erp()
+        self._exits.push_async_callback(erp.close)
+        self._ports = {STOREFRONT: ByOrder(storefront), ERP: ByOrder(erp)}
+        self._people = await self._erp_people(erp)
+        catalog = MappingCatalog(self._database, {CHANNEL: sandbox_mapping()})
+        parts = Parts(self._database, {CHANNEL: self._ports[STOREFRONT]}, self._ports[ERP], catalog)
+        async with (
+            self._board.watched(),
+            in_background(self._work_in_the_warehouse),
+            workers(self._client, parts, feed_interval=FEED_INTERVAL, pace=PACE),
+        ):
+            await start_feed(self._client)
+            yield
+            await self._client.get_workflow_handle(ERP_FEED_ID).terminate("the run is over")
+
+    def _erp(self) -> TrytonErp | MemoryErp:
+        if self._tryton is None:
+            return MemoryErp(warehouses={"WH-EAST", "WH-WEST"}, currency="USD")
+        return self._tryton_erp(self._tryton.url, None)
+
+    def _tryton_erp(self, url: str, patience: httpx.Timeout | None) -> TrytonErp:
+        access = self._tryton
+        assert access is not None
+        told = {} if patience is None else {"timeout": patience}
+        return TrytonErp(url, access.database, access.login, access.password, **told)
+
+    async def _erp_people(self, erp: TrytonErp | MemoryErp) -> ErpPeople:
+        if self._tryton is None:
+            assert isinstance(erp, MemoryErp)
+            return MemoryPeople(erp)
+        access = self._tryton
+        staff = Staff(access.url, access.database, access.staff_login, access.staff_password, channel=CHANNEL)
+        return TrytonPeople(await self._exits.enter_async_context(staff))
+
+    async def _work_in_the_warehouse(self) -> None:
+        while True:
+            await self._people.ship(sorted(self._to_ship, key=str))
+            await asyncio.sleep(0.7)
+
+    async def _line(self, call: Call, column: str) -> Line:
+        """A proxy of its own before the system, and an adapter that speaks through it."""
+        target = self._store.url
+        if call.system == ERP:
+            assert self._tryton is not None
+            target = self._tryton.url
+        vendor = VENDORS["shopify" if call.system == STOREFRONT else "tryton"]
+        proxy = await self._exits.enter_async_context(Proxy(target, vendor))
+        port: ShopifyStorefront | TrytonErp
+        if call.system == STOREFRONT:
+            port = ShopifyStorefront(CHANNEL, proxy.url, TOKEN, timeout=STORE_PATIENCE)
+        else:
+            port = self._tryton_erp(proxy.url, ERP_PATIENCE)
+            await _log_in(port)
+        self._exits.push_async_callback(port.close)
+        return Line(call, column, proxy, port)
+
+    # -- calls about an order --------------------------------------------------------------------------------------
+
+    async def _of_order(self, call: Call, column: str) -> str:
+        async with self._turns:
+            line = await self._line(call, column)
+            # The ERP is asked for an order before a cancel too, and that life is the shorter one.
+            life = await self._live(line, cancel=call.operation in {"cancel_order", "find_order"})
+        assert line.struck, "the fault never struck"
+        if line.asked_to_wait:
+            line.assert_waited_as_told()
+        if life.stops:
+            return told_causes(life)
+        return told_errors(line.met) if line.met else line.told_inside()
+
+    async def _live(self, line: Line, *, cancel: bool = False) -> Life:
+        placed = await self._control.place_order(TWO_PARCELS)
+        key = OrderKey(channel=CHANNEL, external_id=str(placed.id))
+        self._ports[line.call.system].lines[key.external_id] = line
+        if not cancel:
+            self._to_ship.add(key)
+        try:
+            life = await self._lives.live(key, cancel=cancel)
+        finally:
+            self._to_ship.discard(key)
+        await self._assert_one_of_everything(life)
+        return life
+
+    async def _assert_one_of_everything(self, life: Life) -> None:
+        """Read both systems without the application."""
+        told = await self._control.read_order(life.key.external_id)
+        await self._people.assert_booked(life, told)
+        transactions = await asyncio.to_thread(read_transactions, self._store, told.id)
+        kinds = Counter(each["kind"] for each in transactions["transactions"])
+        if life.canceled:
+            assert life.outcome is Attention.CANCELED
+            assert (told.canceled, told.captured, told.fulfillments) == (True, 0, 0)
+            assert kinds == {"AUTHORIZATION": 1, "VOID": 1}
+            return
+        assert life.outcome is Attention.CLOSED
+        assert (told.fulfillments, told.open_units, len(set(told.tracking_numbers))) == (2, 0, 2)
+        assert kinds == {"AUTHORIZATION": 1, "CAPTURE": 2}
+        assert (told.captured, told.refunded) == (told.total, 0)
+
+    # -- calls of no order -----------------------------------------------------------------------------------------
+
+    async def _of_nobody(self, call: Call, column: str) -> str:
+        async with self._turns:
+            return await self._asked(call, column)
+
+    async def _asked(self, call: Call, column: str) -> str:
+        line = await self._line(call, column)
+        if call.operation == "ping":
+
+            async def ping() -> None:
+                await line.do("ping", ())
+
+            word = await pinged(f"{call}-{column}", ping, lambda: line.struck, Connections(self._database))
+            return word if line.met or word == AWAY else line.told_inside()
+
+        class Asked:
+            def __getattr__(self, name: str):
+                return lambda *arguments: line.do(name, arguments)
+
+        word = await asked(call, Asked(), lambda: line.struck)
+        return line.told_inside() if word == CARRIED_ON else word
+
+    # -- the change feed -------------------------------------------------------------------------------------------
+
+    async def _feed_cells(self, cells: list[tuple[Call, str]]) -> None:
+        """One fault after the other; the orders of the other cells depend on the feed meanwhile."""
+        for call, column in cells:
+            await self._noted((call, column), self._fed(call, column))
+
+    async def _fed(self, call: Call, column: str) -> str:
+        line = self._ports[ERP].feed = await self._line(call, column)
+        async with asyncio.timeout(LONGEST):
+            while not line.struck or not line.well:  # noqa: ASYNC110  the feed polls
+                await asyncio.sleep(0.1)
+        return "followed later" if line.met else line.told_inside()
+
+    async def _noted(self, cell: tuple[Call, str], living: Awaitable[str]) -> None:
+        name = (str(cell[0]), cell[1])
+        try:
+            self.cells[name] = await living
+        except (AssertionError, TimeoutError, RPCError, httpx.HTTPError) as error:
+            self.failures[name] = f"{type(error).__name__}: {error}"
+            self.cells[name] = "FAILED"
+
+
+async def _log_in(erp: TrytonErp) -> None:
+    """A session can expire only where there is one. Busy with sales, Tryton may take its time."""
+    for _ in range(5):
+        with suppress(Unavailable):
+            return await erp.ping()
+    return await erp.ping()
+
+
+def cells_of(system: str) -> list[tuple[Call, str]]:
+    """All cells of a system's calls."""
+    return [(call, column) for call in CALLS if call.system == system for column in WIRE_FAULTS]

@@ -1,0 +1,49 @@
+"""The fault matrix in the docs has a row for every call of the ports and a column for every fault there is."""
+
+import pytest
+
+from adapters.ports import ErpPort, StorefrontPort
+from sandbox.faults.rules import Fault
+from tests.chaos.calls import CALLS, ERP, STOREFRONT, Call, calls_of
+from tests.chaos.page import read, table
+from tests.chaos.spoiled import MemoryFault
+from tests.chaos.wire_faults import WIRE_FAULTS
+
+
+def test_the_calls_are_those_of_the_ports():
+    assert {call.operation for call in CALLS if call.system == ERP} == {
+        name for name in vars(ErpPort) if not name.startswith("_") and name not in {"capabilities", "close"}
+    }
+    assert {call.operation for call in CALLS if call.system == STOREFRONT} == {
+        name
+        for name in vars(StorefrontPort)
+        if not name.startswith("_") and name not in {"capabilities", "close"}
+    }
+
+
+def test_a_new_method_of_a_port_is_a_new_row():
+    class Larger(ErpPort):
+        async def amend_order(self) -> None: ...
+
+    assert calls_of(ERP, Larger) == (Call(ERP, "amend_order"),)
+    with pytest.raises(KeyError, match="amend_order"):
+        table(calls_of(ERP, Larger), MemoryFault, read("memory"))
+
+
+def test_every_fault_of_the_proxy_is_a_column():
+    assert {told["fault"] for told in WIRE_FAULTS.values()} == set(Fault)
+
+
+@pytest.mark.parametrize(
+    ("name", "calls", "faults"),
+    [
+        ("memory", CALLS, [*MemoryFault]),
+        (STOREFRONT, calls_of(STOREFRONT, StorefrontPort), [*WIRE_FAULTS]),
+        (ERP, calls_of(ERP, ErpPort), [*WIRE_FAULTS]),
+    ],
+)
+def test_the_table_has_a_cell_for_every_call_and_fault_and_no_other(name, calls, faults):
+    cells = read(name)
+    assert set(cells) == {(str(call), str(fault)) for call in calls for fault in faults}
+    assert all(cells.values())
+    assert "FAILED" not in cells.values()
