@@ -170,10 +170,10 @@ class OrderDesk:
         message = message or OperatorMessage()
         if self._seen(message.message_id):
             return
-        if self._state.problem is None and message.cause:
-            # A case is written by the activity that was refused, a moment before the order hears of the refusal.
+        if self._state.problem is None:
+            # Row and case are written by the activity that was refused, a moment before the order hears of it.
             self._early_resubmit = (message, workflow.now())
-        elif self._state.problem is not None and self._concerns(message):
+        elif self._concerns(message):
             self._resubmit(message)
 
     @workflow.signal(name="accept")

@@ -385,4 +385,4 @@ async def test_a_click_in_the_moment_before_the_order_hears_of_its_refusal_is_no
         await handle.signal(OrderWorkflow.resubmit_signal, clicked)
         go_on.set()
         await finished(world, [order])
-    assert "Ada: Asked to go on" in await world.story(order.key)
+        assert "Ada: Asked to go on" in await world.story(order.key)
