@@ -29,8 +29,8 @@ demo: setup-run ## 24 orders from storefront to ERP and back, checked to the cen
 up: setup-run ## the whole stack on this machine until Ctrl-C
 	@$(BIN)/orderwright up $(ARGS)
 
-drill: setup-run ## every failure drill in its quick size (minutes); one: .venv/bin/orderwright drill NAME
-	@$(BIN)/orderwright drill all --quick $(ARGS)
+drill: setup-run ## every failure drill in its quick size (minutes); one: make drill NAME=erp-down
+	@$(BIN)/orderwright drill $(or $(NAME),all) --quick $(ARGS)
 
 test: setup-dev ## all tests but the long failure drills
 	$(BIN)/python -m pytest -m "not drill" $(ARGS)
