@@ -33,6 +33,8 @@ from tests.tryton_fixture import TrytonAccess
 
 MEMORY_WRITES = "draft_order|accept_order|cancel_order"
 Cut = Literal["request", "answer"]
+_IDS = count(6001)
+"""Of all worlds of a run: they share one Tryton."""
 _OVER = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
 _READS = {"read", "search_read", "search", "search_count", "fields_get", "login", "logout", "get_preferences"}
 
@@ -131,10 +133,9 @@ class MemoryErpWorld:
             parties={party for party, *_ in COMPANIES.values()},
             page_size=3,
         )
-        self._ids = count(6001)
 
     def new_id(self) -> str:
-        return str(next(self._ids))
+        return str(next(_IDS))
 
     async def books(self, key: OrderKey) -> Books:
         order = self._memory.orders.get(key)
@@ -230,10 +231,9 @@ class TrytonErpWorld:
             server.url, server.database, server.login, server.password, page_size=3, transport=self._line
         )
         self._staff = Staff(server.url, server.database, server.staff_login, server.staff_password)
-        self._ids = count(6001)
 
     def new_id(self) -> str:
-        return str(next(self._ids))
+        return str(next(_IDS))
 
     async def books(self, key: OrderKey) -> Books:
         orders = await self._staff.count_sales(key.external_id, f"#{key.external_id}")
