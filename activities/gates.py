@@ -126,9 +126,13 @@ class Gate:
     async def watch(self) -> None:
         """Learn from the other workers, and probe when it is this one's turn; for ever."""
         while True:
-            await self._learn()
-            if self.connection.away and await self._my_turn():
-                await self._probe()
+            try:
+                await self._learn()
+                if self.connection.away and await self._my_turn():
+                    await self._probe()
+            except Exception:
+                # Whatever it was: without a watch a closed gate would never open again.
+                log.exception("the gate of %s goes on watching", self.system)
             await asyncio.sleep(self._pace.look)
 
     async def close(self) -> None:

@@ -30,7 +30,7 @@ class System:
     """Something to call: ``trouble`` is what a ping meets."""
 
     def __init__(self) -> None:
-        self.trouble: AdapterError | None = None
+        self.trouble: Exception | None = None
         self.pings = 0
         self.hangs = False
 
@@ -214,6 +214,18 @@ async def test_it_opens_once_the_system_answers_again_and_a_failure_then_counts_
     await failing(gate, down())
     assert gate.connection.away
     assert system.pings == pings
+
+
+async def test_a_mistake_in_a_ping_does_not_keep_the_gate_closed(make_gate, system) -> None:
+    gate = make_gate()
+    system.trouble = down()
+    await failing(gate, down())
+    system.trouble = ValueError("a mistake in an adapter")
+    async with watching(gate), asyncio.timeout(10):
+        await until(lambda: system.pings >= 3)
+        assert gate.connection.away
+        system.trouble = None
+        await gate.until_open()
 
 
 async def test_one_worker_probes_and_all_learn(make_gate, system, connections) -> None:
