@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -25,7 +26,7 @@ from workflows.search import ALL as SEARCH_ATTRIBUTES
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-WORLD = "http://cli.memory.test"
+_worlds = count(1)
 
 
 class Deployment:
@@ -34,6 +35,8 @@ class Deployment:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.env_file = folder / "env"
+        # Memory systems live as long as the process: a deployment's sweep must not find the orders of an earlier one.
+        self.world = f"http://{next(_worlds)}.memory.test"
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
@@ -84,11 +87,11 @@ class Deployment:
             "WEB__PORT": "0",
             "FEED_INTERVAL_SECONDS": "0.05",
             "CHANNELS__SHOP__VENDOR": "memory",
-            "CHANNELS__SHOP__URL": WORLD,
+            "CHANNELS__SHOP__URL": self.world,
             "CHANNELS__SHOP__ACCESS_TOKEN": "secret-token",
             "CHANNELS__SHOP__WEBHOOK_SECRET": "secret-webhook",
             "ERP__VENDOR": "memory",
-            "ERP__URL": WORLD,
+            "ERP__URL": self.world,
             "ERP__DATABASE": "erp",
             "ERP__LOGIN": "orderwright",
             "ERP__PASSWORD": "secret-erp",
@@ -109,7 +112,7 @@ class Deployment:
         """As the dispatcher does after a webhook."""
 
         async def begin() -> None:
-            storefront_at(WORLD, order.key.channel).place(order)
+            storefront_at(self.world, order.key.channel).place(order)
             await self.client.start_workflow(
                 OrderWorkflow.run,
                 OrderStart(key=order.key),

@@ -12,7 +12,7 @@ import pytest
 
 from adapters.memory.world import erp_at
 from domain.order import OrderKey
-from tests.deployment import WORLD, Deployment
+from tests.deployment import Deployment
 from tests.order_builder import make_line, make_order
 
 _ids = count(8001)
@@ -59,7 +59,7 @@ def plain(text: str) -> str:
 
 
 def test_a_case_is_listed_shown_assigned_and_solved_by_mapping_for_all_its_orders(deployment):
-    erp = erp_at(WORLD)
+    erp = erp_at(deployment.world)
     erp.forbid_product("ABC-1")
     keys = [place(deployment, "ABC-1") for _ in range(3)]
     case = str(case_of(deployment, "product_unknown:erp:ABC-1", 3)["id"])
@@ -103,7 +103,7 @@ def test_a_case_is_listed_shown_assigned_and_solved_by_mapping_for_all_its_order
 
 
 def test_what_makes_no_sense_is_refused_with_what_does(deployment):
-    erp = erp_at(WORLD)
+    erp = erp_at(deployment.world)
     erp.close_period()
     try:
         key = place(deployment, "MUG-LOGO")

@@ -17,7 +17,7 @@ from domain.order import Order, OrderKey
 from sandbox.processes import free_port
 from store.database import Database
 from store.order_view import OrderViewRow
-from tests.deployment import WORLD, Deployment
+from tests.deployment import Deployment
 from tests.order_builder import make_line, make_order
 
 _ids = count(7001)
@@ -61,7 +61,7 @@ def test_cancel_cancels_in_both_systems_and_says_so(deployment, order):
     deployment.until(key, "submitted")
     answer = deployment.call("order", "cancel", str(key), "--reason", "buyer called", "--actor", "Ada")
     assert "Canceled in both systems" in answer.stdout
-    assert storefront_at(WORLD, "shop").orders[key.external_id].canceled_at is not None
+    assert storefront_at(deployment.world, "shop").orders[key.external_id].canceled_at is not None
     assert "Ada" in str(deployment.ask("order", "show", str(key))["timeline"])
     refused = deployment.call("order", "cancel", str(key), expect=1)
     assert "Refused: the order is canceled already" in refused.stdout or "is under way" in refused.stderr
@@ -82,7 +82,7 @@ def test_a_held_order_waits_for_release(deployment, order):
 
 
 def test_an_order_that_needs_a_person_is_found_and_goes_on_after_resubmit(deployment, order):
-    erp = erp_at(WORLD)
+    erp = erp_at(deployment.world)
     erp.forbid_product("MUG-LOGO")
     try:
         key = deployment.place(order)
@@ -158,7 +158,7 @@ def test_a_closed_order_is_rebuilt_as_closed(deployment, order):
     deployment.until(key, "submitted")
 
     async def ship() -> None:
-        erp_at(WORLD).ship_all(key)
+        erp_at(deployment.world).ship_all(key)
 
     deployment.inside(ship)
     closed = deployment.until(key, "closed")["row"]
@@ -183,11 +183,11 @@ def test_doctor_is_content_and_says_so(deployment):
 
 
 def test_doctor_fails_where_something_is_wrong(deployment):
-    storefront_at(WORLD, "shop").credentials_valid = False
+    storefront_at(deployment.world, "shop").credentials_valid = False
     try:
         told = deployment.call("doctor", expect=1).stdout
     finally:
-        storefront_at(WORLD, "shop").credentials_valid = True
+        storefront_at(deployment.world, "shop").credentials_valid = True
     assert "PROBLEM" in told
     assert "1 problem\n" in told
     assert re.search(r"storefront shop +PROBLEM +\S", told)

@@ -94,7 +94,7 @@ async def test_a_refusal_keeps_its_cause_and_words(served: Served):
     async with connected(served.url) as erp:
         with pytest.raises(Rejected, match="NO-SUCH") as caught:
             await erp.submit_order(order_of(line("1", "NO-SUCH", "WH-EAST", 1, "5.00")))
-    assert caught.value.cause == "product_unknown"
+    assert caught.value.cause == "product_unknown:erp:NO-SUCH"
 
 
 async def test_it_takes_one_order_at_a_time_at_its_pace(served: Served):

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.memory.world import erp_at
 from domain.order import OrderKey
-from tests.deployment import WORLD, Deployment
+from tests.deployment import Deployment
 from tests.order_builder import make_order
 
 
@@ -40,7 +40,7 @@ def test_when_all_is_well_every_system_is_up_and_polled(deployment):
 
 
 def test_an_outage_is_told_with_what_waits_for_it_and_ends_by_itself(deployment):
-    erp = erp_at(WORLD)
+    erp = erp_at(deployment.world)
     erp.faults.unavailable("erp.*")
     try:
         until(deployment, lambda t: systems(t)["erp"]["away"])

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.memory.world import erp_at, storefront_at
 from domain.order import OrderKey
-from tests.deployment import WORLD, Deployment
+from tests.deployment import Deployment
 from tests.order_builder import make_order
 
 
@@ -48,7 +48,7 @@ def test_a_missed_order_is_repaired_and_a_duplicate_is_named_with_what_to_do(dep
     deployment.until(told.key, "submitted")
 
     async def place_unheard() -> None:
-        storefront_at(WORLD, "shop").place(missed)
+        storefront_at(deployment.world, "shop").place(missed)
 
     deployment.inside(place_unheard)
     printed = words(deployment.call("sync", "run", "--hours", "2").stdout)
@@ -56,7 +56,7 @@ def test_a_missed_order_is_repaired_and_a_duplicate_is_named_with_what_to_do(dep
     assert "shop:9102 #9102 missed webhook" in printed
     assert "nothing: its workflow was started or woken" in printed
     deployment.until(missed.key, "submitted")
-    copy = erp_at(WORLD).enter_by_hand("#9101")
+    copy = erp_at(deployment.world).enter_by_hand("#9101")
     result = deployment.ask("sync", "run", "--channel", "shop", "--hours", "2", expect=1)
     (channel,) = result
     assert channel["unexplained"] == 1
@@ -68,7 +68,7 @@ def test_a_missed_order_is_repaired_and_a_duplicate_is_named_with_what_to_do(dep
     shown = words(deployment.call("sync", "certificate", expect=1).stdout)
     assert "twice in the ERP" in shown
     assert "Cancel the one that is wrong in the ERP" in shown
-    erp_at(WORLD).cancel_by_hand(copy)
+    erp_at(deployment.world).cancel_by_hand(copy)
     again = deployment.call("sync", "run").stdout
     assert "0 unexplained" in again
     assert "Named orders" not in again
@@ -77,4 +77,4 @@ def test_a_missed_order_is_repaired_and_a_duplicate_is_named_with_what_to_do(dep
 def test_a_channel_that_is_not_there_is_refused_with_the_remedy(deployment):
     refused = deployment.call("sync", "run", "--channel", "outlet", expect=2)
     assert "there is no channel 'outlet'" in refused.stderr
-    assert OrderKey(channel="shop", external_id="9101") in erp_at(WORLD).orders
+    assert OrderKey(channel="shop", external_id="9101") in erp_at(deployment.world).orders
