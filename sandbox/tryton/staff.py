@@ -159,18 +159,29 @@ class Staff:
 
     async def send_picked(self, web_id: str) -> ShipmentReading:
         """Send what ``pick_only`` left on the packing table. Raises LookupError where nothing of the order is there."""
-        domain = [["web_shop.name", "=", self._channel], ["web_id", "=", web_id]]
-        (sale,) = await self._rpc.find("sale.sale", domain, ["shipments"])
-        shipments = await self._rpc.read(SHIPMENT, sale["shipments"], ["number", "state", "warehouse.code"])
-        picked = [each for each in shipments if each["state"] == "picked"]
-        if not picked:
+        parcels = await self.finish_begun([web_id])
+        if not parcels:
             raise LookupError(f"nothing of order {web_id} is picked")
-        number, warehouse = picked[0]["number"], picked[0]["warehouse."]["code"]
-        await self._label(Job(picked[0]["id"], number, sale["id"], web_id, warehouse, begun=False))
-        for button in ("pack", "do"):
-            await self._rpc.press(SHIPMENT, button, [picked[0]["id"]])
-        (parcel,) = await self._reader.read_shipments([picked[0]["id"]])
-        return parcel
+        return parcels[0]
+
+    async def finish_begun(self, web_ids: Collection[str]) -> tuple[ShipmentReading, ...]:
+        """Send what is picked or packed, as after an interruption; returns what left."""
+        domain = [["web_shop.name", "=", self._channel], ["web_id", "in", sorted(web_ids)]]
+        sales = await self._rpc.find("sale.sale", domain, ["web_id", "shipments"])
+        sale_of = {shipment: sale for sale in sales for shipment in sale["shipments"]}
+        shipments = await self._rpc.read(SHIPMENT, sorted(sale_of), ["number", "state", "warehouse.code"])
+        sent = []
+        for each in shipments:
+            if each["state"] not in {"picked", "packed"}:
+                continue
+            sale, warehouse = sale_of[each["id"]], each["warehouse."]["code"]
+            await self._label(
+                Job(each["id"], each["number"], sale["id"], sale["web_id"], warehouse, begun=False)
+            )
+            for button in ("pack", "do") if each["state"] == "picked" else ("do",):
+                await self._rpc.press(SHIPMENT, button, [each["id"]])
+            sent.append(each["id"])
+        return tuple(await self._reader.read_shipments(sent)) if sent else ()
 
     async def _assign(self, job: Job, *, part: bool) -> bool:
         """Reserve all or about half of a shipment; False where stock is missing."""
