@@ -44,6 +44,13 @@ def read(name: str) -> dict[tuple[str, str], str]:
     return {(row[0], fault): word for row in rows[2:] for fault, word in zip(faults, row[1:], strict=True)}
 
 
+def agree(seen: str, kept: str) -> bool:
+    """Whether a run saw what the table keeps. Where it keeps several things, a busy machine may miss one of them."""
+    return bool(
+        set(seen.removeprefix("case: ").split(", ")) & set(kept.removeprefix("case: ").split(", "))
+    ) and (seen.startswith("case: ") == kept.startswith("case: "))
+
+
 def wants_writing() -> bool:
     return bool(os.environ.get(WRITE))
 
