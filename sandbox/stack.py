@@ -83,7 +83,8 @@ class Stack:
 
     ``tryton_state`` is where Tryton is installed: stacks share it, each keeps its database in ``directory``.
     ``memory_erp`` takes the memory ERP in Tryton's place, with so many seconds for each order. ``faults`` puts proxies
-    before ERP (``erp``) and store (``store``), which go wrong on order (``sandbox.faults``).
+    before ERP (``erp``) and store (``store``), which go wrong on order (``sandbox.faults``). Without
+    ``known_ports``, and where there are proxies, the parts listen anywhere: such a stack may run beside others.
     """
 
     def __init__(
@@ -95,8 +96,10 @@ class Stack:
         tryton_state: Path = TRYTON_STATE,
         memory_erp: float | None = None,
         faults: bool = False,
+        known_ports: bool = True,
     ) -> None:
         self._directory = directory
+        self._known_ports = known_ports and not faults
         self._memory_erp = memory_erp
         self._faults = faults
         self._fresh = fresh
@@ -238,8 +241,8 @@ class Stack:
         )
 
     def _choose_port(self, known: int) -> int:
-        """The port that people know, where it is free; any for a drill, which may run beside other stacks."""
-        return free_port(0 if self._faults else known)
+        """The port that people know, where it is free. Asked by two stacks at once, both would take it for free."""
+        return free_port(known if self._known_ports else 0)
 
     def served_memory_erp(self, name: str, url: str) -> Part:
         """A memory ERP with books of its own and this stack's pace, not started yet."""

@@ -20,7 +20,9 @@ async def crash(
     folder: Path, *, rounds: int, orders: int, patience: float, memory_erp: float | None = SECONDS_PER_ORDER
 ) -> Toll:
     print(f"\nORDERWRIGHT_TEST_SEED={SEED} repeats this; logs are in {folder}/log")
-    stack = Stack(folder, fresh=True, say=print, tryton_state=TRYTON_STATE, memory_erp=memory_erp)
+    stack = Stack(
+        folder, fresh=True, say=print, tryton_state=TRYTON_STATE, memory_erp=memory_erp, known_ports=False
+    )
     async with stack, people_around(stack) as house:
         crashes = Crashes(house, seed=SEED, rounds=rounds, orders=orders, patience=patience)
         try:

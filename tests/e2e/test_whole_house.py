@@ -173,7 +173,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
     folder = tmp_path_factory.mktemp("house")
     said: list[str] = []
     async with (
-        Stack(folder, fresh=True, say=said.append, tryton_state=TRYTON_STATE) as stack,
+        Stack(folder, fresh=True, say=said.append, tryton_state=TRYTON_STATE, known_ports=False) as stack,
         AsyncStoreControl(stack.addresses.store) as store,
         Staff(
             stack.addresses.erp,
