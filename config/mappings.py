@@ -80,10 +80,8 @@ def _place(location: tuple[str | int, ...]) -> str:
             return f"[[taxes]] entry {int(number) + 1}" + (f", {'.'.join(rest)}" if rest else "")
         case [key]:
             return key
-        case [*tables, key]:
-            return f"[{'.'.join(tables)}] {key}"
-        case other:  # pragma: no cover  the patterns above are exhaustive for lists
-            return ".".join(other)
+        case parts:
+            return f"[{'.'.join(parts[:-1])}] {parts[-1]}"
 
 
 def _explain(location: tuple[str | int, ...], kind: str, message: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 from adapters.ports import ErpPort, StorefrontPort
 from sandbox.faults.rules import Fault
 from tests.chaos.calls import CALLS, ERP, STOREFRONT, Call, calls_of
-from tests.chaos.page import read, table
+from tests.chaos.page import agree, read, table
 from tests.chaos.spoiled import MemoryFault
 from tests.chaos.wire_faults import WIRE_FAULTS
 
@@ -47,3 +47,19 @@ def test_the_table_has_a_cell_for_every_call_and_fault_and_no_other(name, calls,
     assert set(cells) == {(str(call), str(fault)) for call in calls for fault in faults}
     assert all(cells.values())
     assert "FAILED" not in cells.values()
+
+
+@pytest.mark.parametrize(
+    ("seen", "kept", "same"),
+    [
+        ("waited", "waited", True),
+        ("looked up, one", "looked up, one", True),
+        ("looked up, one", "read again, one", False),
+        ("carried on", "waited", False),
+        ("case: unbalanced", "case: amounts_differ, unbalanced", True),
+        ("case: unbalanced", "unbalanced", False),
+        ("FAILED", "waited", False),
+    ],
+)
+def test_a_run_agrees_with_the_table_where_it_saw_one_of_the_things_kept(seen, kept, same):
+    assert agree(seen, kept) is same
