@@ -22,11 +22,13 @@ from store.masking import mask_evidence
 
 LOOK_UP_AFTER = timedelta(seconds=2)
 """At least, after a lost answer or a conflict: long enough for the other side to finish, and hardly noticed."""
+LOOK_UPS_AT_ONCE = 5
+"""So many tries of one activity follow each other that closely: each of its several writes may lose its answer once."""
 LONGEST_PAUSE = timedelta(seconds=60)
 """Between two tries of what is away."""
 
 PATIENCE = 15
-"""So many tries of one call that fails while its system answers; their pauses come to some ten minutes."""
+"""So many tries of one call that fails while its system answers; their pauses come to five minutes and more."""
 
 _dice = random.SystemRandom()
 
@@ -77,7 +79,7 @@ def as_application_error(error: Explained, attempt: int) -> ApplicationError:
         case RateLimited():
             delay: timedelta | None = error.retry_after
         case OutcomeUnknown() | Conflict():
-            delay = max(LOOK_UP_AFTER, _pause(attempt))
+            delay = max(LOOK_UP_AFTER, _pause(attempt - LOOK_UPS_AT_ONCE))
         case _:
             delay = _pause(attempt)
     return ApplicationError(
@@ -103,5 +105,5 @@ def never_final(failure: ApplicationError) -> ApplicationError:
 
 def _pause(attempt: int) -> timedelta:
     """1, 2, 4 up to 60 seconds, cut by up to half by chance: what went down together does not come back together."""
-    whole = min(timedelta(seconds=2.0 ** min(attempt - 1, 10)), LONGEST_PAUSE)
+    whole = min(timedelta(seconds=2.0 ** max(0, min(attempt - 1, 10))), LONGEST_PAUSE)
     return whole * _dice.uniform(0.5, 1.0)

@@ -1,5 +1,6 @@
-"""Runs drills on embedded stacks: those on the same ground share one."""
+"""Runs drills on embedded stacks, side by side: those on the same ground share one."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 from adapters.registry import build_webhook_reader
 from config.settings import load_settings
 from sandbox.drills.drill import Drill, Ground, Report, carry_out
+from sandbox.drills.erp_down import ErpDown
 from sandbox.drills.reports import verdict, write_reports
 from sandbox.house import PLUS_PLAN, people_around
 from sandbox.stack import CHANNEL, Say, Stack
@@ -17,12 +19,21 @@ SECONDS_PER_ORDER: Final = 0.2
 
 
 async def run_drills(drills: Sequence[Drill], say: Say, directory: Path = DIRECTORY) -> int:
-    """Run them, write the reports, say the verdict; exit status 0 only where everything held."""
-    reports: list[Report] = []
-    for ground in Ground:
-        here = [drill for drill in drills if drill.ground is ground]
-        if here:
-            reports += await _run_on(ground, here, say, directory)
+    """Run them, write the reports, say the verdict; exit status 0 only where everything held.
+
+    Those of different grounds run side by side: a drill mostly waits.
+    """
+    lanes = _lanes(drills)
+    try:
+        async with asyncio.TaskGroup() as running:
+            tasks = [
+                running.create_task(_run_on(ground, here, say, directory / name, prefixed=len(lanes) > 1))
+                for name, (ground, here) in lanes.items()
+            ]
+    except ExceptionGroup as several:
+        # The first stack that did not come up says why; the others were ended for it.
+        raise several.exceptions[0] from None
+    reports = [report for task in tasks for report in task.result()]
     written = write_reports(directory / "reports", reports)
     for report in reports:
         say(f"{'held  ' if report.held else 'FAILED'} {report.name} ({report.seconds:.0f} s)")
@@ -31,9 +42,20 @@ async def run_drills(drills: Sequence[Drill], say: Say, directory: Path = DIRECT
     return 0 if all(report.held for report in reports) else 1
 
 
-async def _run_on(ground: Ground, drills: Sequence[Drill], say: Say, directory: Path) -> list[Report]:
+def _lanes(drills: Sequence[Drill]) -> dict[str, tuple[Ground, list[Drill]]]:
+    """Drills that share a stack, by the name of its folder; the outage, which takes longest, has one to itself."""
+    lanes: dict[str, tuple[Ground, list[Drill]]] = {}
+    for drill in drills:
+        name = drill.name if isinstance(drill, ErpDown) else str(drill.ground)
+        lanes.setdefault(name, (drill.ground, []))[1].append(drill)
+    return lanes
+
+
+async def _run_on(
+    ground: Ground, drills: Sequence[Drill], say: Say, directory: Path, *, prefixed: bool
+) -> list[Report]:
     stack = Stack(
-        directory / ground,
+        directory,
         fresh=True,
         say=say,
         faults=True,
@@ -44,4 +66,10 @@ async def _run_on(ground: Ground, drills: Sequence[Drill], say: Say, directory: 
         # As whoever installs the app does: what nobody takes would be sent again and again.
         reader = build_webhook_reader(CHANNEL, load_settings(stack.env_file))
         await house.store.turn_webhooks(topics=sorted(reader.topics))
-        return [await carry_out(drill, house, say) for drill in drills]
+        return [
+            await carry_out(drill, house, _prefixed(say, drill.name) if prefixed else say) for drill in drills
+        ]
+
+
+def _prefixed(say: Say, name: str) -> Say:
+    return lambda words: say(f"[{name}] {words.removeprefix(f'{name}: ')}")

@@ -37,7 +37,7 @@ class Throttle:
         for nth in (2, 7):
             limit = Rule(fault=Fault.RATE_LIMIT, calls="submit_order", nth=nth, retry_after=RETRY_AFTER)
             await faults.set_rule("erp", limit)
-        count = self.wish.count(usual=60, quick=12)
+        count = self.wish.count(usual=60, quick=6)
         ids = await house.place(small_orders(count))
         log.did(
             f"{count} orders placed in a shop of the smallest plan; the store throttles by chance, the ERP twice"

@@ -65,6 +65,13 @@ async def deliver(port: int, number: int) -> int:
             return 0
 
 
+def names_of_the_sdk() -> list[tuple[str, str]]:
+    """Where the alert rules and the dashboard use a time series of the SDK, and which."""
+    expressions = [*alert_expressions(), *dashboard_expressions()]
+    used = [(where, name) for where, expression in expressions for name in names_used(expression)]
+    return [(where, name) for where, name in used if name.startswith("temporal_")]
+
+
 async def provoke_a_workflow_task_failure(client: Client) -> None:
     """A start that cannot be read fails each try of the workflow's first task, as a change of code does."""
     await client.start_workflow(
@@ -109,6 +116,7 @@ async def collected(tmp_path_factory: pytest.TempPathFactory) -> OtlpReceiver:
                     "temporal_workflow_task_execution_failed_total",
                     "orderwright_cases",
                     "orderwright_feed_last_poll_seconds",
+                    *(name for _, name in names_of_the_sdk()),
                 }
                 await until(
                     lambda: wanted <= set(receiver.series),
@@ -152,10 +160,9 @@ def test_what_our_code_sends_is_what_the_list_says(collected: OtlpReceiver):
 
 
 def test_alert_rules_and_dashboard_use_names_and_labels_of_the_sdk_that_it_sends(collected: OtlpReceiver):
+    for where, name in names_of_the_sdk():
+        assert name in collected.series, f"{where}: the SDK sends no {name}"
     for where, expression in [*alert_expressions(), *dashboard_expressions()]:
-        for name in names_used(expression):
-            if name.startswith("temporal_"):
-                assert name in collected.series, f"{where}: the SDK sends no {name}"
         for name, labels in labels_used(expression).items():
             if name.startswith("temporal_"):
                 assert labels - FROM_PROMETHEUS <= collected.series[name], where
