@@ -85,7 +85,8 @@ def test_what_is_left_sums_to_what_the_order_says(parts: list[Part]) -> None:
     total = Decimal(exact).quantize(Decimal("0.01"))
     shares = shares_left(parts, [total], "USD")
     assert sum(shares) == total
+    # Less than a cent by the division itself, and half a cent by which the order's total was rounded.
     assert all(
-        abs(share - part.amount * part.current / part.ordered) < Decimal("0.011")
+        abs(share - part.amount * part.current / part.ordered) < Decimal("0.015")
         for share, part in zip(shares, parts, strict=True)
     )
