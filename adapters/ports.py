@@ -104,7 +104,11 @@ class StorefrontPort(Protocol):
         ...
 
     async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
-        """Find or create the fulfillment of a shipment. Raises Rejected where units are not open to ship."""
+        """Find or create the fulfillment of a shipment.
+
+        Units that the storefront had planned for another location move to the one that they left from. Raises Rejected
+        with cause ``not_open_to_ship`` where units are open to ship nowhere.
+        """
         ...
 
     async def capture_payment(self, request: CaptureRequest) -> tuple[Payment, ...]:

@@ -224,6 +224,12 @@ GUIDES = {
         _ON_ITS_WAY,
         8,
     ),
+    "move_refused": _guide(
+        "The storefront does not let units leave from the location that shipped them",
+        "Let that location stock the product in the storefront, or move the units there by hand, then resubmit.",
+        _ON_ITS_WAY,
+        8,
+    ),
     "capture_exceeds_authorization": _guide(
         "More was delivered than the buyer's card promised",
         "Take the rest another way in the storefront, then resubmit.",

@@ -10,6 +10,7 @@ from domain.money import proportion, share
 from domain.order import (
     Fulfillment,
     FulfillmentLine,
+    LocationLine,
     LocationPlan,
     Order,
     OrderLine,
@@ -31,24 +32,35 @@ def count_units(lines: Iterable[FulfillmentLine]) -> Counter[str]:
     return +units
 
 
-def after_shipping(order: Order, fulfillment: Fulfillment) -> Order:
-    """The order with units gone from the plans of the fulfillment's location.
+def after_shipping(order: Order, fulfillment: Fulfillment, new_id: NewId) -> Order:
+    """The order with units gone from the plans of the fulfillment's location; what is missing there moves to it.
 
-    Raises Rejected with cause ``not_open_to_ship`` where fewer units are open there.
+    Raises Rejected with cause ``not_open_to_ship`` where fewer units are open in all.
     """
-    left = count_units(fulfillment.lines)
-    if not left:
+    wanted = count_units(fulfillment.lines)
+    if not wanted:
         raise _not_open("the shipment holds no units")
     if order.canceled_at is not None:
         raise _not_open(f"order {order.number} is canceled")
-    plans = []
-    for plan in order.location_plans:
-        if plan.open and plan.location == fulfillment.location:
-            plans.append(_take(plan, left))
-        else:
-            plans.append(plan)
+    here = [plan.open and plan.location == fulfillment.location for plan in order.location_plans]
+    left = Counter(wanted)
+    plans = [_take(plan, left) if at else plan for plan, at in zip(order.location_plans, here, strict=True)]
+    missing = +left
+    plans = [
+        plan if at or not plan.open else _take(plan, left, lower_quantity=True)
+        for plan, at in zip(plans, here, strict=True)
+    ]
     for line_id, units in (+left).items():
-        raise _not_open(f"{units} units of line {line_id} are not open at location {fulfillment.location}")
+        raise _not_open(
+            f"{units} units of line {line_id} are not open at location {fulfillment.location} or any other"
+        )
+    if missing:
+        # A plan of its own: moved there and shipped at once.
+        moved = [
+            LocationLine(id=new_id(), line_id=line_id, quantity=units, remaining=0)
+            for line_id, units in missing.items()
+        ]
+        plans.append(LocationPlan(id=new_id(), location=fulfillment.location, open=False, lines=tuple(moved)))
     return order.model_copy(
         update={"location_plans": tuple(plans), "fulfillments": (*order.fulfillments, fulfillment)}
     )

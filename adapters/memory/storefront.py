@@ -120,7 +120,7 @@ class MemoryStorefront:
                 carrier=request.carrier,
                 tracking_number=request.tracking_number,
             )
-            self._keep(after_shipping(order, made))
+            self._keep(after_shipping(order, made, self._new_id))
             return made
 
     async def capture_payment(self, request: CaptureRequest) -> tuple[Payment, ...]:

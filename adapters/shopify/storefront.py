@@ -5,7 +5,6 @@ is raised, never resent in the same call: the next attempt looks up again.
 """
 
 import asyncio
-from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -16,16 +15,18 @@ from adapters.errors import AdapterError, OutcomeUnknown, Rejected
 from adapters.http import TIMEOUT
 from adapters.ports import CaptureRequest, FulfillmentRequest, OrderPage, Probe, StorefrontCapabilities
 from adapters.shopify import answers
-from adapters.shopify.answers import SYSTEM, FulfillmentOrderStatus, fit
+from adapters.shopify.answers import SYSTEM, fit
 from adapters.shopify.client import API_VERSION, AdminApi
+from adapters.shopify.fulfilling import OPERATION as FULFILL
+from adapters.shopify.fulfilling import Fulfilling
 from adapters.shopify.global_ids import gid
 from adapters.shopify.lists import OrderLists
 from adapters.shopify.reading import OrderReader
-from adapters.shopify.translate import location_of, to_fulfillments, to_order, to_payment, to_payments
+from adapters.shopify.translate import to_fulfillments, to_order, to_payment, to_payments
 from adapters.spans import looked_up
 from domain.listings import PlacedOrder
 from domain.model import Instant
-from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment, PaymentKind, PaymentStatus
+from domain.order import Fulfillment, Order, OrderKey, Payment, PaymentKind, PaymentStatus
 
 # What the app must be allowed; a write scope includes reading.
 REQUIRED_SCOPES: Final = (
@@ -35,13 +36,9 @@ REQUIRED_SCOPES: Final = (
     "read_locations",
 )
 
-_FULFILL = "create fulfillment"
 _CAPTURE = "capture payment"
 _CANCEL = "cancel order"
 
-_MAY_SHIP = frozenset(
-    {FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.IN_PROGRESS, FulfillmentOrderStatus.INCOMPLETE}
-)
 # Seconds between looks at a cancellation, which the shop carries out by and by. About 15 in all.
 _CANCEL_WAITS: Final = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 4.0, 5.0)
 _STAFF_NOTE_LIMIT: Final = 255
@@ -71,6 +68,7 @@ class ShopifyStorefront:
         )
         self._reader = OrderReader(self._api)
         self._lists = OrderLists(self._api, self._reader)
+        self._fulfilling = Fulfilling(self._api, self._reader, notify_customers=notify_customers)
         self._notify_customers = notify_customers
         self._sleep = sleep
 
@@ -100,46 +98,9 @@ class ShopifyStorefront:
         return await self._lists.found(external_ids)
 
     async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
-        """Find or create the fulfillment of a shipment. Raises Rejected where units are not open to ship."""
-        state = await self._reader.shipping(self._id_of(request.key, _FULFILL))
-        wanted = _units(request.lines)
-        for known in to_fulfillments(state.fulfillments):
-            if known.fulfillment_id not in request.known_fulfillment_ids and _same_shipment(
-                known, request, wanted
-            ):
-                looked_up(SYSTEM, "fulfillment", found=True)
-                return known
-        looked_up(SYSTEM, "fulfillment", found=False)
-        payload = await self._api.write(
-            _FULFILL,
-            "create_fulfillment",
-            {
-                "fulfillment": {
-                    "lineItemsByFulfillmentOrder": _spread(
-                        wanted, request.location, state.fulfillment_orders.nodes
-                    ),
-                    "notifyCustomer": self._notify_customers,
-                    "trackingInfo": {
-                        "number": request.tracking_number,
-                        **({"company": request.carrier} if request.carrier else {}),
-                    },
-                }
-            },
-        )
-        if payload.get("fulfillment") is None:
-            raise OutcomeUnknown(
-                SYSTEM, _FULFILL, "the shop names neither a fulfillment nor a reason against it"
-            )
-        created = fit(answers.Identified, payload["fulfillment"], _FULFILL, "fulfillmentCreate.fulfillment")
-        return Fulfillment(
-            fulfillment_id=created.id,
-            location=request.location,
-            lines=tuple(
-                FulfillmentLine(line_id=line_id, quantity=units) for line_id, units in wanted.items()
-            ),
-            carrier=request.carrier,
-            tracking_number=request.tracking_number,
-        )
+        """Find or create the fulfillment of a shipment, wherever its units were planned. See ``Fulfilling``."""
+        self._id_of(request.key, FULFILL)
+        return await self._fulfilling.fulfill(request)
 
     async def capture_payment(self, request: CaptureRequest) -> tuple[Payment, ...]:
         """Capture what is missing up to the amount; returns all captures of the authorization.
@@ -279,59 +240,6 @@ class ShopifyStorefront:
                 remedy="this version is no longer served: upgrade Orderwright",
             )
         return Probe(ok=True, detail=detail)
-
-
-def _units(lines: Iterable[FulfillmentLine]) -> Counter[str]:
-    units: Counter[str] = Counter()
-    for line in lines:
-        units[line.line_id] += line.quantity
-    return +units
-
-
-def _same_shipment(known: Fulfillment, request: FulfillmentRequest, wanted: Counter[str]) -> bool:
-    return (
-        known.location == request.location
-        and known.tracking_number == request.tracking_number
-        and _units(known.lines) == wanted
-    )
-
-
-def _spread(
-    wanted: Counter[str], location: str, plans: Iterable[answers.FulfillmentOrder]
-) -> list[dict[str, Any]]:
-    """Which units to take from which fulfillment order of the location, in the order Shopify lists them.
-
-    Raises Rejected with cause ``not_open_to_ship`` that names the line and what stands in the way.
-    """
-    if not wanted:
-        raise Rejected(SYSTEM, _FULFILL, "the shipment holds no units", "not_open_to_ship")
-    left = Counter(wanted)
-    taken: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    barred: dict[str, str] = {}
-    for plan in plans:
-        if location_of(plan) != location:
-            continue
-        for line in plan.line_items.nodes:
-            line_id = line.line_item.id
-            units = min(left[line_id], line.remaining_quantity)
-            if not units:
-                continue
-            if plan.status not in _MAY_SHIP:
-                barred[line_id] = plan.status.lower().replace("_", " ")
-                continue
-            left[line_id] -= units
-            taken[plan.id].append({"id": gid("FulfillmentOrderLineItem", line.id), "quantity": units})
-    if short := +left:
-        sentences = [
-            f"{units} of {wanted[line_id]} units of line {line_id} are not open to ship at location {location}"
-            + (f" (its fulfillment order is {barred[line_id]})" if line_id in barred else "")
-            for line_id, units in short.items()
-        ]
-        raise Rejected(SYSTEM, _FULFILL, "; ".join(sentences), "not_open_to_ship")
-    return [
-        {"fulfillmentOrderId": gid("FulfillmentOrder", plan_id), "fulfillmentOrderLineItems": lines}
-        for plan_id, lines in taken.items()
-    ]
 
 
 def _authorization(

@@ -1,4 +1,4 @@
-"""The four things an app can do to the store through GraphQL. Refusals are ``userErrors``, as at Shopify."""
+"""The things an app can do to the store through GraphQL. Refusals are ``userErrors``, as at Shopify."""
 
 from decimal import Decimal
 from typing import Any
@@ -7,6 +7,7 @@ from sandbox.store import jobs, payments
 from sandbox.store.catalog_views import Info, View, item_view, lazily, location_view
 from sandbox.store.fulfillment import fulfill
 from sandbox.store.inventory import Adjustment, LevelError, WantedLevel, set_levels
+from sandbox.store.moving import move
 from sandbox.store.notation import gid, number
 from sandbox.store.order_views import OrderViews
 from sandbox.store.orders import why_not_cancelable
@@ -38,6 +39,34 @@ class Mutations:
         except NotAllowed as refusal:
             return {"fulfillment": None, "userErrors": [_user_error(refusal)]}
         return {"fulfillment": OrderViews(self._state, order).parcels.fulfillment(made), "userErrors": []}
+
+    def move_fulfillment_order(
+        self,
+        _info: Info,
+        *,
+        id: str,  # noqa: A002  GraphQL's name
+        newLocationId: str,  # noqa: N803  GraphQL's name
+        fulfillmentOrderLineItems: list[View] | None = None,  # noqa: N803
+    ) -> View:
+        """``fulfillmentOrderMove``."""
+        try:
+            order, moved, original = move(
+                self._state,
+                self._outbox,
+                number(id, "FulfillmentOrder") or 0,
+                number(newLocationId, "Location") or 0,
+                # An empty list is as good as none, in Shopify's words "left blank".
+                _units(fulfillmentOrderLineItems or None),
+            )
+        except NotAllowed as refusal:
+            error = {"code": None, **_user_error(refusal)}
+            return {"movedFulfillmentOrder": None, "originalFulfillmentOrder": None, "userErrors": [error]}
+        parcels = OrderViews(self._state, order).parcels
+        return {
+            "movedFulfillmentOrder": parcels.plan(moved),
+            "originalFulfillmentOrder": parcels.plan(original),
+            "userErrors": [],
+        }
 
     def capture(self, _info: Info, *, input: View) -> View:  # noqa: A002  GraphQL's name
         """``orderCapture``."""

@@ -59,6 +59,7 @@ class Api:
         mutations = self._mutations
         writes: dict[str, Callable[..., Any]] = {
             "fulfillmentCreate": mutations.create_fulfillment,
+            "fulfillmentOrderMove": mutations.move_fulfillment_order,
             "orderCapture": mutations.capture,
             "orderCancel": mutations.cancel,
             "inventorySetQuantities": mutations.set_quantities,

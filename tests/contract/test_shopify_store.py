@@ -142,6 +142,38 @@ async def test_two_shipments_of_a_split_line_and_their_captures(
     assert (truth.captured, truth.fulfillments, truth.open_units) == (truth.total, 3, 0)
 
 
+@pytest.mark.parametrize("field", ["fulfillmentOrderMove", "fulfillmentCreate"])
+async def test_an_answer_lost_while_units_move_is_made_good_by_the_next_attempt(
+    running_store: RunningStore, storefront: ShopifyStorefront, field: str
+) -> None:
+    placed = running_store.control.place_order(SPLIT)
+    order = await read(storefront, placed)
+    cap, _ = (each.line_id for each in order.lines)
+    running_store.control.add_fault(Fault(field=field, kind="answer_lost"))
+    request = shipment(order, "102", {cap: 4}, "1Z-WEST")
+    with pytest.raises(OutcomeUnknown):
+        await storefront.create_fulfillment(request)
+    made = await storefront.create_fulfillment(request)
+    told = await read(storefront, placed)
+    assert told.fulfillments == (made,)
+    truth = running_store.control.read_order(placed.id)
+    assert (truth.fulfillments, truth.open_units) == (1, 2)
+
+
+async def test_a_location_that_the_shop_does_not_know_is_refused_in_words(
+    running_store: RunningStore, storefront: ShopifyStorefront
+) -> None:
+    placed = running_store.control.place_order(SPLIT)
+    order = await read(storefront, placed)
+    cap, _ = (each.line_id for each in order.lines)
+    with pytest.raises(
+        Rejected, match=r"2 units of line \d+ left from location 999.*does not exist"
+    ) as caught:
+        await storefront.create_fulfillment(shipment(order, "999", {cap: 2}, "1Z"))
+    assert caught.value.cause == "move_refused"
+    assert await read(storefront, placed) == order
+
+
 async def test_a_capture_in_the_buyers_currency(
     running_store: RunningStore, storefront: ShopifyStorefront
 ) -> None:

@@ -213,14 +213,76 @@ async def test_the_order_ends_with_nothing_open_when_all_has_left(storefront_wor
 
 @pytest.mark.parametrize(
     ("location", "units"),
-    [("101", {"CAP-BLK": 4}), ("102", {"MUG-LOGO": 1}), ("102", {"CAP-BLK": 1, "MUG-LOGO": 1}), ("101", {})],
+    [("101", {"CAP-BLK": 6}), ("102", {"MUG-LOGO": 3}), ("102", {"CAP-BLK": 1, "MUG-LOGO": 3}), ("101", {})],
 )
-async def test_what_is_not_open_at_the_location_is_refused_whole(storefront_world, plans, location, units):
+async def test_what_is_open_nowhere_is_refused_whole(storefront_world, plans, location, units):
     order = await place(storefront_world)
     with pytest.raises(Rejected) as caught:
         await storefront_world.storefront.create_fulfillment(parcel(order, location, units))
     assert caught.value.cause == "not_open_to_ship"
     assert storefront_world.truth(order.key.external_id).open_units == 7
+    assert await storefront_world.storefront.read_order(order.key.external_id) == order
+
+
+# Fulfillments from another location than the one planned.
+
+
+@pytest.mark.parametrize(
+    ("units", "still_open"),
+    [
+        # Nothing of it was planned there, the whole plan of another location was; part of it; some was planned there.
+        ({"MUG-LOGO": 2}, {("CAP-BLK", "101"): 3, ("CAP-BLK", "102"): 2}),
+        ({"MUG-LOGO": 1}, {("CAP-BLK", "101"): 3, ("CAP-BLK", "102"): 2, ("MUG-LOGO", "101"): 1}),
+        ({"CAP-BLK": 4}, {("CAP-BLK", "101"): 1, ("MUG-LOGO", "101"): 2}),
+        ({"CAP-BLK": 5, "MUG-LOGO": 2}, {}),
+    ],
+)
+async def test_units_move_to_the_location_that_shipped_them(storefront_world, plans, units, still_open):
+    order = await place(storefront_world)
+    request = parcel(order, "102", units)
+    made = await storefront_world.storefront.create_fulfillment(request)
+    assert await storefront_world.storefront.create_fulfillment(request) == made
+    told = await storefront_world.storefront.read_order(order.key.external_id)
+    assert told.fulfillments == (made,)
+    assert made.location == "102"
+    assert open_units(told) == still_open
+    assert _planned(told) == {line.line_id: line.current for line in told.lines}
+
+
+async def test_a_whole_order_may_leave_from_where_nothing_was_planned(storefront_world, plans):
+    order = await place(storefront_world, Basket({"CAP-BLK": {"101": 3}, "MUG-LOGO": {"101": 2}}))
+    for number, units in enumerate(({"CAP-BLK": 2}, {"CAP-BLK": 1, "MUG-LOGO": 2})):
+        request = parcel(order, "102", units, f"1Z{number}")
+        await storefront_world.storefront.create_fulfillment(request)
+    told = await storefront_world.storefront.read_order(order.key.external_id)
+    assert open_units(told) == {}
+    assert [(f.location, sum(line.quantity for line in f.lines)) for f in told.fulfillments] == [
+        ("102", 2),
+        ("102", 3),
+    ]
+    assert _planned(told) == {line.line_id: line.current for line in told.lines}
+
+
+async def test_what_another_location_shipped_is_not_taken_from_it(storefront_world, plans):
+    order = await place(storefront_world)
+    first = await storefront_world.storefront.create_fulfillment(parcel(order, "101", {"CAP-BLK": 2}, "1Z1"))
+    with pytest.raises(Rejected) as caught:
+        await storefront_world.storefront.create_fulfillment(parcel(order, "102", {"CAP-BLK": 4}, "1Z2"))
+    assert caught.value.cause == "not_open_to_ship"
+    second = await storefront_world.storefront.create_fulfillment(parcel(order, "102", {"CAP-BLK": 3}, "1Z2"))
+    told = await storefront_world.storefront.read_order(order.key.external_id)
+    assert set(told.fulfillments) == {first, second}
+    assert open_units(told) == {("MUG-LOGO", "101"): 2}
+    assert _planned(told) == {line.line_id: line.current for line in told.lines}
+
+
+def _planned(order: Order) -> dict[str, int]:
+    """Units of each line by all plans, as they are planned for the ERP: a closed one counts with what left."""
+    units = {line.line_id: 0 for line in order.lines}
+    for plan in order.location_plans:
+        for part in plan.lines:
+            units[part.line_id] += part.quantity if plan.open else part.quantity - part.remaining
+    return units
 
 
 # Captures.

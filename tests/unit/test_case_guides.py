@@ -88,7 +88,13 @@ def test_a_family_nobody_foresaw_can_be_retried_and_canceled() -> None:
 
 
 def test_what_has_left_the_house_is_not_to_be_canceled() -> None:
-    for cause in ("not_open_to_ship", "capture_failed", "unmapped:carriers:UPS", "unbalanced:total"):
+    for cause in (
+        "not_open_to_ship",
+        "move_refused",
+        "capture_failed",
+        "unmapped:carriers:UPS",
+        "unbalanced:total",
+    ):
         assert CaseAct.CANCEL not in guide(cause).acts
 
 

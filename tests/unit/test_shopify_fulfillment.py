@@ -161,7 +161,15 @@ async def test_a_lost_answer_is_raised_and_the_next_attempt_finds_the_fulfillmen
             (("601", 2),),
             "(its fulfillment order is on hold)",
         ),
-        ((shop.fulfillment_order(501, 102, (601, 2, 2)),), (("601", 2),), "at location 101"),
+        (
+            (
+                shop.fulfillment_order(501, 102, (601, 2, 1)),
+                shop.fulfillment_order(502, 103, (601, 9, 9), status="ON_HOLD"),
+                shop.fulfillment_order(503, 103, (601, 9, 0), status="CLOSED"),
+            ),
+            (("601", 2),),
+            "at location 101 or any other (its fulfillment order is on hold)",
+        ),
         ((), (), "no units"),
         ((), (("601", 0),), "no units"),
     ],
@@ -204,3 +212,108 @@ async def test_an_order_of_another_channel_is_not_fulfilled() -> None:
     elsewhere = {"key": OrderKey(channel="other", external_id="5001")}
     with pytest.raises(Rejected, match="other:5001"):
         await storefront(ScriptedShop()).create_fulfillment(shipment(("601", 1)).model_copy(update=elsewhere))
+
+
+PLANNED_ELSEWHERE = (
+    shop.fulfillment_order(501, 101, (601, 1, 1)),
+    shop.fulfillment_order(502, 102, (601, 3, 2), (602, 5, 5)),
+)
+
+
+def moved(number: int | None = 509) -> httpx.Response:
+    plan = {"id": gid("FulfillmentOrder", number), "status": "OPEN"} if number else None
+    return data(fulfillmentOrderMove={"movedFulfillmentOrder": plan, "userErrors": []})
+
+
+def move_refused(words: str) -> httpx.Response:
+    error = {"code": None, "field": ["newLocationId"], "message": words}
+    return data(fulfillmentOrderMove={"movedFulfillmentOrder": None, "userErrors": [error]})
+
+
+async def test_what_is_missing_at_the_location_is_moved_there_and_then_fulfilled() -> None:
+    after = (
+        shop.fulfillment_order(502, 102, (601, 2, 1), (602, 4, 4), status="IN_PROGRESS"),
+        shop.fulfillment_order(509, 101, (601, 2, 2), (602, 1, 1)),
+    )
+    script = ScriptedShop(
+        ReadShippingState=[state(*PLANNED_ELSEWHERE), state(*after)],
+        MoveFulfillmentOrder=moved(),
+        CreateFulfillment=created(),
+    )
+    await storefront(script).create_fulfillment(shipment(("601", 2), ("602", 1)))
+    assert script.variables("MoveFulfillmentOrder") == {
+        "id": gid("FulfillmentOrder", 502),
+        "newLocationId": gid("Location", 101),
+        "lines": [
+            {"id": gid("FulfillmentOrderLineItem", 502601), "quantity": 1},
+            {"id": gid("FulfillmentOrderLineItem", 502602), "quantity": 1},
+        ],
+    }
+    sent = script.variables("CreateFulfillment")["fulfillment"]["lineItemsByFulfillmentOrder"]
+    assert sent == [
+        {
+            "fulfillmentOrderId": gid("FulfillmentOrder", 509),
+            "fulfillmentOrderLineItems": [
+                {"id": gid("FulfillmentOrderLineItem", 509601), "quantity": 2},
+                {"id": gid("FulfillmentOrderLineItem", 509602), "quantity": 1},
+            ],
+        }
+    ]
+
+
+async def test_a_move_whose_answer_was_lost_is_not_made_again() -> None:
+    after = shop.fulfillment_order(509, 101, (601, 2, 2))
+    script = ScriptedShop(
+        ReadShippingState=[state(*PLANNED_ELSEWHERE), state(after)],
+        MoveFulfillmentOrder=httpx.ReadTimeout("late"),
+        CreateFulfillment=created(),
+    )
+    adapter = storefront(script)
+    with pytest.raises(OutcomeUnknown):
+        await adapter.create_fulfillment(shipment(("601", 2)))
+    assert (await adapter.create_fulfillment(shipment(("601", 2)))).fulfillment_id == "401"
+    assert script.operations().count("MoveFulfillmentOrder") == 1
+
+
+async def test_a_move_that_an_earlier_attempt_made_meanwhile_is_no_refusal() -> None:
+    script = ScriptedShop(
+        ReadShippingState=[
+            state(*PLANNED_ELSEWHERE),
+            state(shop.fulfillment_order(509, 101, (601, 2, 2))),
+        ],
+        MoveFulfillmentOrder=move_refused("Invalid quantity"),
+        CreateFulfillment=created(),
+    )
+    assert (await storefront(script).create_fulfillment(shipment(("601", 2)))).fulfillment_id == "401"
+
+
+async def test_a_move_that_the_shop_refuses_is_told_in_words_and_nothing_is_fulfilled() -> None:
+    script = ScriptedShop(
+        ReadShippingState=[state(*PLANNED_ELSEWHERE), state(*PLANNED_ELSEWHERE)],
+        MoveFulfillmentOrder=move_refused("WH-WEST does not stock the item"),
+    )
+    with pytest.raises(Rejected) as caught:
+        await storefront(script).create_fulfillment(shipment(("601", 3)))
+    assert caught.value.cause == "move_refused"
+    assert caught.value.reason == (
+        "2 units of line 601 left from location 101, for which the shop had not planned them, and it does not let"
+        " them move there: newLocationId: WH-WEST does not stock the item"
+    )
+
+
+async def test_units_that_were_moved_yet_are_not_open_there_are_refused() -> None:
+    held = shop.fulfillment_order(509, 101, (601, 2, 2), status="SCHEDULED")
+    script = ScriptedShop(
+        ReadShippingState=[state(*PLANNED_ELSEWHERE), state(held)], MoveFulfillmentOrder=moved()
+    )
+    with pytest.raises(Rejected, match="its fulfillment order is scheduled") as caught:
+        await storefront(script).create_fulfillment(shipment(("601", 2)))
+    assert caught.value.cause == "not_open_to_ship"
+
+
+async def test_a_move_that_names_nothing_may_have_happened() -> None:
+    script = ScriptedShop(
+        ReadShippingState=state(*PLANNED_ELSEWHERE), MoveFulfillmentOrder=moved(number=None)
+    )
+    with pytest.raises(OutcomeUnknown):
+        await storefront(script).create_fulfillment(shipment(("601", 2)))
