@@ -37,6 +37,9 @@ async def run_drills(drills: Sequence[Drill], say: Say, directory: Path = DIRECT
     written = write_reports(directory / "reports", reports)
     for report in reports:
         say(f"{'held  ' if report.held else 'FAILED'} {report.name} ({report.seconds:.0f} s)")
+        for check in report.checks:
+            if not check.held:
+                say(f"       {check.claim}: {check.seen}")
     say(f"report: {written} (and .json)")
     say(f"drill: {verdict(reports)}")
     return 0 if all(report.held for report in reports) else 1
