@@ -3,13 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import SecretStr, ValidationError
 
+from domain.model import Frozen
 from sandbox.store.client import StoreControl, StoreRefused
-from sandbox.store.requests import CancelOrder, PlaceOrder
+from sandbox.store.requests import CancelOrder, EditOrder, GiveBack, PlaceOrder, PlacePayment
 from sandbox.store.server import ADMIN_PATH, StoreSettings, serve
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 Url = Annotated[
     str, typer.Option("--url", envvar="ORDERWRIGHT_SANDBOX_STORE_URL", help="Address of the running store.")
 ]
+Request = TypeVar("Request", bound=Frozen)
 _DEFAULT_URL = "http://127.0.0.1:8085"
 
 
@@ -49,18 +51,7 @@ def place(
     url: Url = _DEFAULT_URL,
 ) -> None:
     r"""Place an order, such as '{"lines": [{"sku": "TEE-BLK-S", "quantity": 2}], "taxes": ["VAT-20"]}'."""
-    text = (
-        sys.stdin.read()
-        if order == "-"
-        else Path(order[1:]).read_text("utf-8")
-        if order[:1] == "@"
-        else order
-    )
-    try:
-        wanted = PlaceOrder.model_validate_json(text)
-    except ValidationError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
+    wanted = _parsed(PlaceOrder, order)
     _show(url, lambda store: store.place_order(wanted).model_dump(mode="json"))
 
 
@@ -90,8 +81,43 @@ def edit(
     line: Annotated[int, typer.Option(help="Line id, or its place from 1 on.")] = 1,
     url: Url = _DEFAULT_URL,
 ) -> None:
-    """Lower a line to QUANTITY units; 0 removes it."""
+    """Set a line to QUANTITY units; 0 removes it."""
     _show(url, lambda store: store.edit_line(order_id, line, quantity).model_dump(mode="json"))
+
+
+@app.command()
+def change(
+    order_id: int,
+    changes: Annotated[str, typer.Argument(help="JSON of the changes, @FILE, or - for standard input.")],
+    url: Url = _DEFAULT_URL,
+) -> None:
+    r"""Edit an order, such as '{"add": [{"sku": "MUG-LOGO"}], "lines": [{"line": 1, "quantity": 3}]}'."""
+    wanted = _parsed(EditOrder, changes)
+    _show(url, lambda store: store.edit_order(order_id, wanted).model_dump(mode="json"))
+
+
+@app.command()
+def pay(
+    order_id: int,
+    payment: Annotated[
+        str, typer.Argument(help='JSON of the payment, such as \'{"kind": "sale"}\'; without it the rest.')
+    ] = "{}",
+    url: Url = _DEFAULT_URL,
+) -> None:
+    """Pay what an edit made due."""
+    wanted = _parsed(PlacePayment, payment)
+    _show(url, lambda store: store.pay_order(order_id, wanted).model_dump(mode="json"))
+
+
+@app.command()
+def refund(
+    order_id: int,
+    refund: Annotated[str, typer.Argument(help="JSON of the refund, @FILE, or - for standard input.")],
+    url: Url = _DEFAULT_URL,
+) -> None:
+    r"""Give back, such as '{"lines": [{"line": 1, "quantity": 1, "restock": "RETURN"}], "shipping": "all"}'."""
+    wanted = _parsed(GiveBack, refund)
+    _show(url, lambda store: store.refund_order(order_id, wanted).model_dump(mode="json"))
 
 
 @app.command()
@@ -120,6 +146,21 @@ def reset(
         typer.echo("this forgets every order; say so with --yes", err=True)
         raise typer.Exit(2)
     _show(url, lambda store: store.reset() or "done")
+
+
+def _parsed(kind: type[Request], given: str) -> Request:
+    text = (
+        sys.stdin.read()
+        if given == "-"
+        else Path(given[1:]).read_text("utf-8")
+        if given[:1] == "@"
+        else given
+    )
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
 
 
 def _show(url: str, ask: Any) -> None:

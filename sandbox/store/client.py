@@ -11,7 +11,7 @@ from typing import Any, Self
 import httpx
 
 from sandbox.store.control import Fault, OrderReading
-from sandbox.store.requests import CancelOrder, EditLine, GiveBack, PlaceOrder
+from sandbox.store.requests import CancelOrder, EditLine, EditOrder, GiveBack, PlaceOrder, PlacePayment
 from sandbox.store.throttle import ThrottleKnobs
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -56,9 +56,18 @@ class StoreControl:
         return [OrderReading.model_validate(each) for each in self._send("GET", "/orders")]
 
     def edit_line(self, order_id: int | str, line: int, quantity: int) -> OrderReading:
-        """Lower a line; ``line`` is its id or its place from 1 on."""
-        body = EditLine(line=line, quantity=quantity).model_dump(mode="json")
+        """Another quantity of a line; ``line`` is its id or its place from 1 on."""
+        return self.edit_order(order_id, EditOrder(lines=(EditLine(line=line, quantity=quantity),)))
+
+    def edit_order(self, order_id: int | str, edit: EditOrder) -> OrderReading:
+        """Change lines, delivery, address or note."""
+        body = edit.model_dump(mode="json")
         return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/edit", body))
+
+    def pay_order(self, order_id: int | str, payment: PlacePayment | None = None) -> OrderReading:
+        """Pay what an edit made due."""
+        body = (payment or PlacePayment()).model_dump(mode="json")
+        return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/pay", body))
 
     def cancel_order(self, order_id: int | str, cancel: CancelOrder | None = None) -> OrderReading:
         """Cancel at the storefront."""
@@ -66,7 +75,7 @@ class StoreControl:
         return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/cancel", body))
 
     def refund_order(self, order_id: int | str, refund: GiveBack) -> OrderReading:
-        """Give money back."""
+        """Give units, delivery or money back."""
         body = refund.model_dump(mode="json")
         return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/refund", body))
 
@@ -121,9 +130,23 @@ class AsyncStoreControl:
         return [OrderReading.model_validate(each) for each in await self._send("GET", "/orders")]
 
     async def edit_line(self, order_id: int | str, line: int, quantity: int) -> OrderReading:
-        """Lower a line; ``line`` is its id or its place from 1 on."""
-        body = EditLine(line=line, quantity=quantity).model_dump(mode="json")
+        """Another quantity of a line; ``line`` is its id or its place from 1 on."""
+        return await self.edit_order(order_id, EditOrder(lines=(EditLine(line=line, quantity=quantity),)))
+
+    async def edit_order(self, order_id: int | str, edit: EditOrder) -> OrderReading:
+        """Change lines, delivery, address or note."""
+        body = edit.model_dump(mode="json")
         return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/edit", body))
+
+    async def pay_order(self, order_id: int | str, payment: PlacePayment | None = None) -> OrderReading:
+        """Pay what an edit made due."""
+        body = (payment or PlacePayment()).model_dump(mode="json")
+        return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/pay", body))
+
+    async def refund_order(self, order_id: int | str, refund: GiveBack) -> OrderReading:
+        """Give units, delivery or money back."""
+        body = refund.model_dump(mode="json")
+        return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/refund", body))
 
     async def cancel_order(self, order_id: int | str, cancel: CancelOrder | None = None) -> OrderReading:
         """Cancel at the storefront."""

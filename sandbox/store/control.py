@@ -7,10 +7,11 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import Field
 
 from domain.model import Amount, Frozen, Instant
-from sandbox.store import orders, payments
+from sandbox.store import editing, orders, refunding
+from sandbox.store.money import Both
 from sandbox.store.outbox import WebhookKnobs
 from sandbox.store.records import NotAllowed, OrderRecord
-from sandbox.store.requests import CancelOrder, EditLine, GiveBack, PlaceOrder
+from sandbox.store.requests import CancelOrder, EditOrder, GiveBack, PlaceOrder, PlacePayment
 from sandbox.store.status import financial_status, fulfillment_status
 from sandbox.store.throttle import ThrottleKnobs
 
@@ -68,6 +69,12 @@ class OrderReading(Frozen):
     """Captures and sales less refunds."""
     presentment_captured: Amount
     refunded: Amount
+    presentment_refunded: Amount
+    refund_discrepancy: Amount
+    """What refunds' units and delivery were worth less the money given back: negative for goodwill, else fees kept."""
+    due: Amount
+    """Owed, and neither taken nor authorized; in the buyer's currency. Negative: owed to the buyer."""
+    refunds: int
     fulfillments: int
     open_units: int
     """Units that locations are still to ship."""
@@ -78,6 +85,7 @@ class OrderReading(Frozen):
 def read(order: OrderRecord) -> OrderReading:
     """What an audit wants to know of an order."""
     kept = order.received - order.refunded
+    still_open = Both.total(map(order.capturable, order.authorizations()))
     return OrderReading(
         id=order.id,
         name=order.name,
@@ -96,6 +104,10 @@ def read(order: OrderRecord) -> OrderReading:
         captured=kept.shop,
         presentment_captured=kept.presentment,
         refunded=order.refunded.shop,
+        presentment_refunded=order.refunded.presentment,
+        refund_discrepancy=Both.total(map(order.refund_adjustment, order.refunds)).shop,
+        due=(order.total(current=True) - kept - still_open).presentment,
+        refunds=len(order.refunds),
         fulfillments=len(order.fulfillments),
         open_units=sum(part.remaining for plan in order.fulfillment_orders for part in plan.lines),
         tracking_numbers=tuple(t.number for f in order.fulfillments for t in f.tracking if t.number),
@@ -141,11 +153,19 @@ async def read_order(order_id: int, request: Request) -> OrderReading:
 
 
 @router.post("/orders/{order_id}/edit")
-async def edit_order(order_id: int, wanted: EditLine, request: Request) -> OrderReading:
-    """Lower the quantity of a line."""
+async def edit_order(order_id: int, wanted: EditOrder, request: Request) -> OrderReading:
+    """Change lines, delivery, address or note."""
     store = request.app.state.store
     with _refusals():
-        return read(orders.edit(store.state, store.outbox, _find(request, order_id), wanted))
+        return read(editing.edit(store.state, store.outbox, _find(request, order_id), wanted))
+
+
+@router.post("/orders/{order_id}/pay")
+async def pay_order(order_id: int, wanted: PlacePayment, request: Request) -> OrderReading:
+    """Pay what an edit made due."""
+    store = request.app.state.store
+    with _refusals():
+        return read(orders.pay(store.state, store.outbox, _find(request, order_id), wanted))
 
 
 @router.post("/orders/{order_id}/cancel")
@@ -162,13 +182,11 @@ async def cancel_order(order_id: int, wanted: CancelOrder, request: Request) -> 
 
 @router.post("/orders/{order_id}/refund")
 async def refund_order(order_id: int, wanted: GiveBack, request: Request) -> OrderReading:
-    """Give money back."""
+    """Give units, delivery or money back."""
     store = request.app.state.store
     order = _find(request, order_id)
-    with _refusals(), store.state.transaction():
-        made = payments.give_back(store.state, order, wanted.amount, [], wanted.note)
-        store.state.save_order(order)
-        store.outbox.announce_refund(order, made)
+    with _refusals():
+        refunding.give_back(store.state, store.outbox, order, wanted)
     return read(order)
 
 

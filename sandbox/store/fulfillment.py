@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.store.orders import move_units
 from sandbox.store.outbox import Outbox
+from sandbox.store.plans import move_units
 from sandbox.store.records import (
     FulfillmentLineRecord,
     FulfillmentOrderLineRecord,

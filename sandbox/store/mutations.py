@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from sandbox.store import jobs, payments
+from sandbox.store import jobs, payments, refunding
 from sandbox.store.catalog_views import Info, View, item_view, lazily, location_view
 from sandbox.store.fulfillment import fulfill
 from sandbox.store.inventory import Adjustment, LevelError, WantedLevel, set_levels
@@ -12,7 +12,8 @@ from sandbox.store.notation import gid, number
 from sandbox.store.order_views import OrderViews
 from sandbox.store.orders import why_not_cancelable
 from sandbox.store.outbox import Outbox
-from sandbox.store.records import NotAllowed
+from sandbox.store.records import NotAllowed, OrderRecord
+from sandbox.store.refund_views import shipping_wanted, units_wanted
 from sandbox.store.state import State
 
 
@@ -116,6 +117,31 @@ class Mutations:
             "orderCancelUserErrors": [],
         }
 
+    def refund(self, _info: Info, *, input: View) -> View:  # noqa: A002  GraphQL's name
+        """``refundCreate``, as JSON that can be kept under its idempotency key; the buyer is not notified."""
+        order = self._state.order(number(input["orderId"], "Order") or 0)
+        try:
+            if order is None:
+                raise NotAllowed("Order does not exist", "input", "orderId")  # noqa: TRY301  told like the others
+            wish = refunding.RefundWish(
+                lines=units_wanted(input.get("refundLineItems")),
+                shipping=shipping_wanted(input.get("shipping")),
+                note=input.get("note") or "",
+            )
+            made = refunding.refund(self._state, self._outbox, order, wish, _money(order, input))
+        except NotAllowed as refusal:
+            return {"userErrors": [_user_error(refusal)]}
+        return {"order": order.id, "refund": made.id, "userErrors": []}
+
+    def refund_view(self, answer: View) -> View:
+        """``RefundCreatePayload`` of what ``refund`` answered, now or earlier."""
+        order = self._state.order(answer["order"]) if "order" in answer else None
+        if order is None:
+            return {"order": None, "refund": None, "userErrors": answer["userErrors"]}
+        views = OrderViews(self._state, order)
+        made = next(each for each in order.refunds if each.id == answer["refund"])
+        return {"order": views.view(), "refund": views.refunds.refund(made), "userErrors": []}
+
     def set_quantities(self, _info: Info, *, input: View) -> View:  # noqa: A002  GraphQL's name
         """``inventorySetQuantities``, as JSON that can be kept under its idempotency key."""
         wanted = [
@@ -132,11 +158,11 @@ class Mutations:
         )
         if isinstance(done, Adjustment):
             return {"adjustment": done.model_dump(mode="json"), "userErrors": []}
-        return {"adjustment": None, "userErrors": [_level_error(error) for error in done]}
+        return {"userErrors": [_level_error(error) for error in done]}
 
     def set_quantities_view(self, answer: View) -> View:
         """``InventorySetQuantitiesPayload`` of what ``set_quantities`` answered, now or earlier."""
-        made = answer["adjustment"]
+        made = answer.get("adjustment")
         if made is None:
             return {"inventoryAdjustmentGroup": None, "userErrors": answer["userErrors"]}
         return {
@@ -160,6 +186,24 @@ class Mutations:
             "item": lazily(lambda: item_view(self._state, variant)),
             "location": lazily(lambda: location_view(self._state, change["location_id"])),
         }
+
+
+def _money(order: OrderRecord, wanted: View) -> list[payments.Part]:
+    """``transactions`` of a refund. Raises NotAllowed."""
+    pair, currency = order.currencies, wanted.get("currency")
+    if currency is None and pair.shop != pair.presentment:
+        raise NotAllowed("Currency is required for orders in several currencies", "input", "currency")
+    if currency not in {None, pair.presentment}:
+        message = f"Currency must be the presentment currency of the order, {pair.presentment}"
+        raise NotAllowed(message, "input", "currency")
+    known = {payment.id: payment for payment in order.transactions}
+    parts = []
+    for each in wanted.get("transactions") or []:
+        parent = known.get(number(each.get("parentId") or "", "OrderTransaction") or 0)
+        if parent is None or each["kind"] != "REFUND":
+            raise NotAllowed("Transactions must be refunds of a sale or capture", "input", "transactions")
+        parts.append((parent, Decimal(each["amount"])))
+    return parts
 
 
 def _units(lines: list[View] | None) -> dict[int, int] | None:

@@ -19,16 +19,16 @@ from sandbox.store.catalog_views import (
 from sandbox.store.money import ZERO, Both
 from sandbox.store.notation import gid, moment
 from sandbox.store.parcel_views import ParcelViews
+from sandbox.store.party_records import AddressRecord, CustomerRecord
 from sandbox.store.payment_views import PaymentViews
 from sandbox.store.records import (
-    AddressRecord,
     AllocationRecord,
-    CustomerRecord,
     LineRecord,
     OrderRecord,
     ShippingRecord,
     TaxRecord,
 )
+from sandbox.store.refund_views import RefundViews
 from sandbox.store.search import connection
 from sandbox.store.state import State
 from sandbox.store.status import financial_status, fulfillment_status, is_paid
@@ -42,6 +42,7 @@ class OrderViews:
         self.order = order
         self.parcels = ParcelViews(self)
         self.payments = PaymentViews(self)
+        self.refunds = RefundViews(self)
 
     def view(self) -> View:
         """Order."""
@@ -51,7 +52,9 @@ class OrderViews:
             **self._amounts(),
             **self._parties(),
             "lineItems": connection(lambda: [self.line(line) for line in order.lines]),
-            "shippingLine": lazily(lambda: self.shipping(order.shipping[0]) if order.shipping else None),
+            "shippingLine": lazily(
+                lambda: next((self.shipping(c) for c in order.charges(current=False)), None)
+            ),
             "shippingLines": connection(lambda: [self.shipping(c) for c in order.charges(current=True)]),
             "discountApplications": connection(
                 lambda: [self.application(i) for i, _ in enumerate(order.applications)]
@@ -65,7 +68,8 @@ class OrderViews:
             "fulfillmentsCount": {"count": len(order.fulfillments), "precision": "EXACT"},
             "transactions": self.payments.transactions,
             "transactionsCount": {"count": len(order.transactions), "precision": "EXACT"},
-            "refunds": first_of(lambda: [self.payments.refund(each) for each in order.refunds]),
+            "refunds": first_of(lambda: [self.refunds.refund(each) for each in order.refunds]),
+            "suggestedRefund": self.refunds.suggested,
         }
 
     def bag(self, amount: Both) -> View:
@@ -104,7 +108,9 @@ class OrderViews:
             "fullyPaid": is_paid(order),
             "unpaid": not order.received.presentment,
             "paymentGatewayNames": list(dict.fromkeys(t.gateway for t in order.transactions)),
-            "sourceName": "web",
+            "sourceName": order.source_name,
+            "currentTotalDutiesSet": None,
+            "risk": {"recommendation": order.risk, "assessments": []},
             "tags": [],
             "taxesIncluded": order.taxes_included,
             "test": order.test,
@@ -124,12 +130,14 @@ class OrderViews:
             "subtotalPriceSet": lambda: order.subtotal(current=False),
             "totalCapturableSet": lambda: Both.total(map(order.capturable, order.authorizations())),
             "totalDiscountsSet": lambda: order.discounts(current=False),
+            "refundDiscrepancySet": lambda: Both.total(map(order.refund_adjustment, order.refunds)),
             "totalOutstandingSet": lambda: order.total(current=True) - (order.received - order.refunded),
             "totalPriceSet": lambda: order.total(current=False),
             "totalReceivedSet": lambda: order.received,
             "totalRefundedSet": lambda: order.refunded,
-            "totalShippingPriceSet": lambda: Both.total(c.price for c in order.shipping),
+            "totalShippingPriceSet": lambda: Both.total(c.price for c in order.charges(current=False)),
             "totalTaxSet": lambda: order.total_tax(current=False),
+            "totalTipReceivedSet": lambda: ZERO,
         }
         return {name: lambda _info, amount=amount: self.bag(amount()) for name, amount in amounts.items()}
 
@@ -205,7 +213,6 @@ class OrderViews:
             d.amount for d in line.discounts if self.order.applications[d.application].scope == "line"
         )
         units = self.order.currencies
-        shipped = self.order.shipped(line.id)
         return {
             "id": gid("LineItem", line.id),
             "sku": line.sku,
@@ -214,7 +221,7 @@ class OrderViews:
             "variantTitle": None,
             "quantity": line.quantity,
             "currentQuantity": line.current,
-            "unfulfilledQuantity": line.current - shipped if line.current > shipped else 0,
+            "unfulfilledQuantity": self.order.open_units(line),
             "nonFulfillableQuantity": 0,
             "refundableQuantity": line.current,
             "requiresShipping": line.requires_shipping,
@@ -237,18 +244,17 @@ class OrderViews:
 
     def shipping(self, charge: ShippingRecord) -> View:
         """ShippingLine."""
-        current = ZERO if self.order.shipping_removed else charge.discounted
         return {
             "id": gid("ShippingLine", charge.id),
             "code": charge.code,
             "title": charge.title,
             "carrierIdentifier": None,
             "custom": False,
-            "isRemoved": self.order.shipping_removed,
+            "isRemoved": charge.removed or self.order.shipping_removed,
             "source": "shopify",
             "originalPriceSet": self.bag(charge.price),
             "discountedPriceSet": self.bag(charge.discounted),
-            "currentDiscountedPriceSet": self.bag(current),
+            "currentDiscountedPriceSet": self.bag(self.order.charge_price(charge, current=True)),
             "discountAllocations": lazily(lambda: self._allocations(charge.discounts)),
             "taxLines": lazily(lambda: self._taxes(charge.taxes)),
         }

@@ -73,9 +73,9 @@ class Outbox:
         """Announce topics about an order, and ``orders/updated`` with them where somebody listens to it."""
         self._put(order, dict.fromkeys(topics))
 
-    def announce_edit(self, order: OrderRecord, line_id: int, removed: int, edit_id: int) -> None:
+    def announce_edit(self, order: OrderRecord, edit: payloads.EditSummary) -> None:
         """Announce ``orders/edited``."""
-        self._put(order, {"orders/edited": payloads.edit_body(order, line_id, removed, edit_id)})
+        self._put(order, {"orders/edited": payloads.edit_body(order, edit)})
 
     def announce_refund(self, order: OrderRecord, refund: RefundRecord) -> None:
         """Announce ``refunds/create``."""

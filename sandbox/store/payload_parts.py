@@ -4,11 +4,10 @@ from typing import Any
 
 from sandbox.store.money import ZERO, Both, CurrencyPair
 from sandbox.store.notation import gid, moment, text
+from sandbox.store.party_records import AddressRecord, CustomerRecord
 from sandbox.store.records import (
-    AddressRecord,
     AllocationRecord,
     ApplicationRecord,
-    CustomerRecord,
     FulfillmentRecord,
     LineRecord,
     OrderRecord,
@@ -89,7 +88,7 @@ def line_part(order: OrderRecord, line: LineRecord) -> Json:
         "current_quantity": line.current,
         "discount_allocations": [_allocation(d, pair) for d in line.discounts],
         "duties": [],
-        "fulfillable_quantity": line.current - shipped,
+        "fulfillable_quantity": order.open_units(line),
         "fulfillment_service": "manual",
         "fulfillment_status": ("fulfilled" if shipped >= line.current else "partial") if shipped else None,
         "gift_card": False,
@@ -118,7 +117,7 @@ def line_part(order: OrderRecord, line: LineRecord) -> Json:
 def shipping_part(order: OrderRecord, charge: ShippingRecord) -> Json:
     """``shipping_lines[]``."""
     pair = order.currencies
-    current = ZERO if order.shipping_removed else charge.discounted
+    current = order.charge_price(charge, current=True)
     return {
         "id": charge.id,
         "carrier_identifier": None,
@@ -127,7 +126,7 @@ def shipping_part(order: OrderRecord, charge: ShippingRecord) -> Json:
         "discount_allocations": [_allocation(d, pair) for d in charge.discounts],
         "discounted_price": text(charge.discounted.shop, pair.shop),
         "discounted_price_set": money_set(charge.discounted, pair),
-        "is_removed": order.shipping_removed,
+        "is_removed": charge.removed or order.shipping_removed,
         "phone": None,
         "price": text(charge.price.shop, pair.shop),
         "price_set": money_set(charge.price, pair),
@@ -242,7 +241,7 @@ def transaction_part(order: OrderRecord, payment: TransactionRecord) -> Json:
         "payment_id": f"{order.name}.{payment.id}",
         "processed_at": moment(payment.created_at),
         "receipt": {},
-        "source_name": "web",
+        "source_name": order.source_name,
         "status": payment.status.lower(),
         "test": order.test,
         "total_unsettled_set": zero,

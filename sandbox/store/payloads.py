@@ -1,5 +1,6 @@
 """Bodies of webhooks, in the shape of Shopify's REST resources."""
 
+from domain.model import Frozen
 from sandbox.store.money import ZERO, Both
 from sandbox.store.notation import gid, moment, text
 from sandbox.store.payload_parts import (
@@ -16,8 +17,26 @@ from sandbox.store.payload_parts import (
     transaction_part,
     value_type,
 )
-from sandbox.store.records import OrderRecord, RefundRecord
+from sandbox.store.records import OrderRecord, RefundRecord, Restock
 from sandbox.store.status import financial_status, fulfillment_status
+
+
+class Delta(Frozen):
+    """Units of a line that came or went; or, of a charge for delivery or a discount, only which it is."""
+
+    id: int
+    delta: int = 1
+
+
+class EditSummary(Frozen):
+    """What an edit did, as ``orders/edited`` tells it."""
+
+    id: int
+    added: tuple[Delta, ...] = ()
+    removed: tuple[Delta, ...] = ()
+    discounted: tuple[Delta, ...] = ()
+    shipping_added: tuple[Delta, ...] = ()
+    shipping_removed: tuple[Delta, ...] = ()
 
 
 def order_body(order: OrderRecord, shop_domain: str) -> Json:
@@ -77,7 +96,7 @@ def order_body(order: OrderRecord, shop_domain: str) -> Json:
         "reference": None,
         "referring_site": None,
         "source_identifier": None,
-        "source_name": "web",
+        "source_name": order.source_name,
         "source_url": None,
         "tags": "",
         "tax_exempt": False,
@@ -136,12 +155,16 @@ def _totals(order: OrderRecord) -> Json:
     return told | dict.fromkeys(absent)
 
 
-def edit_body(order: OrderRecord, line_id: int, removed: int, edit_id: int) -> Json:
+def edit_body(order: OrderRecord, edit: EditSummary) -> Json:
     """Body of ``orders/edited``."""
     now = moment(order.updated_at)
+
+    def ids(parts: tuple[Delta, ...]) -> list[Json]:
+        return [{"id": part.id} for part in parts]
+
     return {
         "order_edit": {
-            "id": edit_id,
+            "id": edit.id,
             "app_id": None,
             "order_id": order.id,
             "created_at": now,
@@ -149,9 +172,15 @@ def edit_body(order: OrderRecord, line_id: int, removed: int, edit_id: int) -> J
             "notify_customer": False,
             "staff_note": "",
             "user_id": None,
-            "line_items": {"additions": [], "removals": [{"id": line_id, "delta": removed}]},
-            "discounts": {"line_item": {"additions": [], "removals": []}},
-            "shipping_lines": {"additions": [], "removals": []},
+            "line_items": {
+                "additions": [part.model_dump() for part in edit.added],
+                "removals": [part.model_dump() for part in edit.removed],
+            },
+            "discounts": {"line_item": {"additions": ids(edit.discounted), "removals": []}},
+            "shipping_lines": {
+                "additions": ids(edit.shipping_added),
+                "removals": ids(edit.shipping_removed),
+            },
         }
     }
 
@@ -159,6 +188,7 @@ def edit_body(order: OrderRecord, line_id: int, removed: int, edit_id: int) -> J
 def refund_body(order: OrderRecord, refund: RefundRecord) -> Json:
     """Body of ``refunds/create``."""
     pair = order.currencies
+    charges = {charge.id: charge for charge in order.shipping}
     return {
         "id": refund.id,
         "admin_graphql_api_id": gid("Refund", refund.id),
@@ -167,10 +197,19 @@ def refund_body(order: OrderRecord, refund: RefundRecord) -> Json:
         "processed_at": moment(refund.created_at),
         "note": refund.note,
         "user_id": 1,
-        "restock": any(line.restocked for line in refund.lines),
+        "restock": any(line.restock is not Restock.NO_RESTOCK for line in refund.lines),
         "duties": [],
-        "order_adjustments": [],
-        "refund_shipping_lines": [],
+        "order_adjustments": _adjustments(order, refund),
+        "refund_shipping_lines": [
+            {
+                "id": part.id,
+                "shipping_line_id": part.charge_id,
+                "subtotal_amount_set": money_set(part.subtotal, pair),
+                "tax_amount_set": money_set(part.tax, pair),
+                "shipping_line": shipping_part(order, charges[part.charge_id]),
+            }
+            for part in refund.shipping
+        ],
         "return": None,
         "total_duties_set": money_set(ZERO, pair),
         "refund_line_items": [
@@ -179,7 +218,7 @@ def refund_body(order: OrderRecord, refund: RefundRecord) -> Json:
                 "line_item_id": line.line_id,
                 "location_id": line.location_id,
                 "quantity": line.quantity,
-                "restock_type": "cancel" if line.restocked else "no_restock",
+                "restock_type": line.restock.value.lower(),
                 "subtotal": float(line.subtotal.shop),  # a number at Shopify too
                 "subtotal_set": money_set(line.subtotal, pair),
                 "total_tax": float(line.tax.shop),
@@ -190,3 +229,24 @@ def refund_body(order: OrderRecord, refund: RefundRecord) -> Json:
         ],
         "transactions": [transaction_part(order, order.transaction(each)) for each in refund.transaction_ids],
     }
+
+
+def _adjustments(order: OrderRecord, refund: RefundRecord) -> list[Json]:
+    """By how much the money differs from what units and delivery were worth."""
+    amount = order.refund_adjustment(refund)
+    if not amount.presentment:
+        return []
+    pair = order.currencies
+    return [
+        {
+            "id": refund.id,
+            "order_id": order.id,
+            "refund_id": refund.id,
+            "kind": "refund_discrepancy",
+            "reason": "Refund discrepancy",
+            "amount": text(amount.shop, pair.shop),
+            "amount_set": money_set(amount, pair),
+            "tax_amount": text(ZERO.shop, pair.shop),
+            "tax_amount_set": money_set(ZERO, pair),
+        }
+    ]

@@ -1,19 +1,18 @@
-"""How transactions and refunds look through GraphQL."""
+"""How transactions look through GraphQL."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from sandbox.store.catalog_views import lazily
-from sandbox.store.money import ZERO, Both
+from sandbox.store.money import ZERO
 from sandbox.store.notation import gid, moment
 from sandbox.store.records import TransactionKind
-from sandbox.store.search import connection
 
 if TYPE_CHECKING:
     from sandbox.store.catalog_views import View
     from sandbox.store.order_views import OrderViews
-    from sandbox.store.records import RefundLineRecord, RefundRecord, TransactionRecord
+    from sandbox.store.records import TransactionRecord
 
 
 class PaymentViews:
@@ -43,6 +42,7 @@ class PaymentViews:
             "gateway": payment.gateway,
             "formattedGateway": payment.gateway.replace("_", " ").capitalize(),
             "amountSet": self._views.bag(payment.amount),
+            "authorizationExpiresAt": moment(payment.expires_at),
             "createdAt": moment(payment.created_at),
             "processedAt": moment(payment.created_at),
             "errorCode": None if payment.status == "SUCCESS" else "GENERIC_ERROR",
@@ -60,31 +60,3 @@ class PaymentViews:
     def _is_capturable(self, payment: TransactionRecord) -> bool:
         is_authorization = payment.kind is TransactionKind.AUTHORIZATION
         return is_authorization and self._views.order.capturable(payment) != ZERO
-
-    def refund(self, refund: RefundRecord) -> View:
-        """Refund."""
-        order = self._views.order
-        payments = [order.transaction(each) for each in refund.transaction_ids]
-        return {
-            "id": gid("Refund", refund.id),
-            "legacyResourceId": str(refund.id),
-            "note": refund.note,
-            "createdAt": moment(refund.created_at),
-            "processedAt": moment(refund.created_at),
-            "updatedAt": moment(refund.created_at),
-            "order": lazily(self._views.view),
-            "totalRefundedSet": self._views.bag(Both.total(p.amount for p in payments)),
-            "transactions": connection(lambda: [self.transaction(p) for p in payments]),
-            "refundLineItems": connection(lambda: [self._refund_line(line) for line in refund.lines]),
-        }
-
-    def _refund_line(self, line: RefundLineRecord) -> View:
-        return {
-            "id": gid("RefundLineItem", line.id),
-            "lineItem": lazily(lambda: self._views.line(self._views.order.line(line.line_id))),
-            "quantity": line.quantity,
-            "restockType": "CANCEL" if line.restocked else "NO_RESTOCK",
-            "restocked": line.restocked,
-            "subtotalSet": self._views.bag(line.subtotal),
-            "totalTaxSet": self._views.bag(line.tax),
-        }

@@ -5,16 +5,14 @@ Payments are made in the buyer's currency; the shop's amount follows at the orde
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from sandbox.store.money import ZERO, Both, half_up
+from sandbox.store.money import ZERO, Both, allocate, half_up
 from sandbox.store.outbox import Outbox
 from sandbox.store.records import (
     NotAllowed,
     OrderRecord,
-    RefundLineRecord,
-    RefundRecord,
     TransactionKind,
     TransactionRecord,
 )
@@ -22,11 +20,16 @@ from sandbox.store.requests import PlacePayment
 from sandbox.store.state import State
 from sandbox.store.status import is_paid
 
+Part = tuple[TransactionRecord, Decimal]
+"""A sale or capture, and what is to be given back of it in the buyer's currency."""
 
-def take(state: State, order: OrderRecord, wanted: Sequence[PlacePayment]) -> None:
-    """Make the payments of a new order. Raises NotAllowed where they come to more than its total."""
+
+def take(state: State, order: OrderRecord, wanted: Sequence[PlacePayment]) -> list[TransactionRecord]:
+    """Make payments of an order. Raises NotAllowed where they come to more than is left of its total."""
     due = order.total(current=True)
-    moved = ZERO
+    open_amount = Both.total(map(order.capturable, order.authorizations()))
+    moved = order.received - order.refunded + open_amount
+    made = []
     for payment in wanted:
         left = due.presentment - moved.presentment
         amount = left if payment.amount == "rest" else payment.amount
@@ -34,12 +37,15 @@ def take(state: State, order: OrderRecord, wanted: Sequence[PlacePayment]) -> No
         if amount > left:
             msg = f"a payment of {amount} by {payment.gateway} is more than the {left} that is left to pay"
             raise NotAllowed(msg, "payments")
-        if not amount:
+        if amount <= 0:
             continue
         both = order.currencies.settle(moved, amount, due)
         moved += both
         kind = TransactionKind.SALE if payment.kind == "sale" else TransactionKind.AUTHORIZATION
-        _add(state, order, kind, both, gateway=payment.gateway)
+        made.append(_add(state, order, kind, both, gateway=payment.gateway))
+        if kind is TransactionKind.AUTHORIZATION and payment.expires_in_days is not None:
+            made[-1].expires_at = made[-1].created_at + timedelta(days=payment.expires_in_days)
+    return made
 
 
 def capture(
@@ -97,43 +103,43 @@ def void_open(state: State, order: OrderRecord) -> None:
             _void(state, order, authorization)
 
 
-def give_back_all(
-    state: State, order: OrderRecord, removed: Sequence[RefundLineRecord]
-) -> RefundRecord | None:
-    """Refund whatever was taken and not given back yet; None where nothing was."""
-    amount = (order.received - order.refunded).presentment
-    return give_back(state, order, amount, removed, note="") if amount else None
-
-
-def give_back(
-    state: State, order: OrderRecord, amount: Decimal, removed: Sequence[RefundLineRecord], note: str
-) -> RefundRecord:
-    """Refund money, latest payment first. Raises NotAllowed where less was taken. The caller saves and
-    announces.
-    """
+def in_proportion(order: OrderRecord, amount: Decimal) -> list[Part]:
+    """So much money, divided over what was paid and not given back yet. Raises NotAllowed where less was taken."""
     _check_digits(order, amount, "amount")
     taken = (order.received - order.refunded).presentment
     if amount > taken:
         msg = f"{amount} cannot be refunded: only {taken} was taken"
         raise NotAllowed(msg, "amount")
-    refund = RefundRecord(
-        id=state.next_id("refund"), note=note, created_at=datetime.now(UTC), lines=list(removed)
-    )
-    for payment in reversed([t for t in order.transactions if t.kind in _TAKING and t.status == "SUCCESS"]):
-        before = [
-            t for t in order.transactions if t.kind is TransactionKind.REFUND and t.parent_id == payment.id
-        ]
-        open_amount = payment.amount.presentment - Both.total(t.amount for t in before).presentment
-        part = min(amount, open_amount)
-        if not part:
-            continue
+    paid = [t for t in order.transactions if t.kind in _TAKING and t.status == "SUCCESS"]
+    weights = [refundable(order, payment) for payment in paid]
+    shares = allocate(amount, weights, order.currencies.units.presentment)
+    return [(payment, share) for payment, share in zip(paid, shares, strict=True) if share]
+
+
+def refundable(order: OrderRecord, payment: TransactionRecord) -> Decimal:
+    """What a sale or capture took and nobody gave back yet, in the buyer's currency; of others nothing."""
+    if payment.kind not in _TAKING or payment.status != "SUCCESS":
+        return Decimal(0)
+    back = [t for t in order.transactions if t.kind is TransactionKind.REFUND and t.parent_id == payment.id]
+    return (payment.amount - Both.total(t.amount for t in back)).presentment
+
+
+def give_back(state: State, order: OrderRecord, parts: Sequence[Part]) -> list[int]:
+    """Refund money to payments; returns the transactions' ids. Raises NotAllowed where one took less. The caller
+    saves.
+    """
+    made = []
+    for payment, amount in parts:
+        _check_digits(order, amount, "amount")
+        if not 0 < amount <= refundable(order, payment):
+            msg = f"{amount} cannot be refunded to payment {payment.id}: {refundable(order, payment)} is left of it"
+            raise NotAllowed(msg, "amount")
         net = order.received - order.refunded
-        both = -order.currencies.settle(net, -part, order.total(current=True))
-        made = _add(state, order, TransactionKind.REFUND, both, gateway=payment.gateway, parent=payment)
-        refund.transaction_ids.append(made.id)
-        amount -= part
-    order.refunds.append(refund)
-    return refund
+        both = -order.currencies.settle(net, -amount, order.total(current=True))
+        made.append(
+            _add(state, order, TransactionKind.REFUND, both, gateway=payment.gateway, parent=payment).id
+        )
+    return made
 
 
 _TAKING = {TransactionKind.SALE, TransactionKind.CAPTURE}

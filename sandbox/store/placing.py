@@ -10,22 +10,27 @@ from typing import Final
 from domain.model import Frozen
 from sandbox import catalog
 from sandbox.store.money import ZERO, Both, CurrencyPair, half_up
-from sandbox.store.pricing import Charge, DiscountTerms, Priced, price_order
+from sandbox.store.party_records import AddressRecord, CompanyRecord, CustomerRecord
+from sandbox.store.plans import add_to_plan
+from sandbox.store.pricing import Charge, DiscountTerms, Priced, PricedOrder, price_order
 from sandbox.store.records import (
-    AddressRecord,
     AllocationRecord,
     ApplicationRecord,
-    CompanyRecord,
-    CustomerRecord,
-    FulfillmentOrderLineRecord,
-    FulfillmentOrderRecord,
     LineRecord,
     NotAllowed,
     OrderRecord,
     ShippingRecord,
     TaxRecord,
 )
-from sandbox.store.requests import PlaceAddress, PlaceDiscount, PlaceLine, PlaceOrder, PlaceShipping, PlaceTax
+from sandbox.store.requests import (
+    PlaceAddress,
+    PlaceDiscount,
+    PlaceLine,
+    PlaceOrder,
+    PlaceShipping,
+    PlaceTax,
+    Taxes,
+)
 from sandbox.store.schema import enum_values
 from sandbox.store.state import State, Variant
 
@@ -44,9 +49,11 @@ _CODES: Final[dict[str, Callable[[PlaceOrder], list[str]]]] = {
 
 
 class _Basket(Frozen):
-    """A request, looked up in the catalogue and ready to be priced."""
+    """Lines and delivery that were asked for, looked up in the catalogue and ready to be priced."""
 
-    request: PlaceOrder
+    lines: tuple[PlaceLine, ...]
+    delivery: PlaceShipping | None
+    order_taxes: tuple[PlaceTax, ...]
     variants: tuple[Variant, ...]
     prices: tuple[Decimal, ...]
     currencies: CurrencyPair
@@ -60,12 +67,12 @@ class _Basket(Frozen):
                 discounts=self.terms([line.discount] if line.discount else [], presentment=presentment),
                 tax_rates=tuple(tax.rate for tax in self.taxes(line)),
             )
-            for line, price in zip(self.request.lines, self.prices, strict=True)
+            for line, price in zip(self.lines, self.prices, strict=True)
         ]
 
     def shipping(self, *, presentment: bool) -> list[Charge]:
         """Delivery to price."""
-        wanted = self.request.shipping
+        wanted = self.delivery
         if wanted is None:
             return []
         free = (DiscountTerms(percent=Decimal(100)),) if wanted.free else ()
@@ -89,11 +96,11 @@ class _Basket(Frozen):
 
     def taxes(self, line: PlaceLine) -> tuple[PlaceTax, ...]:
         """A line's own taxes, or else the order's."""
-        return self.request.taxes if line.taxes is None else line.taxes
+        return self.order_taxes if line.taxes is None else line.taxes
 
     def shipping_taxes(self, wanted: PlaceShipping) -> tuple[PlaceTax, ...]:
         """Delivery is taxed like the order."""
-        return self.request.taxes if wanted.taxed else ()
+        return self.order_taxes if wanted.taxed else ()
 
     def _told(self, amount: Decimal, *, presentment: bool) -> Decimal:
         both = self.currencies.convert(amount)
@@ -102,17 +109,67 @@ class _Basket(Frozen):
 
 def draft(state: State, request: PlaceOrder) -> OrderRecord:
     """The order that a request makes, not paid and not saved yet. Raises NotAllowed."""
-    order = _priced_order(state, _fill_basket(state, request))
-    order.fulfillment_orders = _plan_locations(state, order, request)
+    order = _priced_order(state, request, _fill_basket(state, request))
+    for line, wanted in zip(order.lines, request.lines, strict=True):
+        plan_line(state, order, line, wanted)
     return order
 
 
+def additions(
+    state: State, order: OrderRecord, lines: Sequence[PlaceLine], delivery: PlaceShipping | None, taxes: Taxes
+) -> tuple[list[LineRecord], list[ShippingRecord]]:
+    """Lines and delivery for an order that is placed already, priced; not planned, not saved. Raises NotAllowed."""
+    basket = _look_up(state, lines, delivery, taxes, order.currencies, wholesale=order.company is not None)
+    priced = _priced(basket, (), taxes_included=order.taxes_included)
+    applications = order.applications
+    return (
+        _line_records(state, basket, (), applications, priced),
+        _shipping_records(state, basket, applications, priced),
+    )
+
+
 def _fill_basket(state: State, request: PlaceOrder) -> _Basket:
+    for name, values in _CODES.items():
+        check_codes(name, values(request))
+    currencies = CurrencyPair(
+        shop=catalog.CURRENCY,
+        presentment=request.presentment_currency or catalog.CURRENCY,
+        rate=request.presentment_rate,
+    )
+    if currencies.shop == currencies.presentment and currencies.rate != 1:
+        msg = "presentment_rate needs a presentment_currency other than the shop's"
+        raise NotAllowed(msg)
+    return _look_up(
+        state,
+        request.lines,
+        request.shipping,
+        request.taxes,
+        currencies,
+        wholesale=request.company is not None,
+    )
+
+
+def check_codes(enum: str, codes: Sequence[str]) -> None:
+    """Raises NotAllowed for a code that is not in an enum of the schema."""
+    strange = [code for code in codes if code not in enum_values(enum)]
+    if strange:
+        raise NotAllowed(f"{strange[0]!r} is no {enum} that this store knows")
+
+
+def _look_up(
+    state: State,
+    lines: Sequence[PlaceLine],
+    delivery: PlaceShipping | None,
+    taxes: Taxes,
+    currencies: CurrencyPair,
+    *,
+    wholesale: bool,
+) -> _Basket:
     variants = []
     prices = []
-    shop_unit = CurrencyPair(shop=catalog.CURRENCY, presentment=catalog.CURRENCY).units.shop
+    shop_unit = currencies.units.shop
     locations = state.locations()
-    for line in request.lines:
+    for line in lines:
         variant = state.variant("sku", line.sku)
         if variant is None:
             msg = f"the store has no product with SKU {line.sku!r}"
@@ -122,48 +179,90 @@ def _fill_basket(state: State, request: PlaceOrder) -> _Basket:
             msg = f"the store has no location {unknown[0]}; known are {', '.join(map(str, locations))}"
             raise NotAllowed(msg)
         price = variant.price if line.price is None else line.price
-        if line.price is None and request.company is not None:
+        if line.price is None and wholesale:
             price = half_up(price * WHOLESALE_FACTOR, shop_unit)
         if half_up(price, shop_unit) != price:
             msg = f"the price {price} of {line.sku} has more digits than {catalog.CURRENCY}"
             raise NotAllowed(msg)
         variants.append(variant)
         prices.append(price)
-    for name, values in _CODES.items():
-        strange = [code for code in values(request) if code not in enum_values(name)]
-        if strange:
-            raise NotAllowed(f"{strange[0]!r} is no {name} that this store knows")
-    currencies = CurrencyPair(
-        shop=catalog.CURRENCY,
-        presentment=request.presentment_currency or catalog.CURRENCY,
-        rate=request.presentment_rate,
+    return _Basket(
+        lines=tuple(lines),
+        delivery=delivery,
+        order_taxes=tuple(taxes),
+        variants=tuple(variants),
+        prices=tuple(prices),
+        currencies=currencies,
     )
-    if currencies.shop == currencies.presentment and currencies.rate != 1:
-        msg = "presentment_rate needs a presentment_currency other than the shop's"
-        raise NotAllowed(msg)
-    return _Basket(request=request, variants=tuple(variants), prices=tuple(prices), currencies=currencies)
 
 
-def _priced_order(state: State, basket: _Basket) -> OrderRecord:
-    request, pair = basket.request, basket.currencies
+def _priced(
+    basket: _Basket, discounts: Sequence[PlaceDiscount], *, taxes_included: bool
+) -> tuple[PricedOrder, PricedOrder]:
+    """Priced in the shop's currency and in the buyer's."""
+    units = basket.currencies.units
     shop, presentment = (
         price_order(
             basket.charges(presentment=told),
             basket.shipping(presentment=told),
-            basket.terms(request.discounts, presentment=told),
-            pair.units.presentment if told else pair.units.shop,
-            taxes_included=request.taxes_included,
+            basket.terms(discounts, presentment=told),
+            units.presentment if told else units.shop,
+            taxes_included=taxes_included,
         )
         for told in (False, True)
     )
+    return shop, presentment
+
+
+def _priced_order(state: State, request: PlaceOrder, basket: _Basket) -> OrderRecord:
+    pair = basket.currencies
+    priced = _priced(basket, request.discounts, taxes_included=request.taxes_included)
     applications: list[ApplicationRecord] = [_application(d, "order", pair) for d in request.discounts]
+    lines = _line_records(state, basket, range(len(request.discounts)), applications, priced)
+    shipping = _shipping_records(state, basket, applications, priced)
+    now = datetime.now(UTC).replace(microsecond=0)  # whole seconds, as the API tells them
+    order = OrderRecord(
+        id=state.next_id("order"),
+        number=state.next_id("number"),
+        created_at=now,
+        updated_at=now,
+        test=request.test,
+        note=request.note,
+        phone=request.phone,
+        po_number=request.po_number,
+        source_name=request.source_name,
+        risk=request.risk,
+        currencies=pair,
+        taxes_included=request.taxes_included,
+        email=request.email or (request.customer.email if request.customer else None),
+        customer=_customer(state, request),
+        company=_company(state, request),
+        shipping_address=address_record(request.shipping_address),
+        billing_address=address_record(request.billing_address or request.shipping_address),
+        applications=applications,
+        lines=lines,
+        shipping=shipping,
+        original_total=Both(shop=priced[0].total, presentment=priced[1].total),
+    )
+    assert order.total(current=True) == order.original_total, "the records must say what the pricing said"
+    return order
+
+
+def _line_records(
+    state: State,
+    basket: _Basket,
+    order_discounts: Sequence[int],
+    applications: list[ApplicationRecord],
+    priced: tuple[PricedOrder, PricedOrder],
+) -> list[LineRecord]:
+    """Lines of an order; their own discounts join ``applications``."""
     lines = []
-    for i, (wanted, variant) in enumerate(zip(request.lines, basket.variants, strict=True)):
+    for i, (wanted, variant) in enumerate(zip(basket.lines, basket.variants, strict=True)):
         own = []
         if wanted.discount:
             own = [len(applications)]
-            applications.append(_application(wanted.discount, "line", pair))
-        a, b = shop.lines[i], presentment.lines[i]
+            applications.append(_application(wanted.discount, "line", basket.currencies))
+        a, b = (each.lines[i] for each in priced)
         lines.append(
             LineRecord(
                 id=state.next_id("line"),
@@ -173,14 +272,23 @@ def _priced_order(state: State, basket: _Basket) -> OrderRecord:
                 title=variant.title,
                 quantity=wanted.quantity,
                 current=wanted.quantity,
-                unit_price=pair.convert(basket.prices[i]),
-                discounts=_allocations([*own, *range(len(request.discounts))], a, b),
+                unit_price=basket.currencies.convert(basket.prices[i]),
+                discounts=_allocations([*own, *order_discounts], a, b),
                 taxes=_tax_records(basket.taxes(wanted), a, b),
                 requires_shipping=wanted.requires_shipping,
             )
         )
+    return lines
+
+
+def _shipping_records(
+    state: State,
+    basket: _Basket,
+    applications: list[ApplicationRecord],
+    priced: tuple[PricedOrder, PricedOrder],
+) -> list[ShippingRecord]:
     shipping = []
-    for charge, a, b in zip([request.shipping], shop.shipping, presentment.shipping, strict=False):
+    for charge, a, b in zip([basket.delivery], *(each.shipping for each in priced), strict=False):
         assert charge is not None
         own = [len(applications)] if charge.free else []
         if charge.free:
@@ -194,35 +302,17 @@ def _priced_order(state: State, basket: _Basket) -> OrderRecord:
                 id=state.next_id("shipping"),
                 code=charge.code,
                 title=charge.title or charge.code.capitalize(),
-                price=pair.convert(charge.price),
+                price=basket.currencies.convert(charge.price),
                 discounts=_allocations(own, a, b),
                 taxes=_tax_records(basket.shipping_taxes(charge), a, b),
             )
         )
-    now = datetime.now(UTC).replace(microsecond=0)  # whole seconds, as the API tells them
-    order = OrderRecord(
-        id=state.next_id("order"),
-        number=state.next_id("number"),
-        created_at=now,
-        updated_at=now,
-        test=request.test,
-        note=request.note,
-        phone=request.phone,
-        po_number=request.po_number,
-        currencies=pair,
-        taxes_included=request.taxes_included,
-        email=request.email or (request.customer.email if request.customer else None),
-        customer=_customer(state, request),
-        company=_company(state, request),
-        shipping_address=_address(request.shipping_address),
-        billing_address=_address(request.billing_address or request.shipping_address),
-        applications=applications,
-        lines=lines,
-        shipping=shipping,
-        original_total=Both(shop=shop.total, presentment=presentment.total),
-    )
-    assert order.total(current=True) == order.original_total, "the records must say what the pricing said"
-    return order
+    return shipping
+
+
+def discount_application(discount: PlaceDiscount, pair: CurrencyPair) -> ApplicationRecord:
+    """A discount on one line."""
+    return _application(discount, "line", pair)
 
 
 def _application(discount: PlaceDiscount, scope: str, pair: CurrencyPair) -> ApplicationRecord:
@@ -274,7 +364,8 @@ def _company(state: State, request: PlaceOrder) -> CompanyRecord | None:
     return CompanyRecord(id=wanted.id, location_id=state.next_id("company_location"), name=name)
 
 
-def _address(wanted: PlaceAddress | None) -> AddressRecord | None:
+def address_record(wanted: PlaceAddress | None) -> AddressRecord | None:
+    """An address as the store keeps it."""
     if wanted is None:
         return None
     country = wanted.country or catalog.COUNTRIES.get(wanted.country_code, wanted.country_code)
@@ -284,28 +375,8 @@ def _address(wanted: PlaceAddress | None) -> AddressRecord | None:
     return AddressRecord.model_validate({**wanted.model_dump(), "country": country, "province": province})
 
 
-def _plan_locations(state: State, order: OrderRecord, request: PlaceOrder) -> list[FulfillmentOrderRecord]:
-    plans: dict[int, FulfillmentOrderRecord] = {}
-    for line, wanted in zip(order.lines, request.lines, strict=True):
-        if not line.requires_shipping:
-            continue
-        for part in wanted.parts:
-            if not part.quantity:
-                continue
-            if part.location not in plans:
-                plans[part.location] = FulfillmentOrderRecord(
-                    id=state.next_id("fulfillment_order"),
-                    location_id=part.location,
-                    lines=[],
-                    created_at=order.created_at,
-                    updated_at=order.created_at,
-                )
-            plans[part.location].lines.append(
-                FulfillmentOrderLineRecord(
-                    id=state.next_id("fulfillment_order_line"),
-                    line_id=line.id,
-                    total=part.quantity,
-                    remaining=part.quantity,
-                )
-            )
-    return list(plans.values())
+def plan_line(state: State, order: OrderRecord, line: LineRecord, wanted: PlaceLine) -> None:
+    """Let the locations ship a new line. Stock stays."""
+    for part in wanted.parts:
+        if line.requires_shipping and part.quantity:
+            add_to_plan(state, order, line, part.location, part.quantity)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.model import Amount, Instant, Quantity, Rate
 from sandbox.store.money import ZERO, Both, CurrencyPair
+from sandbox.store.party_records import AddressRecord, CompanyRecord, CustomerRecord
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -26,53 +27,9 @@ class NotAllowed(Exception):
 
 
 class Record(BaseModel):
-    """Changed by ``orders``, ``payments`` and ``fulfillment`` alone; unknown fields are an error."""
+    """Changed by the modules that act on orders alone; unknown fields are an error."""
 
     model_config = ConfigDict(extra="forbid")
-
-
-class AddressRecord(Record):
-    """A postal address in the storefront's form; ``province`` and ``zip`` may be missing."""
-
-    first_name: str = ""
-    last_name: str = ""
-    company: str | None = None
-    address1: str = ""
-    address2: str | None = None
-    city: str = ""
-    province: str | None = None
-    province_code: str | None = None
-    zip: str = ""
-    country: str = ""
-    country_code: str
-    phone: str | None = None
-
-    @property
-    def name(self) -> str:
-        """First and last name."""
-        return f"{self.first_name} {self.last_name}".strip()
-
-
-class CustomerRecord(Record):
-    """Who has an account."""
-
-    id: int
-    first_name: str
-    last_name: str
-    email: str | None = None
-
-    @property
-    def name(self) -> str:
-        """First and last name."""
-        return f"{self.first_name} {self.last_name}".strip()
-
-
-class CompanyRecord(Record):
-    """A B2B buyer."""
-
-    id: int
-    location_id: int
-    name: str
 
 
 class ApplicationRecord(Record):
@@ -135,6 +92,8 @@ class ShippingRecord(Record):
     price: Both
     discounts: list[AllocationRecord] = []
     taxes: list[TaxRecord] = []
+    removed: bool = False
+    """An edit put another one in its place."""
 
     @property
     def discounted(self) -> Both:
@@ -162,6 +121,8 @@ class TransactionRecord(Record):
     amount: Both
     parent_id: int | None = None
     created_at: Instant
+    expires_at: Instant | None = None
+    """Until when an authorization can be captured."""
 
 
 class FulfillmentOrderLineRecord(Record):
@@ -212,6 +173,17 @@ class FulfillmentRecord(Record):
     created_at: Instant
 
 
+class Restock(StrEnum):
+    """What becomes of refunded units."""
+
+    CANCEL = "CANCEL"
+    """They never left: they are taken off the order and back into stock."""
+    RETURN = "RETURN"
+    """They came back, and into stock."""
+    NO_RESTOCK = "NO_RESTOCK"
+    """They left and do not come into stock again."""
+
+
 class RefundLineRecord(Record):
     """Units given back or removed, and what they were worth."""
 
@@ -220,18 +192,39 @@ class RefundLineRecord(Record):
     quantity: Quantity
     subtotal: Both
     tax: Both
-    restocked: bool
+    restock: Restock
     location_id: int | None = None
 
 
+class RefundShippingRecord(Record):
+    """What was given back of a charge for delivery; ``taxes`` stand in the order of the charge's."""
+
+    id: int
+    charge_id: int
+    subtotal: Both
+    taxes: list[TaxRecord] = []
+
+    @property
+    def tax(self) -> Both:
+        """All taxes."""
+        return Both.total(tax.amount for tax in self.taxes)
+
+
 class RefundRecord(Record):
-    """A refund: units, money or both."""
+    """A refund: units, delivery, money or all of them."""
 
     id: int
     note: str = ""
     created_at: Instant
     lines: list[RefundLineRecord] = []
+    shipping: list[RefundShippingRecord] = []
     transaction_ids: list[int] = []
+
+    def worth(self, *, taxes_included: bool) -> Both:
+        """What units and delivery cost the buyer, tax included."""
+        parts: list[RefundLineRecord | RefundShippingRecord] = [*self.lines, *self.shipping]
+        net = Both.total(part.subtotal for part in parts)
+        return net if taxes_included else net + Both.total(part.tax for part in parts)
 
 
 class OrderRecord(Record):
@@ -247,6 +240,8 @@ class OrderRecord(Record):
     email: str | None = None
     phone: str | None = None
     po_number: str | None = None
+    source_name: str = "web"
+    risk: Literal["ACCEPT", "CANCEL", "INVESTIGATE", "NONE"] = "NONE"
     cancelled_at: Instant | None = None
     cancel_reason: str | None = None
     currencies: CurrencyPair
@@ -296,6 +291,11 @@ class OrderRecord(Record):
     def _moved(self, *kinds: TransactionKind) -> Both:
         return Both.total(t.amount for t in self.transactions if t.kind in kinds and t.status == "SUCCESS")
 
+    def refund_adjustment(self, refund: RefundRecord) -> Both:
+        """What units and delivery were worth, less the money given back: negative for goodwill, else a fee kept."""
+        money = Both.total(self.transaction(each).amount for each in refund.transaction_ids)
+        return refund.worth(taxes_included=self.taxes_included) - money
+
     def capturable(self, authorization: TransactionRecord) -> Both:
         """What can still be captured on an authorization: nothing once it is voided."""
         followers = [
@@ -303,7 +303,9 @@ class OrderRecord(Record):
         ]
         if any(t.kind is TransactionKind.VOID for t in followers) or authorization.status != "SUCCESS":
             return ZERO
-        return authorization.amount - Both.total(t.amount for t in followers)
+        left = authorization.amount - Both.total(t.amount for t in followers)
+        # The shop's amounts follow the buyer's and may be a cent off in between.
+        return left if left.presentment else ZERO
 
     def authorizations(self) -> list[TransactionRecord]:
         """All authorizations, voided ones included."""
@@ -313,7 +315,29 @@ class OrderRecord(Record):
         """Units of a line that left."""
         return sum(part.quantity for f in self.fulfillments for part in f.lines if part.line_id == line_id)
 
+    def open_units(self, line: LineRecord) -> int:
+        """Units of a line that are still to leave."""
+        came_back = sum(
+            part.quantity
+            for refund in self.refunds
+            for part in refund.lines
+            if part.line_id == line.id and part.restock is not Restock.CANCEL
+        )
+        return max(0, line.current - max(0, self.shipped(line.id) - came_back))
+
+    def shipping_refunded(self, charge: ShippingRecord) -> list[RefundShippingRecord]:
+        """What was given back of a charge so far."""
+        return [part for refund in self.refunds for part in refund.shipping if part.charge_id == charge.id]
+
     # What the order comes to
+
+    def line_worth(self, line: LineRecord, units: int) -> tuple[Both, Both]:
+        """What so many units of a line cost after discounts, and the tax on them."""
+        pair = self.currencies
+        subtotal = line.unit_price.times(units) - Both.total(
+            pair.share(d.amount, units, line.quantity) for d in line.discounts
+        )
+        return subtotal, Both.total(pair.share(tax.amount, units, line.quantity) for tax in line.taxes)
 
     def line_discount(self, line: LineRecord, *, current: bool) -> Both:
         """Discounts on a line, each share rounded by itself."""
@@ -335,12 +359,31 @@ class OrderRecord(Record):
         )
 
     def charges(self, *, current: bool) -> list[ShippingRecord]:
-        """Delivery that is (still) owed."""
-        return [] if current and self.shipping_removed else self.shipping
+        """Delivery that is (still) owed, whole or in part."""
+        return [] if current and self.shipping_removed else [c for c in self.shipping if not c.removed]
+
+    def charge_price(self, charge: ShippingRecord, *, current: bool) -> Both:
+        """One charge after discounts, and ``current`` after refunds; nothing where it was taken off."""
+        if current and (charge.removed or self.shipping_removed):
+            return ZERO
+        refunded = self.shipping_refunded(charge) if current else []
+        return charge.discounted - Both.total(part.subtotal for part in refunded)
+
+    def charge_taxes(self, charge: ShippingRecord, *, current: bool) -> list[TaxRecord]:
+        """Its taxes, and ``current`` after refunds."""
+        refunded = self.shipping_refunded(charge) if current else []
+        return [
+            tax.model_copy(
+                update={"amount": tax.amount - Both.total(part.taxes[i].amount for part in refunded)}
+            )
+            for i, tax in enumerate(charge.taxes)
+        ]
 
     def shipping_price(self, *, current: bool) -> Both:
         """Delivery after discounts."""
-        return Both.total(charge.discounted for charge in self.charges(current=current))
+        return Both.total(
+            self.charge_price(charge, current=current) for charge in self.charges(current=current)
+        )
 
     def discounts(self, *, current: bool) -> Both:
         """All discounts, delivery's too."""
@@ -355,7 +398,7 @@ class OrderRecord(Record):
                 amount = self.line_tax(tax, line, current=current)
                 summed[tax.title, tax.rate] = summed.get((tax.title, tax.rate), ZERO) + amount
         for charge in self.charges(current=current):
-            for tax in charge.taxes:
+            for tax in self.charge_taxes(charge, current=current):
                 summed[tax.title, tax.rate] = summed.get((tax.title, tax.rate), ZERO) + tax.amount
         return [TaxRecord(title=title, rate=rate, amount=amount) for (title, rate), amount in summed.items()]
 

@@ -141,6 +141,8 @@ class PlacePayment(Frozen):
     gateway: str = "shopify_payments"
     amount: Annotated[Amount, Field(gt=0)] | Literal["rest"] = "rest"
     kind: Literal["authorization", "sale"] = "authorization"
+    expires_in_days: int | None = None
+    """How long an authorization can be captured, for those who are told."""
 
 
 class PlaceOrder(Frozen):
@@ -165,15 +167,36 @@ class PlaceOrder(Frozen):
     test: bool = False
     note: str | None = None
     po_number: str | None = None
+    source_name: str = "web"
+    risk: Literal["ACCEPT", "CANCEL", "INVESTIGATE", "NONE"] = "NONE"
+    """What the storefront recommends."""
 
 
 class EditLine(Frozen):
-    """Lower a line to so many units; below zero counts as zero. ``line`` is its id, or its place from 1
-    on.
+    """A change of a line. ``line`` is its id, or its place from 1 on; what is None stays.
+
+    ``quantity`` below zero counts as zero. ``price`` is the new price of one unit, in the shop's currency.
+    ``discount`` comes on top of what the line has, off the price of all units that it ever had.
     """
 
     line: int = 1
-    quantity: int = 0
+    quantity: int | None = None
+    price: Annotated[Amount, Field(ge=0)] | None = None
+    discount: PlaceDiscount | None = None
+
+
+class EditOrder(Frozen):
+    """Changes of a placed order, made together. Discounts given before keep their amounts."""
+
+    lines: tuple[EditLine, ...] = ()
+    add: tuple[PlaceLine, ...] = ()
+    """New lines; no discount of the order reaches them."""
+    taxes: Taxes | None = None
+    """Of what is added; None: those of the order's first line."""
+    shipping: PlaceShipping | None = None
+    """In place of the delivery there is."""
+    shipping_address: PlaceAddress | None = None
+    note: str | None = None
 
 
 class CancelOrder(Frozen):
@@ -184,10 +207,26 @@ class CancelOrder(Frozen):
     refund: bool = True
 
 
+class GiveBackLine(Frozen):
+    """Units of a line. ``line`` is its id, or its place from 1 on; returned ones come into stock at ``location``."""
+
+    line: int = 1
+    quantity: Annotated[int, Field(gt=0)] = 1
+    restock: Literal["CANCEL", "RETURN", "NO_RESTOCK"] = "RETURN"
+    """CANCEL: taken off before they leave. RETURN: came back. NO_RESTOCK: do not come into stock again."""
+    location: int | None = None
+    """None: where the line was to ship from first."""
+
+
 class GiveBack(Frozen):
-    """Money given back, in the buyer's currency; the amount counts against captures and sales, latest
-    first.
+    """A refund: units, delivery, money. Money goes back to the payments in proportion to what each has left.
+
+    Amounts are in the buyer's currency.
     """
 
-    amount: Annotated[Amount, Field(gt=0)]
+    amount: Annotated[Amount, Field(ge=0)] | None = None
+    """None: what units and delivery are worth, as far as it was taken. Another amount is goodwill, or a fee kept."""
+    lines: tuple[GiveBackLine, ...] = ()
+    shipping: Annotated[Amount, Field(ge=0)] | Literal["all"] = Decimal(0)
+    """Of the price of delivery, before tax unless taxes are included; its tax follows."""
     note: str = ""

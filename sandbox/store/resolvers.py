@@ -62,11 +62,15 @@ class Api:
             "fulfillmentOrderMove": mutations.move_fulfillment_order,
             "orderCapture": mutations.capture,
             "orderCancel": mutations.cancel,
-            "inventorySetQuantities": mutations.set_quantities,
         }
+        with_key: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+            "inventorySetQuantities": (mutations.set_quantities, mutations.set_quantities_view),
+            "refundCreate": (mutations.refund, mutations.refund_view),
+        }
+        assert with_key.keys() == NEEDS_IDEMPOTENCY_KEY
         return {
-            name: self._once(act) if name in NEEDS_IDEMPOTENCY_KEY else _without_key(act)
-            for name, act in writes.items()
+            **{name: _without_key(act) for name, act in writes.items()},
+            **{name: self._once(act, view) for name, (act, view) in with_key.items()},
         }
 
     def _queries(self) -> dict[str, Any]:
@@ -142,8 +146,13 @@ class Api:
         variant = self._state.variant("inventory_item_id", number(item_id, "InventoryItem") or 0)
         return views.item_view(self._state, variant) if variant else None
 
-    def _once(self, act: Callable[..., views.View]) -> Callable[..., views.View]:
-        """A mutation that needs a key: the same key and input answer the same, another input is refused."""
+    def _once(
+        self, act: Callable[..., views.View], view: Callable[[views.View], views.View]
+    ) -> Callable[..., views.View]:
+        """A mutation that needs a key: the same key and input answer the same, another input is refused.
+
+        ``act`` answers with JSON that is kept; ``view`` shows it, now or later.
+        """
 
         def resolve(info: views.Info, **arguments: Any) -> views.View:
             key = _required_key(info)
@@ -162,7 +171,7 @@ class Api:
                     answer = json.loads(known[0]["answer"])
                 else:
                     answer = _mismatch()
-            return self._mutations.set_quantities_view(answer)
+            return view(answer)
 
         return resolve
 
@@ -200,7 +209,7 @@ def _required_key(info: views.Info) -> str:
 def _mismatch() -> views.View:
     message = "The same idempotency key cannot be used with different operation parameters."
     error = {"field": None, "code": "IDEMPOTENCY_KEY_PARAMETER_MISMATCH", "message": message}
-    return {"adjustment": None, "userErrors": [error]}
+    return {"userErrors": [error]}
 
 
 class _Spent:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from graphql import GraphQLEnumType, GraphQLError, GraphQLScalarType, GraphQLSchema, build_schema
 
-NEEDS_IDEMPOTENCY_KEY: Final = frozenset({"inventorySetQuantities"})
+NEEDS_IDEMPOTENCY_KEY: Final = frozenset({"inventorySetQuantities", "refundCreate"})
 
 
 @cache

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from sandbox.store import orders
+from sandbox.store import editing, orders
 from sandbox.store.outbox import DEFAULT_TOPICS, Outbox
-from sandbox.store.requests import EditLine, PlaceOrder
+from sandbox.store.requests import EditLine, EditOrder, PlaceOrder
 from sandbox.store.state import State
 from tests.shopify_schema import webhook_schema
 
@@ -39,7 +39,7 @@ def bodies() -> Iterator[dict[str, Any]]:
     outbox = Outbox(state, "sandbox.myshopify.com")
     outbox.turn(topics=(*DEFAULT_TOPICS, "orders/paid"))
     placed = orders.place(state, outbox, PlaceOrder.model_validate(RICH))
-    orders.edit(state, outbox, placed, EditLine(line=1, quantity=2))
+    editing.edit(state, outbox, placed, EditOrder(lines=(EditLine(line=1, quantity=2),)))
     orders.cancel(state, outbox, placed, "CUSTOMER", restock=True, refund=True)
     yield {row["topic"]: json.loads(row["body"]) for row in state.rows("SELECT topic, body FROM outbox")}
     state.close()

@@ -161,8 +161,6 @@ def test_an_edit_leaves_exact_shares_behind(store: RunningStore) -> None:
     ship(store, plans[0], (plans[0]["lineItems"]["nodes"][0]["id"], 1))
     with pytest.raises(StoreRefused, match="have left"):
         store.control.edit_line(order_id, 1, 0)
-    with pytest.raises(StoreRefused, match="only lowers"):
-        store.control.edit_line(order_id, 2, 3)
 
 
 def test_a_cancel_is_a_job_that_voids_refunds_and_restocks(store: RunningStore) -> None:
@@ -195,7 +193,7 @@ def test_a_cancel_is_a_job_that_voids_refunds_and_restocks(store: RunningStore) 
     assert again["orderCancelUserErrors"][0]["code"] == "INVALID"
 
 
-def test_a_refund_counts_against_the_latest_payment_first(store: RunningStore) -> None:
+def test_a_refund_goes_to_every_payment_in_proportion(store: RunningStore) -> None:
     order_id = place(
         store,
         lines=[{"sku": "BAG-PACK"}],
@@ -204,7 +202,8 @@ def test_a_refund_counts_against_the_latest_payment_first(store: RunningStore) -
     audit = store.control.refund_order(order_id, GiveBack(amount=Decimal("105.00")))
     assert (audit.captured, audit.refunded, audit.financial_status) == (14, 105, "PARTIALLY_REFUNDED")
     refunds = [t for t in read(store, order_id)["transactions"] if t["kind"] == "REFUND"]
-    assert [r["amountSet"]["shopMoney"]["amount"] for r in refunds] == ["100.0", "5.0"]
+    # 19 and 100 of 119: 16.764 and 88.235, the cent that is left to the larger remainder
+    assert [r["amountSet"]["shopMoney"]["amount"] for r in refunds] == ["16.76", "88.24"]
     with pytest.raises(StoreRefused, match=r"only 14\.00 was taken"):
         store.control.refund_order(order_id, GiveBack(amount=Decimal("14.01")))
 

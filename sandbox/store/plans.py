@@ -1,0 +1,104 @@
+"""What locations are to ship: units that come onto their plans and off them again, stock with them."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from sandbox.store.records import (
+    FulfillmentOrderLineRecord,
+    FulfillmentOrderRecord,
+    LineRecord,
+    OrderRecord,
+)
+from sandbox.store.state import State
+
+_AT_WORK = frozenset({"OPEN", "IN_PROGRESS"})
+
+
+def add_to_plan(
+    state: State, order: OrderRecord, line: LineRecord, location_id: int, units: int
+) -> FulfillmentOrderRecord:
+    """Let a location ship so many more units: on its plan that is still at work, or on a new one. Stock stays."""
+    now = datetime.now(UTC)
+    plan = next(
+        (p for p in order.fulfillment_orders if p.location_id == location_id and p.status in _AT_WORK), None
+    )
+    if plan is None:
+        plan = FulfillmentOrderRecord(
+            id=state.next_id("fulfillment_order"),
+            location_id=location_id,
+            lines=[],
+            created_at=now,
+            updated_at=now,
+        )
+        order.fulfillment_orders.append(plan)
+    part = next((part for part in plan.lines if part.line_id == line.id), None)
+    if part is None:
+        part = FulfillmentOrderLineRecord(
+            id=state.next_id("fulfillment_order_line"), line_id=line.id, total=0, remaining=0
+        )
+        plan.lines.append(part)
+    part.total += units
+    part.remaining += units
+    plan.updated_at = now
+    return plan
+
+
+def take_off_plans(state: State, order: OrderRecord, line: LineRecord, units: int) -> None:
+    """Take units off, from the location planned last, so that the first one keeps its work; back into stock."""
+    for plan in reversed(order.fulfillment_orders):
+        for part in plan.lines:
+            if part.line_id != line.id or not units:
+                continue
+            taken = min(units, part.remaining)
+            part.remaining -= taken
+            part.total -= taken
+            units -= taken
+            plan.updated_at = datetime.now(UTC)
+            move_units(state, order, line.id, plan.location_id, available=taken, committed=-taken)
+        plan.lines = [part for part in plan.lines if part.total]
+        if not any(part.remaining for part in plan.lines) and plan.status in _AT_WORK:
+            plan.status = "CLOSED"
+
+
+def location_of(order: OrderRecord, line: LineRecord) -> int | None:
+    """The location that was asked for a line first; None for one that is not shipped."""
+    for plan in order.fulfillment_orders:
+        if any(part.line_id == line.id for part in plan.lines):
+            return plan.location_id
+    return None
+
+
+def move_plans(
+    state: State,
+    order: OrderRecord,
+    plans: Iterable[FulfillmentOrderRecord],
+    *,
+    available: int,
+    committed: int,
+) -> None:
+    """Change stock by so many times what remains on the plans."""
+    for plan in plans:
+        for part in plan.lines:
+            move_units(
+                state,
+                order,
+                part.line_id,
+                plan.location_id,
+                available=available * part.remaining,
+                committed=committed * part.remaining,
+            )
+
+
+def move_units(
+    state: State,
+    order: OrderRecord,
+    line_id: int,
+    location_id: int,
+    *,
+    available: int = 0,
+    committed: int = 0,
+) -> None:
+    """Change the stock of what a line sells."""
+    variant = state.variant("id", order.line(line_id).variant_id)
+    assert variant is not None
+    state.move_stock(variant.inventory_item_id, location_id, available=available, committed=committed)
