@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from sandbox.store.orders import move_units
 from sandbox.store.outbox import Outbox
+from sandbox.store.plans import move_units
 from sandbox.store.records import (
     FulfillmentOrderLineRecord,
     FulfillmentOrderRecord,
