@@ -1,4 +1,4 @@
-"""The command line: ``orderwright demo|up|drill|worker|web|migrate|order|case|sync|status|doctor``."""
+"""The command line: ``orderwright demo|up|drill|faults|worker|web|migrate|order|case|sync|status|doctor``."""
 
 import asyncio
 from importlib.metadata import version
@@ -15,6 +15,7 @@ from orderwright.order_commands import orders
 from orderwright.status_command import status
 from orderwright.sync_commands import sync
 from orderwright.terminal import FAILED, AsJson, Invocation, PlainErrors, invocation, print_json, print_table
+from sandbox.faults.commands import app as faults
 
 app = typer.Typer(
     cls=PlainErrors,
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(stack_commands.demo)
 app.command()(stack_commands.up)
 app.command()(drill)
+app.add_typer(faults, name="faults")
 app.command()(roles.worker)
 app.command()(roles.web)
 app.command()(roles.migrate)

@@ -21,6 +21,7 @@ from adapters.errors import AdapterError
 from config.mappings import MappingError
 from config.ownership import OwnershipError
 from config.settings import Settings, SettingsError, load_settings
+from sandbox.drills.staging import StagingRefused
 from sandbox.house import HouseStuck
 from sandbox.processes import PartFailed
 from sandbox.tryton.progress import PreparationFailed
@@ -39,7 +40,15 @@ class CommandFailed(Exception):
     """A command could not do its work; the message says why, and what helps."""
 
 
-EXPECTED = (CommandFailed, AdapterError, DatabaseUnavailable, PartFailed, PreparationFailed, HouseStuck)
+EXPECTED = (
+    CommandFailed,
+    AdapterError,
+    DatabaseUnavailable,
+    HouseStuck,
+    PartFailed,
+    PreparationFailed,
+    StagingRefused,
+)
 
 
 class PlainErrors(TyperGroup):

@@ -157,8 +157,7 @@ class House:
 
     async def told_in_the_ui(self, external_id: str) -> str:
         """What the Temporal UI shows of the order under current details, with its surroundings."""
-        handle = self.client.get_workflow_handle(workflow_id(external_id))
-        return str(await handle.query("__temporal_workflow_metadata", result_type=dict))
+        return await told_in_the_ui(self.client, workflow_id(external_id))
 
     async def cost(self, external_id: str) -> Cost:
         """What the order's workflow cost."""
@@ -178,6 +177,12 @@ async def people_around(stack: Stack) -> AsyncIterator[House]:
             await connect(TemporalSettings(address=where.temporal)),
             await exits.enter_async_context(Faults(where.faults)) if where.faults else None,
         )
+
+
+async def told_in_the_ui(client: Client, its_workflow_id: str) -> str:
+    """What the Temporal UI shows of a workflow under current details, with its surroundings."""
+    handle = client.get_workflow_handle(its_workflow_id)
+    return str(await handle.query("__temporal_workflow_metadata", result_type=dict))
 
 
 def workflow_id(external_id: str) -> str:

@@ -262,7 +262,7 @@ class Stack:
         return Part(
             "faults",
             [
-                sys.executable, "-m", "sandbox.faults", "serve", "--control-port", _port(addresses.faults),
+                sys.executable, "-m", "orderwright", "faults", "serve", "--control-port", _port(addresses.faults),
                 "--proxy", f"erp={addresses.erp_vendor},{_port(addresses.erp_seen)},{addresses.erp}",
                 "--proxy", f"store=shopify,{_port(addresses.store_seen)},{addresses.store}",
             ],

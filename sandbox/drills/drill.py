@@ -1,7 +1,7 @@
 """What a drill is: something goes wrong on purpose, and what must hold is looked at afterwards."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,6 +19,8 @@ class Ground(StrEnum):
     """The embedded stack with a real ERP, which takes about one order a second."""
     MEMORY = "memory"
     """The embedded stack with the memory ERP in a process of its own, for many orders."""
+    STAGING = "your staging"
+    """A deployment of the user's own, with the user's own orders."""
 
 
 class Check(Frozen):
@@ -97,7 +99,7 @@ class Log:
 
         return tell
 
-    def report(self, drill: "Drill", began: datetime, seconds: float) -> Report:
+    def report(self, drill: "Named", began: datetime, seconds: float) -> Report:
         """Everything told so far."""
         return Report(
             name=drill.name,
@@ -111,8 +113,8 @@ class Log:
         )
 
 
-class Drill(Protocol):
-    """One drill. It leaves the house as it found it: no rules, no held webhooks, every order ended."""
+class Named(Protocol):
+    """What is known of a drill before it runs."""
 
     @property
     def name(self) -> str:
@@ -129,20 +131,39 @@ class Drill(Protocol):
         """Where it runs."""
         ...
 
+
+class Drill(Named, Protocol):
+    """One drill. It leaves the house as it found it: no rules, no held webhooks, every order ended."""
+
     async def run(self, house: House, log: Log) -> None:
         """Do it. What is waited for in vain raises HouseStuck."""
         ...
 
 
 async def carry_out(drill: Drill, house: House, say: Say) -> Report:
+    """Run one drill on a stack; where something stops it, bring the stack into order for the next one."""
+
+    async def stopped() -> None:
+        await tidy_up(house)
+
+    return await reported(drill, lambda log: drill.run(house, log), say, stopped)
+
+
+async def reported(
+    drill: Named,
+    run: Callable[[Log], Awaitable[None]],
+    say: Say,
+    stopped: Callable[[], Awaitable[None]] | None = None,
+) -> Report:
     """Run one drill. Whatever stops it is a failed check, so that the next one still runs."""
     say(f"{drill.name}: {drill.summary}")
     log, began, start = Log(say), datetime.now(UTC), time.monotonic()
     try:
-        await drill.run(house, log)
+        await run(log)
     except Exception as error:  # noqa: BLE001  whatever it was, it is what the drill found
         log.check("the drill comes to its end", held=False, seen=f"{type(error).__name__}: {error}")
-        await tidy_up(house)
+        if stopped is not None:
+            await stopped()
     return log.report(drill, began, time.monotonic() - start)
 
 

@@ -26,13 +26,8 @@ class LostAnswers:
         faults = the_faults(house)
         since = await marks(faults)
         for proxy in since:
-            await faults.set_rule(
-                proxy, Rule(fault=Fault.DROP_ANSWER, calls=WRITES, nth=1, of_each_operation=True)
-            )
-            by_chance = Rule(
-                fault=Fault.DROP_ANSWER, calls=WRITES, probability=PROBABILITY, seed=self.wish.seed
-            )
-            await faults.set_rule(proxy, by_chance)
+            for rule in answers_lost(self.wish.seed):
+                await faults.set_rule(proxy, rule)
         count = self.wish.count(usual=16, quick=3)
         ids = await house.place(some_orders(count))
         log.did(
@@ -53,3 +48,11 @@ class LostAnswers:
                 dropped > 0,
                 f"{dropped}, to {len(kinds)} kinds of writes: {', '.join(kinds)}",
             )
+
+
+def answers_lost(seed: int) -> tuple[Rule, ...]:
+    """The first answer to every kind of write is lost, and some of the others."""
+    return (
+        Rule(fault=Fault.DROP_ANSWER, calls=WRITES, nth=1, of_each_operation=True),
+        Rule(fault=Fault.DROP_ANSWER, calls=WRITES, probability=PROBABILITY, seed=seed),
+    )

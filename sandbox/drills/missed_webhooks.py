@@ -1,19 +1,16 @@
 """Webhooks get lost on their way and nobody sends them again: the sweep has to find their orders."""
 
-import asyncio
+from contextlib import closing
 from dataclasses import dataclass
-from uuid import uuid4
 
 from domain.certificate import Tally
 from domain.completeness import Flow
 from sandbox.drills.carrying import carry, longest, look_at_both, small_orders
 from sandbox.drills.drill import Ground, Log, Wish
+from sandbox.drills.sweeping import sweep
 from sandbox.house import House
 from sandbox.stack import CHANNEL
-from store.certificates import Certificates
 from store.database import Database
-from workflows.messages import ORDERS_QUEUE, SweepStart, sweep_id
-from workflows.sweep import SweepWorkflow
 
 HOURS = 1.0
 """How far the sweep looks back."""
@@ -57,24 +54,8 @@ class MissedWebhooks:
 
 
 async def _sweep(house: House) -> Tally:
-    """Sweep the channel now, as ``orderwright sync run --hours`` does; how its orders were counted."""
-    handle = await house.client.start_workflow(
-        SweepWorkflow.run,
-        SweepStart(channel=CHANNEL, hours=HOURS),
-        id=f"{sweep_id(CHANNEL)}/drill-{uuid4().hex[:8]}",
-        task_queue=ORDERS_QUEUE,
-    )
-    await handle.result()
-    run = f"{handle.id}/{handle.first_execution_run_id}"
-    return await asyncio.to_thread(_counted, house.stack.addresses.database_url, run)
-
-
-def _counted(database_url: str, run: str) -> Tally:
-    database = Database(database_url)
-    try:
-        (tally,) = (
-            each.tally for each in Certificates(database).of_sweep(run) if each.tally.flow is Flow.ORDERS
-        )
-    finally:
-        database.close()
+    """How a sweep counts the orders of the last hour."""
+    with closing(Database(house.stack.addresses.database_url)) as database:
+        certificates = await sweep(house.client, database, CHANNEL, HOURS)
+    (tally,) = (each.tally for each in certificates if each.tally.flow is Flow.ORDERS)
     return tally

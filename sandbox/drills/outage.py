@@ -13,6 +13,9 @@ from sandbox.faults.rules import Fault, Rule
 SECONDS_PER_CALL: Final = 3.0
 """At most one call in so many seconds may reach a system that is away."""
 
+AWAY: Final = Rule(fault=Fault.STATUS, status=503)
+"""What answers for a system that is away, as whatever stands before it does."""
+
 
 @dataclass
 class Outage:
@@ -39,7 +42,7 @@ async def away(faults: Faults, proxy: str) -> AsyncIterator[Outage]:
     since = (await faults.counts(proxy)).calls
     now = datetime.now(UTC)
     outage = Outage(now, now)
-    rule = await faults.set_rule(proxy, Rule(fault=Fault.STATUS, status=503))
+    rule = await faults.set_rule(proxy, AWAY)
     try:
         yield outage
     finally:

@@ -33,7 +33,11 @@ async def run_drills(drills: Sequence[Drill], say: Say, directory: Path = DIRECT
     except ExceptionGroup as several:
         # The first stack that did not come up says why; the others were ended for it.
         raise several.exceptions[0] from None
-    reports = [report for task in tasks for report in task.result()]
+    return conclude([report for task in tasks for report in task.result()], say, directory)
+
+
+def conclude(reports: Sequence[Report], say: Say, directory: Path = DIRECTORY) -> int:
+    """Write the reports, say the verdict; exit status 0 only where everything held."""
     written = write_reports(directory / "reports", reports)
     for report in reports:
         say(f"{'held  ' if report.held else 'FAILED'} {report.name} ({report.seconds:.0f} s)")

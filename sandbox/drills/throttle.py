@@ -31,9 +31,7 @@ class Throttle:
         faults = the_faults(house)
         since = await marks(faults)
         await house.store.set_throttle(ThrottleKnobs())
-        await faults.set_rule(
-            "store", Rule(fault=Fault.THROTTLE, probability=0.15, retry_after=1.0, seed=self.wish.seed)
-        )
+        await faults.set_rule("store", throttled_by_chance(self.wish.seed))
         for nth in (2, 7):
             limit = Rule(fault=Fault.RATE_LIMIT, calls="submit_order", nth=nth, retry_after=RETRY_AFTER)
             await faults.set_rule("erp", limit)
@@ -55,12 +53,27 @@ class Throttle:
         log.check(
             "both refused calls indeed", bool(throttled and limited), f"store {throttled}, ERP {len(limited)}"
         )
-        early = too_early(calls, timedelta(seconds=RETRY_AFTER))
-        log.check(
-            f"the ERP is left alone for the {RETRY_AFTER:.0f} s that it asks for",
-            not early,
-            f"{len(early)} calls came too early" + (f": {early[0].operation}" if early else ""),
-        )
+        check_left_alone(log, "the ERP", calls)
+
+
+def throttled_by_chance(seed: int) -> Rule:
+    """Some calls are too many, in the vendor's own words."""
+    return Rule(fault=Fault.THROTTLE, probability=0.15, retry_after=1.0, seed=seed)
+
+
+def limited_by_chance(seed: int) -> Rule:
+    """Some calls are too many, by 429 and a pause."""
+    return Rule(fault=Fault.RATE_LIMIT, probability=0.05, retry_after=RETRY_AFTER, seed=seed)
+
+
+def check_left_alone(log: Log, system: str, calls: Sequence[Call]) -> None:
+    """Nobody asks a system that has asked for a pause."""
+    early = too_early(calls, timedelta(seconds=RETRY_AFTER))
+    log.check(
+        f"{system} is left alone for the {RETRY_AFTER:.0f} s that it asks for",
+        not early,
+        f"{len(early)} calls came too early" + (f": {early[0].operation}" if early else ""),
+    )
 
 
 def too_early(calls: Sequence[Call], pause: timedelta) -> list[Call]:

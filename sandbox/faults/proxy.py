@@ -64,7 +64,15 @@ class Proxy:
         """Put a rule in force; returns its id, to lift it by."""
         number = self._rules.add(rule)
         await self._obey()
+        if rule.lasts is not None:
+            task = asyncio.create_task(self._lift_later(number, rule.lasts))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return number
+
+    async def _lift_later(self, number: int, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self.lift(number)
 
     async def lift(self, number: int) -> None:
         """Take one rule out of force."""

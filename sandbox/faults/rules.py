@@ -67,6 +67,8 @@ class Rule(Frozen):
     probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     seed: int = 0
     """The same seed and the same sequence of calls strike the same calls."""
+    lasts: float | None = Field(None, gt=0)
+    """Seconds after which the rule lifts itself, whoever forgot it; None: in force until it is lifted."""
     status: int = Field(503, ge=400, le=599)
     done: bool = False
     """The call is done all the same before an answer that says otherwise."""

@@ -18,7 +18,7 @@ def control(store: RunningStore) -> Iterator[str]:
     """Address of the control API of one proxy, before the store."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "sandbox.faults", "serve", "--control-port", str(port)]
+    command = [sys.executable, "-m", "orderwright", "faults", "serve", "--control-port", str(port)]
     command += ["--proxy", f"store=http,{free_port()},{store.url}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
@@ -43,7 +43,7 @@ def _answers(url: str) -> bool:
 
 
 def shell(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sandbox.faults", *arguments, "--url", url]
+    command = [sys.executable, "-m", "orderwright", "faults", *arguments, "--url", url]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 

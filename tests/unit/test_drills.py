@@ -12,6 +12,7 @@ from sandbox.drills.drill import Ground, Log, Wish
 from sandbox.drills.outage import Outage, check_calls
 from sandbox.drills.registry import DRILLS, crash, every_drill
 from sandbox.drills.reports import as_markdown, verdict, write_reports
+from sandbox.drills.staging_drills import STAGING_DRILLS
 from sandbox.drills.throttle import too_early
 from sandbox.faults.call_log import Call
 from sandbox.faults.rules import Fault
@@ -102,3 +103,23 @@ def test_an_unknown_drill_is_answered_with_those_there_are():
     assert told.exit_code == 1
     assert "there is no drill 'crash printer'" in told.output
     assert "lost-answers" in told.output
+
+
+def test_a_drill_that_needs_the_sandbox_says_so_on_a_staging():
+    told = CliRunner().invoke(app, ["drill", "crash", "worker", "--staging", "http://127.0.0.1:1"])
+    assert told.exit_code == 1
+    assert "crash worker runs on the embedded stack alone: it kills processes" in told.output
+    assert "lost-answers" in told.output
+
+
+def test_every_drill_runs_on_a_staging_or_says_why_not():
+    for drill in every_drill(Wish()):
+        if drill.name not in STAGING_DRILLS:
+            told = CliRunner().invoke(app, ["drill", *drill.name.split(), "--staging", "http://127.0.0.1:1"])
+            assert "runs on the embedded stack alone: it " in told.output
+
+
+def test_on_a_staging_nobody_orders_for_the_drill():
+    told = CliRunner().invoke(app, ["drill", "all", "--orders", "5", "--staging", "http://127.0.0.1:1"])
+    assert told.exit_code == 1
+    assert "the orders are your own; leave --orders out" in told.output

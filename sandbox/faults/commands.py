@@ -1,4 +1,4 @@
-"""``python -m sandbox.faults``: run proxies that go wrong on order, and tell them how."""
+"""``orderwright faults``: run proxies that go wrong on order, and tell them how."""
 
 import asyncio
 import json
@@ -17,13 +17,17 @@ from sandbox.faults.proxy import LOOPBACK, Proxy
 from sandbox.faults.rules import Rule
 from sandbox.faults.vendors import VENDORS
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Proxies that go wrong on order.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Proxies before ERP and storefronts that go wrong on order (docs/drills.md).",
+)
 
 Url = Annotated[
     str, typer.Option("--url", envvar="ORDERWRIGHT_SANDBOX_FAULTS_URL", help="Address of the control API.")
 ]
 ProxyName = Annotated[str, typer.Argument(metavar="PROXY", help="Name of the proxy, such as erp.")]
-_DEFAULT_URL = "http://127.0.0.1:8095"
+DEFAULT_URL = "http://127.0.0.1:8095"
 
 
 @app.command("serve")
@@ -46,7 +50,7 @@ def set_rule(
     rule: Annotated[
         str, typer.Argument(help='JSON, such as \'{"fault": "drop-answer", "calls": "writes"}\'.')
     ],
-    url: Url = _DEFAULT_URL,
+    url: Url = DEFAULT_URL,
 ) -> None:
     """Put a rule in force; prints its id."""
     try:
@@ -58,31 +62,31 @@ def set_rule(
 
 
 @app.command()
-def lift(proxy: ProxyName, number: int, url: Url = _DEFAULT_URL) -> None:
+def lift(proxy: ProxyName, number: int, url: Url = DEFAULT_URL) -> None:
     """Take one rule out of force."""
     _show(url, lambda faults: faults.lift(proxy, number))
 
 
 @app.command()
-def clear(proxy: ProxyName, url: Url = _DEFAULT_URL) -> None:
+def clear(proxy: ProxyName, url: Url = DEFAULT_URL) -> None:
     """Take all rules of a proxy out of force."""
     _show(url, lambda faults: faults.clear(proxy))
 
 
 @app.command("list")
-def list_proxies(url: Url = _DEFAULT_URL) -> None:
+def list_proxies(url: Url = DEFAULT_URL) -> None:
     """The proxies and their rules."""
     _show(url, lambda faults: faults.proxies())
 
 
 @app.command()
-def log(proxy: ProxyName, after: int = 0, url: Url = _DEFAULT_URL) -> None:
+def log(proxy: ProxyName, after: int = 0, url: Url = DEFAULT_URL) -> None:
     """Calls that reached a proxy, oldest first."""
     _show(url, lambda faults: faults.log(proxy, after))
 
 
 @app.command()
-def counts(proxy: ProxyName, url: Url = _DEFAULT_URL) -> None:
+def counts(proxy: ProxyName, url: Url = DEFAULT_URL) -> None:
     """Calls counted."""
     _show(url, lambda faults: faults.counts(proxy))
 
@@ -125,7 +129,3 @@ def _show(url: str, ask: Callable[[Faults], Awaitable[Any]]) -> None:
     for line in answer if isinstance(answer, list) else [answer]:
         if line is not None:
             typer.echo(line.model_dump_json() if hasattr(line, "model_dump_json") else json.dumps(line))
-
-
-if __name__ == "__main__":
-    app()
