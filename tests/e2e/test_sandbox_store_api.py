@@ -182,6 +182,7 @@ def test_every_document_of_the_adapter_runs_here(store: RunningStore) -> None:
         "create_fulfillment": {"fulfillment": {"lineItemsByFulfillmentOrder": [{"fulfillmentOrderId": east["id"]}]}},
         "cancel_order": {"reason": "CUSTOMER", "refundMethod": {"originalPaymentMethodsRefund": True},
                          "restock": True, "notifyCustomer": False, "staffNote": ""},
+        "move_fulfillment_order": {"id": east["id"], "newLocationId": "gid://shopify/Location/102"},
         "watch_cancellation": {"job": "gid://shopify/Job/none"},
     }  # fmt: skip
     common = {"id": f"gid://shopify/Order/{order_id}", "first": 10, "fulfillments": 10}

@@ -61,7 +61,8 @@ async def test_a_sweep_runs_at_once_and_then_every_hour(world: World, external_i
         later = make_order(external_id, placed_at=datetime.now(UTC))
         world.storefront.place(later)
         await asyncio.sleep(1)
-        past = datetime.now(UTC) - 3 * HOUR
+        # From half to half: one full hour lies between, whatever the jitter and wherever the clock stands now.
+        past = datetime.now(UTC).replace(minute=30) - 3 * HOUR
         await handle.backfill(
             ScheduleBackfill(start_at=past, end_at=past + HOUR, overlap=ScheduleOverlapPolicy.BUFFER_ALL)
         )
