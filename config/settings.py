@@ -112,6 +112,14 @@ class TemporalSettings(Group):
     )
     tls: bool = Field(False, description="Connect by TLS with the system's certificate authorities.")
     api_key: SecretStr | None = Field(None, description="API key of Temporal Cloud. Implies TLS.")
+    build_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="Version of the code that this worker runs, such as a release or a commit. Where it is set, "
+        "workers of several versions may run side by side, and `orderwright worker --promote` says which one "
+        "carries the orders (docs/upgrades.md).",
+    )
     ui_url: Address | None = Field(
         None,
         description="Address of the Temporal UI, for links that people can follow, such as `http://127.0.0.1:8233`.",

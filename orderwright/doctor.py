@@ -27,6 +27,7 @@ from sandbox.stack import find_temporal
 from store.database import Database
 from store.errors import DatabaseUnavailable, SchemaOutdated
 from store.mapping_rules import MappingRules
+from workers.versions import carriers, named
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 
 OLDEST_PYTHON = (3, 11)
@@ -69,6 +70,7 @@ async def examine(
         asyncio.to_thread(database, settings),
         asyncio.to_thread(mapping_rules, settings),
         temporal_server(settings),
+        workers(settings),
         web_port(settings),
         *(_probe(f"storefront {name}", partial(storefront, name, settings)) for name in settings.channels),
         *([_probe("ERP", partial(erp, settings))] if settings.erp else []),
@@ -218,6 +220,30 @@ async def temporal_server(settings: Settings) -> Finding:
             subject=subject, ok=False, detail=detail, remedy="start a worker once, it registers them"
         )
     return Finding(subject=subject, ok=True, detail=where)
+
+
+async def workers(settings: Settings) -> Finding:
+    """Orders go on with workers that there are: a problem where another version is current than those that poll."""
+    subject = "workers"
+    try:
+        async with temporal(settings.temporal) as client:
+            found = await carriers(client)
+    except (CommandFailed, RPCError):
+        return Finding(subject=subject, ok=True, detail="not looked at: see Temporal")
+    if not found.polling:
+        return Finding(subject=subject, ok=True, detail="none asks for orders yet")
+    going_on = f"orders go on with {named(found.current)}"
+    others = sorted(named(build_id) for build_id in found.polling - {found.current})
+    if found.current not in found.polling:
+        return Finding(
+            subject=subject,
+            ok=False,
+            detail=f"{going_on}, but none polls; there are {' and '.join(others)}",
+            remedy="start one, or have orders go on with another: orderwright worker --promote (docs/upgrades.md)",
+        )
+    return Finding(
+        subject=subject, ok=True, detail="; ".join([going_on, *(f"{each} wait" for each in others)])
+    )
 
 
 async def web_port(settings: Settings) -> Finding:

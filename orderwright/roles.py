@@ -4,21 +4,19 @@ import asyncio
 import signal
 import socket
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
 import httpx
 import typer
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 
 from config.settings import Settings, WebSettings
 from orderwright.logs import configure_logs, secrets_of
 from orderwright.operations import temporal
 from orderwright.terminal import AsJson, CommandFailed, invocation, print_json, print_json_line
 from store.database import Database
+from workers.versions import NoSuchVersion, last_polled, make_current, named, pollers
 from workers.worker import run_worker
 from workflows.messages import ORDERS_QUEUE
 
@@ -30,8 +28,6 @@ AsJsonLine = Annotated[
         "--json", help="Say on standard output, in one line of JSON, when it is ready; or what --check found."
     ),
 ]
-FRESH = timedelta(minutes=2)
-"""Temporal hears of a living poller at least once a minute."""
 
 
 def worker(
@@ -40,10 +36,21 @@ def worker(
         bool,
         typer.Option("--check", help="Only say whether a worker of this machine polls; for health checks."),
     ] = False,
+    promote: Annotated[
+        bool,
+        typer.Option("--promote", help="Only have the orders go on with this build (docs/upgrades.md)."),
+    ] = False,
     as_json: AsJsonLine = False,
 ) -> None:
     """Carry orders: poll Temporal's task queues until stopped. Start more of them for more throughput."""
     settings = invocation(ctx).settings()
+    if promote:
+        build_id = asyncio.run(_promote(settings))
+        if as_json:
+            print_json({"current": build_id})
+        else:
+            typer.echo(f"orders go on with {named(build_id)}")
+        return
     if check:
         polled = asyncio.run(_polled_from_here(settings))
         if as_json:
@@ -138,22 +145,22 @@ async def _worker(settings: Settings, stop: asyncio.Event, ready: Callable[[], N
     await run_worker(settings, stop, ready)
 
 
+async def _promote(settings: Settings) -> str | None:
+    """Make the build of these settings current. Raises CommandFailed where none of its workers polls."""
+    async with temporal(settings.temporal) as client:
+        try:
+            await make_current(client, settings.temporal.build_id)
+        except NoSuchVersion as error:
+            raise CommandFailed(str(error)) from None
+    return settings.temporal.build_id
+
+
 async def _polled_from_here(settings: Settings) -> datetime:
     """When a worker of this machine polled last. Raises CommandFailed where that is long ago."""
     async with temporal(settings.temporal) as client:
-        described = await client.workflow_service.describe_task_queue(
-            DescribeTaskQueueRequest(
-                namespace=client.namespace,
-                task_queue=TaskQueue(name=ORDERS_QUEUE),
-                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-            )
-        )
+        polling = await pollers(client)
     here = f"@{socket.gethostname()}"
-    polled = [
-        poller.last_access_time.ToDatetime(tzinfo=UTC)
-        for poller in described.pollers
-        if poller.identity.endswith(here)
-    ]
-    if not polled or datetime.now(UTC) - max(polled) > FRESH:
+    polled = [last_polled(poller) for poller in polling if poller.identity.endswith(here)]
+    if not polled:
         raise CommandFailed(f"no worker of this machine polls the task queue {ORDERS_QUEUE!r}")
     return max(polled)

@@ -9,7 +9,14 @@ from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.worker import FixedSizeSlotSupplier, UnsandboxedWorkflowRunner, Worker, WorkerTuner
+from temporalio.worker import (
+    FixedSizeSlotSupplier,
+    Interceptor,
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkerDeploymentConfig,
+    WorkerTuner,
+)
 
 from activities.contracts import ERP_QUEUE, storefront_queue
 from activities.gates import Gate, Pace
@@ -23,6 +30,7 @@ from workers.notices import OutageNotices
 from workers.observation import Observation
 from workers.schedules import ensure_schedules
 from workers.slots import GatedSlots
+from workers.versions import deployment_config
 from workflows.erp_feed import ErpFeedWorkflow
 from workflows.messages import ERP_FEED_ID, ORDERS_QUEUE, ErpFeedStart
 from workflows.order import OrderWorkflow
@@ -53,11 +61,15 @@ async def workers(
     feed_interval: timedelta,
     sweep_rules: SweepRules | None = None,
     pace: Pace | None = None,
+    build_id: str | None = None,
+    interceptors: Sequence[Interceptor] = (),
 ) -> AsyncIterator[None]:
     """Poll all task queues while the block runs; on the way out activities get ``GRACE`` to finish.
 
-    Each outside system has a queue of its own, behind its gate: what one of them does holds up no other.
+    Each outside system has a queue of its own, behind its gate: what one of them does holds up no other. Workers with
+    a ``build_id`` get work only while that version is current (``workers.versions``). ``interceptors``: for trials.
     """
+    version = deployment_config(build_id)
     gates = parts.gates(pace)
     gated = parts.behind(gates)
     orders = gated.order_activities()
@@ -71,7 +83,7 @@ async def workers(
             task_queue=ORDERS_QUEUE,
             workflows=[OrderWorkflow, ErpFeedWorkflow, SweepWorkflow, SilenceWorkflow],
             workflow_runner=RUNNER,
-            interceptors=[OutageNotices(gates), Observation()],
+            interceptors=[OutageNotices(gates), Observation(), *interceptors],
             # What asks no outside system must not wait for one that is away: cases above all.
             activities=[
                 cases.report_problem,
@@ -81,6 +93,7 @@ async def workers(
                 sweep.check_silence,
             ],
             max_concurrent_activities=STORE_CALLS_AT_ONCE,
+            deployment_config=version,
             graceful_shutdown_timeout=GRACE,
         )
         erp = _for_system(
@@ -96,6 +109,7 @@ async def workers(
             gate=gates.of(ERP_SYSTEM),
             at_once=ERP_CALLS_AT_ONCE,
             steps_per_second=parts.steps_per_second.get(ERP_SYSTEM),
+            version=version,
         )
         storefronts = [
             _for_system(
@@ -105,6 +119,7 @@ async def workers(
                 gate=gates.of(channel),
                 at_once=STOREFRONT_CALLS_AT_ONCE,
                 steps_per_second=parts.steps_per_second.get(channel),
+                version=version,
             )
             for channel in parts.storefronts
         ]
@@ -121,6 +136,7 @@ def _for_system(
     gate: Gate,
     at_once: int,
     steps_per_second: float | None,
+    version: WorkerDeploymentConfig | None,
 ) -> Worker:
     """A worker for the calls of one outside system. The rate is held by the server, for all workers together."""
     unused = FixedSizeSlotSupplier(1)
@@ -137,6 +153,7 @@ def _for_system(
         max_concurrent_activity_task_polls=POLLS_AT_ONCE,
         max_task_queue_activities_per_second=steps_per_second,
         interceptors=[Observation()],
+        deployment_config=version,
         graceful_shutdown_timeout=GRACE,
     )
 
@@ -154,9 +171,13 @@ async def start_feed(client: Client) -> None:
 
 
 async def run_worker(
-    settings: Settings, stop: asyncio.Event, ready: Callable[[], None] = lambda: None
+    settings: Settings,
+    stop: asyncio.Event,
+    ready: Callable[[], None] = lambda: None,
+    *,
+    interceptors: Sequence[Interceptor] = (),
 ) -> None:
-    """Work until ``stop`` is set. ``ready`` is called once orders are carried."""
+    """Work until ``stop`` is set. ``ready`` is called once orders are carried; ``interceptors``: for trials."""
     client = await connect(settings.temporal, traced=settings.otel_endpoint is not None)
     added = await ensure_search_attributes(client, SEARCH_ATTRIBUTES)
     if added:
@@ -171,6 +192,8 @@ async def run_worker(
                 overlap=timedelta(minutes=settings.sweep.overlap_minutes),
                 patience=Patience(grace=timedelta(minutes=settings.sweep.grace_minutes)),
             ),
+            build_id=settings.temporal.build_id,
+            interceptors=interceptors,
         ),
     ):
         await start_feed(client)
@@ -180,7 +203,8 @@ async def run_worker(
             sweep_every=timedelta(minutes=settings.sweep.interval_minutes),
             silence_every=timedelta(minutes=settings.sweep.silence_minutes),
         )
-        log.info("worker is up")
+        build_id = settings.temporal.build_id
+        log.info("worker is up%s", f", build {build_id}" if build_id else "")
         ready()
         await stop.wait()
         log.info("worker stops")

@@ -193,6 +193,13 @@ def test_doctor_fails_where_something_is_wrong(deployment):
     assert re.search(r"storefront shop +PROBLEM +\S", told)
 
 
+def test_without_versions_orders_go_on_with_workers_that_have_none(deployment):
+    assert "orders go on with workers without a version" in deployment.call("worker", "--promote").stdout
+    assert deployment.ask("worker", "--promote") == {"current": None}
+    (found,) = [each for each in deployment.ask("doctor") if each["subject"] == "workers"]
+    assert found["detail"] == "orders go on with workers without a version"
+
+
 def test_a_worker_that_polls_from_here_is_seen(deployment):
     assert "a worker polled" in deployment.call("worker", "--check").stdout
 

@@ -55,7 +55,7 @@ async def test_every_system_is_looked_at_and_named(tmp_path):
     found = await findings_of(settings_at(tmp_path))
     assert set(found) == {
         "Python", "temporal command", "settings", "mapping of shop", "database", "mapping rules", "Temporal",
-        "web port", "storefront shop", "ERP",
+        "workers", "web port", "storefront shop", "ERP",
     }  # fmt: skip
     assert {subject for subject, finding in found.items() if not finding.ok} == {"database", "Temporal"}
     assert all(finding.remedy for finding in found.values() if not finding.ok)

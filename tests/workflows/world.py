@@ -1,11 +1,12 @@
 """One shop, one ERP and the workers between them: memory adapters, SQLite, a real Temporal server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Interceptor
 
 from activities.gates import Pace
 from activities.sweep import SweepRules
@@ -68,7 +69,9 @@ class World:
         self.parts = self._parts()
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
+    async def working(
+        self, *, build_id: str | None = None, interceptors: Sequence[Interceptor] = ()
+    ) -> AsyncIterator[None]:
         """Workers run and follow the feed."""
         async with workers(
             self.client,
@@ -76,6 +79,8 @@ class World:
             feed_interval=FEED_INTERVAL,
             sweep_rules=self.sweep_rules,
             pace=PACE,
+            build_id=build_id,
+            interceptors=interceptors,
         ):
             await start_feed(self.client)
             yield
