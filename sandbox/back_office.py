@@ -31,8 +31,8 @@ class BackOffice(Protocol):
         """How many of these orders the ERP has taken: entered and confirmed."""
         ...
 
-    async def ship(self, external_ids: Collection[str]) -> int:
-        """One round through the warehouse; returns how many parcels left."""
+    async def ship(self, external_ids: Collection[str], *, part: bool = False) -> int:
+        """One round through the warehouse; returns how many parcels left. ``part``: with half of each line's units."""
         ...
 
     async def settle(self, external_ids: Collection[str]) -> None:
@@ -72,8 +72,9 @@ class TrytonOffice:
         """See ``BackOffice``."""
         return await self._staff.count_confirmed(external_ids)
 
-    async def ship(self, external_ids: Collection[str]) -> int:
-        """See ``BackOffice``."""
+    async def ship(self, external_ids: Collection[str], *, part: bool = False) -> int:
+        """See ``BackOffice``. What nothing has left of goes in parts in any case."""
+        del part
         return len(await self._staff.ship_in_parts(external_ids))
 
     async def settle(self, external_ids: Collection[str]) -> None:
@@ -126,9 +127,9 @@ class MemoryOffice:
         """See ``BackOffice``."""
         return sum(order["accepted"] for order in (await self._orders(external_ids)).values())
 
-    async def ship(self, external_ids: Collection[str]) -> int:
+    async def ship(self, external_ids: Collection[str], *, part: bool = False) -> int:
         """See ``BackOffice``."""
-        answer = await self._client.post("/ship", json=list(external_ids))
+        answer = await self._client.post("/ship", params={"part": part}, json=list(external_ids))
         answer.raise_for_status()
         return int(answer.json())
 

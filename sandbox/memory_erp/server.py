@@ -111,12 +111,15 @@ class MemoryErpServer:
             for key, order in self.books.orders.items()
         ]
 
-    def ship(self, external_ids: set[str]) -> int:
-        """The warehouse sends everything of these orders that waits; returns how many parcels left."""
+    def ship(self, external_ids: set[str], *, part: bool) -> int:
+        """The warehouse sends what waits of these orders, or of each line about half; returns how many parcels left."""
         left = 0
         for key in [key for key in self.books.orders if key.external_id in external_ids]:
             for shipment in [s for s in self.books.orders[key].shipments if s.state not in _OVER]:
-                units = {line.line_id: line.quantity for line in shipment.lines}
+                units = {
+                    line.line_id: (line.quantity + 1) // 2 if part else line.quantity
+                    for line in shipment.lines
+                }
                 tracking = f"UPS-{key.external_id}-{shipment.number}"
                 self.books.ship(key, shipment.warehouse, units, tracking=tracking)
                 left += 1
@@ -157,9 +160,9 @@ def create_app(state: Path, seconds_per_order: float) -> FastAPI:
         return server.readings()
 
     @app.post("/control/ship")
-    async def ship(external_ids: list[str]) -> int:
+    async def ship(external_ids: list[str], *, part: bool = False) -> int:
         server: MemoryErpServer = app.state.erp
-        return server.ship(set(external_ids))
+        return server.ship(set(external_ids), part=part)
 
     @app.delete("/control/products/{code}")
     async def forbid(code: str) -> None:

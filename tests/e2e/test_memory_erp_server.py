@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from adapters.errors import OutcomeUnknown, Rejected
 from adapters.memory.remote import RemoteErp
-from domain.erp_order import ErpOrderState
+from domain.erp_order import ErpOrderState, ErpShipmentState
 from sandbox.faults.proxy import Proxy
 from sandbox.faults.rules import Fault, Rule
 from sandbox.faults.vendors import VENDORS
@@ -88,6 +89,31 @@ async def test_what_was_answered_survives_a_kill_and_counting_goes_on(served: Se
         assert shipped is not None
         assert shipped.state is ErpOrderState.DONE
         assert all(each.tracking_number for each in shipped.shipments)
+
+
+async def test_the_warehouse_sends_half_of_each_line_where_it_is_asked_to(served: Served):
+    order = two_warehouses()
+    async with connected(served.url) as erp:
+        entered = await erp.submit_order(order)
+        async with httpx.AsyncClient(base_url=f"{served.url}/control") as people:
+            left = (await people.post("/ship", params={"part": True}, json=[order.key.external_id])).json()
+        assert left == len(entered.shipments)
+        partly = await erp.find_order(order.key)
+    assert partly is not None
+    waiting = Counter(
+        {(each.warehouse, line.line_id): line.quantity for each in entered.shipments for line in each.lines}
+    )
+    shipped = Counter(
+        {
+            (each.warehouse, line.line_id): line.quantity
+            for each in partly.shipments
+            if each.state is ErpShipmentState.SHIPPED
+            for line in each.lines
+        }
+    )
+    assert shipped == {what: (units + 1) // 2 for what, units in waiting.items()}
+    assert shipped.total() < waiting.total()
+    assert partly.state is not ErpOrderState.DONE
 
 
 async def test_a_refusal_keeps_its_cause_and_words(served: Served):
