@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -22,6 +23,7 @@ _NEEDS = {
     "missed-webhooks": "makes the sandbox's store lose its webhooks",
     "one-cent-tax": "changes amounts in answers and reads the books of both systems",
     "unknown-sku": "sells a product that the ERP does not know",
+    "upgrade": "starts and ends workers, which are yours there",
 }
 """Why a drill runs on the embedded stack alone."""
 
@@ -33,6 +35,15 @@ def drill(
     quick: Annotated[bool, typer.Option("--quick", help="Small, as in CI.")] = False,
     orders: Annotated[int | None, typer.Option(min=1, help="How many orders.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.1, help="How long an outage lasts.")] = None,
+    old_code: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            resolve_path=True,
+            help="Checkout of an earlier release, for 'upgrade'.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed goes wrong in the same way.")] = 1,
     staging: Annotated[
         str | None,
@@ -45,7 +56,7 @@ def drill(
 ) -> None:
     """Let something go wrong, on a fresh embedded stack or on your staging, and prove that all orders end right."""
     asked = " ".join(name)
-    wish = Wish(quick=quick, orders=orders, minutes=minutes, seed=seed)
+    wish = Wish(quick=quick, orders=orders, minutes=minutes, seed=seed, old_code=old_code)
     if staging is None:
         _end(run_drills(_asked_for(asked, wish), typer.echo))
     if orders is not None:

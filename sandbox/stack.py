@@ -25,6 +25,9 @@ from workflows.search import ALL as SEARCH_ATTRIBUTES
 
 Say = Callable[[str], None]
 CHANNEL = "shop"
+_OURS = (sys.executable, "-m", "orderwright")
+WORKER = ("orderwright", "worker")
+"""The module that a worker is, and its arguments."""
 
 
 @dataclass(frozen=True)
@@ -155,20 +158,11 @@ class Stack:
         ui_port = int(_port(addresses.temporal_ui))
         await self._run(temporal_part(addresses.temporal, ui_port, self._directory))
         application = addresses.environment()
-        command = [sys.executable, "-m", "orderwright"]
-        await self._run(
-            Part(
-                "worker",
-                [*command, "worker"],
-                self._log("worker"),
-                ready=lambda: self.parts["worker"].has_logged("worker is up"),
-                environment=application,
-            )
-        )
+        await self.run_worker("worker")
         await self._run(
             Part(
                 "web",
-                [*command, "web"],
+                [*_OURS, "web"],
                 self._log("web"),
                 ready=lambda: _answers(addresses.webhooks.split("/webhooks")[0] + "/readyz"),
                 environment=application,
@@ -179,6 +173,41 @@ class Stack:
         self.env_file.write_text(
             "".join(f"{name}={value}\n" for name, value in application.items()), encoding="utf-8"
         )
+
+    async def run_worker(
+        self,
+        name: str,
+        build_id: str | None = None,
+        *,
+        code: Path | None = None,
+        module: Sequence[str] = WORKER,
+    ) -> None:
+        """Start a worker as a part of that name.
+
+        ``build_id`` is its version, ``code`` another checkout for it to run, ``module`` another program.
+        """
+        environment, python = self.addresses.environment(), [sys.executable]
+        if build_id is not None:
+            environment["ORDERWRIGHT_TEMPORAL__BUILD_ID"] = build_id
+        if code is not None:
+            # In our directory, where the settings' relative paths lead from, but without our code.
+            python.append("-P")
+            environment["PYTHONPATH"] = str(code)
+        await self._run(
+            Part(
+                name,
+                [*python, "-m", *module],
+                self._log(name),
+                ready=lambda: self.parts[name].has_logged("worker is up"),
+                environment=environment,
+            )
+        )
+
+    async def end_part(self, name: str) -> None:
+        """End a part for good, politely; one that there is not any more is fine."""
+        part = self.parts.pop(name, None)
+        if part is not None:
+            await part.stop()
 
     async def crash(self, part: str) -> None:
         """End a part (``erp``, ``worker``, ``web``, ``temporal``, ...) by SIGKILL; returns when it is gone."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from domain.model import Frozen, Instant
@@ -57,6 +58,8 @@ class Wish:
     orders: int | None = None
     minutes: float | None = None
     seed: int = 1
+    old_code: Path | None = None
+    """Where an earlier release lies, for the drill of an upgrade; without it old and new run the same code."""
 
     def count(self, usual: int, quick: int) -> int:
         """How many orders."""

@@ -15,6 +15,7 @@ from sandbox.drills.shuffle import Shuffle
 from sandbox.drills.storefront_down import StorefrontDown
 from sandbox.drills.throttle import Throttle
 from sandbox.drills.unknown_sku import UnknownSku
+from sandbox.drills.upgrade import Upgrade
 
 DRILLS: Final[Mapping[str, Callable[[Wish], Drill]]] = {
     "erp-down": ErpDown,
@@ -27,6 +28,7 @@ DRILLS: Final[Mapping[str, Callable[[Wish], Drill]]] = {
     "one-cent-tax": OneCentTax,
     "unknown-sku": UnknownSku,
     "missed-webhooks": MissedWebhooks,
+    "upgrade": Upgrade,
 }
 
 

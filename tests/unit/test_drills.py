@@ -1,6 +1,7 @@
 """What a drill's report says, and when it says that all held."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from sandbox.drills.registry import DRILLS, crash, every_drill
 from sandbox.drills.reports import as_markdown, verdict, write_reports
 from sandbox.drills.staging_drills import STAGING_DRILLS
 from sandbox.drills.throttle import too_early
+from sandbox.drills.upgrade import Past, check_pasts
 from sandbox.faults.call_log import Call
 from sandbox.faults.rules import Fault
 
@@ -78,6 +80,40 @@ def test_a_system_that_is_away_may_be_asked_once_in_three_seconds(calls, held):
     log = Log(lambda _text: None)
     check_calls(log, Outage(NOON, NOON + timedelta(seconds=60), calls), "the ERP")
     assert log.report(DRILLS["erp-down"](Wish()), NOON, 60).held is held
+
+
+BEGUN_BY_OLD = Past(("old", "old", "new"), contradicted=0, patched=False)
+BEGUN_BY_NEW = Past(("new", "new"), contradicted=0, patched=True)
+
+
+@pytest.mark.parametrize(
+    ("carried_over", "begun_later", "failed"),
+    [
+        (BEGUN_BY_OLD, BEGUN_BY_NEW, ()),
+        (replace(BEGUN_BY_OLD, contradicted=1), BEGUN_BY_NEW, ("never contradicted",)),
+        (replace(BEGUN_BY_OLD, builds=("old", "old")), BEGUN_BY_NEW, ("went from the old version",)),
+        (replace(BEGUN_BY_OLD, builds=("", "new")), BEGUN_BY_NEW, ("went from the old version",)),
+        (replace(BEGUN_BY_OLD, patched=True), BEGUN_BY_NEW, ("the old way",)),
+        (BEGUN_BY_OLD, replace(BEGUN_BY_NEW, patched=False), ("the old way",)),
+        # Where the new version began none, its new way was not tried.
+        (BEGUN_BY_OLD, BEGUN_BY_OLD, ("the old way",)),
+    ],
+)
+def test_an_upgrade_holds_where_orders_went_over_and_kept_their_way(carried_over, begun_later, failed):
+    log = Log(lambda _text: None)
+    check_pasts(log, {"5001": carried_over, "5002": begun_later}, ["5001"], patched=True)
+    checks = log.report(DRILLS["upgrade"](Wish()), NOON, 30).checks
+    assert len(checks) == 3
+    found = [check.claim for check in checks if not check.held]
+    assert len(found) == len(failed)
+    assert all(words in claim for words, claim in zip(failed, found, strict=True))
+
+
+def test_an_upgrade_from_another_checkout_has_no_new_way_to_look_for():
+    log = Log(lambda _text: None)
+    unpatched = replace(BEGUN_BY_NEW, patched=False)
+    check_pasts(log, {"5001": BEGUN_BY_OLD, "5002": unpatched}, ["5001"], patched=False)
+    assert log.report(DRILLS["upgrade"](Wish()), NOON, 30).held
 
 
 def test_every_drill_goes_by_its_name():
