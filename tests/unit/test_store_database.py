@@ -1,5 +1,6 @@
 """Migrations, transactions and column types, on SQLite and PostgreSQL."""
 
+import ast
 import multiprocessing
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlmodel import Field, select
 
+from store import migrations
 from store.columns import ExactDecimal, Row, UtcTime
 from store.database import Database, changed_rows
 from store.errors import DatabaseUnavailable, SchemaOutdated
@@ -221,3 +223,23 @@ def test_only_a_lasting_commit_waits_for_the_disk(sqlite_db: Database) -> None:
 
     full, normal = 2, 1
     assert [synchronous(lasting=each) for each in (True, False, True)] == [full, normal, full]
+
+
+_MIGRATIONS = sorted(Path(migrations.__file__).parent.glob("versions/0*.py"))
+_ADDING = {"create_table", "create_index", "add_column", "batch_alter_table", "f"}
+
+
+@pytest.mark.parametrize("file", _MIGRATIONS, ids=lambda file: file.stem)
+def test_a_migration_only_adds_so_that_workers_of_the_release_before_go_on(file: Path) -> None:
+    """What goes, goes one release after it was used last (docs/upgrades.md); such a migration is to be named here."""
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    (upgrade,) = [each for each in body if isinstance(each, ast.FunctionDef) and each.name == "upgrade"]
+    for call in [each for each in ast.walk(upgrade) if isinstance(each, ast.Call)]:
+        match call.func:
+            case ast.Attribute(value=ast.Name(id="op" | "batch_op"), attr=what):
+                assert what in _ADDING, f"{what} is not for old workers that still run"
+                if what == "add_column":
+                    column = call.args[-1]
+                    assert isinstance(column, ast.Call)
+                    said = {word.arg: ast.unparse(word.value) for word in column.keywords}
+                    assert said.get("nullable") == "True" or "server_default" in said
