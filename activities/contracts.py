@@ -11,6 +11,7 @@ from domain.differences import Acceptance
 from domain.erp_order import ErpOrder, ErpShipment
 from domain.model import Amount, Frozen, Instant
 from domain.order import Order, OrderKey
+from domain.payment_outlook import PaymentOutlook
 from domain.status import OrderStatus
 
 ERP_CHANGED = "erp_changed"
@@ -60,6 +61,8 @@ class OrderRead(Frozen):
     ignored: str | None = None
     ended: OrderStatus | None = None
     """How an earlier run of this order ended; ``ignored`` says so in words."""
+    payment: PaymentOutlook = PaymentOutlook()
+    """What its payments ask for next."""
 
 
 class SubmitOrder(Frozen):
@@ -90,6 +93,23 @@ class ShipmentReported(Frozen):
 
     fulfillment_id: str
     captured: Amount
+    payment: PaymentOutlook | None = None
+
+
+class CapturePayments(Frozen):
+    """Take the money that the rules let be taken before anything is delivered; ``everything``: all that is promised."""
+
+    key: OrderKey
+    mapping_version: str
+    everything: bool
+    revision: int
+
+
+class PaymentsCaptured(Frozen):
+    """All money captured so far (shop currency), and what the payments ask for next."""
+
+    captured: Amount
+    payment: PaymentOutlook
 
 
 class CancelOrder(Frozen):
@@ -179,6 +199,8 @@ class Carried(Frozen):
 
     running: bool = False
     stands_still: str = ""
+    awaits_payment: bool = False
+    """It waits for its buyer to pay."""
 
 
 class OrderSnapshot(Frozen):

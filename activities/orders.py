@@ -17,10 +17,12 @@ from temporalio.exceptions import ApplicationError
 from activities.contracts import (
     LONGEST_ATTEMPT,
     CancelOrder,
+    CapturePayments,
     CloseOrder,
     ErpCancelResult,
     OrderClosing,
     OrderRead,
+    PaymentsCaptured,
     ReadOrder,
     ReportShipment,
     ShipmentReported,
@@ -37,6 +39,8 @@ from domain.erp_order import ErpOrder
 from domain.mapping import Mapping as FieldMapping
 from domain.money import format_money
 from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
+from domain.payment_outlook import look_ahead
+from domain.payment_rules import ALL_AT_ONCE
 from domain.planning import ignore_reason, plan_sales_order
 from domain.quantities import delivered_units
 from domain.status import OrderStatus
@@ -74,20 +78,27 @@ class OrderActivities:
     async def read_order(self, request: ReadOrder) -> OrderRead:
         """Read the order and pin the mapping in force. A finished order that comes again is ignored, with a reason."""
         async with self._noted(request.key, request.revision, "read_order"):
-            order = await self._storefront(request.key).read_order(request.key.external_id)
+            storefront = self._storefront(request.key)
+            order = await storefront.read_order(request.key.external_id)
             mapping = await asyncio.to_thread(self._mappings.current, request.key.channel)
+            pinned = mapping
+            if request.submitted and request.mapping_version:
+                pinned = self._mapping(request.mapping_version)
             if request.compare:
-                pinned = self._mapping(request.mapping_version) if request.mapping_version else mapping
                 await self._compare(order, pinned, request.acceptances)
+            outlook = look_ahead(order, pinned, datetime.now(UTC), captures=storefront.capabilities.capture)
         ended = await self._ended(request.key) if request.first else None
         if ended is not None:
             reason = f"the order is {ended.status} since {ended.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
             return OrderRead(order=order, mapping_version=mapping.version, ignored=reason, ended=ended.status)
         ignored = None if request.submitted or order.canceled_at else ignore_reason(order)
+        waiting = "entry in the ERP"
+        if outlook.unpaid:
+            waiting = f"the buyer to pay {format_money(outlook.unpaid, order.presentment_currency)}"
         patch = OrderPatch(
             number=order.number,
             status=OrderStatus.IGNORED if ignored else OrderStatus.RECEIVED,
-            waiting_for="" if ignored else "entry in the ERP",
+            waiting_for="" if ignored else waiting,
             total=order.total,
             currency=order.currency,
             captured=order.captured,
@@ -96,11 +107,12 @@ class OrderActivities:
         )
         if not request.first and not ignored:
             # A later read brings new amounts, but does not set an order back to ``received``.
-            patch = patch.model_copy(update={"status": None, "waiting_for": None})
+            kept = {"waiting_for": None} if request.submitted else {}
+            patch = patch.model_copy(update={"status": None, **kept})
         worth = format_money(order.total, order.currency)
         text = f"Ignored: {ignored}" if ignored else f"Read from the storefront: {worth}"
         await self._note(request.key, request.revision, "read_order", text, patch)
-        return OrderRead(order=order, mapping_version=mapping.version, ignored=ignored)
+        return OrderRead(order=order, mapping_version=mapping.version, ignored=ignored, payment=outlook)
 
     @activity.defn
     async def submit_order(self, request: SubmitOrder) -> ErpOrder:
@@ -135,11 +147,9 @@ class OrderActivities:
         key, shipment = request.key, request.shipment
         storefront = self._storefront(key)
         async with self._noted(key, request.revision, "report_shipment"):
-            fulfillment_id, order = await self._shipping.fulfill(
-                storefront, request, self._mapping(request.mapping_version)
-            )
-            if storefront.capabilities.capture:
-                order = await capture(storefront, order, request.delivered)
+            mapping = self._mapping(request.mapping_version)
+            fulfillment_id, order = await self._shipping.fulfill(storefront, request, mapping)
+            order = await capture(storefront, order, request.delivered, mapping.payments)
         complete = all(
             request.delivered.get(line.line_id, 0) >= line.current
             for line in order.lines
@@ -160,7 +170,26 @@ class OrderActivities:
             f"{format_money(order.captured, order.currency)} captured so far",
             patch,
         )
-        return ShipmentReported(fulfillment_id=fulfillment_id, captured=order.captured)
+        outlook = look_ahead(order, mapping, datetime.now(UTC), captures=storefront.capabilities.capture)
+        return ShipmentReported(fulfillment_id=fulfillment_id, captured=order.captured, payment=outlook)
+
+    @activity.defn
+    async def capture_payments(self, request: CapturePayments) -> PaymentsCaptured:
+        """Take money before its goods leave: what the rules ask for, or all that is promised."""
+        key = request.key
+        storefront = self._storefront(key)
+        async with self._noted(key, request.revision, "capture_payments"):
+            mapping = self._mapping(request.mapping_version)
+            order = await storefront.read_order(key.external_id)
+            if order.canceled_at is None:
+                rules = ALL_AT_ONCE if request.everything else mapping.payments
+                order = await capture(storefront, order, {}, rules)
+        text = f"{format_money(order.captured, order.currency)} captured before the goods leave"
+        patch = OrderPatch(captured=order.captured, waiting_for="the warehouse", problem="")
+        await self._note(key, request.revision, "capture_payments", text, patch)
+        return PaymentsCaptured(
+            captured=order.captured, payment=look_ahead(order, mapping, datetime.now(UTC))
+        )
 
     @activity.defn
     async def cancel_in_erp(self, request: CancelOrder) -> ErpCancelResult:
@@ -224,10 +253,9 @@ class OrderActivities:
                 raise Rejected(
                     "ERP", "find the order", f"it has no order for {key} any more", "erp_order_missing"
                 )
-            if storefront.capabilities.capture:
-                # An order without a parcel (downloads, a gift card) has its money taken here.
-                order = await capture(storefront, order, delivered_units(order, erp_order))
             mapping = self._mapping(request.mapping_version)
+            # An order without a parcel (downloads, a gift card) has its money taken here.
+            order = await capture(storefront, order, delivered_units(order, erp_order), mapping.payments)
             report = check_closing(order, erp_order, mapping, request.acceptances)
         case = None
         if report.balanced:
@@ -347,6 +375,8 @@ def _evidence(error: Explained) -> str:
 
 def _closed(report: BalanceReport, currency: str, acceptances: tuple[Acceptance, ...]) -> str:
     total = format_money(report.total, currency)
+    if report.on_terms:
+        total += f"; {format_money(report.on_terms, currency)} due on terms ({report.terms})"
     if not report.accepted:
         return f"Balanced and closed: {total}"
     who = accepted_by(report.accepted, acceptances)

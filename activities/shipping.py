@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping as MappingOf
+from datetime import UTC, datetime
 
 from activities.contracts import ReportShipment
 from adapters.ports import CaptureRequest, FulfillmentRequest, StorefrontPort
 from domain.capture import plan_captures
 from domain.mapping import Mapping
 from domain.order import FulfillmentLine, Order
+from domain.payment_rules import PaymentRules
 from store.crosswalk import Crosswalk, Link
 
 
@@ -68,10 +70,14 @@ class Shipping:
         return fulfillment.fulfillment_id
 
 
-async def capture(storefront: StorefrontPort, order: Order, delivered: MappingOf[str, int]) -> Order:
-    """Capture what the delivered units are worth; returns the order with its captures."""
+async def capture(
+    storefront: StorefrontPort, order: Order, delivered: MappingOf[str, int], rules: PaymentRules
+) -> Order:
+    """Capture what the rules let be taken once so many units are delivered; returns the order with its captures."""
+    if not storefront.capabilities.capture:
+        return order
     payments = {p.payment_id: p for p in order.payments}
-    for step in plan_captures(order, delivered):
+    for step in plan_captures(order, delivered, rules, datetime.now(UTC)):
         captures = await storefront.capture_payment(
             CaptureRequest(
                 key=order.key,

@@ -84,6 +84,8 @@ class SweepKnowledge:
                 ended=row is not None and row.closed_at is not None,
                 running=carried.running,
                 waits_for=problem or carried.stands_still,
+                awaits_payment=carried.awaits_payment,
+                noted_at=row.updated_at if row else None,
                 webhook_waits=told.get(key.external_id, False),
                 webhook_came=key.external_id in told,
                 repaired=frozenset(repaired.get(key.external_id, ())),

@@ -114,7 +114,7 @@ class StorefrontPort(Protocol):
     async def capture_payment(self, request: CaptureRequest) -> tuple[Payment, ...]:
         """Capture what is missing up to the amount; returns all captures of the authorization.
 
-        Raises Rejected with cause ``capture_exceeds_authorization``.
+        Raises Rejected with cause ``capture_exceeds_authorization``, or ``authorization_expired`` where it has.
         """
         ...
 

@@ -26,6 +26,10 @@ class BalanceReport(Frozen):
     delivered: Amount
     """Value of what the ERP shipped."""
     canceled: bool
+    on_terms: Amount = _NOTHING
+    """Delivered and not paid yet, as the company's terms have it."""
+    terms: str = ""
+    """Those terms, in words."""
     differences: tuple[Difference, ...] = ()
     accepted: tuple[Difference, ...] = ()
     """Differences that a person accepted as they are; they stand in no way."""
@@ -72,8 +76,8 @@ def check_closing(
     """Whether the order may close: totals agree, money taken is value delivered, the store knows all parcels.
 
     A canceled order balances where nothing was shipped and no money is kept; its totals need not match where
-    both sides canceled. ``erp`` is None where the order never reached the ERP. What a person accepted, and nothing
-    else, may differ. Raises Unmapped.
+    both sides canceled. What a company pays later on its terms is due, and no difference. ``erp`` is None where the
+    order never reached the ERP. What a person accepted, and nothing else, may differ. Raises Unmapped.
     """
     canceled = order.canceled_at is not None
     lines = {line.line_id for line in order.lines}
@@ -84,13 +88,17 @@ def check_closing(
     if erp and not canceled and erp.state is not ErpOrderState.CANCELED:
         found += compare_orders(order, erp, mapping)
     found += _parcel_differences(order, shipped_units(erp) if erp else {})
-    found += _money_differences(order, delivered, nothing_due=canceled or not erp)
+    terms = mapping.payment_terms(order.customer.company_id)
+    found += _money_differences(order, delivered, nothing_due=canceled or not erp, later=terms is not None)
+    worth = delivered_value(order, delivered) if erp and not canceled else _NOTHING
     open_still = not_accepted(found, acceptances)
     return BalanceReport(
         total=order.total,
         captured=order.captured,
-        delivered=delivered_value(order, delivered) if erp and not canceled else _NOTHING,
+        delivered=worth,
         canceled=canceled,
+        on_terms=max(_NOTHING, worth - order.captured) if terms else _NOTHING,
+        terms=terms or "",
         differences=open_still,
         accepted=tuple(difference for difference in found if difference not in open_still),
     )
@@ -165,9 +173,12 @@ def _presence_differences(order: Order, erp: ErpOrder | None) -> tuple[Differenc
 
 
 def _money_differences(
-    order: Order, delivered: dict[str, int], *, nothing_due: bool
+    order: Order, delivered: dict[str, int], *, nothing_due: bool, later: bool
 ) -> tuple[Difference, ...]:
-    """Money kept beside value delivered, in the currency it was taken in: no exchange rate rounds there."""
+    """Money kept beside value delivered, in the currency it was taken in: no exchange rate rounds there.
+
+    ``later``: the buyer may pay afterwards, so that only too much is a difference.
+    """
     kept = sum(
         (
             p.presentment_amount * _SIGNS.get(p.kind, 0)
@@ -177,7 +188,7 @@ def _money_differences(
         _NOTHING,
     )
     due = _NOTHING if nothing_due else delivered_presentment(order, delivered)
-    if kept == due:
+    if kept == due or (later and kept < due):
         return ()
     name = "money taken less refunds, beside the value delivered"
     return (Difference(name=name, storefront=kept, erp=due, currency=order.presentment_currency),)

@@ -1,4 +1,4 @@
-"""How much money may be taken: what was delivered is worth, and no more.
+"""How much money may be taken, and when: by the mapping's rules, and never more than the order comes to.
 
 Amounts to capture are cumulative per authorization ("capture up to"): said twice, they take nothing twice.
 """
@@ -6,12 +6,14 @@ Amounts to capture are cumulative per authorization ("capture up to"): said twic
 from collections.abc import Mapping as MappingOf
 from decimal import Decimal
 
-from domain.model import Amount, Frozen
+from domain.model import Amount, Frozen, Instant
 from domain.money import proportion, share
 from domain.order import Order, OrderLine, Payment, PaymentKind, PaymentStatus, ShippingCharge
+from domain.payment_rules import CaptureRule, PaymentRules
 from domain.quantities import QuantitiesBroken
 
 _NOTHING = Decimal(0)
+_SOONEST_FIRST = (CaptureRule.AT_ORDER, CaptureRule.AT_FIRST_SHIPMENT, CaptureRule.EACH_SHIPMENT)
 
 
 class CaptureStep(Frozen):
@@ -62,31 +64,65 @@ def delivered_presentment(order: Order, delivered: MappingOf[str, int]) -> Decim
     return proportion(order.presentment_total, value, order.total, order.presentment_currency)
 
 
-def plan_captures(order: Order, delivered: MappingOf[str, int]) -> tuple[CaptureStep, ...]:
-    """The captures that bring the money taken up to the value delivered; none where there is nothing to take.
+def plan_captures(
+    order: Order,
+    delivered: MappingOf[str, int],
+    rules: PaymentRules = PaymentRules(),  # noqa: B008  frozen
+    at: Instant | None = None,
+) -> tuple[CaptureStep, ...]:
+    """The captures that bring the money taken up to what the rules let be taken by now; none where nothing is missing.
 
-    Sales (a gift card, a payment taken at once) count first. The rest is spread over the authorizations in
-    their order, on top of what each has captured, never above what it allows. Money that was refunded is not
+    Sales (a gift card, a payment taken at once) count first. The rest is spread over the authorizations on top of
+    what each has captured, never above what it allows: those that are taken sooner by rule first, so that a parcel
+    takes no money twice, and what expired before ``at`` last, then in their order. Money that was refunded is not
     taken again.
     """
+    value = delivered_presentment(order, delivered)
+    has_left = any(delivered.values())
+    taken = taken_presentment(order)
+    steps = []
+
+    def turn(authorization: Payment) -> tuple[bool, int]:
+        over = at is not None and authorization.expires_at is not None and authorization.expires_at <= at
+        return over, _SOONEST_FIRST.index(rules.capture_of(authorization.gateway))
+
+    for authorization in sorted(live_authorizations(order), key=turn):
+        rule = rules.capture_of(authorization.gateway)
+        whole = rule is CaptureRule.AT_ORDER or (rule is CaptureRule.AT_FIRST_SHIPMENT and has_left)
+        captured = captured_of(order, authorization)
+        missing = (order.presentment_total if whole else value) - taken
+        more = min(missing, authorization.presentment_amount - captured)
+        if more > 0:
+            steps.append(
+                CaptureStep(authorization_id=authorization.payment_id, capture_up_to=captured + more)
+            )
+            taken += more
+    return tuple(steps)
+
+
+def live_authorizations(order: Order) -> tuple[Payment, ...]:
+    """Authorizations that money can be taken from, or was: those that came about and were not voided."""
     settled = [p for p in order.payments if p.status is PaymentStatus.SUCCESS]
     voided = {p.parent_id for p in settled if p.kind is PaymentKind.VOID}
-    # A capture still on its way counts as taken: asking for it again could take it twice.
-    captures = [
+    return tuple(p for p in settled if p.kind is PaymentKind.AUTHORIZATION and p.payment_id not in voided)
+
+
+def captured_of(order: Order, authorization: Payment) -> Decimal:
+    """What is captured of an authorization, in ``Order.presentment_currency``."""
+    return _presentment([p for p in _captures(order) if p.parent_id == authorization.payment_id])
+
+
+def taken_presentment(order: Order) -> Decimal:
+    """All money taken so far, refunds not deducted, in ``Order.presentment_currency``."""
+    sales = [p for p in order.payments if p.kind is PaymentKind.SALE and p.status is PaymentStatus.SUCCESS]
+    return _presentment([*sales, *_captures(order)])
+
+
+def _captures(order: Order) -> list[Payment]:
+    """A capture still on its way counts as taken: asking for it again could take it twice."""
+    return [
         p for p in order.payments if p.kind is PaymentKind.CAPTURE and p.status is not PaymentStatus.FAILED
     ]
-    sales = [p for p in settled if p.kind is PaymentKind.SALE]
-    missing = delivered_presentment(order, delivered) - _presentment([*sales, *captures])
-    steps = []
-    for authorization in settled:
-        if authorization.kind is not PaymentKind.AUTHORIZATION or authorization.payment_id in voided:
-            continue
-        taken = _presentment([p for p in captures if p.parent_id == authorization.payment_id])
-        more = min(missing, authorization.presentment_amount - taken)
-        if more > 0:
-            steps.append(CaptureStep(authorization_id=authorization.payment_id, capture_up_to=taken + more))
-            missing -= more
-    return tuple(steps)
 
 
 def _gross(order: Order, part: OrderLine | ShippingCharge) -> Decimal:

@@ -245,9 +245,23 @@ GUIDES = {
         "Take the money another way in the storefront, then resubmit.",
         _ON_ITS_WAY,
     ),
+    "authorization_expired": _guide(
+        "The authorization expired before its money was taken",
+        "Ask the buyer to pay again (send the invoice from the storefront), or take the money another way there; the "
+        "order goes on by itself once it is paid, else resubmit.",
+        _ON_ITS_WAY,
+        8,
+    ),
+    "authorization_expires": _guide(
+        "Authorizations of {0} by {1} expire before the goods leave",
+        'Take the money now in the storefront, then resubmit (on_expiry = "capture" in [payments] of the mapping takes '
+        "it by itself). Or hurry the parcel: a shipment takes its money and ends this. Or resubmit to go on without, "
+        "and ask the buyer to pay again. Or cancel the order.",
+    ),
     "authorization_captured_once": _guide(
         "The payment provider captures once only, and has",
-        "Take the rest another way in the storefront, then resubmit.",
+        "Take the rest another way in the storefront, then resubmit. For later orders set capture = "
+        '"at_first_shipment" for this gateway in [payments] of the mapping.',
         _ON_ITS_WAY,
     ),
     "capture_failed": _guide(

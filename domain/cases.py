@@ -12,6 +12,19 @@ from domain.model import Frozen
 from domain.order import OrderKey
 
 LONGEST_CAUSE = 300
+AUTHORIZATION_EXPIRES = "authorization_expires"
+"""Family of the cause that an authorization expires before its goods leave."""
+_CURED_BY_PAYMENT = frozenset(
+    {
+        AUTHORIZATION_EXPIRES,
+        "authorization_captured_once",
+        "authorization_expired",
+        "authorization_unknown",
+        "authorization_voided",
+        "capture_exceeds_authorization",
+        "capture_failed",
+    }
+)
 
 
 class CaseReport(Frozen):
@@ -64,3 +77,9 @@ def case_key(cause: str) -> str:
 def cured_by_mapping(cause: str) -> bool:
     """Whether another mapping may mend it: an order that is resubmitted then takes the mapping in force."""
     return family(cause) in {"unmapped", "mapping_version_lost"}
+
+
+def cured_by_payment(cause: str) -> bool:
+    """Whether it may be over once the storefront says that the order is paid."""
+    name, _, kinds = cause.partition(":")
+    return name in _CURED_BY_PAYMENT or (name == "unbalanced" and "money" in kinds.split("+"))

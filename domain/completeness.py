@@ -31,6 +31,7 @@ class Explanation(StrEnum):
     ON_ITS_WAY = "on its way"
     WEBHOOK_WAITS = "webhook not handed over yet"
     WAITS_FOR_PERSON = "waits for a person"
+    AWAITS_PAYMENT = "waits for its payment"
     NOT_CARRIED = "not carried"
     CANCELED_BEFORE_ENTRY = "canceled before it was entered"
     MISSED_WEBHOOK = "missed webhook"
@@ -70,6 +71,7 @@ _EXPLAINED: Final = frozenset(
         Explanation.ON_ITS_WAY,
         Explanation.WEBHOOK_WAITS,
         Explanation.WAITS_FOR_PERSON,
+        Explanation.AWAITS_PAYMENT,
         Explanation.NOT_CARRIED,
         Explanation.CANCELED_BEFORE_ENTRY,
     }
@@ -140,6 +142,10 @@ class Known(Frozen):
     """A workflow carries it."""
     waits_for: str = ""
     """Why its workflow stands still until a person comes; empty where it does not."""
+    awaits_payment: bool = False
+    """Its workflow stands still until the buyer pays."""
+    noted_at: Instant | None = None
+    """When its row was written last."""
     webhook_waits: bool = False
     webhook_came: bool = False
     repaired: frozenset[Explanation] = frozenset()
@@ -327,6 +333,8 @@ def _missing(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
     known, age = evidence.known, evidence.now - placed.placed_at
     if reason := _not_carried(evidence, placed):
         return Explanation.NOT_CARRIED, reason, Repair.NONE
+    if known.awaits_payment:
+        return _unpaid(evidence, placed)
     if known.waits_for:
         return Explanation.WAITS_FOR_PERSON, known.waits_for, Repair.NONE
     if known.webhook_waits:
@@ -344,6 +352,16 @@ def _missing(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
     if known.webhook_came or known.status is not None:
         return Explanation.LOST, "it is not in the ERP and no workflow carries it", Repair.START
     return Explanation.MISSED_WEBHOOK, "it is not in the ERP and no webhook told of it", Repair.START
+
+
+def _unpaid(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
+    """An order that waits for its payment; one that changed since may have been paid, unheard."""
+    known = evidence.known
+    changed = known.noted_at is not None and placed.changed_at > known.noted_at
+    if not changed or evidence.is_young(placed.changed_at) or known.webhook_waits:
+        return Explanation.AWAITS_PAYMENT, "the buyer has not paid yet", Repair.NONE
+    sentence = "it changed in the storefront since it was read without its payment"
+    return Explanation.AWAITS_PAYMENT, sentence, Repair.START
 
 
 def _not_carried(evidence: Evidence, placed: PlacedOrder) -> str:

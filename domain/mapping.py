@@ -14,6 +14,7 @@ from typing import TypeVar
 from pydantic import Field, model_validator
 
 from domain.model import Frozen, Rate
+from domain.payment_rules import PaymentRules
 
 Entry = TypeVar("Entry")
 
@@ -47,6 +48,8 @@ class CompanyRule(Frozen):
 
     party: str
     price_list: str | None = None
+    payment_terms: str | None = None
+    """In words, such as ``30 days net``: the company pays later, its orders are carried without any payment."""
 
 
 class Mapping(Frozen):
@@ -71,6 +74,7 @@ class Mapping(Frozen):
     """ERP product that shipping is charged with."""
     adjustment_product: str | None = None
     """ERP product, a service without tax, that an accepted difference is booked on; None: none may be."""
+    payments: PaymentRules = PaymentRules()
 
     @model_validator(mode="after")
     def _one_to_one(self) -> "Mapping":
@@ -84,6 +88,13 @@ class Mapping(Frozen):
         rules = [(t.title, t.rate) for t in self.taxes]
         if len(set(rules)) != len(rules):
             msg = "[[taxes]] holds the same title and rate twice; keep one"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _gateways_are_known(self) -> "Mapping":
+        if unknown := sorted(self.payments.gateways.keys() - self.payment_methods.keys()):
+            msg = f"[payments.gateways.{unknown[0]}] is no gateway of [payment_methods]; correct one of both"
             raise ValueError(msg)
         return self
 
@@ -133,6 +144,11 @@ class Mapping(Frozen):
     def company(self, company_id: str) -> CompanyRule:
         """Party and price list of a B2B company. Raises Unmapped."""
         return _look_up("companies", self.companies, company_id)
+
+    def payment_terms(self, company_id: str | None) -> str | None:
+        """On what terms a B2B company pays later; None for others, and for buyers that are no company."""
+        company = self.companies.get(company_id or "")
+        return company.payment_terms if company else None
 
 
 def _look_up(table: str, entries: dict[str, Entry], key: str) -> Entry:

@@ -139,6 +139,8 @@ class Payment(Frozen):
     amount: Amount
     presentment_amount: Amount
     parent_id: str | None = None
+    expires_at: Instant | None = None
+    """Until when an authorization can be captured, where the storefront says so."""
 
 
 class LocationLine(Frozen):

@@ -77,7 +77,7 @@ def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acc
         payments=_payments(order, mapping),
         total=order.total,
         taxes=sum_by_code(tax for line in lines for tax in line.taxes),
-        instructions=_instructions(order, goods),
+        instructions=_instructions(order, goods, company.payment_terms if company else None),
     )
 
 
@@ -304,7 +304,7 @@ def _payments(order: Order, mapping: Mapping) -> tuple[SalesPayment, ...]:
     )
 
 
-def _instructions(order: Order, goods: list[SalesLine]) -> str:
+def _instructions(order: Order, goods: list[SalesLine], terms: str | None) -> str:
     """What people at the ERP must know, one fact a line: the buyer's own note first."""
     facts = [order.note.strip()] if order.note.strip() else []
     facts += [f"Delivery: {charge.title} ({charge.code})" for charge in order.shipping]
@@ -313,6 +313,8 @@ def _instructions(order: Order, goods: list[SalesLine]) -> str:
         facts.append(f"Ships in parts from {' and '.join(warehouses)}")
     if order.customer.company_id:
         facts.append(f"Company order: {order.customer.company_name or order.customer.company_id}")
+    if terms:
+        facts.append(f"Paid later, on terms: {terms}")
     if order.presentment_currency != order.currency:
         facts.append(
             f"The buyer pays {format_money(order.presentment_total, order.presentment_currency)} "

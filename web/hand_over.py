@@ -1,13 +1,18 @@
 """Gives a webhook to its order's workflow, and tells whose fault it is where that fails."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.contracts import OrderHint
+from domain.status import OrderStatus
+from store.database import Database
 from store.inbox import InboxItem
+from store.order_view import OrderSummary, OrderViews
 from web.dispatcher import TemporalAway
+from workflows.messages import ORDERS_PAID
 from workflows.order_reach import OrderReach
 
 _ABOUT_THIS_WEBHOOK = frozenset(
@@ -21,11 +26,13 @@ _ABOUT_THIS_WEBHOOK = frozenset(
 """Everything else, a missing namespace or permission among it, hits all webhooks alike."""
 
 
-def hand_over_to(client: Client) -> Callable[[InboxItem], Awaitable[None]]:
+def hand_over_to(client: Client, database: Database) -> Callable[[InboxItem], Awaitable[None]]:
     """The dispatcher's hand-over."""
-    orders = OrderReach(client)
+    orders, views = OrderReach(client), OrderViews(database)
 
     async def hand_over(item: InboxItem) -> None:
+        if item.topic == ORDERS_PAID and _is_echo(await asyncio.to_thread(views.get, item.key)):
+            return
         hint = OrderHint(
             key=item.key,
             message_id=item.delivery_id,
@@ -44,3 +51,10 @@ def hand_over_to(client: Client) -> Callable[[InboxItem], Awaitable[None]]:
             raise TemporalAway(str(error)) from error
 
     return hand_over
+
+
+def _is_echo(order: OrderSummary | None) -> bool:
+    """Whether "paid" only tells of our own last capture: the order is in the ERP, and waits for no person."""
+    if order is None:
+        return False
+    return order.closed_at is not None or (order.status is not OrderStatus.RECEIVED and not order.problem)

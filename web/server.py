@@ -52,7 +52,7 @@ async def run_web(
         client = await connect(settings.temporal, lazy=True, traced=settings.otel_endpoint is not None)
         inbox = Inbox(database)
         StoreGauges(partial(read_figures, database))
-        dispatcher = Dispatcher(inbox, hand_over_to(client))
+        dispatcher = Dispatcher(inbox, hand_over_to(client, database))
         keep = timedelta(days=settings.web.keep_webhooks_days)
         app = create_app(
             readers,

@@ -115,7 +115,12 @@ async def workers(
             _for_system(
                 client,
                 storefront_queue(channel),
-                [orders.read_order, orders.report_shipment, orders.cancel_in_storefront],
+                [
+                    orders.read_order,
+                    orders.capture_payments,
+                    orders.report_shipment,
+                    orders.cancel_in_storefront,
+                ],
                 gate=gates.of(channel),
                 at_once=STOREFRONT_CALLS_AT_ONCE,
                 steps_per_second=parts.steps_per_second.get(channel),

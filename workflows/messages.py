@@ -8,6 +8,7 @@ from domain.differences import Acceptance, Difference
 from domain.erp_order import ErpOrder
 from domain.model import Frozen, Instant
 from domain.order import Order, OrderKey
+from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
 from domain.quantities import LineState
 from domain.status import OrderStatus
 
@@ -24,6 +25,9 @@ SILENCE_ID = "silence"
 
 STOREFRONT_CHANGED = "storefront_changed"
 
+ORDERS_PAID = "orders/paid"
+"""Topic that says that the buyer has paid. It comes after our own last capture too, and is then news to nobody."""
+
 
 class Attention(StrEnum):
     """Value of the search attribute ``OrderState``: what an operations person filters by."""
@@ -31,6 +35,7 @@ class Attention(StrEnum):
     WORKING = "working"
     NEEDS_ATTENTION = "needs attention"
     ON_HOLD = "on hold"
+    AWAITING_PAYMENT = "awaiting payment"
     CLOSED = "closed"
     CANCELED = "canceled"
     IGNORED = "ignored"
@@ -107,6 +112,14 @@ class OrderState(BaseModel):
     read_at: Instant | None = None
     fulfillments: dict[str, str] = {}
     """ERP shipment id -> storefront fulfillment id, for shipments the storefront knows."""
+    payment: PaymentOutlook = PaymentOutlook()
+    """What the payments ask for next, as they were read last."""
+    capture_all: bool = False
+    """All that is promised is to be taken now: it expires before its goods leave."""
+    expiry_read: Instant | None = None
+    """The expiry before which the order was read once more."""
+    expiry_heeded: Instant | None = None
+    """Up to which expiry something was done, or a person said to go on with it."""
     held_by: str | None = None
     problem: Problem | None = None
     cancel: CancelRequest | None = None
@@ -122,9 +135,17 @@ class OrderState(BaseModel):
     """Set once: closed, canceled or ignored."""
     closed_differing: bool = False
     """Closed though the systems differ, as a person accepted."""
+    closed_on_terms: bool = False
+    """Closed though something is to be paid yet, on the company's terms."""
     revision: int = 0
     seen_messages: tuple[str, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
+
+    @property
+    def expires_next(self) -> ExpiringAuthorization | None:
+        """The authorization that expires first of those that nothing was done about."""
+        heeded = self.expiry_heeded
+        return next((e for e in self.payment.expiring if heeded is None or e.expires_at > heeded), None)
 
 
 class OrderStart(Frozen):

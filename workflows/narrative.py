@@ -3,7 +3,9 @@
 Pure functions of the state, deterministic, so that a workflow may call them.
 """
 
-from activities.contracts import OrderClosing, ShipmentReported
+from datetime import datetime
+
+from activities.contracts import OrderClosing, PaymentsCaptured, ShipmentReported
 from domain.balance import BalanceReport
 from domain.cases import guide, known
 from domain.connection import ERP_SYSTEM
@@ -11,6 +13,7 @@ from domain.differences import disagreement
 from domain.erp_order import ErpOrder, ErpShipment
 from domain.money import format_money
 from domain.order import Order
+from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
 from workflows.messages import Attention, OperatorMessage, OrderState, OrderView
@@ -22,6 +25,7 @@ DETAIL_LINES = 10
 _UNDER_WAY = {
     Step.READ: "reading the order from the storefront; tried again until it answers",
     Step.SUBMIT: "entering the order in the ERP; tried again until it answers",
+    Step.CAPTURE: "taking the money that is due before the goods leave; tried again until the storefront answers",
     Step.REPORT: "telling the storefront of a shipment and capturing its money; tried again until it answers",
     Step.CLOSE: "comparing both systems to the cent before closing",
     Step.CANCEL: "canceling the order in the ERP, then in the storefront",
@@ -33,6 +37,7 @@ _UNDER_WAY = {
 _REMEDY_BY_STEP = {
     Step.READ: "Mend the cause in the storefront or the mapping, then resubmit.",
     Step.SUBMIT: "Mend the cause in the ERP or the mapping, then resubmit; or cancel the order.",
+    Step.CAPTURE: "Mend the cause in the storefront, then resubmit; or cancel the order.",
     Step.REPORT: "Mend the cause in the storefront, then resubmit; the shipment itself is safe in the ERP.",
     Step.CLOSE: "Mend the cause, then resubmit.",
     Step.CANCEL: "Mend the cause, then resubmit: the cancel goes on where it stopped.",
@@ -48,7 +53,12 @@ def attention(state: OrderState) -> Attention:
         return Attention.NEEDS_ATTENTION
     if state.held_by is not None:
         return Attention.ON_HOLD
-    return Attention.WORKING
+    return Attention.AWAITING_PAYMENT if awaits_payment(state) else Attention.WORKING
+
+
+def awaits_payment(state: OrderState) -> bool:
+    """The order does not go to the ERP before its buyer pays."""
+    return state.erp is None and bool(state.payment.unpaid)
 
 
 def status(state: OrderState) -> OrderStatus:
@@ -68,6 +78,8 @@ def sentence(state: OrderState) -> str:
     match state.outcome:
         case Attention.CLOSED if state.closed_differing:
             return "Delivered and closed; what still differs was accepted by a person."
+        case Attention.CLOSED if state.closed_on_terms:
+            return "Delivered and balanced to the cent, to be paid on terms; closed."
         case Attention.CLOSED:
             return "Delivered, paid and balanced to the cent; closed."
         case Attention.CANCELED:
@@ -92,13 +104,15 @@ def waiting_for(state: OrderState) -> str:
         return _UNDER_WAY[step]
     if state.held_by is not None:
         return f"release: {state.held_by} put the order on hold"
+    if awaits_payment(state):
+        return f"the buyer to pay {_unpaid(state)}; it then goes on by itself"
     return "the warehouse to ship the rest; the ERP's change feed tells of it"
 
 
 def waits_on(state: OrderState) -> str | None:
     """The system whose answer the order waits for, ``erp`` or its channel; None where it waits for something else."""
     match next_step(state):
-        case Step.READ | Step.REPORT:
+        case Step.READ | Step.CAPTURE | Step.REPORT:
             return state.key.channel
         case Step.SUBMIT | Step.CLOSE | Step.CANCEL:
             return ERP_SYSTEM
@@ -227,6 +241,28 @@ def submitted(erp: ErpOrder) -> str:
     return f"Entered in the ERP as {erp.number}, {format_money(erp.total, erp.currency)}{where}."
 
 
+def unpaid(state: OrderState) -> str:
+    """Sentence for an order that is to be paid first."""
+    return f"Not paid yet: the order goes to the ERP once the buyer has paid {_unpaid(state)}."
+
+
+def _unpaid(state: OrderState) -> str:
+    assert state.order is not None
+    return format_money(state.payment.unpaid, state.order.presentment_currency)
+
+
+def captured(outcome: PaymentsCaptured, order: Order) -> str:
+    """Sentence for money that was taken before its goods left."""
+    return f"{format_money(outcome.captured, order.currency)} captured so far, before the goods leave."
+
+
+def expires(expiring: ExpiringAuthorization, order: Order, now: datetime) -> str:
+    """Sentence for an authorization that does not last until its goods leave."""
+    money = format_money(expiring.amount, order.presentment_currency)
+    ends = f"{'ends' if expiring.expires_at > now else 'ended'} at {expiring.expires_at:%Y-%m-%d %H:%M} UTC"
+    return f"The authorization by {expiring.gateway} {ends}: {money} of it is not taken and the goods have not left."
+
+
 def shipped(shipment: ErpShipment, reported: ShipmentReported, order: Order) -> str:
     """Sentence for a shipment."""
     units = sum(line.quantity for line in shipment.lines)
@@ -247,8 +283,14 @@ def closed(closing: OrderClosing, currency: str) -> str:
     if closing.report.accepted:
         listed = "; ".join(d.sentence(currency) for d in closing.report.accepted)
         return f"Closed with what a person accepted: {listed}."
-    total, captured = (format_money(x, currency) for x in (closing.report.total, closing.report.captured))
-    return f"Closed: storefront and ERP ({closing.erp_number}) agree on {total}; {captured} captured."
+    report = closing.report
+    total, taken = (format_money(x, currency) for x in (report.total, report.captured))
+    later = (
+        f", {format_money(report.on_terms, currency)} due on terms ({report.terms})"
+        if report.on_terms
+        else ""
+    )
+    return f"Closed: storefront and ERP ({closing.erp_number}) agree on {total}; {taken} captured{later}."
 
 
 def unbalanced(report: BalanceReport, currency: str) -> str:

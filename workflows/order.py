@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.contracts import (
         ERP_QUEUE,
         CancelOrder,
+        CapturePayments,
         CloseOrder,
         LeaveCases,
         ReadOrder,
@@ -39,7 +40,7 @@ with workflow.unsafe.imports_passed_through():
         OrderResult,
         OrderStart,
     )
-    from workflows.order_desk import OrderDesk
+    from workflows.order_payments import OrderPayments
     from workflows.steps import Step, delivered_with, next_step, unreported_shipments
 
 # No schedule-to-close anywhere: an outage may last, giving up would lose the order.
@@ -56,7 +57,7 @@ _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attentio
 
 
 @workflow.defn(name=ORDER_WORKFLOW)
-class OrderWorkflow(OrderDesk):
+class OrderWorkflow(OrderPayments):
     """The life of one order; id ``order:{channel}:{external id}``."""
 
     @workflow.init
@@ -66,6 +67,7 @@ class OrderWorkflow(OrderDesk):
             Step.READ: self._read,
             Step.CANCEL: self._cancel,
             Step.SUBMIT: self._submit,
+            Step.CAPTURE: self._capture,
             Step.REPORT: self._report,
             Step.CLOSE: self._close,
             Step.REPORT_PROBLEM: self._report_problem,
@@ -144,6 +146,7 @@ class OrderWorkflow(OrderDesk):
             priority=ORDERS_FIRST,
         )
         before, state.order = state.order, read.order
+        state.payment = read.payment
         if read.ignored is not None:
             # A late message about a finished order ends as the order ended, so that lists tell the truth of it.
             state.outcome = _ENDINGS.get(read.ended, Attention.IGNORED) if read.ended else Attention.IGNORED
@@ -156,6 +159,8 @@ class OrderWorkflow(OrderDesk):
         if state.erp is None:
             state.lines = lines_from_order(read.order)
             self._tell("storefront", narrative.received(read.order))
+            if narrative.awaits_payment(state):
+                self._tell("Orderwright", narrative.unpaid(state))
             return
         edit = describe_edit(before, read.order) if before is not None else None
         if edit is not None and state.cancel is None:
@@ -188,6 +193,28 @@ class OrderWorkflow(OrderDesk):
             early, state.erp_early = state.erp_early, None
             self._take_erp(early)
 
+    async def _capture(self) -> None:
+        state = self._state
+        assert state.order is not None
+        captured = await workflow.execute_activity_method(
+            OrderActivities.capture_payments,
+            CapturePayments(
+                key=state.key,
+                mapping_version=state.mapping_version,
+                everything=state.capture_all,
+                revision=self._next_revision(),
+            ),
+            task_queue=storefront_queue(state.key.channel),
+            start_to_close_timeout=ONE_CALL,
+            retry_policy=PATIENT,
+            summary=f"Take the money of {state.order.number} that is due before the goods leave",
+            priority=ORDERS_FIRST,
+        )
+        # What is missing still is asked for after the next reading, never in a circle.
+        state.payment = captured.payment.model_copy(update={"capture_now": False})
+        state.capture_all = False
+        self._tell("Orderwright", narrative.captured(captured, state.order))
+
     async def _report(self) -> None:
         state = self._state
         shipment = unreported_shipments(state)[0]
@@ -208,6 +235,8 @@ class OrderWorkflow(OrderDesk):
             priority=SHIPMENTS_NEXT,
         )
         state.fulfillments = {**state.fulfillments, shipment.shipment_id: reported.fulfillment_id}
+        if reported.payment is not None:
+            state.payment = reported.payment
         assert state.order is not None
         self._tell("Orderwright", narrative.shipped(shipment, reported, state.order))
 
@@ -237,6 +266,7 @@ class OrderWorkflow(OrderDesk):
             self._stop(Step.CLOSE, refusal, in_case=True)
             return
         state.outcome, state.closed_differing = Attention.CLOSED, bool(closing.report.accepted)
+        state.closed_on_terms = bool(closing.report.on_terms)
         self._tell("Orderwright", narrative.closed(closing, state.order.currency))
 
     async def _cancel(self) -> None:
@@ -312,8 +342,14 @@ class OrderWorkflow(OrderDesk):
         )
 
     async def _wait(self) -> None:
+        if self._expires_soon():
+            self._heed_expiry()
+            return
+        self._set_alarm()
         await workflow.wait_condition(
-            lambda: next_step(self._state) is not Step.WAIT or self._may_continue_as_new()
+            lambda: (
+                next_step(self._state) is not Step.WAIT or self._may_continue_as_new() or self._expires_soon()
+            )
         )
 
 

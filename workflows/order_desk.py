@@ -12,12 +12,19 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import ERP_CHANGED, ERP_UNREADABLE, UnreadableRecord
     from activities.failures import Refusal
-    from domain.cases import case_key, cured_by_mapping
+    from domain.cases import (
+        AUTHORIZATION_EXPIRES,
+        case_key,
+        cured_by_mapping,
+        cured_by_payment,
+        family,
+    )
     from domain.differences import Acceptance
     from domain.erp_order import ErpOrder, ErpOrderState
     from domain.quantities import QuantitiesBroken, apply_erp
     from workflows import narrative
     from workflows.messages import (
+        ORDERS_PAID,
         STOREFRONT_CHANGED,
         Attention,
         CancelRequest,
@@ -31,7 +38,7 @@ with workflow.unsafe.imports_passed_through():
         TimelineEntry,
     )
     from workflows.search import ERP_NUMBER, ORDER_NUMBER, ORDER_STATE
-    from workflows.steps import Step, shipped_ids
+    from workflows.steps import Step, shipped_ids, unreported_shipments
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -125,7 +132,7 @@ class OrderDesk:
     @workflow.signal(name=STOREFRONT_CHANGED)
     def storefront_changed(self, message: StorefrontChanged) -> None:
         """A webhook says that the storefront changed the order."""
-        if self._seen(message.message_id):
+        if self._seen(message.message_id) or (message.topic == ORDERS_PAID and not self._hears_payment()):
             return
         creation = message.topic.endswith("/create") and message.topic.startswith("orders")
         # During the first reading nobody knows yet whether it saw the change: read again.
@@ -133,6 +140,15 @@ class OrderDesk:
         known = read_at is not None and occurred_at is not None and occurred_at < read_at - CLOCK_MARGIN
         if not creation and not known:
             self._state.reread = True
+
+    def _hears_payment(self) -> bool:
+        """Whether the order waited for money. It goes on; of any other it is an echo of our own last capture."""
+        problem = self._state.problem
+        if problem is not None and cured_by_payment(problem.cause):
+            self._go_on(problem)
+            self._tell("storefront", "The order is paid, it says; the order goes on.")
+            return True
+        return self._state.order is None or narrative.awaits_payment(self._state)
 
     @workflow.signal(name=ERP_CHANGED)
     def erp_changed(self, erp: ErpOrder) -> None:
@@ -146,7 +162,16 @@ class OrderDesk:
             self._take_erp(erp)
         except QuantitiesBroken as error:
             self._stop(Step.REPORT, Refusal(cause="quantities_broken", reason=str(error)))
+        problem = self._state.problem
+        if problem is not None and family(problem.cause) == AUTHORIZATION_EXPIRES:
+            self._take_money_in_time(problem)
         self._show()
+
+    def _take_money_in_time(self, problem: Problem) -> None:
+        """A parcel ends the wait for a person: its money is to be taken while the authorization lasts."""
+        if unreported_shipments(self._state):
+            self._go_on(problem)
+            self._tell("Orderwright", "A parcel has left; its money is taken while the authorization lasts.")
 
     @workflow.signal(name=ERP_UNREADABLE)
     def erp_unreadable(self, record: UnreadableRecord) -> None:
@@ -303,8 +328,11 @@ class OrderDesk:
         self._tell(message.actor, f"Accepted ({message.reason}): {problem.reason}")
 
     def _resubmit(self, message: OperatorMessage) -> None:
-        if self._state.problem is not None:
-            self._go_on(self._state.problem)
+        problem, expiring = self._state.problem, self._state.expires_next
+        if problem is not None:
+            if family(problem.cause) == AUTHORIZATION_EXPIRES and expiring is not None:
+                self._state.expiry_heeded = expiring.expires_at
+            self._go_on(problem)
         self._state.cancel = self._state.cancel or self._state.cancel_interrupted
         self._state.cancel_interrupted = None
         self._tell(message.actor, "Asked to go on; the order is read again.")

@@ -62,7 +62,11 @@ class OrderReach:
         if run.status is not WorkflowExecutionStatus.RUNNING:
             return Carried()
         state = run.typed_search_attributes.get(ORDER_STATE)
-        return Carried(running=True, stands_still=state if state in _STANDS_STILL else "")
+        return Carried(
+            running=True,
+            stands_still=state if state in _STANDS_STILL else "",
+            awaits_payment=state == Attention.AWAITING_PAYMENT.value,
+        )
 
     async def tell(self, order: ErpOrder) -> bool:
         """Tell a running order what the ERP holds of it; False where none runs."""

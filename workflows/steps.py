@@ -13,6 +13,7 @@ class Step(StrEnum):
     READ = "read the order from the storefront"
     CANCEL = "cancel the order"
     SUBMIT = "enter the order in the ERP"
+    CAPTURE = "take money before its goods leave"
     REPORT = "tell the storefront of a shipment"
     CLOSE = "prove the order balanced and close it"
     REPORT_PROBLEM = "put the problem into its case"
@@ -35,8 +36,15 @@ def next_step(state: OrderState) -> Step:
         return Step.READ
     if state.leaves_cases:
         return Step.LEAVE_CASES
+    return _work(state)
+
+
+def _work(state: OrderState) -> Step:
+    """What brings an order forward that nothing holds up."""
     if state.erp is None:
-        return Step.SUBMIT
+        return Step.WAIT if state.payment.unpaid else Step.SUBMIT
+    if state.payment.capture_now or state.capture_all:
+        return Step.CAPTURE
     if unreported_shipments(state):
         return Step.REPORT
     if is_delivered(state.lines) and state.erp.state is not ErpOrderState.CANCELED:

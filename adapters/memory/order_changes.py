@@ -90,10 +90,12 @@ def after_edit(order: Order, placed: Order, line_id: str, current: int) -> Order
     )
 
 
-def after_capture(order: Order, authorization: Payment, capture_up_to: Decimal, new_id: NewId) -> Order:
+def after_capture(
+    order: Order, authorization: Payment, capture_up_to: Decimal, when: datetime, new_id: NewId
+) -> Order:
     """The order with what is missing captured; the shop's amounts follow in proportion, exact at the end.
 
-    Raises Rejected with cause ``capture_exceeds_authorization`` or ``authorization_voided``.
+    Raises Rejected with cause ``capture_exceeds_authorization``, ``authorization_voided`` or ``authorization_expired``.
     """
     captured = captures_of(order, authorization.payment_id)
     taken = sum((p.presentment_amount for p in captured), _NOTHING)
@@ -107,6 +109,9 @@ def after_capture(order: Order, authorization: Payment, capture_up_to: Decimal, 
     if any(p.kind is PaymentKind.VOID and p.parent_id == authorization.payment_id for p in order.payments):
         reason = f"authorization {authorization.payment_id} was voided; take the money in another way"
         raise Rejected("storefront", "capture payment", reason, "authorization_voided")
+    if authorization.expires_at is not None and authorization.expires_at <= when:
+        reason = f"authorization {authorization.payment_id} expired at {authorization.expires_at:%Y-%m-%d %H:%M} UTC"
+        raise Rejected("storefront", "capture payment", reason, "authorization_expired")
     in_shop_currency = proportion(authorization.amount, capture_up_to, allowed, order.currency)
     capture = Payment(
         payment_id=new_id(),
@@ -118,6 +123,15 @@ def after_capture(order: Order, authorization: Payment, capture_up_to: Decimal, 
         parent_id=authorization.payment_id,
     )
     return order.model_copy(update={"payments": (*order.payments, capture)})
+
+
+def after_expiry(order: Order, when: datetime) -> Order:
+    """The order with every authorization expired."""
+    payments = tuple(
+        p.model_copy(update={"expires_at": when}) if p.kind is PaymentKind.AUTHORIZATION else p
+        for p in order.payments
+    )
+    return order.model_copy(update={"payments": payments})
 
 
 def captures_of(order: Order, authorization_id: str) -> tuple[Payment, ...]:

@@ -13,6 +13,7 @@ from adapters.memory.order_changes import (
     after_cancel,
     after_capture,
     after_edit,
+    after_expiry,
     after_shipping,
     captures_of,
     count_units,
@@ -140,7 +141,8 @@ class MemoryStorefront:
             if authorization is None:
                 reason = f"order {request.key} has no authorization {request.authorization_id}"
                 raise Rejected("storefront", "capture payment", reason, "authorization_unknown")
-            order = self._keep(after_capture(order, authorization, request.capture_up_to, self._new_id))
+            captured = after_capture(order, authorization, request.capture_up_to, self._clock(), self._new_id)
+            order = self._keep(captured)
             return captures_of(order, request.authorization_id)
 
     async def cancel_order(self, external_id: str, reason: str) -> Order:
@@ -182,6 +184,10 @@ class MemoryStorefront:
     def edit_quantity(self, external_id: str, line_id: str, current: int) -> Order:
         """Lower a line; its money follows. Raises ValueError where that is not possible, KeyError if unknown."""
         return self._keep(after_edit(self.orders[external_id], self._placed[external_id], line_id, current))
+
+    def expire_authorizations(self, external_id: str) -> Order:
+        """What is authorized can be captured no more. Raises KeyError if unknown."""
+        return self._keep(after_expiry(self.orders[external_id], self._clock()))
 
     def cancel_by_customer(self, external_id: str) -> Order:
         """Cancel at the storefront itself. Raises Rejected once a parcel left, KeyError if unknown."""

@@ -30,7 +30,7 @@ class MemoryWebhooks:
     """
 
     topics: frozenset[str] = frozenset(
-        {"orders/create", "orders/edited", "orders/cancelled", "refunds/create"}
+        {"orders/create", "orders/edited", "orders/cancelled", "orders/paid", "refunds/create"}
     )
 
     def __init__(self, secret: str) -> None:

@@ -190,6 +190,7 @@ class Transaction(Answer):
     gateway: str | None = None
     multi_capturable: bool
     error_code: str | None = None
+    authorization_expires_at: Instant | None = None
     amount_set: BothMoney
     parent_transaction: Identified | None = None
 

@@ -6,6 +6,7 @@ is raised, never resent in the same call: the next attempt looks up again.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -106,7 +107,7 @@ class ShopifyStorefront:
         """Capture what is missing up to the amount; returns all captures of the authorization.
 
         Raises Rejected with cause ``capture_exceeds_authorization``, ``authorization_unknown``,
-        ``authorization_voided`` or ``authorization_captured_once``.
+        ``authorization_voided``, ``authorization_expired`` or ``authorization_captured_once``.
         """
         state = await self._reader.payments(self._id_of(request.key, _CAPTURE))
         authorization = _authorization(state.transactions, request)
@@ -117,6 +118,20 @@ class ShopifyStorefront:
         if missing <= 0:
             return captures
         _check_capture(authorization, state, request, captured)
+        try:
+            capture = await self._capture(request, state, missing)
+        except Rejected as refused:
+            # The shop has the last word on whether it can still be captured, and no code that says why not.
+            expired_at = authorization.authorization_expires_at
+            if expired_at is None or expired_at > datetime.now(UTC):
+                raise
+            reason = f"authorization {authorization.id} expired at {expired_at:%Y-%m-%d %H:%M} UTC: {refused.reason}"
+            raise Rejected(SYSTEM, _CAPTURE, reason, "authorization_expired") from refused
+        return (*captures, capture)
+
+    async def _capture(
+        self, request: CaptureRequest, state: answers.PaymentState, amount: Decimal
+    ) -> Payment:
         foreign = state.presentment_currency_code != state.currency_code
         payload = await self._api.write(
             _CAPTURE,
@@ -125,7 +140,7 @@ class ShopifyStorefront:
                 "input": {
                     "id": gid("Order", request.key.external_id),
                     "parentTransactionId": gid("OrderTransaction", request.authorization_id),
-                    "amount": format(missing, "f"),
+                    "amount": format(amount, "f"),
                     **({"currency": state.presentment_currency_code} if foreign else {}),
                 }
             },
@@ -138,10 +153,10 @@ class ShopifyStorefront:
         capture = to_payment(done)
         if capture.status is PaymentStatus.FAILED:
             reason = (
-                f"the payment provider refused to capture {missing} ({done.error_code or 'no reason given'})"
+                f"the payment provider refused to capture {amount} ({done.error_code or 'no reason given'})"
             )
             raise Rejected(SYSTEM, _CAPTURE, reason, "capture_failed")
-        return (*captures, capture)
+        return capture
 
     async def cancel_order(self, external_id: str, reason: str) -> Order:
         """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is.

@@ -307,6 +307,7 @@ def to_payment(transaction: answers.Transaction) -> Payment:
         amount=transaction.amount_set.shop_money.amount,
         presentment_amount=transaction.amount_set.presentment_money.amount,
         parent_id=transaction.parent_transaction.id if transaction.parent_transaction else None,
+        expires_at=transaction.authorization_expires_at,
     )
 
 

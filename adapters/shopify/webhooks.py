@@ -27,9 +27,10 @@ class ShopifyWebhooks:
     webhooks are taken: one app's secret signs for every shop that installed it.
     """
 
-    # What somebody else does to an order. Not orders/updated and orders/paid: both would tell us of our own writes.
+    # What somebody else does to an order. Not orders/updated: it would tell us of all our own writes. orders/paid tells
+    # of our last capture too, and goes no further than the hand-over then.
     topics: frozenset[str] = frozenset(
-        {"orders/create", "orders/edited", "orders/cancelled", "refunds/create"}
+        {"orders/create", "orders/edited", "orders/cancelled", "orders/paid", "refunds/create"}
     )
 
     def __init__(self, secret: str, shop_domain: str | None = None) -> None:

@@ -79,6 +79,10 @@ class StoreControl:
         body = refund.model_dump(mode="json")
         return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/refund", body))
 
+    def expire_authorizations(self, order_id: int | str) -> OrderReading:
+        """Let the order's open authorizations expire now."""
+        return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/expire"))
+
     def turn_webhooks(self, **changes: Any) -> dict[str, Any]:
         """Change webhook knobs (``sandbox.store.outbox.WebhookKnobs``); returns knobs and message counts."""
         return dict(self._send("PATCH", "/webhooks", changes))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import Field
 
 from domain.model import Amount, Frozen, Instant
-from sandbox.store import editing, orders, refunding
+from sandbox.store import editing, orders, payments, refunding
 from sandbox.store.money import Both
 from sandbox.store.outbox import WebhookKnobs
 from sandbox.store.records import NotAllowed, OrderRecord
@@ -187,6 +187,14 @@ async def refund_order(order_id: int, wanted: GiveBack, request: Request) -> Ord
     order = _find(request, order_id)
     with _refusals():
         refunding.give_back(store.state, store.outbox, order, wanted)
+    return read(order)
+
+
+@router.post("/orders/{order_id}/expire")
+async def expire_authorizations(order_id: int, request: Request) -> OrderReading:
+    """Let the order's open authorizations expire now."""
+    order = _find(request, order_id)
+    payments.expire(request.app.state.store.state, order)
     return read(order)
 
 

@@ -20,7 +20,13 @@ from sandbox.store.payload_parts import Json
 from sandbox.store.records import OrderRecord, RefundRecord
 from sandbox.store.state import State
 
-DEFAULT_TOPICS: Final = ("orders/create", "orders/edited", "orders/cancelled", "refunds/create")
+DEFAULT_TOPICS: Final = (
+    "orders/create",
+    "orders/edited",
+    "orders/cancelled",
+    "orders/paid",
+    "refunds/create",
+)
 """What Orderwright takes (docs/decisions/0007); any other is refused there, and would be delivered again and again."""
 
 
@@ -31,7 +37,7 @@ class WebhookKnobs(Frozen):
     """Where to; nothing is sent while it is empty, nothing is lost either."""
     secret: str = ""
     topics: tuple[str, ...] = DEFAULT_TOPICS
-    """Subscribed topics; ``orders/updated`` and ``orders/paid`` are known as well."""
+    """Subscribed topics; ``orders/updated`` is known as well."""
     paused: bool = False
     duplicate: bool = False
     """Every delivery twice, under the same X-Shopify-Webhook-Id."""

@@ -82,6 +82,8 @@ def capture(
             f"The capture amount can't be greater than the amount that is authorized and open ({open_amount})"
         )
         raise NotAllowed(message, "input", "amount")
+    if authorization.expires_at is not None and authorization.expires_at <= datetime.now(UTC):
+        raise NotAllowed("The authorization has expired", "input", "parentTransactionId")
     was_paid = is_paid(order)
     with state.transaction():
         due = order.total(current=True)
@@ -94,6 +96,15 @@ def capture(
         state.save_order(order)
         outbox.announce(order, *(["orders/paid"] if is_paid(order) and not was_paid else []))
     return made
+
+
+def expire(state: State, order: OrderRecord) -> None:
+    """Let everything that is authorized and not captured expire now."""
+    with state.transaction():
+        for authorization in order.authorizations():
+            if order.capturable(authorization) != ZERO:
+                authorization.expires_at = datetime.now(UTC)
+        state.save_order(order)
 
 
 def void_open(state: State, order: OrderRecord) -> None:

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sandbox.store import editing, orders
-from sandbox.store.outbox import DEFAULT_TOPICS, Outbox
+from sandbox.store.outbox import Outbox
 from sandbox.store.requests import EditLine, EditOrder, PlaceOrder
 from sandbox.store.state import State
 from tests.shopify_schema import webhook_schema
@@ -37,7 +37,6 @@ def bodies() -> Iterator[dict[str, Any]]:
     """One body a topic: an order that was placed, paid, edited, canceled and refunded."""
     state = State(":memory:")
     outbox = Outbox(state, "sandbox.myshopify.com")
-    outbox.turn(topics=(*DEFAULT_TOPICS, "orders/paid"))
     placed = orders.place(state, outbox, PlaceOrder.model_validate(RICH))
     editing.edit(state, outbox, placed, EditOrder(lines=(EditLine(line=1, quantity=2),)))
     orders.cancel(state, outbox, placed, "CUSTOMER", restock=True, refund=True)

@@ -7,18 +7,15 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from sandbox.store.outbox import DEFAULT_TOPICS
 from sandbox.store.requests import CancelOrder
 from tests.running_store import SECRET, Receiver, RunningStore, place, read, ship, until
-
-WITH_PAID = (*DEFAULT_TOPICS, "orders/paid")
 
 
 def test_webhooks_are_signed_and_survive_receiver_and_store_being_away(tmp_path: Path) -> None:
     receiver = Receiver()  # not listening yet
     store = RunningStore(tmp_path / "store.sqlite", receiver.url).start()
     try:
-        store.control.turn_webhooks(topics=WITH_PAID, retry_after=0.05, retry_at_most=0.2)
+        store.control.turn_webhooks(retry_after=0.05, retry_at_most=0.2)
         order_id = place(store, lines=[{"sku": "SCARF-WOOL"}], payments=[{"kind": "sale"}])
         until(lambda: store.control.webhooks()["messages"]["waiting"] == 2)
         store.stop(hard=True)
@@ -49,7 +46,7 @@ def test_webhooks_are_signed_and_survive_receiver_and_store_being_away(tmp_path:
 def test_each_thing_that_happens_is_announced_once(store: RunningStore) -> None:
     receiver = Receiver().start()
     try:
-        store.control.turn_webhooks(url=receiver.url, topics=WITH_PAID)
+        store.control.turn_webhooks(url=receiver.url)
         edited, canceled = place(store), place(store, lines=[{"sku": "CAP-GRN"}], payments=[{"kind": "sale"}])
         store.control.edit_line(edited, 2, 1)
         store.control.cancel_order(canceled, CancelOrder())

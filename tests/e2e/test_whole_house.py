@@ -208,7 +208,9 @@ async def test_an_order_of_two_warehouses_goes_from_webhook_to_its_shipments_and
     sold, sale = await house.assert_balanced(order)
     assert sold.fulfillments >= 2
     assert {each.warehouse for each in sale.shipments if each.state == "done"} == {"WH-EAST", "WH-WEST"}
-    assert sorted(house.webhooks_kept(order)) == ["orders/create", "orders/edited"]
+    # "Paid" tells of our own last capture, which nobody waits for.
+    kept = [topic for topic in house.webhooks_kept(order) if topic != "orders/paid"]
+    assert sorted(kept) == ["orders/create", "orders/edited"]
 
     shown = await house.cli("order", "show", sold.name)
     assert shown.status == 0, shown.err

@@ -88,11 +88,12 @@ def test_a_refund_and_an_edit_name_their_order() -> None:
     assert read({"order_edit": {"id": 9, "order_id": 5001}}, "orders/edited").external_id == "5001"
 
 
-def test_the_topics_are_those_we_subscribe_to_and_no_echo_of_our_own_writes() -> None:
+def test_the_topics_are_those_we_subscribe_to_and_not_each_echo_of_our_own_writes() -> None:
     assert ShopifyWebhooks(SECRET).topics == {
         "orders/create",
         "orders/edited",
         "orders/cancelled",
+        "orders/paid",
         "refunds/create",
     }
 

@@ -68,7 +68,7 @@ async def web_process(world: World) -> AsyncIterator[httpx.AsyncClient]:
         return Probe(ok=True, detail="answers")
 
     inbox = Inbox(world.database)
-    dispatcher = Dispatcher(inbox, hand_over_to(world.client), pace=QUICK)
+    dispatcher = Dispatcher(inbox, hand_over_to(world.client, world.database), pace=QUICK)
     app = create_app(
         {"shop": WEBHOOKS},
         inbox,

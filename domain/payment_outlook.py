@@ -1,0 +1,111 @@
+"""What the payments of an order ask for next: money that is awaited, to be taken now, or about to expire."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from domain.capture import captured_of, live_authorizations, plan_captures, taken_presentment
+from domain.mapping import Mapping
+from domain.model import Amount, Frozen, Instant
+from domain.order import Order, PaymentKind, PaymentStatus
+from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
+
+_NOTHING = Decimal(0)
+
+
+class ExpiringAuthorization(Frozen):
+    """An authorization whose money is not all taken and that expires."""
+
+    gateway: str
+    amount: Amount
+    """What would be lost with it, in ``Order.presentment_currency``."""
+    expires_at: Instant
+    notice_at: Instant
+    """From when on something has to be done about it."""
+    rule: ExpiryRule
+
+
+class PaymentOutlook(Frozen):
+    """Worked out at each reading of the order, by the rules of its mapping."""
+
+    unpaid: Amount = _NOTHING
+    """What the buyer has neither paid nor promised and must before the goods may leave; in presentment currency."""
+    capture_now: bool = False
+    """Something is to be taken as soon as the ERP has the order."""
+    expiring: tuple[ExpiringAuthorization, ...] = ()
+    """Soonest first; one that has expired stays, as long as its money is missing."""
+
+
+def look_ahead(order: Order, mapping: Mapping, at: Instant, *, captures: bool = True) -> PaymentOutlook:
+    """The outlook of an order; nothing for one that is canceled. ``captures``: the money is ours to capture."""
+    if order.canceled_at is not None:
+        return PaymentOutlook()
+    rules = mapping.payments
+    on_terms = mapping.payment_terms(order.customer.company_id) is not None
+    return PaymentOutlook(
+        unpaid=_NOTHING if on_terms else unpaid(order, rules, at),
+        capture_now=captures and _is_due_at_order(order, rules),
+        expiring=_expiring(order, rules) if captures else (),
+    )
+
+
+def unpaid(order: Order, rules: PaymentRules, at: Instant) -> Decimal:
+    """What has to be paid or promised before the order may go to the ERP, in ``Order.presentment_currency``.
+
+    What was paid, less refunds, counts, and what is authorized beyond ``at``; also what is awaited by a gateway that
+    may ship unpaid.
+    """
+    if rules.ship_unpaid:
+        return _NOTHING
+    covered = taken_presentment(order) - _sum(order, PaymentKind.REFUND)
+    promised = [p for p in live_authorizations(order) if p.expires_at is None or p.expires_at > at]
+    covered += sum((p.presentment_amount - captured_of(order, p) for p in promised), _NOTHING)
+    covered += sum(
+        (
+            p.presentment_amount
+            for p in order.payments
+            if p.status is PaymentStatus.PENDING
+            and p.kind in {PaymentKind.SALE, PaymentKind.AUTHORIZATION}
+            and rules.ships_unpaid(p.gateway)
+        ),
+        _NOTHING,
+    )
+    return max(_NOTHING, order.presentment_total - covered)
+
+
+def _is_due_at_order(order: Order, rules: PaymentRules) -> bool:
+    at_order = {
+        p.payment_id
+        for p in live_authorizations(order)
+        if rules.capture_of(p.gateway) is CaptureRule.AT_ORDER
+    }
+    return bool(at_order) and any(s.authorization_id in at_order for s in plan_captures(order, {}, rules))
+
+
+def _expiring(order: Order, rules: PaymentRules) -> tuple[ExpiringAuthorization, ...]:
+    missing = order.presentment_total - taken_presentment(order)
+    found = []
+    for authorization in live_authorizations(order):
+        amount = min(missing, authorization.presentment_amount - captured_of(order, authorization))
+        if authorization.expires_at is None or amount <= 0:
+            continue
+        found.append(
+            ExpiringAuthorization(
+                gateway=authorization.gateway,
+                amount=amount,
+                expires_at=authorization.expires_at,
+                notice_at=authorization.expires_at - timedelta(hours=rules.expiry_notice_hours),
+                rule=rules.on_expiry,
+            )
+        )
+    return tuple(sorted(found, key=lambda expiring: expiring.expires_at))
+
+
+def _sum(order: Order, kind: PaymentKind) -> Decimal:
+    return sum(
+        (
+            p.presentment_amount
+            for p in order.payments
+            if p.kind is kind and p.status is PaymentStatus.SUCCESS
+        ),
+        _NOTHING,
+    )
