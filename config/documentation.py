@@ -15,6 +15,7 @@ from config.mappings import MAPPINGS, load_mapping
 from config.metrics import METRICS
 from config.ownership import load_ownership
 from config.settings import GROUPS, every_variable, variable
+from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
 
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN = "<!-- generated: begin (make docs) -->"
@@ -119,10 +120,16 @@ def _mapping(path: Path) -> str:
             if mapping.adjustment_product
             else "nothing: none can be entered",
         ),
+        *_payment_rules(mapping.payments),
     ]
     taxes = [(tax.title, f"{(tax.rate * 100).normalize():f} %", f"`{tax.erp_code}`") for tax in mapping.taxes]
     companies = [
-        (f"`{key}`", f"`{company.party}`", company.price_list or "the party's own")
+        (
+            f"`{key}`",
+            f"`{company.party}`",
+            company.price_list or "the party's own",
+            company.payment_terms or "none: paid as the buyer chose",
+        )
         for key, company in mapping.companies.items()
     ]
     tables: list[tuple[str, tuple[str, ...], Iterable[Sequence[str]]]] = [
@@ -132,7 +139,12 @@ def _mapping(path: Path) -> str:
         ("payment_methods", ("Payment gateway", "ERP payment method"), _pairs(mapping.payment_methods)),
         ("shipping_services", ("Shipping code", "ERP carrier"), _pairs(mapping.shipping_services)),
         ("carriers", ("ERP carrier", "What the buyer sees"), _pairs(mapping.carriers)),
-        ("companies", ("B2B company id", "ERP party", "Price list"), companies),
+        ("companies", ("B2B company id", "ERP party", "Price list", "Payment terms"), companies),
+        (
+            "payments.gateways",
+            ("Payment gateway", "Money is taken", "Leaves unpaid"),
+            _gateways(mapping.payments),
+        ),
     ]
     parts = [
         f"## {mapping.name}\n\nFrom `config/mappings/{path.name}`.\n\n" + _table(("Rule", "Value"), facts)
@@ -141,6 +153,30 @@ def _mapping(path: Path) -> str:
         listed = list(rows)
         parts.append(f"### {name}\n\n" + (_table(heads, listed) if listed else "No entries."))
     return "\n\n".join(parts)
+
+
+_CAPTURES = {
+    CaptureRule.AT_ORDER: "once the ERP has the order",
+    CaptureRule.AT_FIRST_SHIPMENT: "all with the first parcel",
+    CaptureRule.EACH_SHIPMENT: "with each parcel what it is worth",
+}
+_EXPIRIES = {ExpiryRule.CAPTURE: "the money is taken", ExpiryRule.CASE: "a case for a person"}
+
+
+def _payment_rules(rules: PaymentRules) -> list[tuple[str, str]]:
+    early = f"An authorization that expires within {rules.expiry_notice_hours} hours, the goods still here"
+    return [
+        ("Authorized money is taken", _CAPTURES[rules.capture]),
+        ("Orders that are neither paid nor promised", "are carried" if rules.ship_unpaid else "wait"),
+        (early, _EXPIRIES[rules.on_expiry]),
+    ]
+
+
+def _gateways(rules: PaymentRules) -> list[tuple[str, ...]]:
+    return [
+        (f"`{name}`", _CAPTURES[rules.capture_of(name)], "yes" if rules.ships_unpaid(name) else "no")
+        for name in rules.gateways
+    ]
 
 
 def _pairs(entries: Mapping[str, str]) -> list[tuple[str, str]]:
