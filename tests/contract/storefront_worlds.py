@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Final, Protocol
@@ -37,6 +37,8 @@ class Basket:
     """Currency of the buyer, and what one unit of the shop's costs in it."""
     gift_card: Decimal | None = None
     """Taken at once; a card is authorized for the rest."""
+    expires_in_days: int | None = None
+    """Until when the card's authorization can be captured; None: without end."""
     test: bool = False
 
 
@@ -65,6 +67,10 @@ class StorefrontWorld(Protocol):
 
     def edit(self, external_id: str, line_id: str, current: int) -> None:
         """A line is lowered."""
+        ...
+
+    def expire(self, external_id: str) -> None:
+        """What is authorized and not captured expires now."""
         ...
 
     def truth(self, external_id: str) -> Truth:
@@ -115,6 +121,9 @@ class MemoryStorefrontWorld:
                 presentment_amount=presented - round_money(sale * rate, currency),
             )
         ]
+        if basket.expires_in_days is not None:
+            expires_at = datetime.now(UTC) + timedelta(days=basket.expires_in_days)
+            payments[0] = payments[0].model_copy(update={"expires_at": expires_at})
         if sale:
             payments.insert(
                 0,
@@ -136,6 +145,9 @@ class MemoryStorefrontWorld:
 
     def edit(self, external_id: str, line_id: str, current: int) -> None:
         self._memory.edit_quantity(external_id, line_id, current)
+
+    def expire(self, external_id: str) -> None:
+        self._memory.expire_authorizations(external_id)
 
     def truth(self, external_id: str) -> Truth:
         order = self._memory.orders[external_id]
@@ -186,13 +198,18 @@ class ShopifyWorld:
         if basket.presentment:
             currency, rate = basket.presentment
             wanted |= {"presentment_currency": currency, "presentment_rate": str(rate)}
+        card = {"amount": "rest", "expires_in_days": basket.expires_in_days}
+        wanted["payments"] = [card]
         if basket.gift_card:
             gift_card = {"gateway": "gift_card", "kind": "sale", "amount": str(basket.gift_card)}
-            wanted["payments"] = [gift_card, {"amount": "rest"}]
+            wanted["payments"] = [gift_card, card]
         return str(self._store.control.place_order(PlaceOrder.model_validate(wanted)).id)
 
     def edit(self, external_id: str, line_id: str, current: int) -> None:
         self._store.control.edit_line(external_id, int(line_id), current)
+
+    def expire(self, external_id: str) -> None:
+        self._store.control.expire_authorizations(external_id)
 
     def truth(self, external_id: str) -> Truth:
         reading = self._store.control.read_order(external_id)

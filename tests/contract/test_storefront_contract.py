@@ -4,7 +4,7 @@ What a storefront does not declare in its capabilities is skipped.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -309,6 +309,28 @@ async def test_more_than_was_authorized_is_not_captured(storefront_world, captur
         await storefront_world.storefront.capture_payment(capture(order, TOTAL + Decimal("0.01")))
     assert caught.value.cause == "capture_exceeds_authorization"
     assert storefront_world.truth(order.key.external_id).captured == Decimal("100.00")
+
+
+async def test_an_authorization_says_until_when_it_can_be_captured_and_then_cannot_be(
+    storefront_world, captures
+):
+    before = datetime.now(UTC)
+    order = await place(storefront_world, Basket(TWO_PLACES.lines, expires_in_days=7))
+    expires_at = authorization(order).expires_at
+    assert expires_at is not None
+    # To the second, as Shopify writes times.
+    assert abs(expires_at - before - timedelta(days=7)) < timedelta(minutes=1)
+    first = await storefront_world.storefront.capture_payment(capture(order, "52.04"))
+    storefront_world.expire(order.key.external_id)
+    with pytest.raises(Rejected, match="expired at") as caught:
+        await storefront_world.storefront.capture_payment(capture(order, TOTAL))
+    assert caught.value.cause == "authorization_expired"
+    assert await storefront_world.storefront.capture_payment(capture(order, "52.04")) == first
+    assert storefront_world.truth(order.key.external_id).captured == Decimal("52.04")
+
+
+async def test_an_authorization_without_an_end_has_none(storefront_world):
+    assert authorization(await place(storefront_world)).expires_at is None
 
 
 async def test_a_payment_that_is_no_authorization_is_not_captured(storefront_world, captures):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.balance import Difference, DifferenceUnit, check_closing, compare_orders
 from domain.capture import plan_captures
 from domain.erp_order import ErpLine, ErpOrder, ErpOrderState, TaxAmount
-from domain.mapping import Unmapped
+from domain.mapping import CompanyRule, Unmapped
 from domain.order import Fulfillment, FulfillmentLine, Order, PaymentKind
 from domain.planning import plan_sales_order
 from domain.quantities import delivered_units, shipped_units
@@ -254,3 +254,18 @@ def test_money_is_compared_as_the_buyer_paid_it():
     assert check_closing(order, erp, MAPPING).balanced
     (difference,) = check_closing(change(order, payments=order.payments[:2]), erp, MAPPING).differences
     assert difference.sentence("USD").endswith("store EUR 1.83, ERP EUR 2.75, difference EUR -0.92")
+
+
+def test_what_a_company_on_terms_has_not_paid_is_due_and_no_difference():
+    terms = sandbox_mapping(companies={"301": CompanyRule(party="C-WHOLESALE", payment_terms="30 days net")})
+    buyer = change(ORDER.customer, company_id="301")
+    unpaid = change(CLOSED, customer=buyer, payments=())
+    report = check_closing(unpaid, ERP, terms)
+    assert (report.balanced, report.on_terms, report.terms) == (True, ORDER.total, "30 days net")
+    part = change(unpaid, payments=(make_payment("10.00", PaymentKind.SALE),))
+    assert check_closing(part, ERP, terms).on_terms == ORDER.total - 10
+    # The same without terms is missing money, and too much is too much on any terms.
+    assert check_closing(unpaid, ERP, MAPPING).cause == "unbalanced:money"
+    assert check_closing(change(CLOSED, payments=()), ERP, terms).cause == "unbalanced:money"
+    above = change(unpaid, payments=(make_payment(ORDER.total + 1, PaymentKind.SALE),))
+    assert check_closing(above, ERP, terms).cause == "unbalanced:money"

@@ -29,6 +29,7 @@ NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 PATIENCE = Patience(grace=timedelta(minutes=15), longest=timedelta(days=1))
 KEY = OrderKey(channel="shop", external_id="5001")
 OLD, YOUNG = NOW - timedelta(hours=2), NOW - timedelta(minutes=5)
+UNPAID = {"running": True, "awaits_payment": True, "noted_at": OLD}
 CANCELED, DRAFT = ErpOrderState.CANCELED, ErpOrderState.DRAFT
 
 
@@ -62,6 +63,10 @@ def judged(order: PlacedOrder | None, *records: ErpRecord, **known):
         (placed(), [record(state=DRAFT)], {"running": True}, Explanation.ON_ITS_WAY, Repair.NONE),
         (placed(), [record(state=DRAFT)], {"webhook_came": True}, Explanation.LOST, Repair.START),
         (placed(), [], {"running": True, "waits_for": "no SKU"}, Explanation.WAITS_FOR_PERSON, Repair.NONE),
+        (placed(), [], UNPAID, Explanation.AWAITS_PAYMENT, Repair.NONE),
+        (placed(changed_at=NOW - timedelta(hours=1)), [], UNPAID, Explanation.AWAITS_PAYMENT, Repair.START),
+        (placed(changed_at=YOUNG), [], UNPAID, Explanation.AWAITS_PAYMENT, Repair.NONE),
+        (placed(NOW - timedelta(days=2)), [], UNPAID, Explanation.AWAITS_PAYMENT, Repair.NONE),
         (placed(test=True), [], {}, Explanation.NOT_CARRIED, Repair.NONE),
         (placed(), [], {"status": OrderStatus.IGNORED}, Explanation.NOT_CARRIED, Repair.NONE),
         (placed(), [], {"status": OrderStatus.CLOSED, "ended": True}, Explanation.GONE_FROM_ERP, Repair.NONE),

@@ -80,6 +80,22 @@ def test_every_shipped_file_loads_by_its_name():
         ('102 = "WEST"', '102 = "EAST"', ["[locations] maps two locations to warehouse 'EAST'"]),
         ('card = "Card"', 'card = " "', ["[payment_methods] card is empty"]),
         ('title = "VAT"', 'title = ""', ["[[taxes]] entry 1, title is empty"]),
+        (
+            "[locations]",
+            '[payments]\ncapture = "never"\n[locations]',
+            ["[payments] capture: input should be"],
+        ),
+        (
+            "[locations]",
+            "[payments]\nexpiry_notice_hours = 0\n[locations]",
+            ["[payments] expiry_notice_hours: input should be greater"],
+        ),
+        (
+            "[locations]",
+            "[payments.gateways.cash]\nship_unpaid = true\n[locations]",
+            ["[payments.gateways.cash] is no gateway of [payment_methods]"],
+        ),
+        ('party = "C-1"', 'party = "C-1"\npayment_terms = ""', ["[companies.301] payment_terms is empty"]),
     ],
 )
 def test_each_mistake_names_file_place_and_reason(write, find, replace, places):

@@ -107,6 +107,32 @@ async def test_a_lost_answer_is_raised_and_the_next_attempt_finds_the_capture() 
 
 
 @pytest.mark.parametrize(
+    ("expires", "cause"), [("2026-01-01T00:00:00Z", "authorization_expired"), ("2999-01-01T00:00:00Z", None)]
+)
+async def test_a_refusal_after_the_expiry_is_told_as_that(expires: str, cause: str | None) -> None:
+    error = {"field": ["input", "parentTransactionId"], "message": "Cannot capture", "code": None}
+    script = ScriptedShop(
+        ReadTransactions=paid(
+            shop.transaction(801, "AUTHORIZATION", "100.00", authorizationExpiresAt=expires)
+        ),
+        CapturePayment=data(orderCapture={"transaction": None, "userErrors": [error]}),
+    )
+    with pytest.raises(Rejected, match="Cannot capture") as caught:
+        await storefront(script).capture_payment(capture_up_to("40.00"))
+    assert (caught.value.cause == "authorization_expired") == (cause is not None)
+
+
+async def test_an_expiry_that_the_shop_forgives_is_no_obstacle() -> None:
+    late = shop.transaction(801, "AUTHORIZATION", "100.00", authorizationExpiresAt="2026-01-01T00:00:00Z")
+    script = ScriptedShop(
+        ReadTransactions=paid(late),
+        CapturePayment=captured(shop.transaction(802, "CAPTURE", "40.00", parent=801)),
+    )
+    (done,) = await storefront(script).capture_payment(capture_up_to("40.00"))
+    assert done.payment_id == "802"
+
+
+@pytest.mark.parametrize(
     ("transactions", "amount", "cause"),
     [
         ([AUTHORIZED], "90.01", "capture_exceeds_authorization"),

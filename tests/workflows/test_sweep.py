@@ -12,11 +12,11 @@ from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
 from domain.completeness import Explanation, Finding, Patience, Repair
 from domain.erp_order import ErpOrderState
-from domain.order import Order, OrderKey
+from domain.order import Order, OrderKey, PaymentKind
 from store.cases import Cases
 from store.certificates import Certificates
 from store.inbox import Inbox, Received
-from tests.order_builder import make_line, make_order
+from tests.order_builder import make_line, make_order, make_payment
 from tests.workflows.world import World
 from workflows.messages import ORDERS_QUEUE, Attention, SweepStart
 from workflows.order import OrderWorkflow
@@ -181,6 +181,22 @@ async def test_a_cancel_whose_webhook_never_came_is_carried_to_the_erp(world: Wo
         assert (await handle.result()).outcome is Attention.CANCELED
         assert world.erp.orders[order.key].state is ErpOrderState.CANCELED
         assert (await sweep(world)).unexplained == 0
+
+
+async def test_an_order_that_waits_for_its_payment_is_explained_and_one_paid_unheard_goes_on(
+    world: World, external_id
+):
+    order = an_hour_old(external_id, payments=())
+    async with world.working():
+        await world.place(order)
+        await world.until(order.key, lambda v: v.attention is Attention.AWAITING_PAYMENT)
+        report = await sweep(world)
+        assert report.sentences[0] == "1 placed, 0 in the ERP, 1 waits for its payment, 0 unexplained"
+        assert report.repaired == 0
+        paid = make_payment(order.total, PaymentKind.SALE)
+        world.storefront.replace(order.model_copy(update={"payments": (paid,)}))
+        assert (await sweep(world)).repaired == 1
+        await world.until_in_erp(order.key)
 
 
 async def test_an_edit_whose_webhook_never_came_reaches_its_order(world: World, external_id):
