@@ -1,4 +1,4 @@
-"""The command line: ``orderwright demo|up|drill|faults|worker|web|migrate|order|case|sync|status|doctor``."""
+"""The command line: ``orderwright demo|up|drill|scenarios|faults|worker|web|migrate|order|case|sync|status|doctor``."""
 
 import asyncio
 from importlib.metadata import version
@@ -12,6 +12,7 @@ from orderwright.case_commands import cases
 from orderwright.doctor import examine
 from orderwright.drill_commands import drill
 from orderwright.order_commands import orders
+from orderwright.scenario_commands import scenarios
 from orderwright.status_command import status
 from orderwright.sync_commands import sync
 from orderwright.terminal import FAILED, AsJson, Invocation, PlainErrors, invocation, print_json, print_table
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(stack_commands.demo)
 app.command()(stack_commands.up)
 app.command()(drill)
+app.command()(scenarios)
 app.add_typer(faults, name="faults")
 app.command()(roles.worker)
 app.command()(roles.web)

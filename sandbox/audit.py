@@ -33,6 +33,7 @@ class StoreSide(BaseModel):
     fulfilled: int
     fulfillments: int
     currency: str
+    canceled: bool = False
 
 
 class ErpSide(BaseModel):
@@ -51,6 +52,7 @@ class ErpSide(BaseModel):
     invoiced: Decimal | None
     """None where this ERP keeps no invoices."""
     currency: str
+    canceled: bool = False
 
 
 class Audited(BaseModel):
@@ -85,8 +87,12 @@ def compare(name: str, store: StoreSide, erp: ErpSide | None, cost: Cost | None)
 
 
 def _differences(store: StoreSide, erp: ErpSide | None) -> list[str]:
+    if store.canceled:
+        return _left_of_canceled(store, erp)
     if erp is None:
         return ["not in the ERP"]
+    if erp.canceled:
+        return ["canceled in the ERP alone"]
     found = []
 
     def same(what: str, at_store: object, at_erp: object) -> None:
@@ -105,6 +111,23 @@ def _differences(store: StoreSide, erp: ErpSide | None) -> list[str]:
         found.append(f"fulfilled: {store.fulfilled} of {store.units} units")
     if store.presentment_captured != store.presentment_total:
         found.append(f"captured: {store.presentment_captured} of {store.presentment_total}")
+    return found
+
+
+def _left_of_canceled(store: StoreSide, erp: ErpSide | None) -> list[str]:
+    """A canceled order has left nothing behind: no parcel, no money, and no order that is alive in the ERP."""
+    found = []
+    if erp is not None and not erp.canceled:
+        found.append("canceled in the store alone")
+    if erp is not None and erp.count != 1:
+        found.append(f"orders: store 1, ERP {erp.count}")
+    parcels = max(store.fulfillments, erp.shipments if erp else 0)
+    if parcels:
+        found.append(f"canceled, and {parcels} parcels left all the same")
+    if store.captured or store.presentment_captured:
+        found.append(f"canceled, and {store.presentment_captured} are kept all the same")
+    if erp is not None and erp.invoiced:
+        found.append(f"canceled, and {erp.invoiced} are invoiced all the same")
     return found
 
 

@@ -97,6 +97,7 @@ class TrytonOffice:
                     invoices=len(sale.invoices),
                     invoiced=sale.invoiced,
                     currency=sale.currency,
+                    canceled=sale.state == "cancelled",
                 )
         return found
 
@@ -148,6 +149,7 @@ class MemoryOffice:
                 invoices=0,
                 invoiced=None,
                 currency=order["currency"],
+                canceled=order["canceled"],
             )
             for external_id, order in (await self._orders(numbers)).items()
         }

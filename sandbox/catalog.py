@@ -57,6 +57,9 @@ TAXES: Final = {
     "VAT-20": ("VAT", "0.20"),
 }
 
+US_TAX: Final = ("STATE-6.25", "CITY-1.5")
+"""What most orders of the sandbox are taxed with."""
+
 # storefront location id -> (ERP warehouse code, name, units on hand of every product)
 LOCATIONS: Final = {
     "101": ("WH-EAST", "Warehouse East", 1000),

@@ -17,7 +17,8 @@ from rich.table import Table
 
 from sandbox.audit import Audited
 from sandbox.house import PLUS_PLAN, House, people_around
-from sandbox.scenarios import SCENARIOS, TEST_ORDER, Scenario
+from sandbox.scenarios.catalogue import TEST_ORDER, named, shapes
+from sandbox.scenarios.vocabulary import Scenario
 from sandbox.stack import Say, Stack
 
 DIRECTORY = Path("var/demo")
@@ -96,8 +97,8 @@ async def _play(stack: Stack, say: Say) -> tuple[list[Audited], bool]:
         say("customers place 24 orders and one test order; webhooks are held back, doubled and shuffled ...")
         await house.store.set_throttle(PLUS_PLAN)
         await house.store.turn_webhooks(paused=True, duplicate=True, shuffle_seed=SEED)
-        names = {await _place(house, scenario): scenario.name for scenario in SCENARIOS}
-        test_order = await _place(house, TEST_ORDER)
+        names = {await _place(house, scenario): scenario.name for scenario in shapes()}
+        test_order = await _place(house, named(TEST_ORDER))
         await house.store.turn_webhooks(paused=False)
         say("webhooks go out; the orders travel into the ERP ...")
         await house.until_entered(
@@ -117,8 +118,8 @@ async def _play(stack: Stack, say: Say) -> tuple[list[Audited], bool]:
 
 async def _place(house: House, scenario: Scenario) -> str:
     (placed,) = await house.place([scenario.order])
-    for line, quantity in scenario.edits.items():
-        await house.store.edit_line(placed, line, quantity)
+    for edit in scenario.edits:
+        await house.store.edit_order(placed, edit)
     return placed
 
 

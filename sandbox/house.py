@@ -35,7 +35,7 @@ STOPPED_SECONDS = 10.0
 MANY = 1_000_000
 PLUS_PLAN = ThrottleKnobs(maximum_available=20_000, restore_rate=1_000)
 """What a shop of 10,000 orders a day has; with the smallest plan's 100 points a second everything would mostly wait."""
-_OVER = frozenset({OrderStatus.CLOSED, OrderStatus.CANCELED, OrderStatus.IGNORED})
+OVER = frozenset({OrderStatus.CLOSED, OrderStatus.CANCELED, OrderStatus.IGNORED})
 
 Progress = Callable[[int, int], None]
 """Told (so many, of so many) whenever the first number changes."""
@@ -121,7 +121,7 @@ class House:
     ) -> None:
         """Let the warehouse work round by round until every order is over, then post the invoices."""
         waiting = asyncio.create_task(
-            self.until(ids, lambda row: row.status in _OVER, "are over", within=within, progress=progress)
+            self.until(ids, lambda row: row.status in OVER, "are over", within=within, progress=progress)
         )
         try:
             while not waiting.done():
@@ -140,7 +140,7 @@ class House:
         return [
             compare(
                 name,
-                _store_side(told[external_id]),
+                store_side(told[external_id]),
                 held.get(external_id),
                 await self.cost(external_id) if with_cost else None,
             )
@@ -190,7 +190,8 @@ def workflow_id(external_id: str) -> str:
     return OrderKey(channel=CHANNEL, external_id=external_id).workflow_id
 
 
-def _store_side(told: OrderReading) -> StoreSide:
+def store_side(told: OrderReading) -> StoreSide:
+    """What the store's own books say of an order."""
     return StoreSide(
         external_id=str(told.id),
         number=told.name,
@@ -203,6 +204,7 @@ def _store_side(told: OrderReading) -> StoreSide:
         fulfilled=sum(line.shipped for line in told.lines),
         fulfillments=told.fulfillments,
         currency=told.currency,
+        canceled=told.canceled,
     )
 
 

@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Collection, Mapping
 
+from sandbox.catalog import US_TAX
 from sandbox.drills.drill import Log
 from sandbox.faults.client import Faults
 from sandbox.faults.rules import Fault
 from sandbox.house import House
-from sandbox.scenarios import SCENARIOS, US_TAX
+from sandbox.scenarios.catalogue import shapes
 from sandbox.store.requests import PlaceOrder
 
 LONGEST = 150.0
@@ -15,7 +16,6 @@ LONGEST = 150.0
 LATE = 10
 """Seconds that one order of many may take on top, in the worst case."""
 
-_PLAIN = tuple(scenario for scenario in SCENARIOS if not scenario.edits)
 _SMALL = PlaceOrder.model_validate(
     {
         "lines": [{"sku": "TEE-BLK-M", "quantity": 2}, {"sku": "MUG-LOGO", "quantity": 3, "location": 102}],
@@ -32,7 +32,8 @@ def longest(orders: int) -> float:
 
 def some_orders(count: int) -> list[PlaceOrder]:
     """Orders of different shapes: several lines, discounts, kits, splits, currencies."""
-    return [_PLAIN[number % len(_PLAIN)].order for number in range(count)]
+    plain = [scenario.order for scenario in shapes() if not scenario.edits]
+    return [plain[number % len(plain)] for number in range(count)]
 
 
 def small_orders(count: int) -> list[PlaceOrder]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sandbox.drills.carrying import carry, look_at_both
 from sandbox.drills.drill import Ground, Log, Wish
 from sandbox.house import House
-from sandbox.scenarios import SCENARIOS
+from sandbox.scenarios.catalogue import shapes
 
 WINDOW = 3.0
 """Seconds that a webhook may be late."""
@@ -24,16 +24,15 @@ class Shuffle:
         """See ``Drill``."""
         count = self.wish.count(usual=100, quick=12)
         await house.store.turn_webhooks(paused=True, shuffle_seed=self.wish.seed, shuffle_window=WINDOW)
-        edited = [scenario for scenario in SCENARIOS if scenario.edits]
+        edited = [scenario for scenario in shapes() if scenario.edits]
         ids = []
         for number in range(count):
             # Every other order is edited right after it was placed: then there is something to overtake.
-            scenario = (edited if number % 2 else SCENARIOS)[
-                number // 2 % (len(edited) if number % 2 else 24)
-            ]
+            among = edited if number % 2 else shapes()
+            scenario = among[number // 2 % len(among)]
             (placed,) = await house.place([scenario.order])
-            for line, quantity in scenario.edits.items():
-                await house.store.edit_line(placed, line, quantity)
+            for edit in scenario.edits:
+                await house.store.edit_order(placed, edit)
             ids.append(placed)
         waiting = (await house.store.turn_webhooks(paused=False))["messages"]["waiting"]
         log.did(f"{count} orders placed, half of them edited; {waiting} webhooks go out in any order")

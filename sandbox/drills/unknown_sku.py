@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
+from sandbox.catalog import US_TAX
 from sandbox.drills.carrying import carry, longest, look_at_both, small_orders
 from sandbox.drills.drill import Ground, Log, Wish
 from sandbox.drills.stopped import check_resolved, open_cases, solve_once, until_stopped
 from sandbox.house import House
-from sandbox.scenarios import US_TAX
 from sandbox.store.requests import PlaceOrder
 
 SKU: Final = "SCARF-WOOL"

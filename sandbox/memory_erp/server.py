@@ -36,6 +36,7 @@ class OrderReading(Frozen):
     external_id: str
     number: str
     accepted: bool
+    canceled: bool
     currency: str
     total: Decimal
     taxes: dict[str, Decimal]
@@ -98,6 +99,7 @@ class MemoryErpServer:
                 external_id=key.external_id,
                 number=order.number,
                 accepted=order.state in _DONE,
+                canceled=order.state is ErpOrderState.CANCELED,
                 currency=order.currency,
                 total=order.total,
                 taxes={tax.code: tax.amount for tax in order.taxes},

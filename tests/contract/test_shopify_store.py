@@ -17,7 +17,8 @@ from adapters.shopify.webhooks import ShopifyWebhooks
 from config.mappings import load_mapping
 from domain.order import FulfillmentLine, Order, OrderKey, PaymentKind
 from domain.planning import plan_sales_order
-from sandbox.scenarios import SCENARIOS, TEST_ORDER, Scenario
+from sandbox.scenarios.catalogue import TEST_ORDER, named, shapes
+from sandbox.scenarios.vocabulary import Scenario
 from sandbox.store.control import Fault, OrderReading
 from sandbox.store.requests import PlaceOrder
 from sandbox.store.throttle import ThrottleKnobs
@@ -57,8 +58,8 @@ async def closing(adapter: ShopifyStorefront) -> AsyncIterator[ShopifyStorefront
 
 def place(store: RunningStore, scenario: Scenario) -> OrderReading:
     placed = store.control.place_order(scenario.order)
-    for line, quantity in scenario.edits.items():
-        placed = store.control.edit_line(placed.id, line, quantity)
+    for edit in scenario.edits:
+        placed = store.control.edit_order(placed.id, edit)
     return placed
 
 
@@ -66,7 +67,7 @@ async def read(adapter: ShopifyStorefront, placed: OrderReading) -> Order:
     return await adapter.read_order(str(placed.id))
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", shapes(), ids=lambda scenario: scenario.name)
 async def test_every_shape_is_read_as_the_store_has_it_and_can_be_planned(
     running_store: RunningStore, storefront: ShopifyStorefront, scenario: Scenario
 ) -> None:
@@ -101,7 +102,7 @@ async def test_every_shape_is_read_as_the_store_has_it_and_can_be_planned(
 
 
 async def test_a_test_order_says_so(running_store: RunningStore, storefront: ShopifyStorefront) -> None:
-    assert (await read(storefront, place(running_store, TEST_ORDER))).test
+    assert (await read(storefront, place(running_store, named(TEST_ORDER)))).test
 
 
 async def test_two_shipments_of_a_split_line_and_their_captures(

@@ -1,6 +1,6 @@
 """The paths that an order can take besides the straight one: each drives one order of a world to its end.
 
-This and ``sandbox.scenarios`` are the lists of what has to be recorded.
+This and the shapes of ``sandbox.scenarios`` are the lists of what has to be recorded.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Any, Final
 from domain.erp_order import ErpShipmentState
 from domain.order import Order, OrderKey
 from domain.status import OrderStatus
-from sandbox.scenarios import SCENARIOS
+from sandbox.scenarios.catalogue import shapes
 from tests.order_builder import make_line, make_order, make_shipping
 from tests.workflows.world import World
 from workflows.messages import OperatorMessage, StorefrontChanged
@@ -37,7 +37,7 @@ def slug(name: str) -> str:
 
 def expected() -> set[str]:
     """Every name that must have been recorded."""
-    return {slug(scenario.name) for scenario in SCENARIOS} | set(PATHS) | {CONTINUED, FEED}
+    return {slug(scenario.name) for scenario in shapes()} | set(PATHS) | {CONTINUED, FEED}
 
 
 def two_warehouses(external_id: str) -> Order:

@@ -24,7 +24,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.feed import FeedActivities
 from domain.order import Order
-from sandbox.scenarios import SCENARIOS
+from sandbox.scenarios.catalogue import shapes
 from sandbox.stack import find_temporal
 from store.database import Database
 from tests.order_builder import sandbox_mapping
@@ -127,10 +127,10 @@ async def _scenario_orders() -> dict[str, Order]:
     with tempfile.TemporaryDirectory() as folder, run_store(Path(folder)) as store:
         adapter = storefront_at(store)
         try:
-            for scenario in SCENARIOS:
+            for scenario in shapes():
                 placed = await asyncio.to_thread(store.control.place_order, scenario.order)
-                for line, quantity in scenario.edits.items():
-                    await asyncio.to_thread(store.control.edit_line, placed.id, line, quantity)
+                for edit in scenario.edits:
+                    await asyncio.to_thread(store.control.edit_order, placed.id, edit)
                 orders[paths.slug(scenario.name)] = await adapter.read_order(str(placed.id))
         finally:
             await adapter.close()

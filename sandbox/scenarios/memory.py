@@ -1,0 +1,345 @@
+"""The quick ground: one process, one event loop, the ERP in memory, a Temporal server that skips time.
+
+The store is the sandbox's own with its books in a temporary folder, so that what it says at the end is its own word
+here as well; webhooks take their way through the web application, inbox and dispatcher.
+"""
+
+import asyncio
+import secrets
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretStr
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from activities.gates import Pace
+from adapters.registry import build_memory_erp, build_webhook_reader
+from config.settings import Settings, load_settings
+from domain.erp_order import ErpOrderState, ErpShipment, ErpShipmentState
+from domain.order import OrderKey
+from sandbox import catalog
+from sandbox.audit import ErpSide
+from sandbox.house import PLUS_PLAN
+from sandbox.processes import free_port
+from sandbox.scenarios.ground import System
+from sandbox.scenarios.vocabulary import WentWrong
+from sandbox.stack import CHANNEL, find_temporal
+from sandbox.store.client import AsyncStoreControl
+from sandbox.store.server import StoreSettings
+from sandbox.store.server import create_app as create_store
+from store.database import Database
+from store.inbox import Inbox
+from web.app import create_app as create_web
+from web.dispatcher import Dispatcher
+from web.hand_over import hand_over_to
+from web.server import temporal_probe
+from workers.composition import compose
+from workers.worker import start_feed, workers
+from workflows.search import ALL as SEARCH_ATTRIBUTES
+
+FEED_INTERVAL: Final = timedelta(milliseconds=100)
+PACE: Final = Pace(look=0.1, probe=0.5)
+"""A system that is back is found within half a second."""
+_OVER = frozenset({ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED})
+_TABLE = frozenset({ErpShipmentState.PICKED, ErpShipmentState.PACKED})
+
+
+class MemoryPeople:
+    """Implements ``People`` for the memory ERP in this process. It keeps no invoices."""
+
+    def __init__(self) -> None:
+        self.erp = build_memory_erp(
+            products={product["sku"] for product in catalog.PRODUCTS}
+            | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.ADJUSTMENT_PRODUCT},
+            warehouses={code for code, *_ in catalog.LOCATIONS.values()},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is held open."""
+
+    async def entered(self, external_ids: Collection[str]) -> int:
+        """See ``BackOffice``."""
+        return sum(_key(each) in self.erp.orders for each in external_ids)
+
+    async def ship(self, external_ids: Collection[str]) -> int:
+        """See ``BackOffice``. Parcels leave in parts where quantities allow."""
+        return sum([await self.ship_one(each, part=True, warehouse=None) for each in external_ids])
+
+    async def ship_one(self, external_id: str, *, part: bool, warehouse: str | None) -> int:
+        """See ``People``."""
+        key, left = _key(external_id), 0
+        for shipment in self._waiting(external_id):
+            if warehouse not in {None, shipment.warehouse}:
+                continue
+            begun = any(
+                each.warehouse == shipment.warehouse and each.state is ErpShipmentState.SHIPPED
+                for each in self.erp.orders[key].shipments
+            )
+            units = _half(shipment) if part and not begun else _all(shipment)
+            tracking = f"{shipment.carrier or 'UPS'}-{external_id}-{shipment.number}"
+            self.erp.ship(key, shipment.warehouse, units, tracking=tracking)
+            left += 1
+        return left
+
+    async def pick(self, external_id: str) -> None:
+        """See ``People``."""
+        waiting = self._waiting(external_id)
+        if not waiting:
+            raise LookupError(f"no shipment of order {external_id} can be picked")
+        self.erp.pick(_key(external_id), waiting[0].warehouse)
+
+    async def send_picked(self, external_id: str) -> None:
+        """See ``People``."""
+        key = _key(external_id)
+        picked = [each for each in self.erp.orders[key].shipments if each.state in _TABLE]
+        if not picked:
+            raise LookupError(f"nothing of order {external_id} is picked")
+        tracking = f"{picked[0].carrier or 'UPS'}-{external_id}-{picked[0].number}"
+        self.erp.ship(key, picked[0].warehouse, _all(picked[0]), tracking=tracking)
+
+    async def settle(self, external_ids: Collection[str]) -> None:
+        """See ``BackOffice``: there are no invoices."""
+
+    async def read(self, numbers: Mapping[str, str]) -> dict[str, ErpSide]:
+        """See ``BackOffice``."""
+        found = {}
+        for external_id in numbers:
+            order = self.erp.orders.get(_key(external_id))
+            if order is not None:
+                found[external_id] = ErpSide(
+                    count=sum(record.key == order.key for record in self.erp.records()),
+                    number=order.number,
+                    total=order.total,
+                    taxes={tax.code: tax.amount for tax in order.taxes if tax.amount},
+                    shipments=sum(each.state is ErpShipmentState.SHIPPED for each in order.shipments),
+                    invoices=0,
+                    invoiced=None,
+                    currency=order.currency,
+                    canceled=order.state is ErpOrderState.CANCELED,
+                )
+        return found
+
+    async def hide_product(self, code: str) -> None:
+        """See ``BackOffice``."""
+        self.erp.forbid_product(code)
+
+    async def show_product(self, code: str) -> None:
+        """See ``BackOffice``."""
+        self.erp.allow_product(code)
+
+    def _waiting(self, external_id: str) -> list[ErpShipment]:
+        order = self.erp.orders.get(_key(external_id))
+        return [each for each in order.shipments if each.state not in _OVER | _TABLE] if order else []
+
+
+class MemoryGround:
+    """Implements ``Ground``."""
+
+    def __init__(
+        self,
+        store: AsyncStoreControl,
+        people: MemoryPeople,
+        environment: WorkflowEnvironment,
+        database_url: str,
+        served: "Served",
+    ) -> None:
+        self.store = store
+        self.people = people
+        self.client: Client = environment.client
+        self.database_url = database_url
+        self._environment = environment
+        self._served = served
+
+    async def take_down(self, system: System) -> None:
+        """See ``Ground``."""
+        if system == "erp":
+            self.people.erp.faults.unavailable("erp.*")
+        else:
+            await self._served.stop()
+
+    async def bring_back(self, system: System) -> None:
+        """See ``Ground``."""
+        if system == "erp":
+            self.people.erp.faults.lift("erp.*")
+        else:
+            await self._served.start()
+
+    async def spoil_erp(self, act: WentWrong) -> None:
+        """See ``Ground``."""
+        faults = self.people.erp.faults
+        for nth in range(1, act.times + 1):
+            if act.how == "answer lost":
+                faults.lose_answer("submit_order", nth=nth)
+            elif act.how == "unavailable":
+                faults.unavailable("submit_order", nth=nth)
+            else:
+                faults.rate_limit("submit_order", timedelta(seconds=1), nth=nth)
+
+    async def pass_time(self, external_id: str, days: int) -> None:
+        """See ``Ground``."""
+        handle = self.client.get_workflow_handle(_key(external_id).workflow_id)
+        await self._environment.fast_forward(handle, timedelta(days=days))
+
+
+class Served:
+    """An application that listens on the loopback interface, in this event loop; it can go away and come back."""
+
+    def __init__(self, app: FastAPI, port: int) -> None:
+        self._app, self._port = app, port
+        self._server: _Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen; returns once connections are taken."""
+        config = uvicorn.Config(
+            self._app, host="127.0.0.1", port=self._port, log_level="warning", access_log=False
+        )
+        self._server = _Server(config)
+        self._task = asyncio.create_task(self._server.serve())
+        while not self._server.started:
+            if self._task.done():
+                self._task.result()
+                raise RuntimeError(f"what was to listen on port {self._port} ended at once")
+            await asyncio.sleep(0.02)
+
+    async def stop(self) -> None:
+        """Hang up; a second time is harmless."""
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            self._server.force_exit = False
+            await self._task
+        self._server = self._task = None
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the program around it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def memory_ground() -> AsyncIterator[MemoryGround]:
+    """Everything fresh; it leaves nothing behind."""
+    async with AsyncExitStack() as exits:
+        folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="orderwright-scenarios-")))
+        environment = await exits.enter_async_context(
+            await WorkflowEnvironment.start_time_skipping_v2(
+                dev_server_existing_path=find_temporal(),
+                dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
+                data_converter=pydantic_data_converter,
+                search_attributes=SEARCH_ATTRIBUTES,
+            )
+        )
+        store_port, web_port = free_port(0), free_port(0)
+        settings = _settings(folder, environment, store_port, web_port)
+        people = MemoryPeople()
+        parts = await exits.enter_async_context(compose(settings))
+        parts = replace(parts, erp=people.erp)
+        client = environment.client
+        await exits.enter_async_context(workers(client, parts, feed_interval=FEED_INTERVAL, pace=PACE))
+        await start_feed(client)
+        await exits.enter_async_context(_web(settings, client, parts.database, web_port))
+        store = Served(_store_app(settings, folder, web_port), store_port)
+        await store.start()
+        exits.push_async_callback(store.stop)
+        control = await exits.enter_async_context(AsyncStoreControl(f"http://127.0.0.1:{store_port}"))
+        await control.set_throttle(PLUS_PLAN)
+        assert settings.database is not None
+        yield MemoryGround(control, people, environment, f"sqlite:///{folder / 'orders.db'}", store)
+
+
+def _settings(folder: Path, environment: WorkflowEnvironment, store_port: int, web_port: int) -> Settings:
+    values = {
+        "DATABASE_URL": f"sqlite:///{folder / 'orders.db'}",
+        "TEMPORAL__ADDRESS": environment.client.service_client.config.target_host,
+        "WEB__PORT": web_port,
+        f"CHANNELS__{CHANNEL.upper()}__VENDOR": "shopify",
+        f"CHANNELS__{CHANNEL.upper()}__URL": f"http://127.0.0.1:{store_port}",
+        f"CHANNELS__{CHANNEL.upper()}__ACCESS_TOKEN": f"shpat_{secrets.token_hex(16)}",
+        f"CHANNELS__{CHANNEL.upper()}__WEBHOOK_SECRET": secrets.token_hex(32),
+        f"CHANNELS__{CHANNEL.upper()}__MAPPING": "shopify-tryton",
+        "ERP__VENDOR": "memory",
+        "ERP__URL": "http://erp.invalid",
+        "ERP__DATABASE": "memory",
+        "ERP__LOGIN": "orderwright",
+        "ERP__PASSWORD": "memory",
+    }
+    env_file = folder / "env"
+    env_file.write_text("".join(f"ORDERWRIGHT_{name}={value}\n" for name, value in values.items()))
+    return load_settings(env_file)
+
+
+def _store_app(settings: Settings, folder: Path, web_port: int) -> FastAPI:
+    channel = settings.channels[CHANNEL]
+    return create_store(
+        StoreSettings(
+            state=folder / "store.sqlite",
+            token=SecretStr(channel.access_token.get_secret_value()),
+            secret=SecretStr(channel.webhook_secret.get_secret_value()),
+            webhook_url=f"http://127.0.0.1:{web_port}/webhooks/{CHANNEL}",
+        )
+    )
+
+
+@asynccontextmanager
+async def _web(settings: Settings, client: Client, database: Database, port: int) -> AsyncIterator[None]:
+    """The web application and its dispatcher, which starts orders through a client that skips time."""
+    inbox = Inbox(database)
+    dispatcher = Dispatcher(inbox, hand_over_to(client))
+    app = create_web(
+        {CHANNEL: build_webhook_reader(CHANNEL, settings)},
+        inbox,
+        wake=dispatcher.wake,
+        check_database=database.check,
+        probe_temporal=temporal_probe(client),
+        max_body=settings.web.max_body_bytes,
+        keep=timedelta(days=settings.web.keep_webhooks_days),
+    )
+    served = Served(app, port)
+    await served.start()
+    dispatching = asyncio.create_task(dispatcher.run())
+    try:
+        yield
+    finally:
+        await served.stop()
+        dispatcher.stop()
+        await dispatching
+
+
+def _key(external_id: str) -> OrderKey:
+    return OrderKey(channel=CHANNEL, external_id=external_id)
+
+
+def _all(shipment: ErpShipment) -> dict[str, int]:
+    return {line.line_id: line.quantity for line in shipment.lines}
+
+
+def _half(shipment: ErpShipment) -> dict[str, int]:
+    """About half of the units, lines giving in turn; all where there is but one."""
+    units = _all(shipment)
+    to_take = sum(units.values()) // 2 or 1
+    taken = dict.fromkeys(units, 0)
+    while to_take:
+        for line, quantity in units.items():
+            if to_take and taken[line] < quantity:
+                taken[line] += 1
+                to_take -= 1
+    return {line: quantity for line, quantity in taken.items() if quantity}

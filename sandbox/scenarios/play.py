@@ -1,0 +1,240 @@
+"""Plays scenarios on a ground: side by side, but for those whose trouble others would feel.
+
+The application is only asked how far an order has come, because waiting needs no proof; what came of it is read from
+both systems without the application (``proof``).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+from uuid import uuid4
+
+from temporalio.client import WorkflowUpdateFailedError
+
+from domain.status import OrderStatus
+from sandbox.house import OVER, workflow_id
+from sandbox.scenarios import vocabulary as words
+from sandbox.scenarios.ground import Ground, spoil
+from sandbox.scenarios.proof import Row, prove
+from sandbox.stack import CHANNEL, Say
+from store.database import Database
+from store.order_view import OrderSummary, OrderViews
+from workflows.messages import OperatorAnswer, OperatorMessage, TimelineEntry
+
+LOOK_SECONDS: Final = 0.3
+ASK_SECONDS: Final = 15.0
+"""An operator's message may come a moment before the order is ready for it; so long it is sent again."""
+SIDE_BY_SIDE: Final = 16
+MANY: Final = 1_000_000
+
+_COMES_TO: dict[Literal["in the ERP", "stopped", "partly shipped", "shipped"], Callable[[OrderSummary], bool]] = {
+    "in the ERP": lambda row: row.erp_number is not None,
+    "stopped": lambda row: bool(row.problem),
+    "partly shipped": lambda row: row.status in {OrderStatus.PARTLY_SHIPPED, OrderStatus.SHIPPED, *OVER},
+    "shipped": lambda row: row.status in {OrderStatus.SHIPPED, *OVER},
+}  # fmt: skip
+
+
+class Late(Exception):
+    """What a scenario waits for did not happen in time; the message says what it was and where the order stands."""
+
+
+class Player:
+    """Plays on one ground. ``patience``: seconds that one wait may take. Close it."""
+
+    def __init__(self, ground: Ground, *, patience: float, say: Say = lambda _text: None) -> None:
+        self._ground = ground
+        self._patience = patience
+        self._say = say
+        self._database = Database(ground.database_url)
+        self._looking = asyncio.Lock()
+        self._rows: dict[str, OrderSummary] = {}
+        self._looked_at = 0.0
+        self._warehouse = asyncio.Semaphore(2)
+        self._done = 0
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._database.close()
+
+    async def play(self, scenarios: Sequence[words.Scenario]) -> list[Row]:
+        """Play them all and read both systems back; rows come in the order given."""
+        beside = [each for each in scenarios if not each.alone]
+        alone = [each for each in scenarios if each.alone]
+        store = self._ground.store
+        # Webhooks come twice and out of order for everybody, as they do in the wild.
+        await store.turn_webhooks(paused=True, duplicate=True, shuffle_seed=20)
+        ids = {each.name: await begin(self._ground, each) for each in beside}
+        await store.turn_webhooks(paused=False)
+        self._say(f"{len(beside)} orders are placed; {len(alone)} with trouble of their own come afterwards ...")
+        at_once = asyncio.Semaphore(SIDE_BY_SIDE)
+        failures = dict(
+            await asyncio.gather(*(self._go_on(each, ids[each.name], at_once) for each in beside))
+        )
+        for each in alone:
+            ids[each.name] = await begin(self._ground, each)
+            failures |= [await self._go_on(each, ids[each.name], at_once)]
+        self._say("both systems are read back, independently of the application ...")
+        await self._ground.people.settle([ids[each.name] for each in scenarios if each.holds.ends == "closed"])
+        stories = {each.name: await self._story(ids[each.name]) for each in scenarios if each.holds.story}
+        return await prove(self._ground, scenarios, ids, failures, stories)
+
+    async def _go_on(
+        self, scenario: words.Scenario, external_id: str, at_once: asyncio.Semaphore
+    ) -> tuple[str, str]:
+        """What happens after the first webhook, up to the end; returns name and what went wrong, if anything."""
+        async with at_once:
+            try:
+                for act in scenario.happens[len(scenario.at_first) :]:
+                    await self._do(act, external_id)
+                await self._to_the_end(scenario, external_id)
+            except Exception as error:  # noqa: BLE001  one scenario that fails must not hide the others
+                failure = f"{type(error).__name__}: {error}"
+                await self._mend(scenario)
+            else:
+                failure = ""
+        self._done += 1
+        self._say(f"  {self._done}: {scenario.name}{': ' + failure if failure else ''}")
+        return scenario.name, failure
+
+    async def _mend(self, scenario: words.Scenario) -> None:
+        """Nobody after this scenario is to live with its trouble."""
+        for act in scenario.happens:
+            if isinstance(act, words.WentDown):
+                await self._ground.bring_back(act.system)
+            elif isinstance(act, words.ProductHidden):
+                await self._ground.people.show_product(act.sku)
+
+    async def _to_the_end(self, scenario: words.Scenario, external_id: str) -> None:
+        ends = OrderStatus(scenario.holds.ends)
+        closes = scenario.holds.ends is words.End.CLOSED
+        deadline = time.monotonic() + self._patience
+        while True:
+            row = await self._row(external_id)
+            if row is not None and row.status in OVER:
+                break
+            if time.monotonic() > deadline:
+                raise Late(f"is not {ends} after {self._patience:.0f} s; {_where(row)}")
+            if closes:
+                async with self._warehouse:
+                    await self._ground.people.ship([external_id])
+            await asyncio.sleep(LOOK_SECONDS)
+        if row.status is not ends:
+            raise Late(f"ended {row.status}, and was to end {ends}")
+
+    async def _do(self, act: words.Act, external_id: str) -> None:
+        ground = self._ground
+        match act:
+            case words.Edited() | words.CanceledAtStore():
+                await change_at_store(ground, act, external_id)
+            case words.ToldAgain():
+                await ground.store.deliver_again([external_id], as_new=act.as_new)
+            case words.Shipped() | words.Picked() | words.SentPicked():
+                await self._at_the_warehouse(act, external_id)
+            case words.ProductHidden():
+                await ground.people.hide_product(act.sku)
+            case words.ProductShown():
+                await ground.people.show_product(act.sku)
+            case words.Operated():
+                await self._ask(act, external_id)
+            case words.WentDown():
+                await ground.take_down(act.system)
+            case words.CameBack():
+                await ground.bring_back(act.system)
+            case words.WentWrong():
+                await spoil(ground, act)
+            case words.Waited():
+                await self._wait(act, external_id)
+            case words.TimePassed():
+                await ground.pass_time(external_id, act.days)
+
+    async def _at_the_warehouse(
+        self, act: words.Shipped | words.Picked | words.SentPicked, external_id: str
+    ) -> None:
+        people = self._ground.people
+        async with self._warehouse:
+            match act:
+                case words.Shipped():
+                    if not await people.ship_one(external_id, part=act.part, warehouse=act.warehouse):
+                        raise LookupError("nothing could be shipped")
+                case words.Picked():
+                    await people.pick(external_id)
+                case words.SentPicked():
+                    await people.send_picked(external_id)
+
+    async def _ask(self, act: words.Operated, external_id: str) -> None:
+        """Send an operator's message; one that comes a moment too early is sent again."""
+        handle = self._ground.client.get_workflow_handle(workflow_id(external_id))
+        deadline = time.monotonic() + ASK_SECONDS
+        while True:
+            message = OperatorMessage(message_id=uuid4().hex, actor=act.actor, reason=act.reason)
+            if act.by_signal:
+                for _ in range(act.clicks):
+                    await handle.signal(act.to, message)
+                return
+            try:
+                answers = [
+                    await handle.execute_update(act.to, message, result_type=OperatorAnswer)
+                    for _ in range(act.clicks)
+                ]
+            except WorkflowUpdateFailedError as error:
+                done, text = False, str(error.cause or error)
+            else:
+                done, text = answers[-1].done, answers[-1].text
+            if done is not act.refused:
+                return
+            if time.monotonic() > deadline:
+                expected = "was not refused" if act.refused else "was refused"
+                raise Late(f"{act.to} {expected}: {text}")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _wait(self, act: words.Waited, external_id: str) -> None:
+        deadline = time.monotonic() + self._patience
+        while True:
+            row = await self._row(external_id)
+            if act.until == "told":
+                if row is not None and act.words in await self._story(external_id):
+                    return
+            elif row is not None and _COMES_TO[act.until](row):
+                return
+            if time.monotonic() > deadline:
+                what = f"told {act.words!r}" if act.until == "told" else act.until
+                raise Late(f"is not {what} after {self._patience:.0f} s; {_where(row)}")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _story(self, external_id: str) -> str:
+        handle = self._ground.client.get_workflow_handle(workflow_id(external_id))
+        entries = await handle.query("timeline", result_type=list[TimelineEntry])
+        return "\n".join(f"{entry.actor}: {entry.text}" for entry in entries)
+
+    async def _row(self, external_id: str) -> OrderSummary | None:
+        """An order's row of the application's list. All who wait look together."""
+        async with self._looking:
+            if time.monotonic() - self._looked_at > LOOK_SECONDS / 2:
+                rows = await asyncio.to_thread(
+                    OrderViews(self._database).list, channel=CHANNEL, limit=MANY
+                )
+                self._rows = {row.key.external_id: row for row in rows}
+                self._looked_at = time.monotonic()
+        return self._rows.get(external_id)
+
+
+async def begin(ground: Ground, scenario: words.Scenario) -> str:
+    """Place the order, and let customers do what they do before anything else; returns its id."""
+    external_id = str((await ground.store.place_order(scenario.order)).id)
+    for act in scenario.at_first:
+        await change_at_store(ground, act, external_id)
+    return external_id
+
+
+async def change_at_store(ground: Ground, act: words.Act, external_id: str) -> None:
+    """An edit or a cancel at the store."""
+    if isinstance(act, words.Edited):
+        await ground.store.edit_order(external_id, act.change)
+    elif isinstance(act, words.CanceledAtStore):
+        await ground.store.cancel_order(external_id, act.cancel)
+
+
+def _where(row: OrderSummary | None) -> str:
+    return f"{row.status}, {row.problem or row.waiting_for or 'under way'}" if row else "unknown"

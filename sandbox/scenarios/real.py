@@ -1,0 +1,78 @@
+"""The real ground: Tryton, the Shopify-compatible store, Temporal, worker and web in processes of their own."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from sandbox.back_office import TrytonOffice
+from sandbox.faults.client import Faults
+from sandbox.faults.messages import WRITES
+from sandbox.faults.rules import Fault, Rule
+from sandbox.house import House, people_around
+from sandbox.scenarios.ground import System
+from sandbox.scenarios.vocabulary import WentWrong
+from sandbox.stack import Addresses, Say, Stack
+
+DIRECTORY: Final = Path("var/scenarios")
+_FAULTS = {
+    "answer lost": Fault.DROP_ANSWER, "unavailable": Fault.STATUS, "too many": Fault.RATE_LIMIT,
+}  # fmt: skip
+
+
+class TrytonPeople(TrytonOffice):
+    """Implements ``People``."""
+
+    async def ship_one(self, external_id: str, *, part: bool, warehouse: str | None) -> int:
+        """See ``People``."""
+        left = 0
+        for job in await self._staff.shipments_to_do([external_id]):
+            if warehouse in {None, job.warehouse}:
+                left += await self._staff.ship(job, part=part and not job.begun) is not None
+        return left
+
+    async def pick(self, external_id: str) -> None:
+        """See ``People``."""
+        await self._staff.pick_only(external_id)
+
+    async def send_picked(self, external_id: str) -> None:
+        """See ``People``."""
+        await self._staff.send_picked(external_id)
+
+
+class RealGround:
+    """Implements ``Ground``."""
+
+    def __init__(self, house: House, people: TrytonPeople, where: Addresses, faults: Faults) -> None:
+        self.store = house.store
+        self.people = people
+        self.client = house.client
+        self.database_url = where.database_url
+        self._faults = faults
+
+    async def take_down(self, system: System) -> None:
+        """See ``Ground``."""
+        await self._faults.set_rule(system, Rule(fault=Fault.REFUSE))
+
+    async def bring_back(self, system: System) -> None:
+        """See ``Ground``."""
+        await self._faults.clear(system)
+
+    async def spoil_erp(self, act: WentWrong) -> None:
+        """See ``Ground``."""
+        rule = Rule(calls=WRITES, fault=_FAULTS[act.how], times=act.times, retry_after=1.0)
+        await self._faults.set_rule("erp", rule)
+
+    async def pass_time(self, external_id: str, days: int) -> None:
+        """See ``Ground``: nobody can hurry this one, and nothing here depends on it."""
+
+
+@asynccontextmanager
+async def real_ground(say: Say) -> AsyncIterator[RealGround]:
+    """Everything fresh in ``var/scenarios``."""
+    async with AsyncExitStack() as exits:
+        stack = await exits.enter_async_context(Stack(DIRECTORY, fresh=True, say=say, faults=True))
+        house = await exits.enter_async_context(people_around(stack))
+        people = await exits.enter_async_context(TrytonPeople(stack.addresses))
+        assert house.faults is not None
+        yield RealGround(house, people, stack.addresses, house.faults)

@@ -1,0 +1,214 @@
+"""The words that a scenario is written in: who does what, one act after the other, and what must hold at the end.
+
+A scenario is a TOML file of ``catalogue/``; everything here is checked when it is read. Acts come in the order in which
+they happen. What customers do before anything else happens before the store's first webhook goes out.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from domain.model import Amount, Frozen
+from sandbox.store.requests import CancelOrder, EditOrder, PlaceOrder
+
+
+class Edited(Frozen):
+    """A customer or the shop's staff edits the order at the store."""
+
+    act: Literal["customer edits"]
+    change: EditOrder
+
+
+class CanceledAtStore(Frozen):
+    """A customer or the shop's staff cancels the order at the store."""
+
+    act: Literal["customer cancels"]
+    cancel: CancelOrder = CancelOrder()
+
+
+class ToldAgain(Frozen):
+    """The store sends all webhooks of the order once more, under new delivery ids where ``as_new``."""
+
+    act: Literal["store tells again"]
+    as_new: bool = False
+
+
+class Shipped(Frozen):
+    """The warehouse sends off what waits: of each shipment about half where ``part``, at one ``warehouse`` if named."""
+
+    act: Literal["warehouse ships"]
+    part: bool = False
+    warehouse: str | None = None
+
+
+class Picked(Frozen):
+    """The warehouse takes the first shipment that waits off the shelves and leaves it on the packing table."""
+
+    act: Literal["warehouse picks"]
+
+
+class SentPicked(Frozen):
+    """What lies on the packing table leaves."""
+
+    act: Literal["warehouse sends what is picked"]
+
+
+class ProductHidden(Frozen):
+    """The ERP takes a product out of its catalogue. No other scenario may sell it."""
+
+    act: Literal["ERP hides a product"]
+    sku: str
+
+
+class ProductShown(Frozen):
+    """The ERP takes it in again."""
+
+    act: Literal["ERP shows the product again"]
+    sku: str
+
+
+class Operated(Frozen):
+    """An operator sends the order a message, and waits for the answer. ``refused``: it must be refused."""
+
+    act: Literal["operator asks"]
+    to: Literal["hold", "release", "resubmit", "cancel", "accept"]
+    actor: str = "Kim"
+    reason: str = "as agreed"
+    refused: bool = False
+    by_signal: bool = False
+    """As from the Temporal UI: kept until somebody reads it, answered by the order's story alone."""
+    clicks: Annotated[int, Field(ge=1)] = 1
+    """So many times the same message."""
+
+
+class WentDown(Frozen):
+    """A system does not answer any more, until it is back."""
+
+    act: Literal["system goes down"]
+    system: Literal["erp", "store"]
+
+
+class CameBack(Frozen):
+    """It answers again."""
+
+    act: Literal["system is back"]
+    system: Literal["erp", "store"]
+
+
+class WentWrong(Frozen):
+    """The next so many calls of a kind go wrong: done and the answer lost, not done, or told to come again later."""
+
+    act: Literal["calls go wrong"]
+    call: Literal["reading", "submission", "fulfillment", "capture"]
+    how: Literal["answer lost", "unavailable", "too many"]
+    times: Annotated[int, Field(ge=1)] = 1
+
+
+class Waited(Frozen):
+    """Everybody waits until the order has come so far, or until its story holds these ``words``."""
+
+    act: Literal["wait"]
+    until: Literal["in the ERP", "stopped", "partly shipped", "shipped", "told"]
+    words: str = ""
+
+    @model_validator(mode="after")
+    def _words_to_wait_for(self) -> Self:
+        if (self.until == "told") != bool(self.words):
+            msg = 'words belong to until = "told" and to nothing else; give both or neither'
+            raise ValueError(msg)
+        return self
+
+
+class TimePassed(Frozen):
+    """Days go by and nothing happens. Only where time can be skipped; elsewhere the next act follows at once."""
+
+    act: Literal["time passes"]
+    days: Annotated[int, Field(ge=1)]
+
+
+Act = Annotated[
+    Edited | CanceledAtStore | ToldAgain | Shipped | Picked | SentPicked | ProductHidden | ProductShown
+    | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
+    Field(discriminator="act"),
+]  # fmt: skip
+
+TROUBLE: Final = (WentDown, WentWrong)
+"""Acts that others would feel too: such a scenario has the systems to itself."""
+
+
+class End(StrEnum):
+    """How an order may end."""
+
+    CLOSED = "closed"
+    CANCELED = "canceled"
+    IGNORED = "ignored"
+
+
+class Holds(Frozen):
+    """What must hold at the end, in both systems as they are read back; what is None is not looked at.
+
+    Where the order ends ``closed`` the warehouse sends what is still there once the last act is over.
+    """
+
+    ends: End
+    total: Amount
+    """Of the order after edits, in the shop's currency, at the store and in the ERP."""
+    captured: Amount
+    """Less what was given back, in the shop's currency."""
+    shipped: Annotated[int, Field(ge=0)]
+    """Units, by the store's books."""
+    in_erp: bool = True
+    parcels: int | None = None
+    story: tuple[str, ...] = ()
+    """Words that the order's own story must hold."""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.ends is not End.CLOSED and (self.captured or self.shipped):
+            msg = f"an order that ends {self.ends} ships nothing and keeps no money; set captured and shipped to 0"
+            raise ValueError(msg)
+        if self.ends is End.IGNORED and self.in_erp:
+            msg = "an order that is ignored is not in the ERP; set in_erp = false"
+            raise ValueError(msg)
+        return self
+
+
+class Scenario(Frozen):
+    """One file: an order, what happens to it, and what must hold."""
+
+    name: str = Field(min_length=1)
+    group: Literal["shape", "cancel", "edit", "message", "warehouse", "operator", "outage"]
+    """``shape``: an order that is shipped and nothing else; the demo carries them all."""
+    order: PlaceOrder
+    happens: tuple[Act, ...] = ()
+    holds: Holds
+
+    @model_validator(mode="after")
+    def _shapes_are_plain(self) -> Self:
+        if self.group == "shape" and len(self.edits) != len(self.happens):
+            msg = 'group "shape" is for orders that are at most edited before anything else; choose another group'
+            raise ValueError(msg)
+        if self.holds.ends is End.IGNORED and self.holds.captured != Decimal(0):
+            msg = "captured must be 0 for an order that is ignored"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def edits(self) -> tuple[EditOrder, ...]:
+        """Edits before the first webhook goes out."""
+        return tuple(act.change for act in self.at_first if isinstance(act, Edited))
+
+    @property
+    def at_first(self) -> tuple[Act, ...]:
+        """What customers do before the first webhook goes out."""
+        count = 0
+        while count < len(self.happens) and isinstance(self.happens[count], Edited | CanceledAtStore):
+            count += 1
+        return self.happens[:count]
+
+    @property
+    def alone(self) -> bool:
+        """Whether others would feel what happens here."""
+        return any(isinstance(act, TROUBLE) for act in self.happens)
