@@ -18,7 +18,7 @@ from sandbox.scenarios.proof import Row, print_rows
 from sandbox.scenarios.real import real_ground
 from sandbox.scenarios.vocabulary import Scenario
 
-PATIENCE_IN_MEMORY = 60.0
+PATIENCE_IN_MEMORY = 30.0
 PATIENCE = 240.0
 """Seconds that one wait may take on Tryton, with all orders on their way at once."""
 

@@ -5,8 +5,9 @@ here as well; webhooks take their way through the web application, inbox and dis
 """
 
 import asyncio
+import os
 import secrets
-import socket
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -240,14 +241,15 @@ async def memory_ground() -> AsyncIterator[MemoryGround]:
     """Everything fresh; it leaves nothing behind."""
     async with AsyncExitStack() as exits:
         folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="orderwright-scenarios-")))
-        environment = await exits.enter_async_context(
-            await WorkflowEnvironment.start_time_skipping_v2(
+        with _nothing_on_stdout():
+            started = await WorkflowEnvironment.start_time_skipping_v2(
                 dev_server_existing_path=find_temporal(),
                 dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
+                dev_server_log_level="error",
                 data_converter=pydantic_data_converter,
                 search_attributes=SEARCH_ATTRIBUTES,
             )
-        )
+        environment = await exits.enter_async_context(started)
         store_port, web_port = free_port(0), free_port(0)
         settings = _settings(folder, environment, store_port, web_port)
         people = MemoryPeople()
@@ -264,6 +266,19 @@ async def memory_ground() -> AsyncIterator[MemoryGround]:
         await control.set_throttle(PLUS_PLAN)
         assert settings.database is not None
         yield MemoryGround(control, people, environment, f"sqlite:///{folder / 'orders.db'}", store)
+
+
+@contextmanager
+def _nothing_on_stdout() -> Iterator[None]:
+    """What a process that is started meanwhile says comes on stderr: stdout is for the answer, as JSON too."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _settings(folder: Path, environment: WorkflowEnvironment, store_port: int, web_port: int) -> Settings:

@@ -28,7 +28,8 @@ ASK_SECONDS: Final = 15.0
 SIDE_BY_SIDE: Final = 16
 MANY: Final = 1_000_000
 
-_COMES_TO: dict[Literal["in the ERP", "stopped", "partly shipped", "shipped"], Callable[[OrderSummary], bool]] = {
+_COMES_TO: dict[Literal["read", "in the ERP", "stopped", "partly shipped", "shipped"], Callable[[OrderSummary], bool]] = {
+    "read": lambda _row: True,
     "in the ERP": lambda row: row.erp_number is not None,
     "stopped": lambda row: bool(row.problem),
     "partly shipped": lambda row: row.status in {OrderStatus.PARTLY_SHIPPED, OrderStatus.SHIPPED, *OVER},
@@ -53,6 +54,8 @@ class Player:
         self._looked_at = 0.0
         self._warehouse = asyncio.Semaphore(2)
         self._done = 0
+        self._failed: dict[str, str] = {}
+        """What went wrong on the way, by the scenario's name."""
 
     def close(self) -> None:
         """Give connections back."""
@@ -62,41 +65,51 @@ class Player:
         """Play them all and read both systems back; rows come in the order given."""
         beside = [each for each in scenarios if not each.alone]
         alone = [each for each in scenarios if each.alone]
-        store = self._ground.store
         # Webhooks come twice and out of order for everybody, as they do in the wild.
-        await store.turn_webhooks(paused=True, duplicate=True, shuffle_seed=20)
-        ids = {each.name: await begin(self._ground, each) for each in beside}
-        await store.turn_webhooks(paused=False)
+        await self._ground.store.turn_webhooks(duplicate=True, shuffle_seed=20)
+        ids = await self._begin(beside)
         self._say(f"{len(beside)} orders are placed; {len(alone)} with trouble of their own come afterwards ...")
         at_once = asyncio.Semaphore(SIDE_BY_SIDE)
-        failures = dict(
-            await asyncio.gather(*(self._go_on(each, ids[each.name], at_once) for each in beside))
-        )
+        await asyncio.gather(*(self._go_on(each, ids[each.name], at_once) for each in beside))
         for each in alone:
-            ids[each.name] = await begin(self._ground, each)
-            failures |= [await self._go_on(each, ids[each.name], at_once)]
+            ids |= await self._begin([each])
+            await self._go_on(each, ids[each.name], at_once)
         self._say("both systems are read back, independently of the application ...")
         await self._ground.people.settle([ids[each.name] for each in scenarios if each.holds.ends == "closed"])
         stories = {each.name: await self._story(ids[each.name]) for each in scenarios if each.holds.story}
-        return await prove(self._ground, scenarios, ids, failures, stories)
+        return await prove(self._ground, scenarios, ids, self._failed, stories)
+
+    async def _begin(self, scenarios: Sequence[words.Scenario]) -> dict[str, str]:
+        """Place the orders, and let happen what happens before their first webhook; returns ids by name."""
+        store, ids = self._ground.store, {}
+        await store.turn_webhooks(paused=True)
+        for scenario in scenarios:
+            external_id = ids[scenario.name] = str((await store.place_order(scenario.order)).id)
+            try:
+                for act in scenario.at_first:
+                    await self._do(act, external_id)
+            except Exception as error:  # noqa: BLE001  one scenario that fails must not hide the others
+                self._failed[scenario.name] = _in_words(error)
+        await store.turn_webhooks(paused=False)
+        return ids
 
     async def _go_on(
         self, scenario: words.Scenario, external_id: str, at_once: asyncio.Semaphore
-    ) -> tuple[str, str]:
-        """What happens after the first webhook, up to the end; returns name and what went wrong, if anything."""
+    ) -> None:
+        """What happens after the first webhook, up to the end."""
         async with at_once:
-            try:
-                for act in scenario.happens[len(scenario.at_first) :]:
-                    await self._do(act, external_id)
-                await self._to_the_end(scenario, external_id)
-            except Exception as error:  # noqa: BLE001  one scenario that fails must not hide the others
-                failure = f"{type(error).__name__}: {error}"
+            if scenario.name not in self._failed:
+                try:
+                    for act in scenario.happens[len(scenario.at_first) :]:
+                        await self._do(act, external_id)
+                    await self._to_the_end(scenario, external_id)
+                except Exception as error:  # noqa: BLE001  as above
+                    self._failed[scenario.name] = _in_words(error)
+            if scenario.name in self._failed:
                 await self._mend(scenario)
-            else:
-                failure = ""
         self._done += 1
-        self._say(f"  {self._done}: {scenario.name}{': ' + failure if failure else ''}")
-        return scenario.name, failure
+        failure = self._failed.get(scenario.name)
+        self._say(f"  {self._done}: {scenario.name}{f': {failure}' if failure else ''}")
 
     async def _mend(self, scenario: words.Scenario) -> None:
         """Nobody after this scenario is to live with its trouble."""
@@ -126,8 +139,12 @@ class Player:
     async def _do(self, act: words.Act, external_id: str) -> None:
         ground = self._ground
         match act:
-            case words.Edited() | words.CanceledAtStore():
-                await change_at_store(ground, act, external_id)
+            case words.Edited():
+                await ground.store.edit_order(external_id, act.change)
+            case words.CanceledAtStore():
+                await ground.store.cancel_order(external_id, act.cancel)
+            case words.Paid():
+                await ground.store.pay_order(external_id, act.payment)
             case words.ToldAgain():
                 await ground.store.deliver_again([external_id], as_new=act.as_new)
             case words.Shipped() | words.Picked() | words.SentPicked():
@@ -220,20 +237,8 @@ class Player:
         return self._rows.get(external_id)
 
 
-async def begin(ground: Ground, scenario: words.Scenario) -> str:
-    """Place the order, and let customers do what they do before anything else; returns its id."""
-    external_id = str((await ground.store.place_order(scenario.order)).id)
-    for act in scenario.at_first:
-        await change_at_store(ground, act, external_id)
-    return external_id
-
-
-async def change_at_store(ground: Ground, act: words.Act, external_id: str) -> None:
-    """An edit or a cancel at the store."""
-    if isinstance(act, words.Edited):
-        await ground.store.edit_order(external_id, act.change)
-    elif isinstance(act, words.CanceledAtStore):
-        await ground.store.cancel_order(external_id, act.cancel)
+def _in_words(error: Exception) -> str:
+    return str(error) if isinstance(error, Late) else f"{type(error).__name__}: {error}"
 
 
 def _where(row: OrderSummary | None) -> str:

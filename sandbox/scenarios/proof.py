@@ -50,7 +50,7 @@ async def prove(
     for scenario in scenarios:
         external_id = ids[scenario.name]
         store, erp = store_side(told[external_id]), held.get(external_id)
-        found = [failures[scenario.name]] if failures[scenario.name] else []
+        found = [failures[scenario.name]] if scenario.name in failures else []
         if scenario.holds.ends is End.IGNORED:
             found += ["is in the ERP, and was to be ignored"] if erp else []
         else:

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from domain.model import Amount, Frozen
-from sandbox.store.requests import CancelOrder, EditOrder, PlaceOrder
+from sandbox.store.requests import CancelOrder, EditOrder, PlaceOrder, PlacePayment
 
 
 class Edited(Frozen):
@@ -26,6 +26,13 @@ class CanceledAtStore(Frozen):
 
     act: Literal["customer cancels"]
     cancel: CancelOrder = CancelOrder()
+
+
+class Paid(Frozen):
+    """A customer pays what an edit made due."""
+
+    act: Literal["customer pays"]
+    payment: PlacePayment = PlacePayment()
 
 
 class ToldAgain(Frozen):
@@ -110,7 +117,7 @@ class Waited(Frozen):
     """Everybody waits until the order has come so far, or until its story holds these ``words``."""
 
     act: Literal["wait"]
-    until: Literal["in the ERP", "stopped", "partly shipped", "shipped", "told"]
+    until: Literal["read", "in the ERP", "stopped", "partly shipped", "shipped", "told"]
     words: str = ""
 
     @model_validator(mode="after")
@@ -129,10 +136,13 @@ class TimePassed(Frozen):
 
 
 Act = Annotated[
-    Edited | CanceledAtStore | ToldAgain | Shipped | Picked | SentPicked | ProductHidden | ProductShown
+    Edited | CanceledAtStore | Paid | ToldAgain | Shipped | Picked | SentPicked | ProductHidden | ProductShown
     | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip
+
+AT_FIRST: Final = (Edited, CanceledAtStore, Paid, ProductHidden, WentDown, WentWrong)
+"""Acts that happen before the first webhook goes out where nothing else came before."""
 
 TROUBLE: Final = (WentDown, WentWrong)
 """Acts that others would feel too: such a scenario has the systems to itself."""
@@ -202,9 +212,9 @@ class Scenario(Frozen):
 
     @property
     def at_first(self) -> tuple[Act, ...]:
-        """What customers do before the first webhook goes out."""
+        """What happens before the first webhook goes out."""
         count = 0
-        while count < len(self.happens) and isinstance(self.happens[count], Edited | CanceledAtStore):
+        while count < len(self.happens) and isinstance(self.happens[count], AT_FIRST):
             count += 1
         return self.happens[:count]
 
