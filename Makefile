@@ -1,5 +1,5 @@
 # Every target makes or reuses .venv by itself; nothing but Python 3.11+, git and make is needed.
-# PYTHON=/path/to/python3.12 chooses the interpreter, ARGS="..." adds arguments to demo, up, drill, test and bench.
+# PYTHON=/path/to/python3.12 chooses the interpreter, ARGS="..." adds arguments to demo, up, drill, scenarios, test and bench.
 
 SHELL := /bin/sh
 VENV ?= .venv
@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-dev demo up drill test check docs lock bench bench-causes matrix histories clean
+.PHONY: help setup setup-run setup-dev demo up drill scenarios test check docs lock bench bench-causes matrix histories clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ up: setup-run ## the whole stack on this machine until Ctrl-C
 
 drill: setup-run ## every failure drill in its quick size (minutes); one: make drill NAME=erp-down
 	@$(BIN)/orderwright drill $(or $(NAME),all) --quick $(ARGS)
+
+scenarios: setup-run ## the whole scenario catalogue on real systems (minutes); quick: make scenarios ARGS=--memory
+	@$(BIN)/orderwright scenarios $(ARGS)
 
 test: setup-dev ## all tests but the long failure drills
 	$(BIN)/python -m pytest -m "not drill" $(ARGS)

@@ -1,10 +1,11 @@
-"""Writes the generated parts of ``docs/``: settings, mapping files and metrics as tables.
+"""Writes the generated parts of ``docs/``: settings, mapping files, metrics and scenarios as tables.
 
 ``python -m config.documentation`` writes them anew, ``--check`` only says whether they are current. What stands
 outside the two marker lines of a page is written by hand and left alone.
 """
 
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,40 @@ def metrics_table() -> str:
     return _table(("Metric", "Kind", "Unit", "Labels", "Meaning"), rows)
 
 
+def scenario_tables() -> str:
+    """Every scenario's name, what happens in it and how it ends, by group."""
+    groups: dict[str, list[tuple[str, str, str]]] = {}
+    for path in sorted(SCENARIOS.glob("*.toml")):
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        acts = ", ".join(act["act"] for act in content.get("happens", ()))
+        row = (f"[{content['name']}](../sandbox/scenarios/catalogue/{path.name})", acts, content["holds"]["ends"])
+        groups.setdefault(content["group"], []).append(row)
+    count = sum(map(len, groups.values()))
+    parts = [f"There are {count} scenarios."]
+    for group, title in _GROUPS.items():
+        heads = ("Scenario", "What happens", "Ends")
+        parts.append(f"## {title}\n\n" + _table(heads, groups.pop(group)))
+    if groups:
+        raise PageBroken(f"no title for the group {', '.join(groups)} of scenarios; add it to config/documentation.py")
+    return "\n\n".join(parts)
+
+
+SCENARIOS = Path(__file__).parents[1] / "sandbox" / "scenarios" / "catalogue"
+_GROUPS = {
+    "shape": "Orders of every shape",
+    "edit": "Edited before the ERP has the order",
+    "cancel": "Canceled, or too late for it",
+    "warehouse": "The warehouse's ways",
+    "operator": "Operators and problems",
+    "message": "Webhooks",
+    "outage": "Systems that fail",
+}
 _UNITS = {"s": "seconds"}
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_tables,
     "field-mapping.md": mapping_tables,
     "observability.md": metrics_table,
+    "scenarios.md": scenario_tables,
 }
 """Page of ``docs/`` -> what makes its generated part."""
 

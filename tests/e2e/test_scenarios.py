@@ -1,0 +1,44 @@
+"""The scenario catalogue lived through, the ERP in memory and time skipped; and that a wrong end is seen."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from sandbox.scenarios.catalogue import catalogue, named
+from sandbox.scenarios.memory import memory_ground
+from sandbox.scenarios.play import Player
+from sandbox.scenarios.vocabulary import End, Scenario
+
+PATIENCE = 60.0
+SECONDS = 300
+"""A busy machine takes its time; alone it is well below one minute."""
+
+
+async def play(*scenarios: Scenario, patience: float = PATIENCE):
+    async with memory_ground() as ground:
+        player = Player(ground, patience=patience)
+        try:
+            return await player.play(scenarios)
+        finally:
+            player.close()
+
+
+@pytest.mark.timeout(SECONDS)
+async def test_every_scenario_is_balanced():
+    rows = await play(*catalogue())
+    assert {row.name: row.differences for row in rows if not row.balanced} == {}
+    assert [row.name for row in rows] == [scenario.name for scenario in catalogue()]
+
+
+async def test_a_scenario_that_ends_otherwise_than_it_must_is_not_balanced():
+    right = named("a customer cancels before the ERP has the order")
+    holds = {"ends": End.CLOSED, "total": Decimal("42.89"), "captured": Decimal("42.89"), "shipped": 2}
+    wrong = right.model_copy(update={"holds": right.holds.model_copy(update=holds | {"in_erp": True})})
+    broken = json.loads(named("an operator cancels and is told that it is done").model_dump_json())
+    broken["happens"][0] = {"act": "customer pays"}
+    refused = Scenario.model_validate(broken | {"name": "paid twice"})
+    canceled, paid_twice = await play(wrong, refused, patience=5)
+    assert "ended canceled, and was to end closed" in canceled.differences
+    assert "canceled at the store: must be False, is True" in canceled.differences
+    assert "StoreRefused: nothing is due on #1002" in paid_twice.differences
