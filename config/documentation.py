@@ -79,7 +79,11 @@ def scenario_tables() -> str:
     for path in sorted(SCENARIOS.glob("*.toml")):
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         acts = ", ".join(act["act"] for act in content.get("happens", ()))
-        row = (f"[{content['name']}](../sandbox/scenarios/catalogue/{path.name})", acts, content["holds"]["ends"])
+        row = (
+            f"[{content['name']}](../sandbox/scenarios/catalogue/{path.name})",
+            acts,
+            content["holds"]["ends"],
+        )
         groups.setdefault(content["group"], []).append(row)
     count = sum(map(len, groups.values()))
     parts = [f"There are {count} scenarios."]
@@ -87,7 +91,9 @@ def scenario_tables() -> str:
         heads = ("Scenario", "What happens", "Ends")
         parts.append(f"## {title}\n\n" + _table(heads, groups.pop(group)))
     if groups:
-        raise PageBroken(f"no title for the group {', '.join(groups)} of scenarios; add it to config/documentation.py")
+        raise PageBroken(
+            f"no title for the group {', '.join(groups)} of scenarios; add it to config/documentation.py"
+        )
     return "\n\n".join(parts)
 
 

@@ -3,20 +3,23 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orderwright.stack_commands import INTERRUPTED, interruptible
 from orderwright.terminal import FAILED, AsJson, CommandFailed, print_json
 from sandbox.scenarios.catalogue import CatalogueBroken, catalogue, named
-from sandbox.scenarios.ground import Ground
 from sandbox.scenarios.memory import memory_ground
 from sandbox.scenarios.play import Player
 from sandbox.scenarios.proof import Row, print_rows
 from sandbox.scenarios.real import real_ground
 from sandbox.scenarios.vocabulary import Scenario
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from sandbox.scenarios.ground import Ground
 
 PATIENCE_IN_MEMORY = 30.0
 PATIENCE = 240.0
@@ -30,7 +33,9 @@ def scenarios(
     *,
     memory: Annotated[
         bool,
-        typer.Option("--memory/--real", help="The ERP in memory and time skipped, or Tryton; seconds or minutes."),
+        typer.Option(
+            "--memory/--real", help="The ERP in memory and time skipped, or Tryton; seconds or minutes."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -19,7 +19,7 @@ class People(BackOffice, Protocol):
     """The ERP's people, who also see to one order alone."""
 
     async def ship_one(self, external_id: str, *, part: bool, warehouse: str | None) -> int:
-        """Send off what waits of an order, about half of each shipment where ``part``; returns how many parcels left."""
+        """Send off what waits of an order, half of each shipment where ``part``; returns how many parcels left."""
         ...
 
     async def pick(self, external_id: str) -> None:

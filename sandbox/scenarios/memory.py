@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import uvicorn
 from fastapi import FastAPI
@@ -33,7 +33,6 @@ from sandbox import catalog
 from sandbox.audit import ErpSide
 from sandbox.house import PLUS_PLAN
 from sandbox.processes import free_port
-from sandbox.scenarios.ground import System
 from sandbox.scenarios.vocabulary import WentWrong
 from sandbox.stack import CHANNEL, find_temporal
 from sandbox.store.client import AsyncStoreControl
@@ -48,6 +47,9 @@ from web.server import temporal_probe
 from workers.composition import compose
 from workers.worker import start_feed, workers
 from workflows.search import ALL as SEARCH_ATTRIBUTES
+
+if TYPE_CHECKING:
+    from sandbox.scenarios.ground import People, System
 
 FEED_INTERVAL: Final = timedelta(milliseconds=100)
 PACE: Final = Pace(look=0.1, probe=0.5)
@@ -161,29 +163,30 @@ class MemoryGround:
         served: "Served",
     ) -> None:
         self.store = store
-        self.people = people
+        self.people: People = people
+        self._erp = people.erp
         self.client: Client = environment.client
         self.database_url = database_url
         self._environment = environment
         self._served = served
 
-    async def take_down(self, system: System) -> None:
+    async def take_down(self, system: "System") -> None:
         """See ``Ground``."""
         if system == "erp":
-            self.people.erp.faults.unavailable("erp.*")
+            self._erp.faults.unavailable("erp.*")
         else:
             await self._served.stop()
 
-    async def bring_back(self, system: System) -> None:
+    async def bring_back(self, system: "System") -> None:
         """See ``Ground``."""
         if system == "erp":
-            self.people.erp.faults.lift("erp.*")
+            self._erp.faults.lift("erp.*")
         else:
             await self._served.start()
 
     async def spoil_erp(self, act: WentWrong) -> None:
         """See ``Ground``."""
-        faults = self.people.erp.faults
+        faults = self._erp.faults
         for nth in range(1, act.times + 1):
             if act.how == "answer lost":
                 faults.lose_answer("submit_order", nth=nth)
@@ -223,7 +226,6 @@ class Served:
         """Hang up; a second time is harmless."""
         if self._server is not None and self._task is not None:
             self._server.should_exit = True
-            self._server.force_exit = False
             await self._task
         self._server = self._task = None
 
@@ -264,7 +266,6 @@ async def memory_ground() -> AsyncIterator[MemoryGround]:
         exits.push_async_callback(store.stop)
         control = await exits.enter_async_context(AsyncStoreControl(f"http://127.0.0.1:{store_port}"))
         await control.set_throttle(PLUS_PLAN)
-        assert settings.database is not None
         yield MemoryGround(control, people, environment, f"sqlite:///{folder / 'orders.db'}", store)
 
 

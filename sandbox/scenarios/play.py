@@ -7,7 +7,7 @@ both systems without the application (``proof``).
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from typing import Final
 from uuid import uuid4
 
 from temporalio.client import WorkflowUpdateFailedError
@@ -28,7 +28,7 @@ ASK_SECONDS: Final = 15.0
 SIDE_BY_SIDE: Final = 16
 MANY: Final = 1_000_000
 
-_COMES_TO: dict[Literal["read", "in the ERP", "stopped", "partly shipped", "shipped"], Callable[[OrderSummary], bool]] = {
+_COMES_TO: dict[str, Callable[[OrderSummary], bool]] = {
     "read": lambda _row: True,
     "in the ERP": lambda row: row.erp_number is not None,
     "stopped": lambda row: bool(row.problem),
@@ -68,14 +68,18 @@ class Player:
         # Webhooks come twice and out of order for everybody, as they do in the wild.
         await self._ground.store.turn_webhooks(duplicate=True, shuffle_seed=20)
         ids = await self._begin(beside)
-        self._say(f"{len(beside)} orders are placed; {len(alone)} with trouble of their own come afterwards ...")
+        self._say(
+            f"{len(beside)} orders are placed; {len(alone)} with trouble of their own come afterwards ..."
+        )
         at_once = asyncio.Semaphore(SIDE_BY_SIDE)
         await asyncio.gather(*(self._go_on(each, ids[each.name], at_once) for each in beside))
         for each in alone:
             ids |= await self._begin([each])
             await self._go_on(each, ids[each.name], at_once)
         self._say("both systems are read back, independently of the application ...")
-        await self._ground.people.settle([ids[each.name] for each in scenarios if each.holds.ends == "closed"])
+        await self._ground.people.settle(
+            [ids[each.name] for each in scenarios if each.holds.ends == "closed"]
+        )
         stories = {each.name: await self._story(ids[each.name]) for each in scenarios if each.holds.story}
         return await prove(self._ground, scenarios, ids, self._failed, stories)
 
@@ -93,9 +97,7 @@ class Player:
         await store.turn_webhooks(paused=False)
         return ids
 
-    async def _go_on(
-        self, scenario: words.Scenario, external_id: str, at_once: asyncio.Semaphore
-    ) -> None:
+    async def _go_on(self, scenario: words.Scenario, external_id: str, at_once: asyncio.Semaphore) -> None:
         """What happens after the first webhook, up to the end."""
         async with at_once:
             if scenario.name not in self._failed:
@@ -137,34 +139,50 @@ class Player:
             raise Late(f"ended {row.status}, and was to end {ends}")
 
     async def _do(self, act: words.Act, external_id: str) -> None:
-        ground = self._ground
         match act:
-            case words.Edited():
-                await ground.store.edit_order(external_id, act.change)
-            case words.CanceledAtStore():
-                await ground.store.cancel_order(external_id, act.cancel)
-            case words.Paid():
-                await ground.store.pay_order(external_id, act.payment)
-            case words.ToldAgain():
-                await ground.store.deliver_again([external_id], as_new=act.as_new)
+            case words.Edited() | words.CanceledAtStore() | words.Paid() | words.ToldAgain():
+                await self._at_the_store(act, external_id)
             case words.Shipped() | words.Picked() | words.SentPicked():
                 await self._at_the_warehouse(act, external_id)
+            case words.Operated():
+                await self._ask(act, external_id)
+            case words.Waited():
+                await self._wait(act, external_id)
+            case words.TimePassed():
+                await self._ground.pass_time(external_id, act.days)
+            case _:
+                await self._trouble(act)
+
+    async def _at_the_store(
+        self, act: words.Edited | words.CanceledAtStore | words.Paid | words.ToldAgain, external_id: str
+    ) -> None:
+        store = self._ground.store
+        match act:
+            case words.Edited():
+                await store.edit_order(external_id, act.change)
+            case words.CanceledAtStore():
+                await store.cancel_order(external_id, act.cancel)
+            case words.Paid():
+                await store.pay_order(external_id, act.payment)
+            case words.ToldAgain():
+                await store.deliver_again([external_id], as_new=act.as_new)
+
+    async def _trouble(
+        self,
+        act: words.ProductHidden | words.ProductShown | words.WentDown | words.CameBack | words.WentWrong,
+    ) -> None:
+        ground = self._ground
+        match act:
             case words.ProductHidden():
                 await ground.people.hide_product(act.sku)
             case words.ProductShown():
                 await ground.people.show_product(act.sku)
-            case words.Operated():
-                await self._ask(act, external_id)
             case words.WentDown():
                 await ground.take_down(act.system)
             case words.CameBack():
                 await ground.bring_back(act.system)
             case words.WentWrong():
                 await spoil(ground, act)
-            case words.Waited():
-                await self._wait(act, external_id)
-            case words.TimePassed():
-                await ground.pass_time(external_id, act.days)
 
     async def _at_the_warehouse(
         self, act: words.Shipped | words.Picked | words.SentPicked, external_id: str
@@ -229,9 +247,7 @@ class Player:
         """An order's row of the application's list. All who wait look together."""
         async with self._looking:
             if time.monotonic() - self._looked_at > LOOK_SECONDS / 2:
-                rows = await asyncio.to_thread(
-                    OrderViews(self._database).list, channel=CHANNEL, limit=MANY
-                )
+                rows = await asyncio.to_thread(OrderViews(self._database).list, channel=CHANNEL, limit=MANY)
                 self._rows = {row.key.external_id: row for row in rows}
                 self._looked_at = time.monotonic()
         return self._rows.get(external_id)

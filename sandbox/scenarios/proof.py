@@ -121,6 +121,4 @@ def print_rows(rows: Sequence[Row], seconds: int) -> None:
         for difference in row.differences:
             console.print(f"  {row.store.number} {row.name}: {difference}", markup=False, highlight=False)
     console.print(f"took {seconds} s", highlight=False)
-    console.print(
-        f"scenarios: {sum(row.balanced for row in rows)} of {len(rows)} balanced", highlight=False
-    )
+    console.print(f"scenarios: {sum(row.balanced for row in rows)} of {len(rows)} balanced", highlight=False)

@@ -3,16 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sandbox.back_office import TrytonOffice
 from sandbox.faults.client import Faults
 from sandbox.faults.messages import WRITES
 from sandbox.faults.rules import Fault, Rule
 from sandbox.house import House, people_around
-from sandbox.scenarios.ground import System
 from sandbox.scenarios.vocabulary import WentWrong
 from sandbox.stack import Addresses, Say, Stack
+
+if TYPE_CHECKING:
+    from sandbox.scenarios.ground import People, System
 
 DIRECTORY: Final = Path("var/scenarios")
 _FAULTS = {
@@ -45,16 +47,16 @@ class RealGround:
 
     def __init__(self, house: House, people: TrytonPeople, where: Addresses, faults: Faults) -> None:
         self.store = house.store
-        self.people = people
+        self.people: People = people
         self.client = house.client
         self.database_url = where.database_url
         self._faults = faults
 
-    async def take_down(self, system: System) -> None:
+    async def take_down(self, system: "System") -> None:
         """See ``Ground``."""
         await self._faults.set_rule(system, Rule(fault=Fault.REFUSE))
 
-    async def bring_back(self, system: System) -> None:
+    async def bring_back(self, system: "System") -> None:
         """See ``Ground``."""
         await self._faults.clear(system)
 

@@ -30,7 +30,12 @@ def write(folder: Path, text: str, name: str = "plain") -> Path:
 
 
 def side(**changes: object) -> StoreSide:
-    money = {"total": "24.49", "captured": "24.49", "presentment_total": "24.49", "presentment_captured": "24.49"}
+    money = {
+        "total": "24.49",
+        "captured": "24.49",
+        "presentment_total": "24.49",
+        "presentment_captured": "24.49",
+    }
     values = {
         "external_id": "1", "number": "#1001", "taxes": {}, "units": 1, "fulfilled": 1, "fulfillments": 1,
         "currency": "USD", **money,
@@ -47,7 +52,9 @@ def books(**changes: object) -> ErpSide:
 
 
 def row(*differences: str) -> Row:
-    return Row(name="plain", group="shape", ends=End.CLOSED, store=side(), erp=books(), differences=differences)
+    return Row(
+        name="plain", group="shape", ends=End.CLOSED, store=side(), erp=books(), differences=differences
+    )
 
 
 def test_there_are_at_least_sixty_and_each_has_a_name_of_its_own():
@@ -69,10 +76,10 @@ def test_the_demo_carries_every_shape_and_no_trouble():
 @pytest.mark.parametrize(
     ("was", "now", "words"),
     [
-        ('shipped = 1', '', "holds.shipped: Field required"),
+        ("shipped = 1", "", "holds.shipped: Field required"),
         ('sku = "CAP-BLK"', 'sku = "CAP-BLK", colour = "red"', "order.lines.0.colour: Extra inputs"),
         ('ends = "closed"', 'ends = "canceled"', "set captured and shipped to 0"),
-        ('"24.49"\nshipped', '24.49\nshipped', "holds.captured: Value error, money must be a decimal string"),
+        ('"24.49"\nshipped', "24.49\nshipped", "holds.captured: Value error, money must be a decimal string"),
         ("[holds]", '[[happens]]\nact = "warehouse burns"\n[holds]', "does not match any of the expected tags"),
         ("[holds]", '[[happens]]\nact = "wait"\nuntil = "told"\n[holds]', "give both or neither"),
         ("[order]", "[order", "is not TOML"),
@@ -110,7 +117,13 @@ def test_what_comes_first_happens_before_the_first_webhook():
     ]
     holds = {"ends": "canceled", "total": "0", "captured": "0", "shipped": 0}
     scenario = Scenario.model_validate(
-        {"name": "x", "group": "outage", "order": {"lines": [{"sku": "CAP-BLK"}]}, "happens": happens, "holds": holds}
+        {
+            "name": "x",
+            "group": "outage",
+            "order": {"lines": [{"sku": "CAP-BLK"}]},
+            "happens": happens,
+            "holds": holds,
+        }
     )
     assert [act.act for act in scenario.at_first] == ["customer edits", "system goes down"]
     assert scenario.alone
