@@ -97,7 +97,7 @@ class TrytonOffice:
                     invoices=len(sale.invoices),
                     invoiced=sale.invoiced,
                     currency=sale.currency,
-                    canceled=sale.state == "cancelled",
+                    canceled=sale.canceled,
                 )
         return found
 

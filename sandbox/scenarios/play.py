@@ -25,7 +25,8 @@ from workflows.messages import OperatorAnswer, OperatorMessage, TimelineEntry
 LOOK_SECONDS: Final = 0.3
 ASK_SECONDS: Final = 15.0
 """An operator's message may come a moment before the order is ready for it; so long it is sent again."""
-SIDE_BY_SIDE: Final = 16
+SIDE_BY_SIDE: Final = 32
+CREWS: Final = 2
 MANY: Final = 1_000_000
 
 _COMES_TO: dict[str, Callable[[OrderSummary], bool]] = {
@@ -52,7 +53,8 @@ class Player:
         self._looking = asyncio.Lock()
         self._rows: dict[str, OrderSummary] = {}
         self._looked_at = 0.0
-        self._warehouse = asyncio.Semaphore(2)
+        self._may_leave: set[str] = set()
+        """Orders of which the warehouse may send whatever waits."""
         self._done = 0
         self._failed: dict[str, str] = {}
         """What went wrong on the way, by the scenario's name."""
@@ -67,6 +69,24 @@ class Player:
         alone = [each for each in scenarios if each.alone]
         # Webhooks come twice and out of order for everybody, as they do in the wild.
         await self._ground.store.turn_webhooks(duplicate=True, shuffle_seed=20)
+        crews = [asyncio.create_task(self._crew(number)) for number in range(CREWS)]
+        try:
+            ids = await self._live(beside, alone)
+        finally:
+            for crew in crews:
+                crew.cancel()
+            await asyncio.gather(*crews, return_exceptions=True)
+        self._say("both systems are read back, independently of the application ...")
+        await self._ground.people.settle(
+            [ids[each.name] for each in scenarios if each.holds.ends == "closed"]
+        )
+        stories = {each.name: await self._story(ids[each.name]) for each in scenarios if each.holds.story}
+        return await prove(self._ground, scenarios, ids, self._failed, stories)
+
+    async def _live(
+        self, beside: Sequence[words.Scenario], alone: Sequence[words.Scenario]
+    ) -> dict[str, str]:
+        """Let them all come to their ends; returns the orders' ids by scenario name."""
         ids = await self._begin(beside)
         self._say(
             f"{len(beside)} orders are placed; {len(alone)} with trouble of their own come afterwards ..."
@@ -76,12 +96,7 @@ class Player:
         for each in alone:
             ids |= await self._begin([each])
             await self._go_on(each, ids[each.name], at_once)
-        self._say("both systems are read back, independently of the application ...")
-        await self._ground.people.settle(
-            [ids[each.name] for each in scenarios if each.holds.ends == "closed"]
-        )
-        stories = {each.name: await self._story(ids[each.name]) for each in scenarios if each.holds.story}
-        return await prove(self._ground, scenarios, ids, self._failed, stories)
+        return ids
 
     async def _begin(self, scenarios: Sequence[words.Scenario]) -> dict[str, str]:
         """Place the orders, and let happen what happens before their first webhook; returns ids by name."""
@@ -123,20 +138,24 @@ class Player:
 
     async def _to_the_end(self, scenario: words.Scenario, external_id: str) -> None:
         ends = OrderStatus(scenario.holds.ends)
-        closes = scenario.holds.ends is words.End.CLOSED
-        deadline = time.monotonic() + self._patience
-        while True:
-            row = await self._row(external_id)
-            if row is not None and row.status in OVER:
-                break
-            if time.monotonic() > deadline:
-                raise Late(f"is not {ends} after {self._patience:.0f} s; {_where(row)}")
-            if closes:
-                async with self._warehouse:
-                    await self._ground.people.ship([external_id])
-            await asyncio.sleep(LOOK_SECONDS)
+        if scenario.holds.ends is words.End.CLOSED:
+            self._may_leave.add(external_id)
+        try:
+            row = await self._until(external_id, lambda row: row.status in OVER, f"not {ends}")
+        finally:
+            self._may_leave.discard(external_id)
         if row.status is not ends:
             raise Late(f"ended {row.status}, and was to end {ends}")
+
+    async def _crew(self, number: int) -> None:
+        """A crew of the warehouse goes round and sends what may leave; each has its own orders."""
+        while True:
+            own = {each for each in self._may_leave if int(each) % CREWS == number}
+            try:
+                await self._ground.people.ship(own)
+            except Exception as error:  # noqa: BLE001  the orders that wait in vain will say so
+                self._say(f"  the warehouse could not ship: {_in_words(error)}")
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _do(self, act: words.Act, external_id: str) -> None:
         match act:
@@ -188,15 +207,14 @@ class Player:
         self, act: words.Shipped | words.Picked | words.SentPicked, external_id: str
     ) -> None:
         people = self._ground.people
-        async with self._warehouse:
-            match act:
-                case words.Shipped():
-                    if not await people.ship_one(external_id, part=act.part, warehouse=act.warehouse):
-                        raise LookupError("nothing could be shipped")
-                case words.Picked():
-                    await people.pick(external_id)
-                case words.SentPicked():
-                    await people.send_picked(external_id)
+        match act:
+            case words.Shipped():
+                if not await people.ship_one(external_id, part=act.part, warehouse=act.warehouse):
+                    raise LookupError("nothing could be shipped")
+            case words.Picked():
+                await people.pick(external_id)
+            case words.SentPicked():
+                await people.send_picked(external_id)
 
     async def _ask(self, act: words.Operated, external_id: str) -> None:
         """Send an operator's message; one that comes a moment too early is sent again."""
@@ -225,17 +243,27 @@ class Player:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _wait(self, act: words.Waited, external_id: str) -> None:
+        if act.until != "told":
+            await self._until(external_id, _COMES_TO[act.until], f"not {act.until}")
+            return
+        await self._until(external_id, lambda _row: True, "unknown")
+        deadline = time.monotonic() + self._patience
+        while act.words not in await self._story(external_id):
+            if time.monotonic() > deadline:
+                raise Late(f"nobody told {act.words!r} within {self._patience:.0f} s")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _until(
+        self, external_id: str, what: Callable[[OrderSummary], bool], still: str
+    ) -> OrderSummary:
+        """Wait until the list says so of an order. Raises Late."""
         deadline = time.monotonic() + self._patience
         while True:
             row = await self._row(external_id)
-            if act.until == "told":
-                if row is not None and act.words in await self._story(external_id):
-                    return
-            elif row is not None and _COMES_TO[act.until](row):
-                return
+            if row is not None and what(row):
+                return row
             if time.monotonic() > deadline:
-                what = f"told {act.words!r}" if act.until == "told" else act.until
-                raise Late(f"is not {what} after {self._patience:.0f} s; {_where(row)}")
+                raise Late(f"still {still} after {self._patience:.0f} s; {_where(row)}")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _story(self, external_id: str) -> str:

@@ -62,6 +62,13 @@ class SaleReading:
         """Total of all invoices that count."""
         return sum((i.total for i in self.invoices if i.state != "cancelled"), Decimal(0))
 
+    @property
+    def canceled(self) -> bool:
+        """Nothing of it lives. Tryton ends a sale as *done* where it went on, and all that came of it was canceled."""
+        came_of_it = [each.state for each in (*self.shipments, *self.invoices)]
+        ended = self.state == "done" and came_of_it and set(came_of_it) == {"cancelled"}
+        return self.state == "cancelled" or bool(ended)
+
 
 class Reader:
     """Reads sales of one web shop through a login of its own."""
