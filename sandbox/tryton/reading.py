@@ -65,9 +65,8 @@ class SaleReading:
     @property
     def canceled(self) -> bool:
         """Nothing of it lives. Tryton ends a sale as *done* where it went on, and all that came of it was canceled."""
-        came_of_it = [each.state for each in (*self.shipments, *self.invoices)]
-        ended = self.state == "done" and came_of_it and set(came_of_it) == {"cancelled"}
-        return self.state == "cancelled" or bool(ended)
+        came_of_it = {each.state for each in self.shipments} | {each.state for each in self.invoices}
+        return self.state == "cancelled" or (self.state == "done" and came_of_it == {"cancelled"})
 
 
 class Reader:

@@ -14,6 +14,7 @@ from sandbox import catalog
 from sandbox.tryton import progress
 from sandbox.tryton.environment import LOCK, prepare_environment
 from sandbox.tryton.progress import PreparationFailed, run_step, turn
+from sandbox.tryton.reading import InvoiceReading, SaleReading, ShipmentReading
 from sandbox.tryton.rpc import _decode, _encode
 from sandbox.tryton.staff import Piece, _half
 from sandbox.tryton.template import copy_template, seed_content, tryton_environment
@@ -219,3 +220,26 @@ def test_a_duration_is_read_and_nonsense_is_not_sent():
     assert _decode(_encode(timedelta(minutes=2))) == timedelta(minutes=2)
     with pytest.raises(TypeError, match="cannot be sent to Tryton"):
         _encode(object())
+
+
+@pytest.mark.parametrize(
+    ("state", "shipment", "invoice", "canceled"),
+    [
+        ("cancelled", None, None, True),
+        ("done", "cancelled", "cancelled", True),
+        ("done", "cancelled", None, True),
+        ("done", "done", "cancelled", False),
+        ("done", "cancelled", "posted", False),
+        ("done", None, None, False),
+        ("processing", "cancelled", "cancelled", False),
+    ],
+)
+def test_a_sale_is_canceled_where_all_that_came_of_it_is(state, shipment, invoice, canceled):
+    nothing = Decimal(0)
+    sale = SaleReading(
+        sale_id=1, number="S1", reference="#1001", state=state, shipment_state="", invoice_state="", currency="USD",
+        party=None, untaxed=nothing, tax=nothing, total=nothing, taxes={},
+        shipments=(ShipmentReading(1, "P1", shipment, "WH-EAST", None, None, {}),) if shipment else (),
+        invoices=(InvoiceReading(1, None, invoice, nothing),) if invoice else (),
+    )  # fmt: skip
+    assert sale.canceled is canceled
