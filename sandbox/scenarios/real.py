@@ -9,7 +9,7 @@ from sandbox.back_office import TrytonOffice
 from sandbox.faults.client import Faults
 from sandbox.faults.messages import WRITES
 from sandbox.faults.rules import Fault, Rule
-from sandbox.house import House, people_around
+from sandbox.house import PLUS_PLAN, House, people_around
 from sandbox.scenarios.vocabulary import WentWrong
 from sandbox.stack import Addresses, Say, Stack
 
@@ -77,4 +77,5 @@ async def real_ground(say: Say) -> AsyncIterator[RealGround]:
         house = await exits.enter_async_context(people_around(stack))
         people = await exits.enter_async_context(TrytonPeople(stack.addresses))
         assert house.faults is not None
+        await house.store.set_throttle(PLUS_PLAN)
         yield RealGround(house, people, stack.addresses, house.faults)
