@@ -320,7 +320,7 @@ def _store_app(settings: Settings, folder: Path, web_port: int) -> FastAPI:
 async def _web(settings: Settings, client: Client, database: Database, port: int) -> AsyncIterator[None]:
     """The web application and its dispatcher, which starts orders through a client that skips time."""
     inbox = Inbox(database)
-    dispatcher = Dispatcher(inbox, hand_over_to(client))
+    dispatcher = Dispatcher(inbox, hand_over_to(client, database))
     app = create_web(
         {CHANNEL: build_webhook_reader(CHANNEL, settings)},
         inbox,
