@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 
+from activities.failures import Refusal
 from domain.balance import BalanceReport
 from domain.certificate import SweepWindow, Tally
 from domain.completeness import Explanation, Flow
@@ -45,6 +46,8 @@ class ReadOrder(Frozen):
     """The ERP has the order: it cannot be ignored any more."""
     compare: bool = False
     """Compare with what the ERP holds: a person said that the cause of a problem is mended."""
+    given: str = ""
+    """Fingerprint of what the ERP was given: an order edited since is not compared, the edit is carried over."""
     mapping_version: str = ""
     """To compare with; empty for the one in force."""
     acceptances: tuple[Acceptance, ...] = ()
@@ -73,6 +76,29 @@ class SubmitOrder(Frozen):
     revision: int
     acceptances: tuple[Acceptance, ...] = ()
     """Differences that people accepted as they are."""
+
+
+class AmendOrder(Frozen):
+    """Carry what the storefront holds now into the ERP, with the pinned mapping; ``edit`` is the change in words."""
+
+    order: Order
+    mapping_version: str
+    revision: int
+    edit: str
+    acceptances: tuple[Acceptance, ...] = ()
+    """Differences that people accepted as they are."""
+
+
+class AmendedOrder(Frozen):
+    """The ERP's order after the amendment, and what it could not take over."""
+
+    erp: ErpOrder
+    kept: Mapping[str, int] = {}
+    """Line -> units that the ERP holds because it refused another number."""
+    not_done: str = ""
+    """The refused parts in words, each with its reason."""
+    refusal: Refusal | None = None
+    """Where a person has to decide; noted in its case already."""
 
 
 class ReportShipment(Frozen):

@@ -40,6 +40,8 @@ class Refusal(Frozen):
     reason: str
     differences: tuple[Difference, ...] = ()
     """What a person may accept as it is."""
+    may_stay: bool = False
+    """A person may accept it although no amount or unit differs (an address)."""
 
 
 Explained = AdapterError | Unmapped | PlanRefused | QuantitiesBroken | Unbalanced

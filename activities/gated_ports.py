@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from activities.gates import Gate
 from adapters.ports import (
+    AmendOutcome,
     CancelOutcome,
     CaptureRequest,
     ErpCapabilities,
@@ -103,6 +104,11 @@ class GatedErp:
         """See ``ErpPort``."""
         async with self._gate.passing("submit order"):
             return await self._erp.submit_order(order)
+
+    async def amend_order(self, target: SalesOrder) -> AmendOutcome:
+        """See ``ErpPort``."""
+        async with self._gate.passing("amend order"):
+            return await self._erp.amend_order(target)
 
     async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
         """See ``ErpPort``."""

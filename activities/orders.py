@@ -14,8 +14,11 @@ from decimal import Decimal
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.amending import judge
 from activities.contracts import (
     LONGEST_ATTEMPT,
+    AmendedOrder,
+    AmendOrder,
     CancelOrder,
     CapturePayments,
     CloseOrder,
@@ -32,6 +35,7 @@ from activities.failures import EXPLAINED, Explained, Refusal, as_application_er
 from activities.shipping import Shipping, capture
 from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
+from domain.amendment import fingerprint
 from domain.balance import BalanceReport, check_closing, require_agreement
 from domain.cases import CaseReport
 from domain.differences import Acceptance, accepted_by
@@ -84,7 +88,7 @@ class OrderActivities:
             pinned = mapping
             if request.submitted and request.mapping_version:
                 pinned = self._mapping(request.mapping_version)
-            if request.compare:
+            if request.compare and request.given in {"", fingerprint(order)}:
                 await self._compare(order, pinned, request.acceptances)
             outlook = look_ahead(order, pinned, datetime.now(UTC), captures=storefront.capabilities.capture)
         ended = await self._ended(request.key) if request.first else None
@@ -136,10 +140,33 @@ class OrderActivities:
             "submit_order",
             f"Entered in the ERP as {erp_order.number}: {format_money(erp_order.total, erp_order.currency)}",
             patch,
-            links=(Link(kind="order", canonical_id=str(key), system=ERP, external_id=erp_order.erp_id),),
+            links=(_erp_link(key, erp_order),),
             erp=erp_order,
         )
         return erp_order
+
+    @activity.defn
+    async def amend_order(self, request: AmendOrder) -> AmendedOrder:
+        """Carry an edit into the ERP: what its warehouses have in hand is refused, the rest is done all the same."""
+        key = request.order.key
+        async with self._noted(key, request.revision, "amend_order"):
+            mapping = self._mapping(request.mapping_version)
+            target = plan_sales_order(request.order, mapping, request.acceptances)
+            amended = judge(request, await self._erp.amend_order(target), mapping)
+        erp, case = amended.erp, None
+        patch = OrderPatch(
+            erp_number=erp.number, erp_total=erp.total, waiting_for="the warehouse", problem=""
+        )
+        text = f"Amended in the ERP ({request.edit}): {format_money(erp.total, erp.currency)}"
+        text += f"; not done: {amended.not_done}" if amended.not_done else ""
+        if refusal := amended.refusal:
+            waiting_for = "a person: have the picking undone and resubmit, accept, or undo the edit"
+            patch = OrderPatch(erp_total=erp.total, problem=refusal.reason, waiting_for=waiting_for)
+            case = CaseReport(cause=refusal.cause, reason=refusal.reason, key=key)
+        # The ERP may have put another record in the place of the first.
+        moved = (_erp_link(key, erp),)
+        await self._note(key, request.revision, "amend_order", text, patch, moved=moved, erp=erp, report=case)
+        return amended
 
     @activity.defn
     async def report_shipment(self, request: ReportShipment) -> ShipmentReported:
@@ -346,6 +373,7 @@ class OrderActivities:
         *,
         actor: str = "Orderwright",
         links: tuple[Link, ...] = (),
+        moved: tuple[Link, ...] = (),
         erp: ErpOrder | None = None,
         report: CaseReport | None = None,
     ) -> None:
@@ -357,6 +385,7 @@ class OrderActivities:
             text=text,
             patch=patch,
             links=links,
+            moved=moved,
             erp=erp,
             report=report,
         )
@@ -364,6 +393,10 @@ class OrderActivities:
             await asyncio.to_thread(self._journal.note, entry)
         except CrosswalkConflict as conflict:
             raise await self._failure(key, revision, action, _contradiction(conflict)) from None
+
+
+def _erp_link(key: OrderKey, erp: ErpOrder) -> Link:
+    return Link(kind="order", canonical_id=str(key), system=ERP, external_id=erp.erp_id)
 
 
 def _evidence(error: Explained) -> str:

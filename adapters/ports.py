@@ -11,7 +11,7 @@ from typing import Annotated, Final, Protocol
 
 from pydantic import Field
 
-from domain.erp_order import ErpOrder, SalesOrder
+from domain.erp_order import ErpOrder, RefusedChange, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen, Instant
@@ -179,6 +179,14 @@ class CancelOutcome(Frozen):
     reason: str = ""
 
 
+class AmendOutcome(Frozen):
+    """The order as it stands after an amendment, and what of the edit could not be done."""
+
+    order: ErpOrder
+    """Read whole, after the changes."""
+    refused: tuple[RefusedChange, ...] = ()
+
+
 class ErpPort(Protocol):
     """An ERP."""
 
@@ -199,6 +207,19 @@ class ErpPort(Protocol):
         ``amounts_differ`` (difference named), ``product_unknown:{system}:{code}``, likewise ``warehouse_unknown``,
         ``tax_unknown`` and ``party_unknown`` (the first one that is missing, so that orders which lack the same share
         a cause), ``out_of_stock`` or the ERP's own words.
+        """
+        ...
+
+    async def amend_order(self, target: SalesOrder) -> AmendOutcome:
+        """Bring the ERP's order to ``target``, what the storefront holds now, by the smallest changes possible.
+
+        Changes are absolute (so many units of a line at a warehouse, at that net and tax), so a repeated call finds
+        nothing left to do: idempotent by nature, and it goes on where an earlier try stopped. What has left a warehouse
+        stays as it is; what is picked or packed is refused, each part with its reason, and the other parts are done all
+        the same. Stock of what is taken off is released. Amounts are compared with ``target.total`` and
+        ``target.taxes`` where nothing was refused (Rejected ``amounts_differ``). Lines that are not on ``target`` any
+        more go to zero units. Raises Rejected ``order_unknown`` where the ERP never had the order, and as
+        ``submit_order`` for unknown products, warehouses, taxes.
         """
         ...
 

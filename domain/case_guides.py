@@ -179,10 +179,12 @@ GUIDES = {
         (CaseAct.RETRY, CaseAct.ACCEPT),
         _TWO_DAYS,
     ),
-    "edited_after_submission": _guide(
-        "Edited in the storefront after it was in the ERP",
-        "Make the same change in the ERP, then resubmit; or cancel the order.",
-        hours=8,
+    "edit_refused": _guide(
+        "Order {0}:{1} was edited, and the warehouse has a part of it in hand already",
+        "Have the warehouse undo the picking, then resubmit: the rest of the edit is done. Or accept that it ships as "
+        "it was. Or undo the edit in the storefront, then resubmit.",
+        _ACCEPT,
+        4,
     ),
     "canceled_in_erp": _guide(
         "Canceled in the ERP alone",

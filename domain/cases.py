@@ -25,6 +25,8 @@ _CURED_BY_PAYMENT = frozenset(
         "capture_failed",
     }
 )
+EDIT_REFUSED = "edit_refused"
+"""Family of edits that the ERP cannot take over whole."""
 
 
 class CaseReport(Frozen):

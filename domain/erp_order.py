@@ -145,3 +145,14 @@ class ErpOrder(Frozen):
     taxes: tuple[TaxAmount, ...]
     lines: tuple[ErpLine, ...] = ()
     shipments: tuple[ErpShipment, ...] = ()
+
+
+class RefusedChange(Frozen):
+    """A part of an edit that the ERP's state does not allow."""
+
+    line_id: str | None
+    """The storefront line; None: the order itself (address, carrier, note)."""
+    change: str
+    """In plain words: ``2 -> 1 units``, ``the shipping address``."""
+    reason: str
+    """Why not, in plain words: ``shipment P00004 from WH-EAST is picked``."""

@@ -5,7 +5,7 @@ older one that arrives late takes nothing back.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pydantic import Field
 
@@ -96,25 +96,37 @@ class LineState(Frozen):
 def lines_from_order(order: Order) -> tuple[LineState, ...]:
     """The state before the ERP knows the order: what edits took away is canceled, the rest is open.
 
-    Raises QuantitiesBroken where a line has more units now than were ordered.
+    An edit that raised a line above what was bought first has ordered the rest as well.
     """
-    states = []
-    for line in order.lines:
-        if line.current > line.ordered:
-            raise QuantitiesBroken(
-                line.line_id, f"has {line.current} units now but only {line.ordered} were ordered"
-            )
-        states.append(
-            LineState(
-                line_id=line.line_id,
-                sku=line.sku,
-                title=line.title,
-                ordered=line.ordered,
-                canceled=line.ordered - line.current,
-                requires_shipping=line.requires_shipping,
-            )
+    return tuple(
+        LineState(
+            line_id=line.line_id,
+            sku=line.sku,
+            title=line.title,
+            ordered=max(line.ordered, line.current),
+            canceled=max(line.ordered - line.current, 0),
+            requires_shipping=line.requires_shipping,
         )
-    return tuple(states)
+        for line in order.lines
+    )
+
+
+def take_edit(
+    lines: Iterable[LineState], order: Order, held: Mapping[str, int] | None = None
+) -> tuple[LineState, ...]:
+    """Take in what the storefront holds now: units that came are ordered, units that went are canceled.
+
+    ``held`` names the lines of which the ERP keeps another number of units. What has left stays due.
+    """
+    before = {line.line_id: line for line in lines}
+    kept = held or {}
+    result = []
+    for fresh in lines_from_order(order):
+        was = before.pop(fresh.line_id, fresh)
+        result.append(_with_due(was, kept.get(fresh.line_id, fresh.due), at_least=fresh.ordered))
+    # A storefront that forgets a line altogether has taken it off.
+    result += [_with_due(gone, kept.get(gone.line_id, 0)) for gone in before.values()]
+    return tuple(line.conserved() for line in result)
 
 
 def shipped_units(erp: ErpOrder) -> dict[str, int]:
@@ -179,6 +191,26 @@ def cancel_open(lines: Iterable[LineState]) -> tuple[LineState, ...]:
             update={"canceled": line.canceled + line.open, "allocated": {}, "backordered": 0}
         ).conserved()
         for line in lines
+    )
+
+
+def _with_due(line: LineState, due: int, *, at_least: int = 0) -> LineState:
+    """The line with so many units to deliver, and at least so many ordered."""
+    shipped = line.shipped
+    if line.requires_shipping:
+        due = max(due, shipped)
+    else:
+        shipped = min(shipped, due)
+    ordered = max(line.ordered, at_least, due)
+    allocated = _capped(line.allocated, due - shipped)
+    return line.model_copy(
+        update={
+            "ordered": ordered,
+            "canceled": ordered - due,
+            "shipped": shipped,
+            "allocated": allocated,
+            "backordered": min(line.backordered, due - shipped - sum(allocated.values())),
+        }
     )
 
 

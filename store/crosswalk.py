@@ -120,5 +120,18 @@ def add_link(session: Session, link: Link) -> bool:
     return False
 
 
+def move_link(session: Session, link: Link) -> None:
+    """A thing of ours has another counterpart from now on; the one before is forgotten. Raises CrosswalkConflict."""
+    session.exec(
+        delete(CrosswalkRow).where(
+            col(CrosswalkRow.kind) == link.kind,
+            col(CrosswalkRow.canonical_id) == link.canonical_id,
+            col(CrosswalkRow.system) == link.system,
+            col(CrosswalkRow.external_id) != link.external_id,
+        )
+    )
+    add_link(session, link)
+
+
 def _link(row: CrosswalkRow) -> Link:
     return Link(kind=row.kind, canonical_id=row.canonical_id, system=row.system, external_id=row.external_id)

@@ -10,7 +10,7 @@ from domain.status import OrderStatus
 from store import erp_news
 from store.audit import AuditEntry, add_entry
 from store.cases import release_order, report_case
-from store.crosswalk import Link, add_link
+from store.crosswalk import Link, add_link, move_link
 from store.database import Database
 from store.order_view import OrderPatch, apply_patch
 
@@ -31,6 +31,8 @@ class Entry(Frozen):
     text: str
     patch: OrderPatch
     links: tuple[Link, ...] = ()
+    moved: tuple[Link, ...] = ()
+    """Links of things that have another counterpart from now on."""
     erp: ErpOrder | None = None
     report: CaseReport | None = None
 
@@ -52,6 +54,8 @@ class Journal:
             )
             for link in entry.links:
                 add_link(session, link)
+            for link in entry.moved:
+                move_link(session, link)
             if entry.erp is not None:
                 erp_news.note(session, entry.erp)
             if timely:

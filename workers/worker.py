@@ -101,6 +101,7 @@ async def workers(
             ERP_QUEUE,
             [
                 orders.submit_order,
+                orders.amend_order,
                 orders.cancel_in_erp,
                 orders.close_order,
                 feed.follow_erp_changes,

@@ -81,6 +81,8 @@ class Problem(Frozen):
     since: Instant
     differences: tuple[Difference, ...] = ()
     """What ``accept`` takes as it is; none where nothing can be accepted."""
+    may_stay: bool = False
+    """It may be accepted although no difference is named."""
     own: bool = False
     """The workflow itself found it; else an activity refused, and has put it into its case already."""
     in_case: bool = True
@@ -103,6 +105,12 @@ class OrderState(BaseModel):
     mapping_version: str = ""
     lines: tuple[LineState, ...] = ()
     erp: ErpOrder | None = None
+    amend: bool = False
+    """What the storefront holds now is still to be carried into the ERP."""
+    given: Order | None = None
+    """The order as the ERP was given it last, while ``order`` is an edited one."""
+    kept: dict[str, int] = {}
+    """Line -> units that the ERP holds because it refused another number."""
     erp_early: ErpOrder | None = None
     """What the change feed told while the submission was still under way."""
     reread: bool = True

@@ -5,7 +5,8 @@ Pure functions of the state, deterministic, so that a workflow may call them.
 
 from datetime import datetime
 
-from activities.contracts import OrderClosing, PaymentsCaptured, ShipmentReported
+from activities.contracts import AmendedOrder, OrderClosing, PaymentsCaptured, ShipmentReported
+from domain.amendment import amendment_between
 from domain.balance import BalanceReport
 from domain.cases import guide, known
 from domain.connection import ERP_SYSTEM
@@ -26,6 +27,7 @@ _UNDER_WAY = {
     Step.READ: "reading the order from the storefront; tried again until it answers",
     Step.SUBMIT: "entering the order in the ERP; tried again until it answers",
     Step.CAPTURE: "taking the money that is due before the goods leave; tried again until the storefront answers",
+    Step.AMEND: "carrying the edit into the ERP; tried again until it answers",
     Step.REPORT: "telling the storefront of a shipment and capturing its money; tried again until it answers",
     Step.CLOSE: "comparing both systems to the cent before closing",
     Step.CANCEL: "canceling the order in the ERP, then in the storefront",
@@ -38,6 +40,7 @@ _REMEDY_BY_STEP = {
     Step.READ: "Mend the cause in the storefront or the mapping, then resubmit.",
     Step.SUBMIT: "Mend the cause in the ERP or the mapping, then resubmit; or cancel the order.",
     Step.CAPTURE: "Mend the cause in the storefront, then resubmit; or cancel the order.",
+    Step.AMEND: "Mend the cause in the ERP or the mapping, or undo the edit in the storefront; then resubmit.",
     Step.REPORT: "Mend the cause in the storefront, then resubmit; the shipment itself is safe in the ERP.",
     Step.CLOSE: "Mend the cause, then resubmit.",
     Step.CANCEL: "Mend the cause, then resubmit: the cancel goes on where it stopped.",
@@ -114,7 +117,7 @@ def waits_on(state: OrderState) -> str | None:
     match next_step(state):
         case Step.READ | Step.CAPTURE | Step.REPORT:
             return state.key.channel
-        case Step.SUBMIT | Step.CLOSE | Step.CANCEL:
+        case Step.SUBMIT | Step.AMEND | Step.CLOSE | Step.CANCEL:
             return ERP_SYSTEM
         case _:
             return None
@@ -158,7 +161,8 @@ def accept_obstacle(state: OrderState) -> str:
         return f"the order is {state.outcome.value} already"
     if state.problem is None:
         return "the order has no problem that waits for it"
-    return "" if state.problem.differences else "this problem is no difference that could stay as it is"
+    acceptable = state.problem.may_stay or state.problem.differences
+    return "" if acceptable else "this problem is no difference that could stay as it is"
 
 
 def unnamed(message: OperatorMessage) -> str:
@@ -261,6 +265,27 @@ def expires(expiring: ExpiringAuthorization, order: Order, now: datetime) -> str
     money = format_money(expiring.amount, order.presentment_currency)
     ends = f"{'ends' if expiring.expires_at > now else 'ended'} at {expiring.expires_at:%Y-%m-%d %H:%M} UTC"
     return f"The authorization by {expiring.gateway} {ends}: {money} of it is not taken and the goods have not left."
+
+
+def pending_edit(state: OrderState) -> str:
+    """What is to be carried into the ERP, in words."""
+    assert state.order is not None
+    given = state.given or state.order
+    edit = amendment_between(given, state.order, left_units(state)).sentence(state.order.currency)
+    return edit or "to what the storefront holds now"
+
+
+def left_units(state: OrderState) -> dict[str, int]:
+    """Line -> units that left the house."""
+    return {line.line_id: line.shipped for line in state.lines if line.requires_shipping}
+
+
+def amended(outcome: AmendedOrder, before: ErpOrder) -> str:
+    """Sentence for an edit that the ERP took over."""
+    erp = outcome.erp
+    text = f"Edit carried into {erp.number}, {format_money(erp.total, erp.currency)} now"
+    text += f"; it takes the place of {before.number}." if erp.number != before.number else "."
+    return f"{text} Not done any more: {outcome.not_done}." if outcome.not_done else text
 
 
 def shipped(shipment: ErpShipment, reported: ShipmentReported, order: Order) -> str:

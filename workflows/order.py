@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.cases import CaseActivities
     from activities.contracts import (
         ERP_QUEUE,
+        AmendOrder,
         CancelOrder,
         CapturePayments,
         CloseOrder,
@@ -28,8 +29,9 @@ with workflow.unsafe.imports_passed_through():
     )
     from activities.failures import Refusal
     from activities.orders import OrderActivities
-    from domain.edits import describe_edit
-    from domain.quantities import QuantitiesBroken, apply_erp, cancel_open, lines_from_order
+    from domain.amendment import amendment_between, fingerprint, holds_otherwise
+    from domain.order import Order
+    from domain.quantities import QuantitiesBroken, cancel_open, lines_from_order, take_edit
     from domain.status import OrderStatus
     from workflows import narrative
     from workflows.messages import (
@@ -68,6 +70,7 @@ class OrderWorkflow(OrderPayments):
             Step.CANCEL: self._cancel,
             Step.SUBMIT: self._submit,
             Step.CAPTURE: self._capture,
+            Step.AMEND: self._amend,
             Step.REPORT: self._report,
             Step.CLOSE: self._close,
             Step.REPORT_PROBLEM: self._report_problem,
@@ -136,6 +139,7 @@ class OrderWorkflow(OrderPayments):
                 first=state.order is None,
                 submitted=state.erp is not None,
                 compare=compare,
+                given=fingerprint(state.order) if compare and state.order else "",
                 mapping_version="" if state.take_new_mapping else state.mapping_version,
                 acceptances=state.acceptances,
             ),
@@ -162,13 +166,27 @@ class OrderWorkflow(OrderPayments):
             if narrative.awaits_payment(state):
                 self._tell("Orderwright", narrative.unpaid(state))
             return
-        edit = describe_edit(before, read.order) if before is not None else None
-        if edit is not None and state.cancel is None:
-            reason = f"The order was edited in the storefront after it was entered in the ERP: {edit}."
-            self._stop(Step.READ, Refusal(cause="edited_after_submission", reason=reason))
-        if edit is not None:
-            state.lines = apply_erp(lines_from_order(read.order), state.erp)
+        if before is not None and state.cancel is None:
+            self._notice_edit(before, read.order)
         self._stop_if_canceled_in_erp(state.erp)
+
+    def _notice_edit(self, before: Order, now: Order) -> None:
+        """Where the storefront holds another order than the ERP was given, that is to be carried over."""
+        state = self._state
+        left = narrative.left_units(state)
+        edit = amendment_between(before, now, left)
+        if not edit.empty:
+            self._tell(
+                "storefront", f"Edited after it was entered in the ERP: {edit.sentence(now.currency)}."
+            )
+        given = state.given or before
+        if amendment_between(given, now, left).empty:
+            return
+        state.amend, state.given = True, given
+        # Until the ERP agrees nothing is canceled: it may still send what it holds.
+        units = {line.line_id: line.current for line in now.lines}
+        held = {line.line_id: max(line.due, units.get(line.line_id, 0)) for line in state.lines}
+        state.lines = take_edit(state.lines, now, held)
 
     async def _submit(self) -> None:
         state = self._state
@@ -192,6 +210,45 @@ class OrderWorkflow(OrderPayments):
         if state.erp_early is not None:
             early, state.erp_early = state.erp_early, None
             self._take_erp(early)
+        # An earlier run, or a try whose answer nobody could read, may have entered an earlier version.
+        state.amend = holds_otherwise(state.order, erp)
+
+    async def _amend(self) -> None:
+        state = self._state
+        assert state.order is not None
+        assert state.erp is not None
+        before = state.erp
+        self._amending = True
+        try:
+            amended = await workflow.execute_activity_method(
+                OrderActivities.amend_order,
+                AmendOrder(
+                    order=state.order,
+                    mapping_version=state.mapping_version,
+                    revision=self._next_revision(),
+                    edit=narrative.pending_edit(state),
+                    acceptances=state.acceptances,
+                ),
+                task_queue=ERP_QUEUE,
+                start_to_close_timeout=ONE_CALL,
+                retry_policy=PATIENT,
+                summary=f"Carry the edit of {state.order.number} into the ERP",
+                priority=ORDERS_FIRST,
+            )
+        finally:
+            self._amending = False
+        state.given, state.kept = None, dict(amended.kept)
+        state.lines = take_edit(state.lines, state.order, amended.kept)
+        self._take_erp(amended.erp)
+        early, state.erp_early = state.erp_early, None
+        # What the feed told meanwhile may be of the record that was replaced.
+        if early is not None and early.erp_id == amended.erp.erp_id:
+            self._take_erp(early)
+        if amended.refusal is not None:
+            self._stop(Step.AMEND, amended.refusal, in_case=True)
+            return
+        state.amend = False
+        self._tell("ERP", narrative.amended(amended, before))
 
     async def _capture(self) -> None:
         state = self._state

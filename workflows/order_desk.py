@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from domain.cases import (
         AUTHORIZATION_EXPIRES,
+        EDIT_REFUSED,
         case_key,
         cured_by_mapping,
         cured_by_payment,
@@ -54,6 +55,7 @@ class OrderDesk:
 
     def __init__(self, start: OrderStart) -> None:
         self._state = start.state or OrderState(key=start.key)
+        self._amending = False
         self._early_resubmit: tuple[OperatorMessage, datetime] | None = None
         self._attention = Attention.WORKING if start.state is None else narrative.attention(self._state)
 
@@ -89,6 +91,7 @@ class OrderDesk:
             remedy=narrative.remedy(step, refusal.cause),
             since=workflow.now(),
             differences=refusal.differences,
+            may_stay=refusal.may_stay,
             own=not in_case,
             in_case=in_case,
         )
@@ -155,7 +158,7 @@ class OrderDesk:
         """The ERP's change feed brings the order as it is there now."""
         if self._state.outcome is not None:
             return
-        if self._state.erp is None:
+        if self._state.erp is None or self._amending:
             self._state.erp_early = erp
             return
         try:
@@ -315,7 +318,9 @@ class OrderDesk:
 
     def _go_on(self, problem: Problem) -> None:
         self._state.problem = None
-        self._state.reread, self._state.compare = True, self._state.erp is not None
+        # What is still to be carried into the ERP needs no comparing: it is not there yet.
+        self._state.reread = True
+        self._state.compare = self._state.erp is not None and not self._state.amend
         self._state.leaves_cases = self._state.leaves_cases or problem.own
         self._state.take_new_mapping = self._state.take_new_mapping or cured_by_mapping(problem.cause)
 
@@ -324,6 +329,8 @@ class OrderDesk:
         assert problem is not None
         taken = Acceptance(actor=message.actor, reason=message.reason, differences=problem.differences)
         self._state.acceptances = (*self._state.acceptances, taken)
+        if family(problem.cause) == EDIT_REFUSED:
+            self._state.amend = False
         self._go_on(problem)
         self._tell(message.actor, f"Accepted ({message.reason}): {problem.reason}")
 

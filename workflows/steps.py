@@ -14,6 +14,7 @@ class Step(StrEnum):
     CANCEL = "cancel the order"
     SUBMIT = "enter the order in the ERP"
     CAPTURE = "take money before its goods leave"
+    AMEND = "carry the change into the ERP"
     REPORT = "tell the storefront of a shipment"
     CLOSE = "prove the order balanced and close it"
     REPORT_PROBLEM = "put the problem into its case"
@@ -43,6 +44,8 @@ def _work(state: OrderState) -> Step:
     """What brings an order forward that nothing holds up."""
     if state.erp is None:
         return Step.WAIT if state.payment.unpaid else Step.SUBMIT
+    if state.amend:
+        return Step.AMEND
     if state.payment.capture_now or state.capture_all:
         return Step.CAPTURE
     if unreported_shipments(state):
@@ -54,14 +57,7 @@ def _work(state: OrderState) -> Step:
 
 def unreported_shipments(state: OrderState) -> tuple[ErpShipment, ...]:
     """Shipments that left and that the storefront does not know yet, in the order they left."""
-    if state.erp is None:
-        return ()
-    left = [
-        s
-        for s in state.erp.shipments
-        if s.state is ErpShipmentState.SHIPPED and s.shipment_id not in state.fulfillments and s.lines
-    ]
-    return tuple(sorted(left, key=lambda s: (s.shipped_at is None, s.shipped_at, s.shipment_id)))
+    return tuple(s for s in _tellable(state) if s.shipment_id not in state.fulfillments and s.lines)
 
 
 def shipped_ids(erp: ErpOrder) -> set[str]:
@@ -71,13 +67,44 @@ def shipped_ids(erp: ErpOrder) -> set[str]:
 
 def delivered_with(state: OrderState, shipment: ErpShipment) -> dict[str, int]:
     """Units shipped per line in all shipments the storefront knows, and this one."""
-    assert state.erp is not None
     delivered: dict[str, int] = {}
-    for known in state.erp.shipments:
+    for known in _tellable(state):
         if known.shipment_id in state.fulfillments or known.shipment_id == shipment.shipment_id:
             for line in known.lines:
                 delivered[line.line_id] = delivered.get(line.line_id, 0) + line.quantity
     return delivered
+
+
+def _tellable(state: OrderState) -> list[ErpShipment]:
+    """Shipments that left, those that the storefront knows first, the rest in the order they left.
+
+    Of a line that the ERP refused to lower no more units than the storefront has: it takes no others.
+    """
+    if state.erp is None:
+        return []
+    left = [s for s in state.erp.shipments if s.state is ErpShipmentState.SHIPPED]
+    left.sort(
+        key=lambda s: (
+            s.shipment_id not in state.fulfillments,
+            s.shipped_at is None,
+            s.shipped_at,
+            s.shipment_id,
+        )
+    )
+    if not state.kept or state.order is None:
+        return left
+    room = {line.line_id: line.current for line in state.order.lines if line.line_id in state.kept}
+    told = []
+    for shipment in left:
+        parts = []
+        for part in shipment.lines:
+            units = min(part.quantity, room.get(part.line_id, part.quantity))
+            if part.line_id in room:
+                room[part.line_id] -= units
+            if units:
+                parts.append(part.model_copy(update={"quantity": units}))
+        told.append(shipment.model_copy(update={"lines": tuple(parts)}))
+    return told
 
 
 def is_delivered(lines: tuple[LineState, ...]) -> bool:

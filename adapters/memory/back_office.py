@@ -1,10 +1,14 @@
 """The memory ERP as its own staff know it: its books, its warehouses, and what people do there without us."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from itertools import count
 
+from adapters.errors import Rejected
+from adapters.memory.amending import units_by_place
 from domain.erp_order import (
+    ErpLine,
     ErpOrder,
     ErpOrderState,
     ErpShipment,
@@ -17,6 +21,7 @@ from domain.listings import ErpRecord
 from domain.order import OrderKey
 
 UNTOUCHED = frozenset({ErpShipmentState.WAITING, ErpShipmentState.RESERVED})
+PICKED = frozenset({ErpShipmentState.PICKED, ErpShipmentState.PACKED})
 OVER = frozenset({ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED})
 
 
@@ -44,6 +49,8 @@ class BackOffice:
         """The number of each order's last change."""
         self.written_at: dict[OrderKey, datetime] = {}
         """When each order was changed last."""
+        self.entered: dict[OrderKey, SalesOrder] = {}
+        """Lines with their amounts, addresses and notes of each order, as they stand now."""
         self.references: dict[OrderKey, str] = {}
         """The storefront's number of each order."""
         self.by_hand: list[ErpRecord] = []
@@ -102,6 +109,19 @@ class BackOffice:
             raise ValueError(f"{key}: nothing waits to be picked")
         picked = {"state": ErpShipmentState.PICKED}
         shipments = tuple(s.model_copy(update=picked) if s in concerned else s for s in order.shipments)
+        self.keep(order.model_copy(update={"shipments": shipments}))
+
+    def put_back(self, key: OrderKey, warehouse: str | None = None) -> None:
+        """Put picked goods back on the shelf, at all warehouses unless one is named.
+
+        Raises ValueError where nothing is picked.
+        """
+        order = self.orders[key]
+        concerned = [s for s in order.shipments if s.state in PICKED and warehouse in {None, s.warehouse}]
+        if not concerned:
+            raise ValueError(f"{key}: nothing is picked")
+        waiting = {"state": ErpShipmentState.WAITING}
+        shipments = tuple(s.model_copy(update=waiting) if s in concerned else s for s in order.shipments)
         self.keep(order.model_copy(update={"shipments": shipments}))
 
     def cancel_by_staff(self, key: OrderKey) -> ErpOrder:
@@ -217,6 +237,55 @@ class BackOffice:
             self._move_stock(order, shipment, -1)
         return self.keep(order.model_copy(update={"state": ErpOrderState.ACCEPTED, "shipments": shipments}))
 
+    def rearrange(self, order: ErpOrder, sales: SalesOrder) -> ErpOrder:
+        """Bring shipments that nobody has touched, stock and totals to what an amendment says.
+
+        Raises Rejected with cause ``out_of_stock`` before anything is changed.
+        """
+        if order.state is ErpOrderState.CANCELED:
+            return order
+        waiting = _units_to_wait_for(order, sales)
+        shipments = tuple(self._arranged(order, waiting, sales.carrier))
+        amended = order.model_copy(
+            update={
+                "shipments": shipments,
+                "lines": erp_lines(sales),
+                "total": sales.total,
+                "taxes": sales.taxes,
+            }
+        )
+        if shipments:
+            over = all(s.state in OVER for s in shipments)
+            state = ErpOrderState.DONE if over else ErpOrderState.ACCEPTED
+            amended = amended.model_copy(update={"state": state})
+        self.entered[order.key] = sales
+        if amended == order:
+            return order
+        moved = _on_shelf_for(amended)
+        moved.subtract(_on_shelf_for(order))
+        for place, units in moved.items():
+            if units > self.stock.get(place, units):
+                reason = f"{place[0]} holds {self.stock[place]} more of {place[1]}, the edit asks for {units}"
+                raise Rejected("erp", "amend order", reason, "out_of_stock")
+        for place in moved.keys() & self.stock.keys():
+            self.stock[place] -= moved[place]
+        return self.keep(amended)
+
+    def _arranged(
+        self, order: ErpOrder, waiting: dict[str, dict[str, int]], carrier: str | None
+    ) -> Iterator[ErpShipment]:
+        """The shipments with these units in those that nobody has touched; an emptied one is canceled."""
+        for shipment in order.shipments:
+            if shipment.state not in UNTOUCHED:
+                yield shipment
+                continue
+            lines = _shipment_lines(waiting.pop(shipment.warehouse, {}))
+            canceled = {"state": ErpShipmentState.CANCELED}
+            yield shipment.model_copy(update={"lines": lines, "carrier": carrier} if lines else canceled)
+        for warehouse, units in waiting.items():
+            if any(units.values()):
+                yield self._new_shipment(warehouse, units, carrier)
+
     def _move_stock(self, order: ErpOrder, shipment: ErpShipment, sign: int) -> None:
         products = {
             line.line_id: line.product for line in order.lines if line.warehouse == shipment.warehouse
@@ -236,6 +305,41 @@ class BackOffice:
             lines=_shipment_lines(units),
             carrier=carrier,
         )
+
+
+def erp_lines(sales: SalesOrder) -> tuple[ErpLine, ...]:
+    """What the books show of an order's lines."""
+    units: Counter[tuple[str, str, str | None]] = Counter()
+    for line in sales.lines:
+        units[line.line_id, line.product, line.warehouse] += line.quantity
+    return tuple(
+        ErpLine(line_id=line_id, product=product, warehouse=warehouse, quantity=quantity)
+        for (line_id, product, warehouse), quantity in units.items()
+    )
+
+
+def _units_to_wait_for(order: ErpOrder, sales: SalesOrder) -> dict[str, dict[str, int]]:
+    """Warehouse -> line -> units that are on no shipment which is picked or has left."""
+    settled = units_by_place(order.shipments, PICKED | {ErpShipmentState.SHIPPED})
+    waiting: dict[str, dict[str, int]] = {}
+    for line in sales.lines:
+        if line.kind is SalesLineKind.GOODS and line.warehouse:
+            units = waiting.setdefault(line.warehouse, {})
+            place = (line.line_id, line.warehouse)
+            units[line.line_id] = units.get(line.line_id, 0) + line.quantity - settled.pop(place, 0)
+    return waiting
+
+
+def _on_shelf_for(order: ErpOrder) -> Counter[tuple[str, str]]:
+    """(warehouse, product) -> units taken from the stock for the order."""
+    products = {(line.line_id, line.warehouse): line.product for line in order.lines}
+    units: Counter[tuple[str, str]] = Counter()
+    for shipment in order.shipments:
+        for part in shipment.lines if shipment.state is not ErpShipmentState.CANCELED else ():
+            product = products.get((part.line_id, shipment.warehouse))
+            if product is not None:
+                units[shipment.warehouse, product] += part.quantity
+    return units
 
 
 def _shipment_lines(units: Mapping[str, int]) -> tuple[ShipmentLine, ...]:

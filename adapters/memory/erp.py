@@ -10,11 +10,13 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import count
 
 from adapters.errors import Rejected, SessionExpired
-from adapters.memory.back_office import BackOffice
+from adapters.memory.amending import amend
+from adapters.memory.back_office import BackOffice, erp_lines
 from adapters.memory.faults import Faults
 from adapters.memory.wire import Call, Wire
 from adapters.ports import (
     MOST_FOUND,
+    AmendOutcome,
     CancelOutcome,
     ErpCapabilities,
     ErpChanges,
@@ -22,7 +24,7 @@ from adapters.ports import (
     Probe,
     UnreadableOrder,
 )
-from domain.erp_order import ErpLine, ErpOrder, ErpOrderState, SalesLineKind, SalesOrder
+from domain.erp_order import ErpOrder, ErpOrderState, SalesLineKind, SalesOrder
 from domain.listings import ErpRecord, OrderName
 from domain.model import Instant
 from domain.order import OrderKey
@@ -103,15 +105,19 @@ class MemoryErp(BackOffice):
             held = self.orders.get(order.key)
             if held is not None and held.state is not ErpOrderState.DRAFT:
                 return held
-            if refusals := list(self._refusals(order)):
-                first, _ = refusals[0]
-                reasons = dict.fromkeys(reason for cause, reason in refusals if cause == first)
-                raise Rejected("erp", "submit order", "; ".join(reasons), first)
-            with self.faults.during("erp", "draft_order", writes=True):
-                self.references[order.key] = order.number
-                draft = self.keep(self._draft(order, held.erp_id if held else str(next(self._erp_ids))))
-            with self.faults.during("erp", "accept_order", writes=True):
-                return self.plan_shipments(order, draft)
+            return self._enter(order, held)
+
+    async def amend_order(self, target: SalesOrder) -> AmendOutcome:
+        """See ``ErpPort``. An order that is still a draft is entered as the target has it."""
+        async with self._wire.call("amend_order", str(target.key), writes=True):
+            held, entered = self.orders.get(target.key), self.entered.get(target.key)
+            if held is None or entered is None:
+                raise Rejected("erp", "amend order", f"there is no order {target.key}", "order_unknown")
+            if held.state is ErpOrderState.DRAFT:
+                return AmendOutcome(order=self._enter(target, held))
+            _refuse("amend order", (*self._unknown(target), *self._differences(target)))
+            amended = amend(held, entered, target)
+            return AmendOutcome(order=self.rearrange(held, amended.sales), refused=amended.refused)
 
     async def list_records(
         self, channel: str, changed_since: Instant, cursor: str | None = None
@@ -197,11 +203,15 @@ class MemoryErp(BackOffice):
     async def close(self) -> None:
         """Nothing is held open."""
 
-    def restore(self, orders: Iterable[tuple[ErpOrder, int, datetime, str]]) -> None:
+    def restore(
+        self, orders: Iterable[tuple[ErpOrder, int, datetime, str]], entered: Iterable[SalesOrder] = ()
+    ) -> None:
         """Take over orders into empty books; counting goes on after them.
 
-        Each comes with the number and time of its last change, and the storefront's number.
+        Each comes with the number and time of its last change, and the storefront's number; ``entered`` are their
+        lines with amounts.
         """
+        self.entered.update((order.key, order) for order in entered)
         for order, change, written_at, reference in orders:
             self.orders[order.key], self.changed_at[order.key] = order, change
             self.written_at[order.key], self.references[order.key] = written_at, reference
@@ -220,8 +230,17 @@ class MemoryErp(BackOffice):
             for record in self.records()
         ]
 
-    def _refusals(self, order: SalesOrder) -> Iterator[tuple[str, str]]:
-        """Cause and words of everything that is wrong with an order, the first that matters first."""
+    def _enter(self, order: SalesOrder, held: ErpOrder | None) -> ErpOrder:
+        """Draft the order (again) and accept it."""
+        _refuse("submit order", (*self._unknown(order), *self._differences(order), *self._shortages(order)))
+        with self.faults.during("erp", "draft_order", writes=True):
+            self.references[order.key], self.entered[order.key] = order.number, order
+            draft = self.keep(self._draft(order, held.erp_id if held else str(next(self._erp_ids))))
+        with self.faults.during("erp", "accept_order", writes=True):
+            return self.plan_shipments(order, draft)
+
+    def _unknown(self, order: SalesOrder) -> Iterator[tuple[str, str]]:
+        """Cause and words of what the books do not take or do not know, the first that matters first."""
         month = f"{order.placed_at:%Y-%m}"
         if not self.period_open or month in self.closed_months:
             yield f"period_closed:erp:{month}", f"the fiscal period of {month} is closed; open it"
@@ -256,8 +275,6 @@ class MemoryErp(BackOffice):
                         f"tax_unknown:erp:{tax.code}",
                         f"there is no tax {tax.code!r}; correct the mapping",
                     )
-        yield from self._differences(order)
-        yield from self._shortages(order)
 
     def _differences(self, order: SalesOrder) -> Iterator[tuple[str, str]]:
         """Where the amounts do not add up, to the cent."""
@@ -297,9 +314,6 @@ class MemoryErp(BackOffice):
                 yield "out_of_stock", f"{place[0]} holds {held} of {place[1]}, the order asks for {quantity}"
 
     def _draft(self, order: SalesOrder, erp_id: str) -> ErpOrder:
-        units: Counter[tuple[str, str, str | None]] = Counter()
-        for line in order.lines:
-            units[line.line_id, line.product, line.warehouse] += line.quantity
         return ErpOrder(
             key=order.key,
             erp_id=erp_id,
@@ -308,8 +322,14 @@ class MemoryErp(BackOffice):
             currency=order.currency,
             total=order.total,
             taxes=order.taxes,
-            lines=tuple(
-                ErpLine(line_id=line_id, product=product, warehouse=warehouse, quantity=quantity)
-                for (line_id, product, warehouse), quantity in units.items()
-            ),
+            lines=erp_lines(order),
         )
+
+
+def _refuse(operation: str, refusals: Iterable[tuple[str, str]]) -> None:
+    """Raises Rejected with the first cause, and everything that is said of it."""
+    listed = list(refusals)
+    if listed:
+        first, _ = listed[0]
+        reasons = dict.fromkeys(reason for cause, reason in listed if cause == first)
+        raise Rejected("erp", operation, "; ".join(reasons), first)

@@ -9,7 +9,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from adapters.errors import ContractBroken, Rejected
 from adapters.http import TIMEOUT, Http
-from adapters.ports import MOST_FOUND, CancelOutcome, ErpCapabilities, ErpChanges, ErpRecordPage, Probe
+from adapters.ports import (
+    MOST_FOUND,
+    AmendOutcome,
+    CancelOutcome,
+    ErpCapabilities,
+    ErpChanges,
+    ErpRecordPage,
+    Probe,
+)
 from domain.erp_order import ErpOrder, SalesOrder
 from domain.listings import ErpRecord, OrderName
 from domain.model import Instant
@@ -21,6 +29,7 @@ Result = TypeVar("Result")
 _FOUND: TypeAdapter[ErpOrder | None] = TypeAdapter(ErpOrder | None)
 _ORDER = TypeAdapter(ErpOrder)
 _OUTCOME = TypeAdapter(CancelOutcome)
+_AMENDED = TypeAdapter(AmendOutcome)
 _CHANGES = TypeAdapter(ErpChanges)
 _PAGE = TypeAdapter(ErpRecordPage)
 _RECORDS = TypeAdapter(tuple[ErpRecord, ...])
@@ -46,6 +55,11 @@ class RemoteErp:
         """See ``ErpPort``."""
         body = {"order": order.model_dump(mode="json")}
         return await self._ask("submit order", "submit_order", _ORDER, body, writes=True)
+
+    async def amend_order(self, target: SalesOrder) -> AmendOutcome:
+        """See ``ErpPort``."""
+        body = {"target": target.model_dump(mode="json")}
+        return await self._ask("amend order", "amend_order", _AMENDED, body, writes=True)
 
     async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
         """See ``ErpPort``."""

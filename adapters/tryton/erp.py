@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from adapters.errors import AdapterError, Conflict, ContractBroken, Rejected
 from adapters.ports import (
+    AmendOutcome,
     CancelOutcome,
     ErpCapabilities,
     ErpChanges,
@@ -18,6 +19,7 @@ from adapters.ports import (
     Probe,
     UnreadableOrder,
 )
+from adapters.tryton.amendment import Amendment
 from adapters.tryton.cancellation import Cancellation
 from adapters.tryton.feed import ChangeFeed
 from adapters.tryton.listing import Listing
@@ -73,6 +75,7 @@ class TrytonErp:
             self._rpc, self._sales, self._references, self._allocation, backorder=backorder
         )
         self._cancellation = Cancellation(self._rpc, self._sales)
+        self._amendment = Amendment(self._rpc, self._sales, self._submission, self._cancellation)
         self._listing = Listing(self._rpc, page_size=page_size)
         self._feed = ChangeFeed(self._rpc, overlap=overlap, page_size=page_size)
         self._writing: asyncio.Lock | nullcontext[None] = (
@@ -88,6 +91,11 @@ class TrytonErp:
         """Enter, confirm and allocate; finds what an earlier try left. See ``ErpPort``."""
         async with self._writing:
             return await self._submission.submit(order)
+
+    async def amend_order(self, target: SalesOrder) -> AmendOutcome:
+        """Put another sale in its place as long as nothing is picked. See ``ErpPort``."""
+        async with self._writing:
+            return await self._amendment.amend(target)
 
     async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
         """Cancel as long as nothing is picked. See ``ErpPort``."""

@@ -17,7 +17,8 @@ from adapters.tryton.shipments import Allocation
 from adapters.tryton.translate import SalePlan, plan_sale, require_equal
 from domain.erp_order import ErpOrder, SalesOrder
 
-_OPEN: Final = frozenset({"draft", "quotation", "confirmed"})
+OPEN: Final = frozenset({"draft", "quotation", "confirmed"})
+"""States in which a sale binds nobody yet: a submission is under way, or was interrupted."""
 _STEPS: Final = 8
 _STOCK_WARNING: Final = "stock_quantity_warning_"
 
@@ -50,10 +51,15 @@ class Submission:
             self._references.forget()
             raise
 
+    async def holds(self, order: SalesOrder, sale: SaleRecord) -> bool:
+        """Whether the sale has exactly the order's content. Raises Rejected for what the ERP does not know."""
+        references = await self._references.of_order(order)
+        return _same(sale, plan_sale(order, await self._parties.of_order(order), references))
+
     async def _submit(self, order: SalesOrder) -> ErpOrder:
         sale = await self._sales.find(order.key)
         looked_up(SYSTEM, "order", found=sale is not None)
-        if sale is None or sale.state in _OPEN:
+        if sale is None or sale.state in OPEN:
             sale = await self._entered(order, sale)
             sale = await self._advanced(order, sale)
         if sale.state == "cancelled":

@@ -12,4 +12,8 @@ class Memory(Plain):
         body = request.json
         if not isinstance(body, dict) or not isinstance(body.get("method"), str):
             return super().names(request)
-        return body["method"], WRITES if body["method"] in {"submit_order", "cancel_order"} else READS
+        return body["method"], WRITES if body["method"] in {
+            "submit_order",
+            "amend_order",
+            "cancel_order",
+        } else READS

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from adapters.ports import ErpPort
-from domain.erp_order import ErpOrder, ErpShipment
+from domain.erp_order import ErpOrder, ErpShipment, SalesOrder
 from domain.order import OrderKey
 
 
@@ -18,9 +18,12 @@ class Books(ErpPort, Protocol):
     changed_at: dict[OrderKey, int]
     written_at: dict[OrderKey, datetime]
     references: dict[OrderKey, str]
+    entered: dict[OrderKey, SalesOrder]
     last_change: int
 
-    def restore(self, orders: Iterable[tuple[ErpOrder, int, datetime, str]]) -> None:
+    def restore(
+        self, orders: Iterable[tuple[ErpOrder, int, datetime, str]], entered: Iterable[SalesOrder] = ()
+    ) -> None:
         """Take over orders, each with number and time of its last change and the storefront's number."""
         ...
 
@@ -50,14 +53,19 @@ class BookFile:
             "CREATE TABLE IF NOT EXISTS orders (key TEXT PRIMARY KEY, change INTEGER NOT NULL,"
             " written_at TEXT NOT NULL, reference TEXT NOT NULL, body TEXT NOT NULL)"
         )
+        self._db.execute("CREATE TABLE IF NOT EXISTS entered (key TEXT PRIMARY KEY, body TEXT NOT NULL)")
         self._kept = 0
 
     def load(self, books: Books) -> None:
         """Fill empty books with what is kept."""
         rows = self._db.execute("SELECT body, change, written_at, reference FROM orders").fetchall()
+        entered = self._db.execute("SELECT body FROM entered").fetchall()
         books.restore(
-            (ErpOrder.model_validate_json(body), change, datetime.fromisoformat(written_at), reference)
-            for body, change, written_at, reference in rows
+            (
+                (ErpOrder.model_validate_json(body), change, datetime.fromisoformat(written_at), reference)
+                for body, change, written_at, reference in rows
+            ),
+            (SalesOrder.model_validate_json(body) for (body,) in entered),
         )
         self._kept = books.last_change
 
@@ -78,6 +86,14 @@ class BookFile:
                         books.orders[key].model_dump_json(),
                     )
                     for key, change in changed
+                ],
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO entered (key, body) VALUES (?, ?)",
+                [
+                    (str(key), books.entered[key].model_dump_json())
+                    for key, _ in changed
+                    if key in books.entered
                 ],
             )
         self._kept = books.last_change

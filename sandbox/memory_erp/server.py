@@ -61,6 +61,7 @@ class MemoryErpServer:
         self._methods: dict[str, Any] = {
             "find_order": lambda key: books.find_order(_key(key)),
             "submit_order": self._submit,
+            "amend_order": lambda target: books.amend_order(SalesOrder.model_validate(target)),
             "cancel_order": lambda key, reason: books.cancel_order(_key(key), reason),
             "list_records": lambda channel, changed_since, cursor: books.list_records(
                 channel, _INSTANT.validate_python(changed_since), cursor

@@ -52,6 +52,14 @@ def told_errors(met: Sequence[AdapterError]) -> str:
     return ", ".join(dict.fromkeys(WORDS[type(error)] for error in met)) or "carried on"
 
 
+Edit = Callable[[OrderKey], Awaitable[None]]
+"""Edits an order in the storefront."""
+
+
+def _hint(key: OrderKey, topic: str) -> StorefrontChanged:
+    return StorefrontChanged(message_id=f"{key.external_id}-{topic}", topic=topic)
+
+
 class Board:
     """The order list, read once for all lives."""
 
@@ -101,15 +109,20 @@ class Lives:
     def __init__(self, client: Client, board: Board, *, longest: float) -> None:
         self._client, self._board, self._longest = client, board, longest
 
-    async def live(self, key: OrderKey, *, cancel: bool = False) -> Life:
-        """From webhook to end; ``cancel`` asks for it once the order is in the ERP. Raises AssertionError when late."""
+    async def live(self, key: OrderKey, *, cancel: bool = False, edit: Edit | None = None) -> Life:
+        """From webhook to end; it is canceled or edited once it is in the ERP. Raises AssertionError when late."""
         handle = await self._start(key)
         life = Life(key, canceled=cancel)
         ending = asyncio.create_task(handle.result())
         try:
             async with asyncio.timeout(self._longest):
                 if cancel:
-                    await self._ask_to_cancel(handle, life)
+                    await self._until_in_erp(key)
+                    await handle.signal("cancel")
+                if edit is not None:
+                    await self._until_in_erp(key)
+                    await edit(key)
+                    await handle.signal("storefront_changed", _hint(key, "orders/edited"))
                 await self._see_through(handle, ending, life)
             life.outcome = ending.result().outcome
         except TimeoutError:
@@ -122,20 +135,18 @@ class Lives:
         return life
 
     async def _start(self, key: OrderKey) -> WorkflowHandle[OrderWorkflow, OrderResult]:
-        hint = StorefrontChanged(message_id=f"{key.external_id}-create", topic="orders/create")
         return await self._client.start_workflow(
             OrderWorkflow.run,
             OrderStart(key=key),
             id=key.workflow_id,
             task_queue=ORDERS_QUEUE,
             start_signal="storefront_changed",
-            start_signal_args=[hint],
+            start_signal_args=[_hint(key, "orders/create")],
         )
 
-    async def _ask_to_cancel(self, handle: WorkflowHandle[OrderWorkflow, OrderResult], life: Life) -> None:
-        while not self._board.in_erp(life.key):  # noqa: ASYNC110  a worker does what is waited for
+    async def _until_in_erp(self, key: OrderKey) -> None:
+        while not self._board.in_erp(key):  # noqa: ASYNC110  a worker does what is waited for
             await asyncio.sleep(LOOK_SECONDS)
-        await handle.signal("cancel")
 
     async def _see_through(
         self,

@@ -14,7 +14,7 @@ from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
 from domain.balance import check_closing
 from domain.erp_order import ErpOrderState, ErpShipmentState
-from domain.order import Order, PaymentKind, PaymentStatus
+from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from store.cases import Cases
 from store.connections import Connections
 from store.database import Database
@@ -63,7 +63,7 @@ class MemoryMatrix:
         self._ids = count(7001)
         self._board = Board(database)
         self._lives = Lives(client, self._board, longest=LONGEST)
-        self._to_be_canceled: set[str] = set()
+        self._kept_back: set[str] = set()
         self.cells: dict[tuple[str, str], str] = {}
         self.failures: dict[tuple[str, str], str] = {}
 
@@ -100,7 +100,8 @@ class MemoryMatrix:
         while True:
             for key, held in list(self.erp.orders.items()):
                 waiting = [x for x in held.shipments if x.state is ErpShipmentState.WAITING]
-                if waiting and key.external_id not in self._to_be_canceled:
+                edited = self.storefront.orders[key.external_id].total != held.total
+                if waiting and not edited and key.external_id not in self._kept_back:
                     units = {line.line_id: line.quantity for line in waiting[0].lines}
                     self.erp.ship(key, waiting[0].warehouse, units)
             await asyncio.sleep(0.5)
@@ -114,7 +115,8 @@ class MemoryMatrix:
         await self._noted(call, fault, self._lived(call, fault))
 
     async def _lived(self, call: Call, fault: MemoryFault) -> str:
-        trouble, life = await self._live(call, fault, cancel=call.operation == "cancel_order")
+        life_of = {"cancel_order": {"cancel": True}, "amend_order": {"edit": True}}
+        trouble, life = await self._live(call, fault, **life_of.get(call.operation, {}))
         self._assert_one_of_everything(life)
         assert trouble.struck, "the fault never struck"
         if call.operation == "find_order":
@@ -123,19 +125,26 @@ class MemoryMatrix:
             assert of_cancel.struck, "the fault never struck the order that was canceled"
         return self._word(trouble, life)
 
-    async def _live(self, call: Call, fault: MemoryFault, *, cancel: bool) -> tuple[Trouble, Life]:
+    async def _live(
+        self, call: Call, fault: MemoryFault, *, cancel: bool = False, edit: bool = False
+    ) -> tuple[Trouble, Life]:
         order = order_of_two_parcels(str(next(self._ids)))
         trouble = Trouble(call, fault)
         self._spoiled[call.system].troubles[order.key.external_id] = trouble
-        life = await self._through(order, cancel=cancel)
+        life = await self._through(order, cancel=cancel, edit=edit)
         await asyncio.gather(*trouble.late)  # whatever arrives late must find that all is done
         return trouble, life
 
-    async def _through(self, order: Order, *, cancel: bool = False) -> Life:
-        if cancel:
-            self._to_be_canceled.add(order.key.external_id)
+    async def _through(self, order: Order, *, cancel: bool = False, edit: bool = False) -> Life:
+        if cancel or edit:
+            self._kept_back.add(order.key.external_id)
         self.storefront.place(order)
-        return await self._lives.live(order.key, cancel=cancel)
+        return await self._lives.live(order.key, cancel=cancel, edit=self._edit if edit else None)
+
+    async def _edit(self, key: OrderKey) -> None:
+        """A unit less; the warehouse ships what the ERP has taken over."""
+        self.storefront.edit_quantity(key.external_id, "12", 1)
+        self._kept_back.discard(key.external_id)
 
     def _word(self, trouble: Trouble, life: Life) -> str:
         """What happened, told by the errors that the order's calls met and the problems it stopped with."""

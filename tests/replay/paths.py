@@ -241,9 +241,33 @@ async def edit_after_submission_then_canceled(world: World, external_id: str) ->
     handle = await entered(world, order)
     world.storefront.edit_quantity(external_id, "11", 1)
     await world.start(order, "orders/edited")
-    await world.until_stopped(order.key)
+    await world.until_told(order.key, "Edit carried into")
     await handle.execute_update(OrderWorkflow.cancel_update, OperatorMessage())
     await handle.result()
+
+
+@path
+async def edit_after_submission(world: World, external_id: str) -> None:
+    order = two_warehouses(external_id)
+    handle = await entered(world, order)
+    world.storefront.edit_quantity(external_id, "11", 1)
+    await world.start(order, "orders/edited")
+    await world.until_told(order.key, "Edit carried into")
+    await delivered(world, handle, order.key)
+
+
+@path
+async def edit_of_what_is_picked(world: World, external_id: str) -> None:
+    order = make_order(external_id)
+    handle = await entered(world, order)
+    world.erp.pick(order.key)
+    world.storefront.edit_quantity(external_id, "11", 1)
+    await world.start(order, "orders/edited")
+    await world.until_stopped(order.key)
+    world.erp.put_back(order.key)
+    await handle.signal("resubmit")
+    await world.until_told(order.key, "Edit carried into")
+    await delivered(world, handle, order.key)
 
 
 @path

@@ -23,10 +23,10 @@ def test_the_calls_are_those_of_the_ports():
 
 def test_a_new_method_of_a_port_is_a_new_row():
     class Larger(ErpPort):
-        async def amend_order(self) -> None: ...
+        async def split_order(self) -> None: ...
 
-    assert calls_of(ERP, Larger) == (Call(ERP, "amend_order"),)
-    with pytest.raises(KeyError, match="amend_order"):
+    assert calls_of(ERP, Larger) == (Call(ERP, "split_order"),)
+    with pytest.raises(KeyError, match="split_order"):
         table(calls_of(ERP, Larger), MemoryFault, read("memory"))
 
 

@@ -16,25 +16,13 @@ from sandbox.stack import find_temporal
 from store.database import Database
 from store.order_view import OrderViews
 from tests.order_builder import make_order, sandbox_mapping
-from tests.workflows.world import World
+from tests.workflows.world import Gate, World
 from workflows.messages import ERP_FEED_ID, Attention, OperatorMessage, OrderResult, StorefrontChanged
 from workflows.order import OrderWorkflow
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 from workflows.search import ERP_NUMBER, ORDER_STATE
 
 OrderHandle = WorkflowHandle[OrderWorkflow, OrderResult]
-
-
-class Gate:
-    """Lets a call come as far as its end and keeps its answer back until it is opened."""
-
-    def __init__(self) -> None:
-        self.reached = asyncio.Event()
-        self.open = asyncio.Event()
-
-    async def hold_back(self) -> None:
-        self.reached.set()
-        await self.open.wait()
 
 
 async def shown(handle: OrderHandle, attention: Attention) -> None:
@@ -184,6 +172,7 @@ async def test_a_cancel_under_way_survives_a_resubmit(world: World, external_id)
     async with world.working():
         handle = await world.place(order)
         await world.until_in_erp(order.key)
+        world.faults.reject("amend_order", "the period is closed", nth=1)
         world.storefront.edit_quantity(external_id, "11", 1)
         await world.start(order, "orders/edited")
         await world.until_stopped(order.key)

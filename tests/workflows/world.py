@@ -15,10 +15,8 @@ from adapters.memory.faults import Faults
 from adapters.memory.storefront import MemoryStorefront
 from domain.mapping import Mapping
 from domain.order import Order, OrderKey
-from domain.planning import plan_sales_order
 from store.database import Database
 from store.mappings import MappingCatalog
-from tests.order_builder import make_erp_order
 from workers.composition import Parts
 from workers.worker import start_feed, workers
 from workflows.messages import (
@@ -34,6 +32,18 @@ from workflows.order import OrderWorkflow
 FEED_INTERVAL = timedelta(milliseconds=50)
 PACE = Pace(look=0.1, probe=1.0)
 """Ten looks a probe, as in production; a test waits a second for a system that is back."""
+
+
+class Gate:
+    """Lets a call come as far as its end and keeps its answer back until it is opened."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.open = asyncio.Event()
+
+    async def hold_back(self) -> None:
+        self.reached.set()
+        await self.open.wait()
 
 
 class World:
@@ -102,12 +112,6 @@ class World:
     async def place(self, order: Order) -> WorkflowHandle[OrderWorkflow, OrderResult]:
         self.storefront.place(order)
         return await self.start(order)
-
-    def amend_in_erp(self, key: OrderKey) -> None:
-        """The back office makes the change of the storefront in the ERP as well."""
-        edited = plan_sales_order(self.storefront.orders[key.external_id], self.mapping)
-        changes = {"total": edited.total, "taxes": edited.taxes, "lines": make_erp_order(edited).lines}
-        self.erp.keep(self.erp.orders[key].model_copy(update=changes))
 
     async def view(self, key: OrderKey) -> OrderView:
         return await self.client.get_workflow_handle(key.workflow_id).query(OrderWorkflow.status)

@@ -1,0 +1,69 @@
+"""What an ERP's answer to an amendment means: which refused parts need a person, and in which words."""
+
+from activities.contracts import AmendedOrder, AmendOrder
+from activities.failures import Refusal
+from adapters.ports import AmendOutcome
+from domain.balance import compare_orders
+from domain.cases import EDIT_REFUSED
+from domain.differences import not_accepted
+from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState, RefusedChange
+from domain.mapping import Mapping
+from domain.order import Order
+from domain.quantities import shipped_units
+
+_OVER = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
+
+
+def judge(request: AmendOrder, outcome: AmendOutcome, mapping: Mapping) -> AmendedOrder:
+    """Whether a person has to negotiate with the warehouse.
+
+    About what has left there is nothing to negotiate: the proof at the closing says what differs. Raises Unmapped.
+    """
+    order, erp = request.order, outcome.order
+    held = _units(erp)
+    refusal = None
+    open_still = [change for change in outcome.refused if _negotiable(change, erp)]
+    if open_still:
+        differences = compare_orders(order, erp, mapping)
+        accepted = not not_accepted(differences, request.acceptances)
+        if not accepted or any(change.line_id is None for change in open_still):
+            refusal = Refusal(
+                cause=f"{EDIT_REFUSED}:{order.key}",
+                reason=f"The ERP cannot take over all of the edit: {in_words(outcome.refused, order)}.",
+                differences=differences,
+                may_stay=True,
+            )
+    return AmendedOrder(
+        erp=erp,
+        kept={
+            change.line_id: held.get(change.line_id, 0)
+            for change in outcome.refused
+            if change.line_id is not None
+        },
+        not_done=in_words(outcome.refused, order),
+        refusal=refusal,
+    )
+
+
+def in_words(refused: tuple[RefusedChange, ...], order: Order) -> str:
+    """Each part with its reason: ``TEE-BLK-M 2 -> 1 units (shipment P00004 from WH-EAST is picked)``."""
+    names = {line.line_id: f"{line.sku or line.title} " for line in order.lines}
+    return "; ".join(
+        f"{names.get(change.line_id or '', '')}{change.change} ({change.reason})" for change in refused
+    )
+
+
+def _negotiable(change: RefusedChange, erp: ErpOrder) -> bool:
+    """Whether the warehouse can still do it."""
+    if erp.state is ErpOrderState.CANCELED:
+        return False
+    if change.line_id is None:
+        return any(shipment.state not in _OVER for shipment in erp.shipments)
+    return _units(erp).get(change.line_id, 0) > shipped_units(erp).get(change.line_id, 0)
+
+
+def _units(erp: ErpOrder) -> dict[str, int]:
+    units: dict[str, int] = {}
+    for line in erp.lines:
+        units[line.line_id] = units.get(line.line_id, 0) + line.quantity
+    return units

@@ -1,0 +1,103 @@
+"""Carries an edit into Tryton: as long as nothing of the order is picked or invoiced, another sale takes its place.
+
+A sale in process cannot be written: its amendments know quantities of lines that are there, neither new lines nor an
+exact tax. So the sale is canceled, which gives its stock back, and set aside: it loses web shop and web id, and says
+whose it was. Then the order is entered as it is now. Each step is seen in the records, so a try that stopped anywhere
+is finished by the next.
+"""
+
+from typing import Final
+
+from adapters.errors import Rejected
+from adapters.ports import AmendOutcome
+from adapters.spans import looked_up
+from adapters.tryton.cancellation import Cancellation
+from adapters.tryton.reading import is_canceled, read_order
+from adapters.tryton.records import SaleRecord
+from adapters.tryton.rpc import SYSTEM, TrytonRpc
+from adapters.tryton.sales import SALE, Sales
+from adapters.tryton.submission import OPEN, Submission
+from domain.erp_order import ErpOrder, RefusedChange, SalesLineKind, SalesOrder
+from domain.order import OrderKey
+
+REPLACED: Final = "the order was edited, another sale takes its place"
+"""Stands on a sale that we canceled for an edit; one that people canceled takes no edit."""
+
+
+class Amendment:
+    """Amends orders."""
+
+    def __init__(
+        self, rpc: TrytonRpc, sales: Sales, submission: Submission, cancellation: Cancellation
+    ) -> None:
+        self._rpc = rpc
+        self._sales = sales
+        self._submission = submission
+        self._cancellation = cancellation
+
+    async def amend(self, target: SalesOrder) -> AmendOutcome:
+        """See ``ErpPort.amend_order``. Raises Rejected with cause ``order_unknown``."""
+        sale = await self._sales.find(target.key)
+        looked_up(SYSTEM, "order", found=sale is not None)
+        if sale is None:
+            if not await self._was_set_aside(target.key):
+                reason = f"the ERP has no order {target.key}"
+                raise Rejected(SYSTEM, "amend order", reason, "order_unknown")
+        elif is_canceled(sale):
+            if REPLACED not in (sale.comment or ""):
+                return _refused(target, read_order(sale), f"sale {sale.number} is canceled")
+            await self._set_aside(sale)
+        elif sale.state not in OPEN and not await self._submission.holds(target, sale):
+            outcome = await self._cancellation.cancel(target.key, REPLACED)
+            if not outcome.canceled:
+                return _refused(target, outcome.order, outcome.reason)
+            await self._set_aside(sale)
+        return AmendOutcome(order=await self._submission.submit(target))
+
+    async def _set_aside(self, sale: SaleRecord) -> None:
+        values = {"web_shop": None, "web_id": None, "reference": _reference(sale.key)}
+        await self._rpc.call("set sale aside", f"model.{SALE}.write", [sale.id], values, writes=True)
+
+    async def _was_set_aside(self, key: OrderKey) -> bool:
+        domain = [["reference", "=", _reference(key)]]
+        return bool(
+            await self._rpc.call("find sale set aside", f"model.{SALE}.search_count", domain, writes=False)
+        )
+
+
+def _reference(key: OrderKey) -> str:
+    return f"replaced: {key}"
+
+
+def _refused(target: SalesOrder, held: ErpOrder, reason: str) -> AmendOutcome:
+    """Nothing was changed. The parts are told by their units; where none differ it is an address, a price or a note."""
+    had, wanted = _units(held, target), _wanted(target)
+    changes = tuple(
+        RefusedChange(
+            line_id=line,
+            change=f"{had.get(line, 0)} -> {wanted.get(line, 0)} units",
+            reason=reason,
+        )
+        for line in dict.fromkeys((*had, *wanted))
+        if had.get(line, 0) != wanted.get(line, 0)
+    )
+    of_order = RefusedChange(line_id=None, change="the address, carrier, a price or the note", reason=reason)
+    return AmendOutcome(order=held, refused=changes or (of_order,))
+
+
+def _wanted(target: SalesOrder) -> dict[str, int]:
+    units: dict[str, int] = {}
+    for line in target.lines:
+        if line.kind is SalesLineKind.GOODS:
+            units[line.line_id] = units.get(line.line_id, 0) + line.quantity
+    return units
+
+
+def _units(held: ErpOrder, target: SalesOrder) -> dict[str, int]:
+    """Line -> units in the ERP. What is no goods there has no warehouse and another kind here."""
+    others = {line.line_id for line in target.lines if line.kind is not SalesLineKind.GOODS}
+    units: dict[str, int] = {}
+    for line in held.lines:
+        if line.line_id not in others:
+            units[line.line_id] = units.get(line.line_id, 0) + line.quantity
+    return units

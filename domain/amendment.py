@@ -1,0 +1,175 @@
+"""What an edit comes to: the difference between the order that the ERP was given and what the storefront holds now.
+
+Told in the storefront's words, so that a workflow can decide and tell without the mapping; the ERP's adapter works out
+what its own records have to become. Shipments and payments change as an order goes on and are no edits.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+from domain.erp_order import ErpOrder
+from domain.model import Amount, Frozen, Quantity
+from domain.money import format_money
+from domain.order import Address, Discount, Order, ShippingCharge, TaxLine
+from domain.status import count_units
+
+LineId = str
+
+
+class LineContent(Frozen):
+    """What the ERP has to know of a line."""
+
+    name: str
+    quantity: Quantity
+    unit_price: Amount
+    discounts: tuple[Discount, ...] = ()
+    taxes: tuple[TaxLine, ...] = ()
+
+
+class OrderTerms(Frozen):
+    """What the ERP has to know of the order beside its lines."""
+
+    shipping_address: Address | None
+    billing_address: Address | None
+    shipping: tuple[ShippingCharge, ...]
+    note: str
+    total: Amount
+    total_tax: Amount
+
+
+class Content(Frozen):
+    """All of an order that the ERP has to know; lines without units are left out."""
+
+    lines: dict[LineId, LineContent]
+    terms: OrderTerms
+
+
+class LineChange(Frozen):
+    """A line before and after; None where there is none."""
+
+    line_id: LineId
+    before: LineContent | None
+    after: LineContent | None
+
+
+class Amendment(Frozen):
+    """The changes that lead from one content to another."""
+
+    lines: tuple[LineChange, ...] = ()
+    terms: tuple[OrderTerms, OrderTerms] | None = None
+    """Before and after, where they differ."""
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is to be amended."""
+        return not self.lines and self.terms is None
+
+    def sentence(self, currency: str) -> str:
+        """``TEE-BLK-M: 3 -> 2 units; MUG-LOGO added, 1 unit``; empty where nothing changed."""
+        told = [words for change in self.lines for words in _line_words(change, currency)]
+        return "; ".join([*told, *(_terms_words(*self.terms, currency) if self.terms else ())])
+
+
+def content(order: Order, left: Mapping[LineId, int] | None = None) -> Content:
+    """What the ERP has to know of an order; no line below the units that ``left`` says are gone already."""
+    units = {line.line_id: max(line.current, (left or {}).get(line.line_id, 0)) for line in order.lines}
+    return Content(
+        lines={
+            line.line_id: LineContent(
+                name=line.sku or line.title,
+                quantity=units[line.line_id],
+                unit_price=line.unit_price,
+                discounts=line.discounts,
+                taxes=line.taxes,
+            )
+            for line in order.lines
+            if units[line.line_id]
+        },
+        terms=OrderTerms(
+            shipping_address=order.shipping_address,
+            billing_address=order.billing_address,
+            shipping=order.shipping,
+            note=order.note,
+            total=order.total,
+            total_tax=order.total_tax,
+        ),
+    )
+
+
+def diff(before: Content, after: Content) -> Amendment:
+    """The changes that lead from ``before`` to ``after``."""
+    ids = dict.fromkeys((*before.lines, *after.lines))
+    return Amendment(
+        lines=tuple(
+            LineChange(line_id=line, before=before.lines.get(line), after=after.lines.get(line))
+            for line in ids
+            if before.lines.get(line) != after.lines.get(line)
+        ),
+        terms=(before.terms, after.terms) if before.terms != after.terms else None,
+    )
+
+
+def apply(amendment: Amendment, to: Content) -> Content:
+    """The content with the changes made."""
+    lines = dict(to.lines)
+    for change in amendment.lines:
+        if change.after is None:
+            lines.pop(change.line_id, None)
+        else:
+            lines[change.line_id] = change.after
+    return Content(lines=lines, terms=amendment.terms[1] if amendment.terms else to.terms)
+
+
+def amendment_between(given: Order, now: Order, left: Mapping[LineId, int]) -> Amendment:
+    """What has to be amended where the ERP was given one order and the storefront holds another now."""
+    return diff(content(given, left), content(now, left))
+
+
+def fingerprint(order: Order) -> str:
+    """Equal for orders between which nothing is to be amended."""
+    return sha256(content(order).model_dump_json().encode()).hexdigest()[:16]
+
+
+def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
+    """Whether the ERP's record is of another version of the order: other units of a line, or another total."""
+    units = {line.line_id: 0 for line in order.lines}
+    for line in erp.lines:
+        if line.line_id in units:
+            units[line.line_id] += line.quantity
+    return order.total != erp.total or any(line.current != units[line.line_id] for line in order.lines)
+
+
+def _line_words(change: LineChange, currency: str) -> list[str]:
+    before, after = change.before, change.after
+    if before is None:
+        return [f"{after.name} added, {count_units(after.quantity)}"] if after else []
+    if after is None:
+        return [f"{before.name}: {before.quantity} -> 0 units"]
+    told = []
+    if before.quantity != after.quantity:
+        told.append(f"{after.name}: {before.quantity} -> {after.quantity} units")
+    if before.unit_price != after.unit_price:
+        was, now = (format_money(line.unit_price, currency) for line in (before, after))
+        told.append(f"{after.name}: price {was} -> {now}")
+    return told or [f"{after.name}: another discount or tax"]
+
+
+def _terms_words(before: OrderTerms, after: OrderTerms, currency: str) -> list[str]:
+    told = []
+    if before.shipping_address != after.shipping_address:
+        told.append("another shipping address")
+    if before.billing_address != after.billing_address:
+        told.append("another billing address")
+    if [charge.code for charge in before.shipping] != [charge.code for charge in after.shipping]:
+        names = (", ".join(charge.title for charge in terms.shipping) or "none" for terms in (before, after))
+        told.append(f"shipping service {' -> '.join(names)}")
+    elif before.shipping != after.shipping:
+        told.append("another price of shipping")
+    if before.note != after.note:
+        told.append("another note")
+    if before.total != after.total:
+        was, now = (format_money(terms.total, currency) for terms in (before, after))
+        told.append(f"total {was} -> {now}")
+    elif before.total_tax != after.total_tax:
+        told.append("another tax")
+    return told

@@ -1,0 +1,106 @@
+"""What an edit comes to: a pure difference that leads from one order to the other, in plain words."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.amending import judge
+from activities.contracts import AmendOrder
+from adapters.ports import AmendOutcome
+from domain.amendment import amendment_between, apply, content, diff, fingerprint, holds_otherwise
+from domain.cases import EDIT_REFUSED
+from domain.erp_order import ErpShipmentState, RefusedChange
+from domain.order import Address
+from tests.contract.order_shapes import sales_order
+from tests.order_builder import (
+    make_erp_order,
+    make_line,
+    make_order,
+    make_shipment,
+    make_shipping,
+    sandbox_mapping,
+)
+
+NOWHERE: dict[str, int] = {}
+ELSEWHERE = Address(name="Ada", street=("2 New Road",), city="Boston", country="US")
+
+
+def order(tees: int = 2, mugs: int = 0, price: str = "20.00", **more):
+    lines = [make_line("11", ordered=2, current=tees, unit_price=price)]
+    lines += [make_line("12", "MUG-LOGO", mugs)] if mugs else []
+    return make_order(lines=lines, **more)
+
+
+orders = st.builds(
+    order,
+    tees=st.integers(0, 2),
+    mugs=st.integers(0, 3),
+    price=st.sampled_from(["20.00", "17.35"]),
+    note=st.sampled_from(["", "ring twice"]),
+)
+
+
+@given(orders, orders)
+def test_the_difference_leads_from_one_order_to_the_other(before, after):
+    edit = diff(content(before), content(after))
+    assert apply(edit, content(before)) == content(after)
+    assert edit.empty == (fingerprint(before) == fingerprint(after))
+    assert edit.empty == (edit.sentence("USD") == "")
+
+
+@given(orders, st.integers(0, 2))
+def test_no_edit_takes_back_what_has_left(now, left):
+    wanted = content(now, {"11": left}).lines
+    assert (wanted["11"].quantity if "11" in wanted else 0) >= left
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (order(tees=1), "TEE-BLK-M: 2 -> 1 units"),
+        (order(tees=0, mugs=1), "TEE-BLK-M: 2 -> 0 units; MUG-LOGO added, 1 unit"),
+        (order(price="17.35"), "TEE-BLK-M: price USD 20.00 -> USD 17.35"),
+        (order(note="ring twice"), "another note"),
+        (order(shipping=[make_shipping()]), "shipping service none -> Standard"),
+        (order().model_copy(update={"shipping_address": ELSEWHERE}), "another shipping address"),
+    ],
+)
+def test_an_edit_is_told_in_plain_words(after, words):
+    assert words in amendment_between(order(), after, NOWHERE).sentence("USD")
+
+
+def test_shipping_and_paying_are_no_edits():
+    paid = order().model_copy(update={"payments": (), "fulfillments": ()})
+    assert amendment_between(order(), paid, NOWHERE).empty
+
+
+def test_an_erp_that_holds_another_version_is_noticed():
+    held = make_erp_order(sales_order(order()))
+    assert not holds_otherwise(order(), held)
+    assert holds_otherwise(order(tees=1), held)
+    assert holds_otherwise(order(), held.model_copy(update={"total": held.total + Decimal("0.01")}))
+
+
+def refusal_of(shipment_state: ErpShipmentState, refused: RefusedChange):
+    held = make_erp_order(sales_order(order()), [make_shipment({"11": 2}, state=shipment_state)])
+    request = AmendOrder(order=order(tees=1), mapping_version="1", revision=1, edit="TEE-BLK-M: 2 -> 1 units")
+    return judge(request, AmendOutcome(order=held, refused=(refused,)), sandbox_mapping())
+
+
+def test_what_is_picked_goes_to_a_person_with_the_reason():
+    refused = RefusedChange(line_id="11", change="2 -> 1 units", reason="shipment P1 from WH-EAST is picked")
+    amended = refusal_of(ErpShipmentState.PICKED, refused)
+    assert amended.refusal is not None
+    assert amended.refusal.cause.startswith(EDIT_REFUSED)
+    assert "TEE-BLK-M 2 -> 1 units (shipment P1 from WH-EAST is picked)" in amended.refusal.reason
+    assert amended.refusal.may_stay
+    assert amended.kept == {"11": 2}
+
+
+def test_about_what_has_left_nobody_negotiates():
+    refused = RefusedChange(line_id="11", change="2 -> 1 units", reason="shipment P1 from WH-EAST has left")
+    amended = refusal_of(ErpShipmentState.SHIPPED, refused)
+    assert amended.refusal is None
+    assert "has left" in amended.not_done

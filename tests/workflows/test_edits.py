@@ -1,0 +1,185 @@
+"""Orders that are edited in the storefront after they were entered in the ERP."""
+
+from decimal import Decimal
+
+import pytest
+
+from adapters.memory.erp import MemoryErp
+from adapters.ports import AmendOutcome
+from domain.erp_order import ErpOrder, ErpOrderState, SalesOrder
+from domain.order import Order
+from store.cases import Cases
+from store.crosswalk import Crosswalk
+from store.order_view import OrderViews
+from tests.order_builder import make_line, make_order
+from tests.workflows.world import Gate, World
+from workflows.messages import Attention, OperatorMessage
+from workflows.order import OrderWorkflow
+
+
+def tees_and_mugs(external_id: str) -> Order:
+    lines = [make_line("11", ordered=3), make_line("12", "MUG-LOGO", ordered=2)]
+    return make_order(external_id, lines=lines, placement={"11": {"101": 3}, "12": {"102": 2}})
+
+
+async def edit(world: World, order: Order, line: str, units: int) -> Decimal:
+    """The customer takes units off; returns the total that is left."""
+    edited = world.storefront.edit_quantity(order.key.external_id, line, units)
+    await world.start(order, f"orders/edited-{line}-{units}")
+    return edited.total
+
+
+def units_in_erp(world: World, order: Order) -> dict[str, int]:
+    return {line.line_id: line.quantity for line in world.erp.orders[order.key].lines if line.warehouse}
+
+
+async def test_an_edit_is_carried_into_the_erp_shipped_and_paid_as_it_is_now(world: World, external_id):
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        total = await edit(world, order, "11", 1)
+        await world.until_told(order.key, "Edit carried into")
+        assert units_in_erp(world, order) == {"11": 1, "12": 2}
+        assert world.erp.orders[order.key].total == total
+        row = OrderViews(world.database).get(order.key)
+        assert row is not None
+        assert (row.erp_total, row.problem) == (total, "")
+        story = await world.story(order.key)
+        assert "Edited after it was entered in the ERP: TEE-BLK-M: 3 -> 1 units" in story
+        world.erp.ship_all(order.key)
+        assert (await handle.result()).outcome is Attention.CLOSED
+    told = world.storefront.orders[external_id]
+    assert (told.captured, told.total) == (total, total)
+
+
+async def test_an_edit_that_comes_while_the_order_is_entered_is_not_lost(world: World, external_id):
+    gate = Gate()
+
+    class SlowErp(MemoryErp):
+        async def submit_order(self, order: SalesOrder) -> ErpOrder:
+            await gate.hold_back()
+            return await super().submit_order(order)
+
+    world.replace_erp(SlowErp(warehouses={"WH-EAST", "WH-WEST"}, faults=world.faults))
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        await world.place(order)
+        await gate.reached.wait()
+        total = await edit(world, order, "12", 0)
+        gate.open.set()
+        await world.until_told(order.key, "Edit carried into")
+        assert units_in_erp(world, order) == {"11": 3}
+        assert world.erp.orders[order.key].total == total
+
+
+async def test_two_edits_one_after_the_other_end_as_the_last(world: World, external_id):
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        await edit(world, order, "11", 2)
+        total = await edit(world, order, "12", 1)
+        await world.until(order.key, lambda view: [line.open for line in view.lines] == [2, 1])
+        assert units_in_erp(world, order) == {"11": 2, "12": 1}
+        assert world.erp.orders[order.key].total == total
+
+
+async def test_an_edit_whose_answer_is_lost_is_carried_over_once(world: World, external_id):
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        world.faults.lose_answer("amend_order", nth=1)
+        total = await edit(world, order, "11", 2)
+        await world.until_told(order.key, "Edit carried into")
+        world.erp.ship_all(order.key)
+        assert (await handle.result()).outcome is Attention.CLOSED
+        assert (await world.story(order.key)).count("Edit carried into") == 1
+    assert world.erp.orders[order.key].total == total
+
+
+async def test_a_rest_that_is_not_wanted_any_more_ends_a_partly_shipped_order(world: World, external_id):
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.ship(order.key, "WH-EAST", {"11": 2}, tracking="UPS-1")
+        await world.until(order.key, lambda view: view.lines[0].shipped == 2)
+        await edit(world, order, "12", 0)
+        await world.until_told(order.key, "MUG-LOGO: 2 -> 0 units")
+        total = await edit(world, order, "11", 2)
+        assert (await handle.result()).outcome is Attention.CLOSED
+    told = world.storefront.orders[external_id]
+    assert (told.captured, told.total) == (total, total)
+
+
+@pytest.mark.parametrize("undone", [True, False], ids=["the picking is undone", "the edit is undone"])
+async def test_what_is_picked_is_a_case_with_its_choices(world: World, external_id, undone: bool):
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.pick(order.key, "WH-EAST")
+        await edit(world, order, "11", 1)
+        stopped = await world.until_stopped(order.key)
+        assert stopped.problem is not None
+        assert stopped.problem.cause.startswith("edit_refused")
+        assert "TEE-BLK-M 3 -> 1 units" in stopped.problem.reason
+        assert "picked" in stopped.problem.reason
+        (case,) = [case for case in Cases(world.database).list() if order.key in case_orders(world, case.id)]
+        assert case.cause.startswith("edit_refused")
+        if undone:
+            world.erp.put_back(order.key, "WH-EAST")
+        else:
+            world.storefront.replace(order)
+        await handle.execute_update(OrderWorkflow.resubmit_update, OperatorMessage(actor="Ada"))
+        await world.until(
+            order.key, lambda view: view.problem is None and view.attention is Attention.WORKING
+        )
+        await world.until_told(order.key, "Edit carried into" if undone else "Ada")
+        world.erp.ship_all(order.key)
+        assert (await handle.result()).outcome is Attention.CLOSED
+    assert units_in_erp(world, order) == {"11": 1 if undone else 3, "12": 2}
+
+
+def case_orders(world: World, case_id: int) -> set[object]:
+    detail = Cases(world.database).get(case_id)
+    assert detail is not None
+    return {each.key for each in detail.orders}
+
+
+async def test_a_record_that_takes_the_place_of_the_first_is_no_cancel(world: World, external_id):
+    gate = Gate()
+
+    class ReplacingErp(MemoryErp):
+        """As Tryton does: the first sale is canceled, and another one takes its place."""
+
+        async def amend_order(self, target: SalesOrder) -> AmendOutcome:
+            first = self.orders[target.key]
+            self.keep(first.model_copy(update={"state": ErpOrderState.CANCELED, "shipments": ()}))
+            await gate.hold_back()
+            self.keep(first)
+            outcome = await super().amend_order(target)
+            other = outcome.order.model_copy(update={"erp_id": "777", "number": "SO-00777"})
+            return AmendOutcome(order=self.keep(other), refused=outcome.refused)
+
+    world.replace_erp(ReplacingErp(warehouses={"WH-EAST", "WH-WEST"}, faults=world.faults))
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        first = (await world.until_in_erp(order.key)).erp_number
+        await edit(world, order, "11", 1)
+        await gate.reached.wait()
+        canceled = world.erp.orders[order.key]
+        await handle.signal("erp_changed", canceled)
+        gate.open.set()
+        await world.until_told(order.key, f"it takes the place of {first}")
+        view = await world.view(order.key)
+        assert (view.problem, view.erp_number) == (None, "SO-00777")
+        row = OrderViews(world.database).get(order.key)
+        assert row is not None
+        assert row.erp_number == "SO-00777"
+        assert Crosswalk(world.database).external_id("order", str(order.key), "erp") == "777"
+        world.erp.ship_all(order.key)
+        assert (await handle.result()).outcome is Attention.CLOSED
