@@ -196,7 +196,7 @@ class ErpPort(Protocol):
         ...
 
     async def find_order(self, key: OrderKey) -> ErpOrder | None:
-        """Look an order up by its idempotency key."""
+        """Look an order up by its idempotency key; with its invoices, where the ERP can tell of them."""
         ...
 
     async def submit_order(self, order: SalesOrder) -> ErpOrder:

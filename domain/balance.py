@@ -1,20 +1,49 @@
-"""Whether storefront and ERP tell the same story, to the cent. Every difference has a name in plain words."""
+"""Whether storefront and ERP tell the same story, to the cent: the equations that an order's ledger must fulfil.
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+Each has a name in plain words. One that does not hold is a difference of that name.
+"""
+
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from domain.capture import delivered_presentment, delivered_value
 from domain.differences import Acceptance, Difference, DifferenceUnit, Unbalanced, kinds, not_accepted
 from domain.erp_order import ADJUSTMENT_LINE, ErpOrder, ErpOrderState
+from domain.ledger import EntryKind, Ledger, Side, write_ledger
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen
-from domain.order import Order, PaymentKind, PaymentStatus
-from domain.planning import map_taxes
-from domain.quantities import delivered_units, shipped_units
+from domain.order import Order
+from domain.quantities import delivered_units
 
 _NOTHING = Decimal(0)
-_SIGNS = {PaymentKind.CAPTURE: 1, PaymentKind.SALE: 1, PaymentKind.REFUND: -1}
+
+
+class Equation(Frozen):
+    """Two sums of the ledger that must be the same: the storefront's (or the first of ``sides``), and the ERP's."""
+
+    told: Difference
+    """Its name and what each side tells, the same or not."""
+    incomparable: bool = False
+    """Never the same, whatever the numbers: they count different things."""
+    at_most: bool = False
+    """The first may be less: the rest is due later."""
+    accepted: bool = False
+    """A person took it as it is."""
+
+    @property
+    def holds(self) -> bool:
+        """Both sides tell the same, or what is missing may come later."""
+        same = self.told.storefront == self.told.erp
+        later = self.at_most and self.told.storefront < self.told.erp
+        return (same or later) and not self.incomparable
+
+    def sentence(self, currency: str) -> str:
+        """Its verdict in plain words; ``currency`` is the order's."""
+        if self.holds and self.told.storefront == self.told.erp:
+            return f"{self.told.name}: both {self.told.words(self.told.erp, currency)}"
+        return self.told.sentence(currency) + (
+            " (accepted)" if self.accepted else " (due later)" if self.holds else ""
+        )
 
 
 class BalanceReport(Frozen):
@@ -45,15 +74,17 @@ class BalanceReport(Frozen):
         return f"unbalanced:{kinds(self.differences)}"
 
 
+class Proof(Frozen):
+    """An order's ledger, equation by equation, and what follows."""
+
+    ledger: Ledger
+    equations: tuple[Equation, ...]
+    report: BalanceReport
+
+
 def compare_orders(order: Order, erp: ErpOrder, mapping: Mapping) -> tuple[Difference, ...]:
     """What the ERP tells differently: currency, total, tax by tax, units of each line. Raises Unmapped."""
-    found = []
-    if order.currency != erp.currency:
-        name = f"currency (store {order.currency}, ERP {erp.currency})"
-        found.append(Difference(name=name, storefront=order.total, erp=erp.total))
-    if order.total != erp.total:
-        found.append(Difference(name="total", storefront=order.total, erp=erp.total))
-    return (*found, *_tax_differences(order, erp, mapping), *_quantity_differences(order, erp))
+    return _broken(_entered(order, erp, write_ledger(order, erp, mapping)))
 
 
 def require_agreement(
@@ -73,122 +104,158 @@ def require_agreement(
 def check_closing(
     order: Order, erp: ErpOrder | None, mapping: Mapping, acceptances: Iterable[Acceptance] = ()
 ) -> BalanceReport:
-    """Whether the order may close: totals agree, money taken is value delivered, the store knows all parcels.
+    """Whether the order may close, by its ledger; see ``prove``. Raises Unmapped."""
+    return prove(order, erp, mapping, acceptances).report
+
+
+def prove(
+    order: Order, erp: ErpOrder | None, mapping: Mapping, acceptances: Iterable[Acceptance] = ()
+) -> Proof:
+    """The order's ledger and its equations: totals and invoices agree, money taken is value delivered, the store
+    knows all parcels.
 
     A canceled order balances where nothing was shipped and no money is kept; its totals need not match where
     both sides canceled. What a company pays later on its terms is due, and no difference. ``erp`` is None where the
     order never reached the ERP. What a person accepted, and nothing else, may differ. Raises Unmapped.
     """
     canceled = order.canceled_at is not None
+    compared = erp is not None and not canceled and erp.state is not ErpOrderState.CANCELED
+    ledger = write_ledger(order, erp, mapping if compared else None)
     lines = {line.line_id for line in order.lines}
     delivered = delivered_units(order, erp) if erp and not canceled else {}
     # Units of a line that the order does not have are worth nothing; they are named as a difference below.
     delivered = {line: units for line, units in delivered.items() if line in lines}
-    found = [*_presence_differences(order, erp)]
-    if erp and not canceled and erp.state is not ErpOrderState.CANCELED:
-        found += compare_orders(order, erp, mapping)
-    found += _parcel_differences(order, shipped_units(erp) if erp else {})
+    equations = [*_presence(order, erp)]
+    if erp is not None and compared:
+        equations += [*_entered(order, erp, ledger), *_sum_of_parts(order, ledger)]
+    equations += _parcels(order, ledger)
     terms = mapping.payment_terms(order.customer.company_id)
-    found += _money_differences(order, delivered, nothing_due=canceled or not erp, later=terms is not None)
+    nothing_due = canceled or not erp
+    equations += _money(order, ledger, delivered, nothing_due=nothing_due, later=terms is not None)
+    equations += _invoices(erp, ledger) if erp else ()
     worth = delivered_value(order, delivered) if erp and not canceled else _NOTHING
+    found = _broken(equations)
     open_still = not_accepted(found, acceptances)
-    return BalanceReport(
-        total=order.total,
-        captured=order.captured,
-        delivered=worth,
-        canceled=canceled,
-        on_terms=max(_NOTHING, worth - order.captured) if terms else _NOTHING,
-        terms=terms or "",
-        differences=open_still,
-        accepted=tuple(difference for difference in found if difference not in open_still),
+    accepted = tuple(difference for difference in found if difference not in open_still)
+    return Proof(
+        ledger=ledger,
+        equations=tuple(e.model_copy(update={"accepted": e.told in accepted}) for e in equations),
+        report=BalanceReport(
+            total=order.total,
+            captured=order.captured,
+            delivered=worth,
+            canceled=canceled,
+            on_terms=max(_NOTHING, worth - order.captured) if terms else _NOTHING,
+            terms=terms or "",
+            differences=open_still,
+            accepted=accepted,
+        ),
     )
 
 
-def _tax_differences(order: Order, erp: ErpOrder, mapping: Mapping) -> tuple[Difference, ...]:
-    taxes = [tax for line in order.lines if line.current for tax in line.taxes]
-    taxes += [tax for charge in order.shipping for tax in charge.taxes]
-    store = map_taxes(taxes, mapping)
-    booked: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for tax in erp.taxes:
-        booked[tax.code] += tax.amount
-    return tuple(
-        Difference(name=f"tax {code}", storefront=store.get(code, _NOTHING), erp=booked.get(code, _NOTHING))
-        for code in sorted(store.keys() | booked.keys())
-        if store.get(code, _NOTHING) != booked.get(code, _NOTHING)
-    )
+def _broken(equations: Iterable[Equation]) -> tuple[Difference, ...]:
+    return tuple(equation.told for equation in equations if not equation.holds)
 
 
-def _quantity_differences(order: Order, erp: ErpOrder) -> tuple[Difference, ...]:
-    charges = {charge.charge_id for charge in order.shipping} | {ADJUSTMENT_LINE}
-    entered = Counter[str]()
-    for line in erp.lines:
-        if line.line_id not in charges:
-            entered[line.line_id] += line.quantity
-    ordered = Counter({line.line_id: line.current for line in order.lines})
-    return _unit_differences("units of", order, ordered, entered)
+def _equal(
+    name: str,
+    storefront: Decimal,
+    erp: Decimal,
+    *,
+    currency: str | None = None,
+    sides: tuple[str, str] = ("store", "ERP"),
+) -> Equation:
+    told = Difference(name=name, storefront=storefront, erp=erp, currency=currency, sides=sides)
+    return Equation(told=told)
 
 
-def _parcel_differences(order: Order, shipped: dict[str, int]) -> tuple[Difference, ...]:
-    """What the store was told of parcels, beside what left; a canceled order must have neither."""
-    told = Counter[str]()
-    for fulfillment in order.fulfillments:
-        for part in fulfillment.lines:
-            told[part.line_id] += part.quantity
-    without_parcel = {line.line_id for line in order.lines if not line.requires_shipping} - shipped.keys()
-    for line in without_parcel:
-        del told[line]
-    found = _unit_differences("units shipped of", order, told, Counter(shipped))
-    if order.canceled_at is not None:
-        found += _unit_differences("units shipped though canceled of", order, Counter(), Counter(shipped))
-    return found
-
-
-def _unit_differences(
-    what: str, order: Order, store: Counter[str], erp: Counter[str]
-) -> tuple[Difference, ...]:
-    titles = {line.line_id: line.title for line in order.lines}
-    return tuple(
-        Difference(
-            name=f"{what} line {line} ({titles.get(line, 'unknown to the store')})",
-            storefront=Decimal(store[line]),
-            erp=Decimal(erp[line]),
-            unit=DifferenceUnit.UNITS,
-        )
-        for line in sorted(store.keys() | erp.keys())
-        if store[line] != erp[line]
-    )
-
-
-def _presence_differences(order: Order, erp: ErpOrder | None) -> tuple[Difference, ...]:
-    """Whether both sides have the order, or both gave it up."""
+def _presence(order: Order, erp: ErpOrder | None) -> Iterator[Equation]:
+    """Whether both sides have the order, or both gave it up: nothing to count, so told where it fails."""
     canceled = order.canceled_at is not None
     if erp is None:
-        missing = Difference(name="order not in the ERP", storefront=order.total, erp=_NOTHING)
-        return () if canceled else (missing,)
-    if canceled == (erp.state is ErpOrderState.CANCELED):
-        return ()
-    if canceled:
-        return (Difference(name="order canceled in the store alone", storefront=_NOTHING, erp=erp.total),)
-    return (Difference(name="order canceled in the ERP alone", storefront=order.total, erp=_NOTHING),)
+        if not canceled:
+            yield _equal("order not in the ERP", order.total, _NOTHING)
+    elif canceled and erp.state is not ErpOrderState.CANCELED:
+        yield _equal("order canceled in the store alone", _NOTHING, erp.total)
+    elif not canceled and erp.state is ErpOrderState.CANCELED:
+        yield _equal("order canceled in the ERP alone", order.total, _NOTHING)
 
 
-def _money_differences(
-    order: Order, delivered: dict[str, int], *, nothing_due: bool, later: bool
-) -> tuple[Difference, ...]:
+def _entered(order: Order, erp: ErpOrder, ledger: Ledger) -> Iterator[Equation]:
+    """The order as it stands in the ERP: currency, total, tax by tax, units of each line."""
+    if order.currency != erp.currency:
+        name = f"currency (store {order.currency}, ERP {erp.currency})"
+        told = Difference(name=name, storefront=order.total, erp=erp.total)
+        yield Equation(told=told, incomparable=True)
+    yield _equal("total", *_both(ledger, EntryKind.TOTAL))
+    for code in ledger.subjects(EntryKind.TAXED):
+        yield _equal(f"tax {code}", *_both(ledger, EntryKind.TAXED, code))
+    charges = {charge.charge_id for charge in order.shipping} | {ADJUSTMENT_LINE}
+    ordered = {line.line_id: line.current for line in order.lines}
+    entered = {k: v for k, v in ledger.units(Side.ERP, EntryKind.ORDERED).items() if k not in charges}
+    yield from _units("units of", order, ordered, entered)
+
+
+def _sum_of_parts(order: Order, ledger: Ledger) -> Iterator[Equation]:
+    """Ordered less canceled and discounted, with tax and what a person accepted, is the order's total."""
+    parts = ledger.amount(Side.STORE, EntryKind.ORDERED)
+    parts -= sum(e.amount or _NOTHING for e in ledger.entries if e.kind is EntryKind.CANCELED and e.subject)
+    parts -= ledger.amount(Side.STORE, EntryKind.DISCOUNTED)
+    if not order.taxes_included:
+        parts += ledger.amount(Side.STORE, EntryKind.TAXED)
+    parts += ledger.amount(Side.ERP, EntryKind.ADJUSTED)
+    name = "parts of the order (ordered - canceled - discounts + taxes + adjustment), beside its total"
+    yield _equal(name, parts, order.total, sides=("parts", "total"))
+
+
+def _parcels(order: Order, ledger: Ledger) -> Iterator[Equation]:
+    """What the store was told of parcels, beside what left; a canceled order must have neither."""
+    left = ledger.units(Side.ERP, EntryKind.SHIPPED)
+    told = ledger.units(Side.STORE, EntryKind.SHIPPED)
+    without_parcel = {line.line_id for line in order.lines if not line.requires_shipping} - left.keys()
+    told = {line: units for line, units in told.items() if line not in without_parcel}
+    yield from _units("units shipped of", order, told, left)
+    if order.canceled_at is not None:
+        yield from _units("units shipped though canceled of", order, {}, left)
+
+
+def _money(
+    order: Order, ledger: Ledger, delivered: dict[str, int], *, nothing_due: bool, later: bool
+) -> Iterator[Equation]:
     """Money kept beside value delivered, in the currency it was taken in: no exchange rate rounds there.
 
     ``later``: the buyer may pay afterwards, so that only too much is a difference.
     """
-    kept = sum(
-        (
-            p.presentment_amount * _SIGNS.get(p.kind, 0)
-            for p in order.payments
-            if p.status is PaymentStatus.SUCCESS
-        ),
-        _NOTHING,
-    )
+    kept = ledger.amount(Side.STORE, EntryKind.CAPTURED) - ledger.amount(Side.STORE, EntryKind.REFUNDED)
     due = _NOTHING if nothing_due else delivered_presentment(order, delivered)
-    if kept == due or (later and kept < due):
-        return ()
     name = "money taken less refunds, beside the value delivered"
-    return (Difference(name=name, storefront=kept, erp=due, currency=order.presentment_currency),)
+    told = _equal(name, kept, due, currency=order.presentment_currency)
+    yield told.model_copy(update={"at_most": later})
+
+
+def _invoices(erp: ErpOrder, ledger: Ledger) -> Iterator[Equation]:
+    """What the buyer is invoiced, beside the ERP's own order; where the ERP tells of no invoice, nothing is said."""
+    if not ledger.has(Side.ERP, EntryKind.INVOICED, EntryKind.CREDITED):
+        return
+    billed = ledger.amount(Side.ERP, EntryKind.INVOICED) - ledger.amount(Side.ERP, EntryKind.CREDITED)
+    sides = ("ERP's invoices", "ERP's order")
+    if erp.state is ErpOrderState.CANCELED:
+        yield _equal("invoiced less credited though canceled", billed, _NOTHING, sides=sides)
+    else:
+        yield _equal("invoiced less credited", billed, erp.total, sides=sides)
+
+
+def _both(ledger: Ledger, kind: EntryKind, subject: str = "") -> tuple[Decimal, Decimal]:
+    return ledger.amount(Side.STORE, kind, subject=subject), ledger.amount(Side.ERP, kind, subject=subject)
+
+
+def _units(what: str, order: Order, store: dict[str, int], erp: dict[str, int]) -> Iterator[Equation]:
+    titles = {line.line_id: line.title for line in order.lines}
+    for line in sorted(store.keys() | erp.keys()):
+        told = Difference(
+            name=f"{what} line {line} ({titles.get(line, 'unknown to the store')})",
+            storefront=Decimal(store.get(line, 0)),
+            erp=Decimal(erp.get(line, 0)),
+            unit=DifferenceUnit.UNITS,
+        )
+        yield Equation(told=told)

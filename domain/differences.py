@@ -25,15 +25,19 @@ class Difference(Frozen):
     unit: DifferenceUnit = DifferenceUnit.MONEY
     currency: str | None = None
     """Of this difference alone, where it is not the order's."""
+    sides: tuple[str, str] = ("store", "ERP")
+    """Who tells which amount."""
 
     def sentence(self, currency: str) -> str:
         """``tax VAT-20: store USD 3.33, ERP USD 3.34, difference USD -0.01``; ``currency`` is the order's."""
         store, erp, gap = (
-            self._words(x, currency) for x in (self.storefront, self.erp, self.storefront - self.erp)
+            self.words(x, currency) for x in (self.storefront, self.erp, self.storefront - self.erp)
         )
-        return f"{self.name}: store {store}, ERP {erp}, difference {gap}"
+        one, other = self.sides
+        return f"{self.name}: {one} {store}, {other} {erp}, difference {gap}"
 
-    def _words(self, value: Decimal, currency: str) -> str:
+    def words(self, value: Decimal, currency: str) -> str:
+        """An amount or a count, as this difference tells it."""
         return (
             format_money(value, self.currency or currency)
             if self.unit is DifferenceUnit.MONEY

@@ -4,6 +4,7 @@ A storefront line that ships from two warehouses is two ``SalesLine``s, so that 
 warehouse and its shipments can be told apart.
 """
 
+from decimal import Decimal
 from enum import StrEnum
 
 from domain.model import Amount, Currency, Frozen, Instant, Quantity
@@ -133,6 +134,30 @@ class ErpLine(Frozen):
     quantity: Quantity
 
 
+class ErpInvoiceState(StrEnum):
+    """Where an invoice stands in the books."""
+
+    DRAFT = "draft"
+    """Made, and not posted yet."""
+    POSTED = "posted"
+    PAID = "paid"
+    CANCELED = "canceled"
+
+
+class ErpInvoice(Frozen):
+    """An invoice or a credit note of the order, in the order's currency."""
+
+    invoice_id: str
+    number: str = ""
+    """What accounting calls it; a draft has none yet."""
+    state: ErpInvoiceState
+    is_credit: bool = False
+    """A credit note: it gives money back, and its amounts are not below zero for that."""
+    net: Amount
+    tax: Amount
+    total: Amount
+
+
 class ErpOrder(Frozen):
     """The order as the ERP tells it, read whole."""
 
@@ -145,6 +170,10 @@ class ErpOrder(Frozen):
     taxes: tuple[TaxAmount, ...]
     lines: tuple[ErpLine, ...] = ()
     shipments: tuple[ErpShipment, ...] = ()
+    invoices: tuple[ErpInvoice, ...] = ()
+    """Empty also where the ERP tells of none."""
+    adjustment: Amount = Decimal(0)
+    """What its line ``ADJUSTMENT_LINE`` comes to."""
 
 
 class RefusedChange(Frozen):

@@ -18,6 +18,7 @@ from domain.quantities import QuantitiesBroken
 from domain.status import OrderStatus
 from orderwright.operations import OrderNotFound, ask, tell, temporal, waiting_for_people
 from orderwright.place_command import place
+from orderwright.proof import as_plain, print_proof, read_proof
 from orderwright.rebuild import Rebuilder, Rebuilt
 from orderwright.terminal import (
     FAILED,
@@ -38,7 +39,8 @@ from workers.composition import compose
 from workflows.messages import OperatorAnswer, OperatorMessage, OrderView, TimelineEntry
 
 orders = typer.Typer(
-    no_args_is_help=True, help="See orders, and cancel, hold, release, resubmit, accept or rebuild them."
+    no_args_is_help=True,
+    help="See and prove orders, and cancel, hold, release, resubmit, accept or rebuild them.",
 )
 
 orders.command("place")(place)
@@ -127,6 +129,21 @@ def show(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
     else:
         rows = [(a.at.strftime("%Y-%m-%d %H:%M:%S"), a.actor, a.text) for a in acts]
     print_table("Story (UTC)", ("When", "Who", "What"), rows, wide={"What"}, empty="no story yet")
+
+
+@orders.command("prove")
+def prove(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
+    """Prove an order balanced from what both systems recorded, read afresh; exit status 1 where it is not."""
+    key = _key(ctx, order)
+    found, proof = asyncio.run(read_proof(invocation(ctx).settings(), key))
+    balanced = proof.report.balanced
+    if as_json:
+        print_json(as_plain(found, proof))
+    else:
+        print_proof(found, proof)
+        typer.echo(f"{key}: {'balanced' if balanced else 'NOT balanced'}")
+    if not balanced:
+        raise typer.Exit(FAILED)
 
 
 @orders.command("cancel")

@@ -268,5 +268,8 @@ def make_erp_order(
             if x.kind is SalesLineKind.GOODS
         ),
         "shipments": tuple(shipments),
+        "adjustment": sum(
+            (x.net for x in sales_order.lines if x.kind is SalesLineKind.ADJUSTMENT), Decimal(0)
+        ),
     }
     return ErpOrder(**values | overrides)

@@ -178,6 +178,9 @@ class OrderView(Frozen):
     can_do: tuple[str, ...]
     lines: tuple[LineState, ...]
     problem: Problem | None
+    mapping_version: str = ""
+    """What the order is pinned to; empty before its first reading."""
+    acceptances: tuple[Acceptance, ...] = ()
 
 
 class OperatorAnswer(Frozen):

@@ -191,6 +191,8 @@ def view(state: OrderState) -> OrderView:
         can_do=can_do(state),
         lines=state.lines,
         problem=state.problem,
+        mapping_version=state.mapping_version,
+        acceptances=state.acceptances,
     )
 
 

@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from itertools import count
 
 from adapters.errors import Rejected
 from adapters.memory.amending import units_by_place
+from adapters.memory.billing import bill
 from domain.erp_order import (
+    ErpInvoiceState,
     ErpLine,
     ErpOrder,
     ErpOrderState,
@@ -200,12 +203,33 @@ class BackOffice:
         return code not in self.forbidden_products and (self.products is None or code in self.products)
 
     def keep(self, order: ErpOrder) -> ErpOrder:
-        """Write an order into the books and number the change."""
+        """Write an order into the books and number the change; what its total grew or shrank by is invoiced."""
         self.last_change += 1
+        order = bill(order, self.orders.get(order.key))
         self.orders[order.key] = order
         self.changed_at[order.key] = self.last_change
         self.written_at[order.key] = self._clock()
         return order
+
+    def post_invoices(self, key: OrderKey) -> tuple[str, ...]:
+        """Post the drafts among an order's invoices; returns the numbers they got."""
+        order, posted = self.orders[key], []
+        for invoice in order.invoices:
+            if invoice.state is ErpInvoiceState.DRAFT:
+                number = f"INV-{order.number}-{invoice.invoice_id}"
+                posted.append(invoice.model_copy(update={"state": ErpInvoiceState.POSTED, "number": number}))
+        by_id = {invoice.invoice_id: invoice for invoice in posted}
+        self.keep(
+            order.model_copy(update={"invoices": tuple(by_id.get(x.invoice_id, x) for x in order.invoices)})
+        )
+        return tuple(invoice.number for invoice in posted)
+
+    def misbill(self, key: OrderKey, more: Decimal) -> None:
+        """Somebody in accounting changes the first invoice by hand, the order stays as it is."""
+        order = self.orders[key]
+        first, *others = order.invoices
+        wrong = first.model_copy(update={"net": first.net + more, "total": first.total + more})
+        self.keep(order.model_copy(update={"invoices": (wrong, *others)}))
 
     def obstacle_to_cancel(self, order: ErpOrder) -> str:
         """What stands in the way of canceling, in words; empty where nothing does."""
@@ -250,6 +274,7 @@ class BackOffice:
             update={
                 "shipments": shipments,
                 "lines": erp_lines(sales),
+                "adjustment": adjustment_of(sales),
                 "total": sales.total,
                 "taxes": sales.taxes,
             }
@@ -316,6 +341,11 @@ def erp_lines(sales: SalesOrder) -> tuple[ErpLine, ...]:
         ErpLine(line_id=line_id, product=product, warehouse=warehouse, quantity=quantity)
         for (line_id, product, warehouse), quantity in units.items()
     )
+
+
+def adjustment_of(sales: SalesOrder) -> Decimal:
+    """What the adjustment line comes to; zero where there is none."""
+    return sum((line.net for line in sales.lines if line.kind is SalesLineKind.ADJUSTMENT), Decimal(0))
 
 
 def _units_to_wait_for(order: ErpOrder, sales: SalesOrder) -> dict[str, dict[str, int]]:

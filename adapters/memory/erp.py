@@ -11,7 +11,7 @@ from itertools import count
 
 from adapters.errors import Rejected, SessionExpired
 from adapters.memory.amending import amend
-from adapters.memory.back_office import BackOffice, erp_lines
+from adapters.memory.back_office import BackOffice, adjustment_of, erp_lines
 from adapters.memory.faults import Faults
 from adapters.memory.wire import Call, Wire
 from adapters.ports import (
@@ -323,6 +323,7 @@ class MemoryErp(BackOffice):
             total=order.total,
             taxes=order.taxes,
             lines=erp_lines(order),
+            adjustment=adjustment_of(order),
         )
 
 

@@ -6,10 +6,13 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.errors import ContractBroken
-from adapters.tryton.amounts import taxes_of
-from adapters.tryton.records import LineRecord, MoveRecord, SaleBody, SaleRecord, ShipmentRecord
+from adapters.tryton.amounts import net_of, taxes_of
+from adapters.tryton.records import BilledRecord, LineRecord, MoveRecord, SaleBody, SaleRecord, ShipmentRecord
 from adapters.tryton.translate import is_rounding, real_tax
 from domain.erp_order import (
+    ADJUSTMENT_LINE,
+    ErpInvoice,
+    ErpInvoiceState,
     ErpLine,
     ErpOrder,
     ErpOrderState,
@@ -29,6 +32,13 @@ SHIPMENT_STATES: Final = {
     "done": ErpShipmentState.SHIPPED,
     "cancelled": ErpShipmentState.CANCELED,
 }
+INVOICE_STATES: Final = {
+    "draft": ErpInvoiceState.DRAFT,
+    "validated": ErpInvoiceState.DRAFT,
+    "posted": ErpInvoiceState.POSTED,
+    "paid": ErpInvoiceState.PAID,
+    "cancelled": ErpInvoiceState.CANCELED,
+}
 
 
 def read_order(sale: SaleRecord) -> ErpOrder:
@@ -45,6 +55,35 @@ def read_order(sale: SaleRecord) -> ErpOrder:
         ),
         lines=_lines(sale),
         shipments=shipments_of(sale),
+        invoices=tuple(_invoice(invoice) for invoice in sale.invoices),
+        adjustment=_adjustment(sale),
+    )
+
+
+def _adjustment(sale: SaleRecord) -> Decimal:
+    nets = (
+        net_of(line.units, line.unit_price or Decimal(0), sale.currency.rounding)
+        for line in sale.order_lines
+        if line.origin[0] == ADJUSTMENT_LINE
+    )
+    return sum(nets, Decimal(0))
+
+
+def _invoice(invoice: BilledRecord) -> ErpInvoice:
+    """Tryton has no type for a customer's credit note made from a sale: it is an invoice below zero."""
+    state = INVOICE_STATES.get(invoice.state)
+    if state is None:
+        raise ContractBroken(
+            "tryton", "read sale", f"invoice {invoice.id} is in an unknown state {invoice.state!r}"
+        )
+    return ErpInvoice(
+        invoice_id=str(invoice.id),
+        number=invoice.number or "",
+        state=state,
+        is_credit=invoice.total_amount < 0,
+        net=abs(invoice.untaxed_amount),
+        tax=abs(invoice.tax_amount),
+        total=abs(invoice.total_amount),
     )
 
 

@@ -44,6 +44,7 @@ SALE_FIELDS: Final = (
     *("shipments.number", "shipments.state", "shipments.warehouse.code", "shipments.reference"),
     *("shipments.effective_date", "shipments.carrier.party.code", "shipments._timestamp"),
     *("invoices.state", "invoices.number"),
+    *("invoices.untaxed_amount", "invoices.tax_amount", "invoices.total_amount"),
     "invoices_ignored",
 )
 LISTED_FIELDS: Final = (
@@ -198,6 +199,14 @@ class InvoiceRecord(_Record):
     number: str | None = None
 
 
+class BilledRecord(InvoiceRecord):
+    """An invoice with what it comes to; a credit note's amounts are below zero."""
+
+    untaxed_amount: Decimal
+    tax_amount: Decimal
+    total_amount: Decimal
+
+
 class SaleBody(_Record):
     """The part of a sale that tells how far it is."""
 
@@ -239,6 +248,7 @@ class SaleRecord(SaleBody):
     tax_amount: Decimal
     currency: CurrencyRecord = Field(alias="currency.")
     warehouse: CodeRecord | None = Field(default=None, alias="warehouse.")
+    invoices: tuple[BilledRecord, ...] = Field(default=(), alias="invoices.")
     invoices_ignored: tuple[int, ...] = ()
 
     @property

@@ -84,6 +84,10 @@ class ErpWorld(Protocol):
         """Somebody enters an order that is there already, by hand; returns the number of theirs."""
         ...
 
+    async def post_invoices(self, key: OrderKey) -> tuple[str, ...]:
+        """Accounting posts an order's invoices; returns their numbers."""
+        ...
+
     async def now(self) -> datetime:
         """The ERP's clock, past all that was written so far."""
         ...
@@ -161,6 +165,9 @@ class MemoryErpWorld:
 
     async def enter_again(self, key: OrderKey) -> str:
         return self._memory.enter_by_hand(self._memory.references[key]).number
+
+    async def post_invoices(self, key: OrderKey) -> tuple[str, ...]:
+        return self._memory.post_invoices(key)
 
     async def now(self) -> datetime:
         return datetime.now(UTC)
@@ -254,6 +261,9 @@ class TrytonErpWorld:
 
     async def enter_again(self, key: OrderKey) -> str:
         return await self._staff.copy_sale(key.external_id)
+
+    async def post_invoices(self, key: OrderKey) -> tuple[str, ...]:
+        return await self._staff.post_invoices(key.external_id)
 
     async def now(self) -> datetime:
         # Its times may be whole seconds: what is written from now on is later.

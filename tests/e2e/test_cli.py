@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import count
 
 import pytest
@@ -54,6 +55,47 @@ def test_an_order_is_listed_and_shown_in_plain_words(deployment, order):
     shown = re.sub(r"\s+", " ", deployment.call("order", "show", order.number).stdout)
     assert "the warehouse to ship the rest" in shown
     assert "http://ui.test/namespaces/default/workflows/" in shown
+
+
+def test_an_order_is_proved_from_both_systems_and_a_wrong_invoice_is_named(deployment, order):
+    key = deployment.place(order)
+    deployment.until(key, "submitted")
+    proved = deployment.ask("order", "prove", str(key))
+    assert (proved["order"], proved["balanced"]) == (str(key), True)
+    assert {entry["side"] for entry in proved["ledger"]} == {"store", "ERP"}
+    assert {equation["verdict"] for equation in proved["equations"]} == {"holds"}
+    shown = re.sub(r"\s+", " ", deployment.call("order", "prove", order.number).stdout)
+    assert f"{key}: balanced" in shown
+    assert "invoiced less credited: both USD" in shown
+
+    erp = erp_at(deployment.world)
+    erp.misbill(key, Decimal("1.00"))
+    broken = deployment.ask("order", "prove", str(key), expect=1)
+    assert broken["balanced"] is False
+    (equation,) = [each for each in broken["equations"] if each["verdict"] != "holds"]
+    assert (equation["name"], equation["verdict"]) == ("invoiced less credited", "broken")
+    told = re.sub(r"\s+", " ", deployment.call("order", "prove", str(key), expect=1).stdout)
+    assert "difference USD 1.00" in told
+    assert f"{key}: NOT balanced" in told
+    erp.misbill(key, Decimal("-1.00"))
+    assert deployment.ask("order", "prove", str(key))["balanced"] is True
+
+
+def test_what_a_person_accepted_stays_accepted_in_the_proof_of_a_closed_order(deployment, order):
+    key = deployment.place(order)
+    deployment.until(key, "submitted")
+    erp = erp_at(deployment.world)
+    erp.misbill(key, Decimal("0.02"))
+    erp.ship_all(key)
+    for _ in range(100):
+        if deployment.ask("order", "show", str(key))["view"]["problem"]:
+            break
+        threading.Event().wait(0.1)
+    assert deployment.ask("order", "prove", str(key), expect=1)["report"]["differences"]
+    assert deployment.ask("order", "accept", str(key), "--reason", "two cents of rounding")["done"] is True
+    deployment.until(key, "closed")
+    proved = deployment.ask("order", "prove", str(key))
+    assert [e["verdict"] for e in proved["equations"] if e["verdict"] != "holds"] == ["accepted"]
 
 
 def test_cancel_cancels_in_both_systems_and_says_so(deployment, order):

@@ -170,3 +170,18 @@ async def test_lines_of_one_storefront_line_are_counted_together(erp):
     assert [(x.line_id, x.quantity) for x in submitted.lines] == [("11", 5)]
     units = Counter({x.line_id: x.quantity for s in submitted.shipments for x in s.lines})
     assert units == {"11": 5}
+
+
+async def test_a_change_of_the_total_goes_into_the_draft_and_after_posting_into_another_document(order):
+    erp, sales = MemoryErp(), order
+    order = await erp.submit_order(sales)
+    order = erp.keep(order.model_copy(update={"total": order.total - 2}))
+    assert [(x.is_credit, x.total) for x in order.invoices] == [(False, sales.total - 2)]
+    erp.post_invoices(sales.key)
+    order = erp.orders[sales.key]
+    order = erp.keep(order.model_copy(update={"total": order.total - 5}))
+    assert [(x.is_credit, x.total) for x in order.invoices] == [(False, sales.total - 2), (True, 5)]
+    order = erp.keep(order.model_copy(update={"total": order.total + 7}))
+    assert [(x.is_credit, x.total) for x in order.invoices] == [(False, sales.total - 2), (False, 2)]
+    erp.cancel(order)
+    assert [x.state for x in erp.orders[sales.key].invoices] == ["posted", "canceled"]

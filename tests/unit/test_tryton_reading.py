@@ -10,7 +10,14 @@ from adapters.errors import ContractBroken
 from adapters.tryton.reading import read_order
 from adapters.tryton.records import read_record
 from adapters.tryton.shipments import has_drifted
-from domain.erp_order import ErpOrderState, ErpShipmentState, ShipmentLine, TaxAmount
+from domain.erp_order import (
+    ErpInvoice,
+    ErpInvoiceState,
+    ErpOrderState,
+    ErpShipmentState,
+    ShipmentLine,
+    TaxAmount,
+)
 
 VAT = {
     "id": 5,
@@ -80,9 +87,16 @@ def sale(*lines: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "warehouse.": {"id": 3, "code": "EAST"},
         "lines.": list(lines),
         "shipments.": [shipment(1)],
-        "invoices.": [{"id": 90, "state": "draft", "number": None}],
+        "invoices.": [invoice()],
         **changes,
     }
+
+
+def invoice(number: int = 90, state: str = "draft", net: str = "30.00", tax: str = "0.00") -> dict[str, Any]:
+    amounts = {"untaxed_amount": Decimal(net), "tax_amount": Decimal(tax)}
+    total = amounts["untaxed_amount"] + amounts["tax_amount"]
+    called = None if state == "draft" else f"I{number}"
+    return {"id": number, "state": state, "number": called, **amounts, "total_amount": total}
 
 
 def read(*lines: dict[str, Any], **changes: Any) -> Any:
@@ -142,14 +156,14 @@ def test_a_sale_whose_shipments_and_invoices_are_all_canceled_is_canceled() -> N
         "shipment_state": "none",
         "invoice_state": "none",
         "shipments.": [shipment(1, "cancelled")],
-        "invoices.": [{"id": 90, "state": "cancelled", "number": None}],
+        "invoices.": [invoice(state="cancelled")],
     }
     lines = line(1, 3.0, move(1, 3.0, state="cancelled"))
     assert read(lines, **canceled).state is ErpOrderState.CANCELED
     for still in (
         {"shipment_state": "exception"},
         {"invoice_state": "exception"},
-        {"invoices.": [{"id": 90, "state": "paid", "number": "7"}]},
+        {"invoices.": [invoice(state="paid")]},
     ):
         assert read(lines, **{**canceled, **still}).state is ErpOrderState.DONE
     assert read(line(1, 3.0, move(1, 3.0, state="done")), **canceled).state is ErpOrderState.DONE
@@ -271,3 +285,44 @@ def test_only_what_tryton_put_at_the_sales_warehouse_has_drifted(
 ) -> None:
     lines = line(1, 1.0, move(1, 1.0), note=WEST_NOTE)
     assert has_drifted(read_record(sale(lines, **{"shipments.": shipments}))) is drifted
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("draft", ErpInvoiceState.DRAFT),
+        ("validated", ErpInvoiceState.DRAFT),
+        ("posted", ErpInvoiceState.POSTED),
+        ("paid", ErpInvoiceState.PAID),
+        ("cancelled", ErpInvoiceState.CANCELED),
+    ],
+)
+def test_states_of_an_invoice(state: str, expected: ErpInvoiceState) -> None:
+    (told,) = read(line(1, 3.0), **{"invoices.": [invoice(state=state)]}).invoices
+    assert told.state is expected
+
+
+def test_an_invoice_below_zero_is_a_credit_note() -> None:
+    bills = [invoice(90, "posted", "30.00", "6.00"), invoice(91, "draft", "-10.00", "-2.00")]
+    first, second = read(line(1, 3.0), **{"invoices.": bills}).invoices
+    assert first == ErpInvoice(
+        invoice_id="90",
+        number="I90",
+        state=ErpInvoiceState.POSTED,
+        net=Decimal("30.00"),
+        tax=Decimal("6.00"),
+        total=Decimal("36.00"),
+    )
+    assert (second.is_credit, second.number) == (True, "")
+    assert (second.net, second.tax, second.total) == (Decimal("10.00"), Decimal("2.00"), Decimal("12.00"))
+
+
+def test_an_invoice_in_an_unknown_state_breaks_the_contract() -> None:
+    with pytest.raises(ContractBroken, match="invoice 90 is in an unknown state 'lost'"):
+        read(line(1, 3.0), **{"invoices.": [invoice(state="lost")]})
+
+
+def test_the_line_of_an_accepted_difference_is_told_by_its_amount() -> None:
+    adjustment = line(2, 1.0, unit_price=Decimal("-0.0100"), note="Store line: accepted-difference")
+    assert read(line(1, 3.0), adjustment).adjustment == Decimal("-0.01")
+    assert read(line(1, 3.0)).adjustment == 0

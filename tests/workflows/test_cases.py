@@ -257,6 +257,8 @@ async def test_an_unbalanced_order_closes_with_what_a_person_accepted_and_stops_
         world.erp.keep(held.model_copy(update={"total": held.total + 1}))
         world.erp.ship_all(order.key)
         case = await until_waiting(world, "unbalanced:total", 1)
+        # The case is there a moment before the order knows what it stopped at.
+        await world.until_stopped(order.key)
         held = world.erp.orders[order.key]
         world.erp.keep(held.model_copy(update={"total": held.total + 1}))
         await solve(world, case, CaseAct.ACCEPT)
