@@ -166,7 +166,8 @@ class OrderWorkflow(OrderPayments):
             if narrative.awaits_payment(state):
                 self._tell("Orderwright", narrative.unpaid(state))
             return
-        if before is not None and state.cancel is None:
+        # Also while a cancel is asked for, which the ERP may refuse; one by the storefront itself is no edit.
+        if before is not None and read.order.canceled_at is None:
             self._notice_edit(before, read.order)
         self._stop_if_canceled_in_erp(state.erp)
 
@@ -191,6 +192,9 @@ class OrderWorkflow(OrderPayments):
     async def _submit(self) -> None:
         state = self._state
         assert state.order is not None
+        # A try whose answer nobody could read may have entered what was edited since.
+        tried = state.given or state.order
+        state.given = tried
         erp = await workflow.execute_activity_method(
             OrderActivities.submit_order,
             SubmitOrder(
@@ -210,8 +214,10 @@ class OrderWorkflow(OrderPayments):
         if state.erp_early is not None:
             early, state.erp_early = state.erp_early, None
             self._take_erp(early)
-        # An earlier run, or a try whose answer nobody could read, may have entered an earlier version.
-        state.amend = holds_otherwise(state.order, erp)
+        edited = not amendment_between(tried, state.order, {}).empty
+        # An earlier life of the order may have entered another version as well.
+        state.amend = edited or holds_otherwise(state.order, erp)
+        state.given = tried if state.amend else None
 
     async def _amend(self) -> None:
         state = self._state

@@ -63,8 +63,11 @@ class OrderDesk:
 
     def _take_erp(self, erp: ErpOrder) -> None:
         """Take a snapshot of the ERP, unless it is older than what is known: what left the house stays shipped."""
-        if self._state.erp is not None and not shipped_ids(self._state.erp) <= shipped_ids(erp):
+        known = self._state.erp
+        if known is not None and not shipped_ids(known) <= shipped_ids(erp):
             return
+        if known is not None and erp.erp_id != known.erp_id and erp.state is ErpOrderState.CANCELED:
+            return  # a record that another one took the place of, told late
         self._state.lines = apply_erp(self._state.lines, erp)
         self._state.erp = erp
         self._stop_if_canceled_in_erp(erp)
@@ -349,7 +352,8 @@ class OrderDesk:
         self._tell(message.actor, f"Put the order on hold: {message.reason or 'no reason given'}.")
 
     def _release(self, message: OperatorMessage) -> None:
-        self._state.held_by = None
+        # What was cleared up meanwhile (an address, say) is told by no webhook.
+        self._state.held_by, self._state.reread = None, True
         self._tell(message.actor, "Released the order.")
 
     def waits_on(self) -> str | None:

@@ -143,6 +143,72 @@ async def test_what_is_picked_is_a_case_with_its_choices(world: World, external_
     assert units_in_erp(world, order) == {"11": 1 if undone else 3, "12": 2}
 
 
+async def test_that_picked_goods_ship_as_they_were_may_be_accepted(world: World, external_id):
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.pick(order.key, "WH-EAST")
+        await edit(world, order, "11", 1)
+        await world.until_stopped(order.key)
+        accepting = OperatorMessage(actor="Ada", reason="the buyer keeps them")
+        await handle.execute_update(OrderWorkflow.accept_update, accepting)
+        await world.until(order.key, lambda view: view.problem is None)
+        await world.until_told(order.key, "Ada: Accepted (the buyer keeps them)")
+    assert units_in_erp(world, order) == {"11": 3, "12": 2}
+
+
+async def test_an_edit_that_comes_while_another_is_carried_over_follows_it(world: World, external_id):
+    gate = Gate()
+
+    class SlowErp(MemoryErp):
+        async def amend_order(self, target: SalesOrder) -> AmendOutcome:
+            if not gate.open.is_set():
+                await gate.hold_back()
+            return await super().amend_order(target)
+
+    world.replace_erp(SlowErp(warehouses={"WH-EAST", "WH-WEST"}, faults=world.faults))
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        await edit(world, order, "11", 2)
+        await gate.reached.wait()
+        total = await edit(world, order, "12", 1)
+        gate.open.set()
+        await world.until(order.key, lambda view: [line.open for line in view.lines] == [2, 1])
+        assert units_in_erp(world, order) == {"11": 2, "12": 1}
+        assert world.erp.orders[order.key].total == total
+
+
+async def test_what_is_corrected_while_the_order_is_on_hold_is_taken_over(world: World, external_id):
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        await handle.execute_update(OrderWorkflow.hold_update, OperatorMessage(reason="wrong address"))
+        moved = order.model_copy(update={"note": "Ring twice."})
+        world.storefront.replace(moved)
+        await handle.execute_update(OrderWorkflow.release_update, OperatorMessage())
+        await world.until_told(order.key, "another note")
+        await world.until_told(order.key, "Edit carried into")
+
+
+async def test_an_edit_read_with_a_cancel_that_the_erp_refuses_is_not_lost(world: World, external_id):
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+    world.erp.pick(order.key, "WH-EAST")
+    world.storefront.replace(order.model_copy(update={"note": "Ring twice."}))
+    await world.start(order, "orders/edited-note")
+    await handle.signal("cancel")
+    async with world.working():
+        await world.until_told(order.key, "Not canceled")
+        await world.until_told(order.key, "another note")
+        await world.until_told(order.key, "Edit carried into")
+
+
 def case_orders(world: World, case_id: int) -> set[object]:
     detail = Cases(world.database).get(case_id)
     assert detail is not None
@@ -175,6 +241,7 @@ async def test_a_record_that_takes_the_place_of_the_first_is_no_cancel(world: Wo
         await handle.signal("erp_changed", canceled)
         gate.open.set()
         await world.until_told(order.key, f"it takes the place of {first}")
+        await handle.signal("erp_changed", canceled)
         view = await world.view(order.key)
         assert (view.problem, view.erp_number) == (None, "SO-00777")
         row = OrderViews(world.database).get(order.key)
