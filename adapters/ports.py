@@ -216,10 +216,11 @@ class ErpPort(Protocol):
         Changes are absolute (so many units of a line at a warehouse, at that net and tax), so a repeated call finds
         nothing left to do: idempotent by nature, and it goes on where an earlier try stopped. What has left a warehouse
         stays as it is; what is picked or packed is refused, each part with its reason, and the other parts are done all
-        the same. Stock of what is taken off is released. Amounts are compared with ``target.total`` and
-        ``target.taxes`` where nothing was refused (Rejected ``amounts_differ``). Lines that are not on ``target`` any
-        more go to zero units. Raises Rejected ``order_unknown`` where the ERP never had the order, and as
-        ``submit_order`` for unknown products, warehouses, taxes.
+        the same; an ERP that can change an order only as a whole refuses every part. Stock of what is taken off is
+        released. Amounts are compared with ``target.total`` and ``target.taxes`` where nothing was refused (Rejected
+        ``amounts_differ``). Lines that are not on ``target`` any more go to zero units. Raises Rejected
+        ``order_unknown`` where the ERP never had the order, and as ``submit_order`` for unknown products, warehouses,
+        taxes.
         """
         ...
 

@@ -181,8 +181,9 @@ GUIDES = {
     ),
     "edit_refused": _guide(
         "Order {0}:{1} was edited, and the warehouse has a part of it in hand already",
-        "Have the warehouse undo the picking, then resubmit: the rest of the edit is done. Or accept that it ships as "
-        "it was. Or undo the edit in the storefront, then resubmit.",
+        "Have the warehouse undo the picking, then resubmit: the edit is carried over. Or undo the edit in the "
+        "storefront, then resubmit. Or accept that it ships as it was. Where a part has left already, settle the rest "
+        "in the ERP by hand (credit note, new order) and accept.",
         _ACCEPT,
         4,
     ),

@@ -45,14 +45,25 @@ class Amendment:
                 raise Rejected(SYSTEM, "amend order", reason, "order_unknown")
         elif is_canceled(sale):
             if REPLACED not in (sale.comment or ""):
-                return _refused(target, read_order(sale), f"sale {sale.number} is canceled")
+                return _refused(target, read_order(sale), f"sale {sale.number} is canceled", terms=True)
             await self._set_aside(sale)
-        elif sale.state not in OPEN and not await self._submission.holds(target, sale):
-            outcome = await self._cancellation.cancel(target.key, REPLACED)
-            if not outcome.canceled:
-                return _refused(target, outcome.order, outcome.reason)
-            await self._set_aside(sale)
+        elif sale.state not in OPEN:
+            held = await self._submission.holds(target, sale)
+            if held.terms and held.lines:
+                await self._note(sale, target.instructions)
+            else:
+                outcome = await self._cancellation.cancel(target.key, REPLACED)
+                if not outcome.canceled:
+                    return _refused(target, outcome.order, outcome.reason, terms=not held.terms)
+                await self._set_aside(sale)
         return AmendOutcome(order=await self._submission.submit(target))
+
+    async def _note(self, sale: SaleRecord, instructions: str) -> None:
+        """Add what the buyer says now to the sale's comment, in any state; what people wrote there stays."""
+        if instructions in (sale.comment or ""):
+            return
+        comment = "\n".join(filter(None, [sale.comment, instructions]))
+        await self._rpc.call("note edit", f"model.{SALE}.write", [sale.id], {"comment": comment}, writes=True)
 
     async def _set_aside(self, sale: SaleRecord) -> None:
         values = {"web_shop": None, "web_id": None, "reference": _reference(sale.key)}
@@ -69,8 +80,8 @@ def _reference(key: OrderKey) -> str:
     return f"replaced: {key}"
 
 
-def _refused(target: SalesOrder, held: ErpOrder, reason: str) -> AmendOutcome:
-    """Nothing was changed. The parts are told by their units; where none differ it is an address, a price or a note."""
+def _refused(target: SalesOrder, held: ErpOrder, reason: str, *, terms: bool) -> AmendOutcome:
+    """Nothing was changed. Lines are told by their units; ``terms``: party, address or carrier differ as well."""
     had, wanted = _units(held, target), _wanted(target)
     changes = tuple(
         RefusedChange(
@@ -81,8 +92,10 @@ def _refused(target: SalesOrder, held: ErpOrder, reason: str) -> AmendOutcome:
         for line in dict.fromkeys((*had, *wanted))
         if had.get(line, 0) != wanted.get(line, 0)
     )
-    of_order = RefusedChange(line_id=None, change="the address, carrier, a price or the note", reason=reason)
-    return AmendOutcome(order=held, refused=changes or (of_order,))
+    if not changes or terms:
+        what = "the party, an address or the carrier" if terms else "a price, discount or tax"
+        changes = (*changes, RefusedChange(line_id=None, change=what, reason=reason))
+    return AmendOutcome(order=held, refused=changes)
 
 
 def _wanted(target: SalesOrder) -> dict[str, int]:

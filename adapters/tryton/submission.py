@@ -3,7 +3,7 @@
 nothing -> draft -> quotation -> (amounts compared) -> confirmed -> processing -> shipments at their warehouses
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.errors import ContractBroken, Rejected
 from adapters.spans import looked_up
@@ -21,6 +21,20 @@ OPEN: Final = frozenset({"draft", "quotation", "confirmed"})
 """States in which a sale binds nobody yet: a submission is under way, or was interrupted."""
 _STEPS: Final = 8
 _STOCK_WARNING: Final = "stock_quantity_warning_"
+
+
+class Held(NamedTuple):
+    """Which of an order's content a sale has already."""
+
+    terms: bool
+    """Party, addresses and carrier."""
+    lines: bool
+    comment: bool
+
+    @property
+    def everything(self) -> bool:
+        """There is nothing to change."""
+        return self.terms and self.lines and self.comment
 
 
 class Submission:
@@ -51,10 +65,10 @@ class Submission:
             self._references.forget()
             raise
 
-    async def holds(self, order: SalesOrder, sale: SaleRecord) -> bool:
-        """Whether the sale has exactly the order's content. Raises Rejected for what the ERP does not know."""
+    async def holds(self, order: SalesOrder, sale: SaleRecord) -> Held:
+        """How much of the order's content the sale has. Raises Rejected for what the ERP does not know."""
         references = await self._references.of_order(order)
-        return _same(sale, plan_sale(order, await self._parties.of_order(order), references))
+        return _compare_content(sale, plan_sale(order, await self._parties.of_order(order), references))
 
     async def _submit(self, order: SalesOrder) -> ErpOrder:
         sale = await self._sales.find(order.key)
@@ -72,7 +86,7 @@ class Submission:
         references = await self._references.of_order(order)
         plan = plan_sale(order, await self._parties.of_order(order), references)
         if left is not None:
-            if _same(left, plan):
+            if _compare_content(left, plan).everything:
                 return left
             await self._remove(left)
         try:
@@ -150,13 +164,12 @@ def _compare(order: SalesOrder, sale: SaleRecord) -> None:
     require_equal(order, sale.total_amount, tax_amounts(sale), "the ERP says")
 
 
-def _same(sale: SaleRecord, plan: SalePlan) -> bool:
+def _compare_content(sale: SaleRecord, plan: SalePlan) -> Held:
     """Whether what an earlier try left is what we would enter now."""
     values = plan.values
-    header = (sale.party, sale.invoice_address, sale.shipment_address, sale.carrier, sale.comment)
+    header = (sale.party, sale.invoice_address, sale.shipment_address, sale.carrier)
     warehouse = sale.warehouse.id if sale.warehouse else None
-    wanted = tuple(
-        values[name] for name in ("party", "invoice_address", "shipment_address", "carrier", "comment")
-    )
+    wanted = tuple(values[name] for name in ("party", "invoice_address", "shipment_address", "carrier"))
     held = sorted((line.planned() for line in sale.order_lines), key=str)
-    return header == wanted and warehouse == values["warehouse"] and held == sorted(plan.lines, key=str)
+    lines = warehouse == values["warehouse"] and held == sorted(plan.lines, key=str)
+    return Held(terms=header == wanted, lines=lines, comment=sale.comment == values["comment"])

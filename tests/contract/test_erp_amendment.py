@@ -156,6 +156,23 @@ async def test_what_is_picked_stays_and_the_refusal_names_the_shipment(erp_world
     assert (await erp_world.erp.amend_order(before)).refused == ()
 
 
+@pytest.mark.parametrize("left", [False, True], ids=["picked", "partly shipped"])
+async def test_an_address_that_cannot_be_changed_any_more_is_told_beside_the_units(
+    erp_world: ErpWorld, left: bool
+):
+    external_id = erp_world.new_id()
+    before = sale(external_id, tees=4)
+    await erp_world.erp.submit_order(before)
+    if left:
+        await erp_world.ship(before.key, "WH-EAST", part=True)
+    await erp_world.pick(before.key)
+    elsewhere = Address(name="Ada", street=("2 New Road",), city="Boston", postal_code="02101", country="US")
+    edited = sale(external_id, tees=1).model_copy(update={"shipping_address": elsewhere})
+    outcome = await erp_world.erp.amend_order(edited)
+    assert {each.line_id for each in outcome.refused} == {"11", None}
+    assert any("address" in each.change for each in outcome.refused)
+
+
 async def test_nothing_goes_below_what_has_left(erp_world: ErpWorld):
     external_id = erp_world.new_id()
     before = sale(external_id, tees=3)

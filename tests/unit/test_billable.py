@@ -36,7 +36,7 @@ def started(attempt: int) -> HistoryEvent:
         # activities that took 2, 2, 3, 1 and 1 attempts
         ("every-answer-lost-once", 1 + 2 + 9 + 1),
         # 4 signals and 3 upserts: on hold, released, closed
-        ("hold-and-release-by-signal", 1 + 4 + 4 + 3),
+        ("hold-and-release-by-signal", 1 + 5 + 4 + 3),
     ],
 )
 def test_a_recorded_order_costs_what_its_story_says(name: str, actions: int) -> None:
