@@ -117,7 +117,7 @@ class BenchWorld:
     async def working(self) -> AsyncIterator[httpx.AsyncClient]:
         """The house runs while the block does; yields the storefront's way to the webhook address."""
         inbox = Inbox(self._web_database)
-        dispatcher = Dispatcher(inbox, hand_over_to(self._client))
+        dispatcher = Dispatcher(inbox, hand_over_to(self._client, self._web_database))
         app = create_app(
             {CHANNEL: self._webhooks},
             inbox,

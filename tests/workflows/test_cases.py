@@ -265,6 +265,7 @@ async def test_an_unbalanced_order_closes_with_what_a_person_accepted_and_stops_
         again = await until_case(world, lambda c: detail(world, c.id).orders[0].reports == 2)
         assert again.id == case.summary.id
         assert "difference USD -2.00" in detail(world, again.id).orders[0].reason
+        await world.until(order.key, lambda v: v.problem is not None and "USD -2.00" in v.problem.reason)
         await solve(world, detail(world, again.id), CaseAct.ACCEPT)
         result = await handle.result()
     assert result.outcome is Attention.CLOSED
