@@ -109,17 +109,6 @@ def diff(before: Content, after: Content) -> Amendment:
     )
 
 
-def apply(amendment: Amendment, to: Content) -> Content:
-    """The content with the changes made."""
-    lines = dict(to.lines)
-    for change in amendment.lines:
-        if change.after is None:
-            lines.pop(change.line_id, None)
-        else:
-            lines[change.line_id] = change.after
-    return Content(lines=lines, terms=amendment.terms[1] if amendment.terms else to.terms)
-
-
 def amendment_between(given: Order, now: Order, left: Mapping[LineId, int]) -> Amendment:
     """What has to be amended where the ERP was given one order and the storefront holds another now."""
     return diff(content(given, left), content(now, left))

@@ -220,7 +220,7 @@ def test_a_refund_goes_to_every_payment_in_proportion(store: RunningStore) -> No
             {"lines": [{"sku": "CAP-BLK"}], "shipping_address": {"country_code": "XX"}},
             "'XX' is no CountryCode",
         ),
-        ({"lines": [{"sku": "CAP-BLK"}], "presentment_currency": "XXX"}, "'XXX' is no CurrencyCode"),
+        ({"lines": [{"sku": "CAP-BLK"}], "presentment_currency": "QQQ"}, "'QQQ' is no CurrencyCode"),
     ],
 )
 def test_an_order_that_cannot_be_is_refused_in_words(

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from activities.amending import judge
 from activities.contracts import AmendOrder
 from adapters.ports import AmendOutcome
-from domain.amendment import amendment_between, apply, content, diff, fingerprint, holds_otherwise
+from domain.amendment import (
+    Amendment,
+    Content,
+    amendment_between,
+    content,
+    diff,
+    fingerprint,
+    holds_otherwise,
+)
 from domain.cases import EDIT_REFUSED
 from domain.erp_order import ErpShipmentState, RefusedChange
 from domain.order import Address
@@ -40,6 +48,13 @@ orders = st.builds(
     price=st.sampled_from(["20.00", "17.35"]),
     note=st.sampled_from(["", "ring twice"]),
 )
+
+
+def apply(edit: Amendment, to: Content) -> Content:
+    """The content with the changes made."""
+    lines = {**to.lines, **{change.line_id: change.after for change in edit.lines}}
+    kept = {line_id: line for line_id, line in lines.items() if line is not None}
+    return Content(lines=kept, terms=edit.terms[1] if edit.terms else to.terms)
 
 
 @given(orders, orders)

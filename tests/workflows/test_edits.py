@@ -33,6 +33,13 @@ def units_in_erp(world: World, order: Order) -> dict[str, int]:
     return {line.line_id: line.quantity for line in world.erp.orders[order.key].lines if line.warehouse}
 
 
+async def ends_as(world: World, order: Order, units: dict[str, int], total: Decimal) -> None:
+    """Both the order and the ERP show these units, and the ERP this total."""
+    await world.until(order.key, lambda view: {x.line_id: x.open for x in view.lines} == units)
+    assert units_in_erp(world, order) == units
+    assert world.erp.orders[order.key].total == total
+
+
 async def test_an_edit_is_carried_into_the_erp_shipped_and_paid_as_it_is_now(world: World, external_id):
     order = tees_and_mugs(external_id)
     async with world.working():
@@ -80,9 +87,7 @@ async def test_two_edits_one_after_the_other_end_as_the_last(world: World, exter
         await world.until_in_erp(order.key)
         await edit(world, order, "11", 2)
         total = await edit(world, order, "12", 1)
-        await world.until(order.key, lambda view: [line.open for line in view.lines] == [2, 1])
-        assert units_in_erp(world, order) == {"11": 2, "12": 1}
-        assert world.erp.orders[order.key].total == total
+        await ends_as(world, order, {"11": 2, "12": 1}, total)
 
 
 async def test_an_edit_whose_answer_is_lost_is_carried_over_once(world: World, external_id):
@@ -127,7 +132,7 @@ async def test_what_is_picked_is_a_case_with_its_choices(world: World, external_
         assert stopped.problem.cause.startswith("edit_refused")
         assert "TEE-BLK-M 3 -> 1 units" in stopped.problem.reason
         assert "picked" in stopped.problem.reason
-        (case,) = [case for case in Cases(world.database).list() if order.key in case_orders(world, case.id)]
+        (case,) = Cases(world.database).of_order(order.key)
         assert case.cause.startswith("edit_refused")
         if undone:
             world.erp.put_back(order.key, "WH-EAST")
@@ -176,9 +181,7 @@ async def test_an_edit_that_comes_while_another_is_carried_over_follows_it(world
         await gate.reached.wait()
         total = await edit(world, order, "12", 1)
         gate.open.set()
-        await world.until(order.key, lambda view: [line.open for line in view.lines] == [2, 1])
-        assert units_in_erp(world, order) == {"11": 2, "12": 1}
-        assert world.erp.orders[order.key].total == total
+        await ends_as(world, order, {"11": 2, "12": 1}, total)
 
 
 async def test_what_is_corrected_while_the_order_is_on_hold_is_taken_over(world: World, external_id):
@@ -207,12 +210,6 @@ async def test_an_edit_read_with_a_cancel_that_the_erp_refuses_is_not_lost(world
         await world.until_told(order.key, "Not canceled")
         await world.until_told(order.key, "another note")
         await world.until_told(order.key, "Edit carried into")
-
-
-def case_orders(world: World, case_id: int) -> set[object]:
-    detail = Cases(world.database).get(case_id)
-    assert detail is not None
-    return {each.key for each in detail.orders}
 
 
 async def test_a_record_that_takes_the_place_of_the_first_is_no_cancel(world: World, external_id):
