@@ -38,3 +38,21 @@ async def storefront_world(request: pytest.FixtureRequest) -> AsyncIterator[Stor
     )
     yield world
     await world.storefront.close()
+
+
+@pytest.fixture
+def captures(storefront_world):
+    if not storefront_world.storefront.capabilities.capture:
+        pytest.skip("this storefront captures by itself")
+
+
+@pytest.fixture
+def foreign_currency(storefront_world):
+    if not storefront_world.storefront.capabilities.presentment_currency:
+        pytest.skip("this storefront has one currency")
+
+
+@pytest.fixture
+def plans(storefront_world):
+    if not storefront_world.storefront.capabilities.location_plans:
+        pytest.skip("this storefront does not say which location ships what")

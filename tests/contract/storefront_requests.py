@@ -5,6 +5,12 @@ from decimal import Decimal
 
 from adapters.ports import CaptureRequest, FulfillmentRequest
 from domain.order import FulfillmentLine, Order, Payment, PaymentKind
+from tests.contract.storefront_worlds import Basket, StorefrontWorld
+
+# 5 x 24.49 + 2 x 9.05, and 6.25 % of each line, rounded half up: 7.65 and 1.13.
+TWO_PLACES = Basket({"CAP-BLK": {"101": 3, "102": 2}, "MUG-LOGO": {"101": 2}})
+TOTAL, TAX = Decimal("149.33"), Decimal("8.78")
+EURO = ("EUR", Decimal("0.9173"))
 
 
 def line_of(order: Order, sku: str) -> str:
@@ -43,3 +49,7 @@ def authorization(order: Order) -> Payment:
 def capture(order: Order, amount: str | Decimal) -> CaptureRequest:
     payment = authorization(order)
     return CaptureRequest(key=order.key, authorization_id=payment.payment_id, capture_up_to=Decimal(amount))
+
+
+async def place(world: StorefrontWorld, basket: Basket = TWO_PLACES) -> Order:
+    return await world.storefront.read_order(world.place(basket))

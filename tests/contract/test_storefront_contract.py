@@ -4,7 +4,7 @@ What a storefront does not declare in its capabilities is skipped.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,37 +12,20 @@ import pytest
 from adapters.errors import OutcomeUnknown, Rejected, SessionExpired, Unavailable
 from adapters.ports import CaptureRequest, FulfillmentRequest, StorefrontPort
 from domain.order import FulfillmentLine, Order, OrderKey, PaymentKind, PaymentStatus
-from tests.contract.storefront_requests import authorization, capture, line_of, open_units, parcel
-from tests.contract.storefront_worlds import Basket, StorefrontWorld
+from tests.contract.storefront_requests import (
+    TAX,
+    TOTAL,
+    TWO_PLACES,
+    authorization,
+    capture,
+    line_of,
+    open_units,
+    parcel,
+    place,
+)
+from tests.contract.storefront_worlds import Basket
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-# 5 x 24.49 + 2 x 9.05, and 6.25 % of each line, rounded half up: 7.65 and 1.13.
-TWO_PLACES = Basket({"CAP-BLK": {"101": 3, "102": 2}, "MUG-LOGO": {"101": 2}})
-TOTAL, TAX = Decimal("149.33"), Decimal("8.78")
-EURO = ("EUR", Decimal("0.9173"))
-
-
-@pytest.fixture
-def captures(storefront_world):
-    if not storefront_world.storefront.capabilities.capture:
-        pytest.skip("this storefront captures by itself")
-
-
-@pytest.fixture
-def foreign_currency(storefront_world):
-    if not storefront_world.storefront.capabilities.presentment_currency:
-        pytest.skip("this storefront has one currency")
-
-
-@pytest.fixture
-def plans(storefront_world):
-    if not storefront_world.storefront.capabilities.location_plans:
-        pytest.skip("this storefront does not say which location ships what")
-
-
-async def place(world: StorefrontWorld, basket: Basket = TWO_PLACES) -> Order:
-    return await world.storefront.read_order(world.place(basket))
 
 
 # Reading.
@@ -283,83 +266,6 @@ def _planned(order: Order) -> dict[str, int]:
         for part in plan.lines:
             units[part.line_id] += part.quantity if plan.open else part.quantity - part.remaining
     return units
-
-
-# Captures.
-
-
-async def test_captures_add_up_to_what_was_asked_and_no_more(storefront_world, captures):
-    order = await place(storefront_world)
-    first = await storefront_world.storefront.capture_payment(capture(order, "52.04"))
-    assert [p.amount for p in first] == [Decimal("52.04")]
-    assert {p.parent_id for p in first} == {authorization(order).payment_id}
-    assert await storefront_world.storefront.capture_payment(capture(order, "52.04")) == first
-    assert await storefront_world.storefront.capture_payment(capture(order, "10.00")) == first
-    both = await storefront_world.storefront.capture_payment(capture(order, TOTAL))
-    assert [p.amount for p in both] == [Decimal("52.04"), TOTAL - Decimal("52.04")]
-    told = await storefront_world.storefront.read_order(order.key.external_id)
-    assert told.captured == storefront_world.truth(order.key.external_id).captured == TOTAL
-    assert tuple(p for p in told.payments if p.kind is PaymentKind.CAPTURE) == both
-
-
-async def test_more_than_was_authorized_is_not_captured(storefront_world, captures):
-    order = await place(storefront_world)
-    await storefront_world.storefront.capture_payment(capture(order, "100.00"))
-    with pytest.raises(Rejected, match=r"149\.34") as caught:
-        await storefront_world.storefront.capture_payment(capture(order, TOTAL + Decimal("0.01")))
-    assert caught.value.cause == "capture_exceeds_authorization"
-    assert storefront_world.truth(order.key.external_id).captured == Decimal("100.00")
-
-
-async def test_an_authorization_says_until_when_it_can_be_captured_and_then_cannot_be(
-    storefront_world, captures
-):
-    before = datetime.now(UTC)
-    order = await place(storefront_world, Basket(TWO_PLACES.lines, expires_in_days=7))
-    expires_at = authorization(order).expires_at
-    assert expires_at is not None
-    # To the second, as Shopify writes times.
-    assert abs(expires_at - before - timedelta(days=7)) < timedelta(minutes=1)
-    first = await storefront_world.storefront.capture_payment(capture(order, "52.04"))
-    storefront_world.expire(order.key.external_id)
-    with pytest.raises(Rejected, match="expired at") as caught:
-        await storefront_world.storefront.capture_payment(capture(order, TOTAL))
-    assert caught.value.cause == "authorization_expired"
-    assert await storefront_world.storefront.capture_payment(capture(order, "52.04")) == first
-    assert storefront_world.truth(order.key.external_id).captured == Decimal("52.04")
-
-
-async def test_an_authorization_without_an_end_has_none(storefront_world):
-    assert authorization(await place(storefront_world)).expires_at is None
-
-
-async def test_a_payment_that_is_no_authorization_is_not_captured(storefront_world, captures):
-    order = await place(storefront_world, Basket({"CAP-BLK": {"101": 5}}, gift_card=Decimal("25.00")))
-    sale = next(p for p in order.payments if p.kind is PaymentKind.SALE)
-    assert (sale.gateway, sale.amount) == ("gift_card", Decimal("25.00"))
-    assert authorization(order).amount == order.total - 25
-    assert order.captured == Decimal("25.00")
-    request = CaptureRequest(key=order.key, authorization_id=sale.payment_id, capture_up_to=Decimal(1))
-    with pytest.raises(Rejected) as caught:
-        await storefront_world.storefront.capture_payment(request)
-    assert caught.value.cause == "authorization_unknown"
-    await storefront_world.storefront.capture_payment(capture(order, authorization(order).amount))
-    assert storefront_world.truth(order.key.external_id).captured == order.total
-
-
-async def test_parts_captured_in_the_buyers_currency_end_exactly_in_both(
-    storefront_world, captures, foreign_currency
-):
-    order = await place(storefront_world, Basket(TWO_PLACES.lines, presentment=EURO))
-    assert (order.total, order.currency, order.presentment_currency) == (TOTAL, "USD", "EUR")
-    # Line by line or in one, the rate gives the same to a few cents.
-    assert abs(order.presentment_total - TOTAL * EURO[1]) < Decimal("0.05")
-    for amount in ("33.33", "66.66", "99.99", order.presentment_total):
-        taken = await storefront_world.storefront.capture_payment(capture(order, amount))
-        assert sum((p.presentment_amount for p in taken), Decimal(0)) == Decimal(amount)
-    assert sum((p.amount for p in taken), Decimal(0)) == order.total
-    truth = storefront_world.truth(order.key.external_id)
-    assert (truth.captured, truth.presentment_captured) == (order.total, order.presentment_total)
 
 
 # Cancel.
