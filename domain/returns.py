@@ -1,0 +1,71 @@
+"""Goods that come back: a return as the storefront tells it, what the ERP is asked for, and what the ERP says of it.
+
+Amounts of a return are above zero where they are in the buyer's favor. One return of an order is the same in both
+systems by ``return_id``; people call it by its number, such as ``#1001-R1``.
+"""
+
+from enum import StrEnum
+
+from domain.erp_order import SalesLineKind, ShipmentLine, TaxAmount
+from domain.model import Amount, Frozen, Quantity
+from domain.order import OrderKey
+
+
+class Disposition(StrEnum):
+    """What becomes of a unit that came back."""
+
+    RESTOCK = "restock"
+    """As good as new: on the shelf again, and credited."""
+    SCRAP = "scrap"
+    """Credited, and never sold again."""
+    REJECT = "reject"
+    """Sent back to the buyer: not credited."""
+
+
+class ReturnAuthorization(Frozen):
+    """Goods that the warehouse is to expect. ``key`` and ``return_id`` together are the idempotency key."""
+
+    key: OrderKey
+    return_id: str
+    number: str
+    warehouse: str
+    """The ERP's code of the warehouse that takes them in."""
+    lines: tuple[ShipmentLine, ...]
+    """Units by storefront line."""
+    note: str = ""
+
+
+class CreditLine(Frozen):
+    """A part of a credit note: ``net`` is for all its units, without tax, above zero."""
+
+    line_id: str
+    """The storefront line or shipping charge that is credited; of a fee ``FEE_LINE``."""
+    kind: SalesLineKind
+    """``FEE`` lowers the credit note by its ``net``."""
+    product: str
+    quantity: Quantity
+    net: Amount
+    taxes: tuple[TaxAmount, ...] = ()
+    description: str = ""
+
+
+FEE_LINE = "restocking-fee"
+"""``line_id`` of the one fee of a credit note: it comes from no storefront line."""
+
+
+class ReturnCredit(Frozen):
+    """Settle a return: stock the goods or write them off, and credit exactly these amounts."""
+
+    key: OrderKey
+    return_id: str
+    number: str
+    restocked: dict[str, Quantity] = {}
+    """Line -> units that go on the shelf."""
+    scrapped: dict[str, Quantity] = {}
+    """Line -> units that are written off. What else came back is the buyer's still."""
+    lines: tuple[CreditLine, ...]
+    total: Amount
+    """What the credit note comes to: nets and taxes of its lines, less the fee."""
+    taxes: tuple[TaxAmount, ...] = ()
+    """One entry a code."""
+    note: str = ""
