@@ -6,6 +6,8 @@ systems by ``return_id``; people call it by its number, such as ``#1001-R1``.
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from domain.erp_order import SalesLineKind, ShipmentLine, TaxAmount
 from domain.model import Amount, Frozen, Quantity
 from domain.order import OrderKey
@@ -59,9 +61,9 @@ class ReturnCredit(Frozen):
     key: OrderKey
     return_id: str
     number: str
-    restocked: dict[str, Quantity] = {}
+    restocked: dict[str, Quantity] = Field(default_factory=dict)
     """Line -> units that go on the shelf."""
-    scrapped: dict[str, Quantity] = {}
+    scrapped: dict[str, Quantity] = Field(default_factory=dict)
     """Line -> units that are written off. What else came back is the buyer's still."""
     lines: tuple[CreditLine, ...]
     total: Amount
