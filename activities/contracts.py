@@ -13,6 +13,7 @@ from domain.erp_order import ErpOrder, ErpShipment
 from domain.model import Amount, Frozen, Instant
 from domain.order import Order, OrderKey
 from domain.payment_outlook import PaymentOutlook
+from domain.return_rules import ReturnRules
 from domain.status import OrderStatus
 
 ERP_CHANGED = "erp_changed"
@@ -51,6 +52,8 @@ class ReadOrder(Frozen):
     mapping_version: str = ""
     """To compare with; empty for the one in force."""
     acceptances: tuple[Acceptance, ...] = ()
+    revive: bool = False
+    """Somebody wants a return of it: it goes on though it had ended."""
 
 
 class OrderRead(Frozen):
@@ -66,6 +69,8 @@ class OrderRead(Frozen):
     """How an earlier run of this order ended; ``ignored`` says so in words."""
     payment: PaymentOutlook = PaymentOutlook()
     """What its payments ask for next."""
+    returns: ReturnRules = ReturnRules()
+    """How its channel takes goods back."""
 
 
 class SubmitOrder(Frozen):
@@ -162,6 +167,8 @@ class CloseOrder(Frozen):
     revision: int
     acceptances: tuple[Acceptance, ...] = ()
     """Differences that people accepted as they are."""
+    final: bool = True
+    """False: it only closes where no return window is open."""
 
 
 class ReportProblem(Frozen):
@@ -187,6 +194,8 @@ class OrderClosing(Frozen):
 
     report: BalanceReport
     erp_number: str
+    window_until: Instant | None = None
+    """Balanced, and open for returns until then."""
 
 
 class UnreadableRecord(Frozen):

@@ -17,7 +17,7 @@ from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen, Instant, Quantity
 from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment
-from domain.returns import ReturnAuthorization, ReturnCredit
+from domain.returns import QuotedPart, RefundPart, ReturnAuthorization, ReturnCredit
 
 MOST_FOUND: Final = 50
 """Orders that one call of ``find_orders`` or ``find_records`` takes."""
@@ -78,15 +78,6 @@ class RefundLine(Frozen):
     """The storefront's location whose stock they come into; None where they come into none."""
 
 
-class RefundPart(Frozen):
-    """Money that goes back to the payment it came from, in ``Order.presentment_currency``."""
-
-    payment_id: str
-    """The capture or sale."""
-    gateway: str
-    amount: Amount
-
-
 class RefundRequest(Frozen):
     """Give units, delivery and money back, once.
 
@@ -103,16 +94,6 @@ class RefundRequest(Frozen):
     """Of the delivery charges, in ``Order.presentment_currency``, before tax unless prices include it."""
     money: tuple[RefundPart, ...] = ()
     note: str = ""
-
-
-class QuotedPart(Frozen):
-    """What units of a line (or of delivery) are worth by the storefront's own arithmetic, in ``Order.currency``."""
-
-    line_id: str
-    """Of delivery the charge's id."""
-    quantity: Quantity
-    net: Amount
-    tax: Amount
 
 
 class RefundQuote(Frozen):
@@ -323,6 +304,8 @@ class ErpPort(Protocol):
 
     async def credit_return(self, request: ReturnCredit) -> ErpOrder:
         """Settle a return, once: stock what is restocked, write off what is scrapped, post the credit note.
+
+        Without lines there is nothing to credit: the buyer's goods were rejected, and the return is settled so.
 
         Where no goods were expected (a refund without goods) nothing is stocked and the credit note is all. Goes on
         where an earlier try stopped; a settled return is left as it is. Raises Rejected ``order_unknown``,

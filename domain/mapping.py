@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from domain.model import Frozen, Rate
 from domain.payment_rules import PaymentRules
+from domain.return_rules import ReturnRules
 
 Entry = TypeVar("Entry")
 
@@ -75,6 +76,7 @@ class Mapping(Frozen):
     adjustment_product: str | None = None
     """ERP product, a service without tax, that an accepted difference is booked on; None: none may be."""
     payments: PaymentRules = PaymentRules()
+    returns: ReturnRules = ReturnRules()
 
     @model_validator(mode="after")
     def _one_to_one(self) -> "Mapping":

@@ -4,13 +4,35 @@ Amounts of a return are above zero where they are in the buyer's favor. One retu
 systems by ``return_id``; people call it by its number, such as ``#1001-R1``.
 """
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import Field
 
-from domain.erp_order import SalesLineKind, ShipmentLine, TaxAmount
+from domain.erp_order import ErpOrder, SalesLineKind, ShipmentLine, TaxAmount
 from domain.model import Amount, Frozen, Quantity
-from domain.order import OrderKey
+from domain.order import Order, OrderKey, ReturnStatus
+from domain.return_rules import ReturnRules
+
+LIVE = frozenset({ReturnStatus.REQUESTED, ReturnStatus.OPEN})
+"""States of a return that something may come of still."""
+
+
+def asks_for_return(order: Order) -> bool:
+    """Whether the storefront has a return of it that is not settled."""
+    return any(each.status in LIVE for each in order.returns)
+
+
+def window_until(order: Order, erp: ErpOrder, rules: ReturnRules, now: datetime) -> datetime | None:
+    """Until when goods of a delivered order may come back; None where the window is over, or there is none.
+
+    It begins with the last parcel; of an order without parcels, with its placing.
+    """
+    if not rules.window_days:
+        return None
+    left = [shipment.shipped_at for shipment in erp.shipments if shipment.shipped_at is not None]
+    until = max(left, default=order.placed_at) + timedelta(days=rules.window_days)
+    return until if until > now else None
 
 
 class Disposition(StrEnum):
@@ -71,3 +93,22 @@ class ReturnCredit(Frozen):
     taxes: tuple[TaxAmount, ...] = ()
     """One entry a code."""
     note: str = ""
+
+
+class QuotedPart(Frozen):
+    """What units of a line, or a part of a delivery charge, are worth to the storefront, in ``Order.currency``."""
+
+    line_id: str
+    """Of delivery the charge's id."""
+    quantity: Quantity
+    net: Amount
+    tax: Amount
+
+
+class RefundPart(Frozen):
+    """Money that goes back to the payment it came from, in ``Order.presentment_currency``."""
+
+    payment_id: str
+    """The capture or sale."""
+    gateway: str
+    amount: Amount

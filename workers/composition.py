@@ -12,6 +12,7 @@ from activities.feed import FeedActivities
 from activities.gated_ports import GatedErp, GatedStorefront
 from activities.gates import Gates, Pace
 from activities.orders import OrderActivities
+from activities.returns import ReturnActivities
 from activities.sweep import SweepActivities, SweepRules
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from adapters.registry import build_erp, build_storefront
@@ -50,6 +51,10 @@ class Parts:
     def order_activities(self) -> OrderActivities:
         """The activities of an order."""
         return OrderActivities(self.storefronts, self.erp, self.mappings, self.database)
+
+    def return_activities(self) -> ReturnActivities:
+        """The activities of a return."""
+        return ReturnActivities(self.storefronts, self.erp, self.mappings, self.database)
 
     def case_activities(self) -> CaseActivities:
         """The activities that keep cases."""

@@ -42,7 +42,7 @@ with workflow.unsafe.imports_passed_through():
         OrderResult,
         OrderStart,
     )
-    from workflows.order_payments import OrderPayments
+    from workflows.order_returns import OrderReturns
     from workflows.steps import Step, delivered_with, next_step, unreported_shipments
 
 # No schedule-to-close anywhere: an outage may last, giving up would lose the order.
@@ -59,7 +59,7 @@ _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attentio
 
 
 @workflow.defn(name=ORDER_WORKFLOW)
-class OrderWorkflow(OrderPayments):
+class OrderWorkflow(OrderReturns):
     """The life of one order; id ``order:{channel}:{external id}``."""
 
     @workflow.init
@@ -72,6 +72,8 @@ class OrderWorkflow(OrderPayments):
             Step.CAPTURE: self._capture,
             Step.AMEND: self._amend,
             Step.REPORT: self._report,
+            Step.OPEN_RETURN: self._open_return,
+            Step.TELL_RETURN: self._tell_return,
             Step.CLOSE: self._close,
             Step.REPORT_PROBLEM: self._report_problem,
             Step.LEAVE_CASES: self._leave_cases,
@@ -142,6 +144,7 @@ class OrderWorkflow(OrderPayments):
                 given=fingerprint(state.order) if compare and state.order else "",
                 mapping_version="" if state.take_new_mapping else state.mapping_version,
                 acceptances=state.acceptances,
+                revive=bool(state.return_asks),
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
@@ -150,12 +153,13 @@ class OrderWorkflow(OrderPayments):
             priority=ORDERS_FIRST,
         )
         before, state.order = state.order, read.order
-        state.payment = read.payment
+        state.payment, state.return_rules = read.payment, read.returns
         if read.ignored is not None:
             # A late message about a finished order ends as the order ended, so that lists tell the truth of it.
             state.outcome = _ENDINGS.get(read.ended, Attention.IGNORED) if read.ended else Attention.IGNORED
             self._tell("Orderwright", f"Ignored: {read.ignored}.")
             return
+        self._notice_returns(read.order)
         if read.order.canceled_at is not None:
             state.cancel = CancelRequest(actor=STOREFRONT, reason="the order was canceled in the storefront")
         if state.erp is None or state.take_new_mapping:
@@ -312,6 +316,7 @@ class OrderWorkflow(OrderPayments):
                 mapping_version=state.mapping_version,
                 revision=self._next_revision(),
                 acceptances=state.acceptances,
+                final=state.window_over,
             ),
             task_queue=ERP_QUEUE,
             start_to_close_timeout=ONE_CALL,
@@ -327,6 +332,10 @@ class OrderWorkflow(OrderPayments):
                 differences=closing.report.differences,
             )
             self._stop(Step.CLOSE, refusal, in_case=True)
+            return
+        if closing.window_until is not None:
+            state.window_until = closing.window_until
+            self._tell("Orderwright", narrative.balanced(closing, state.order.currency))
             return
         state.outcome, state.closed_differing = Attention.CLOSED, bool(closing.report.accepted)
         state.closed_on_terms = bool(closing.report.on_terms)
@@ -408,10 +417,17 @@ class OrderWorkflow(OrderPayments):
         if self._expires_soon():
             self._heed_expiry()
             return
+        if self._window_ends():
+            self._state.window_over = True
+            return
         self._set_alarm()
+        self._set_window()
         await workflow.wait_condition(
             lambda: (
-                next_step(self._state) is not Step.WAIT or self._may_continue_as_new() or self._expires_soon()
+                next_step(self._state) is not Step.WAIT
+                or self._may_continue_as_new()
+                or self._expires_soon()
+                or self._window_ends()
             )
         )
 
