@@ -202,7 +202,7 @@ GUIDES = {
     ),
     "refund_exceeds_payment": _guide(
         "A payment holds less than is to be refunded",
-        "See in the storefront what was refunded by hand; resubmit, and the money is worked out anew from what is left.",
+        "See in the storefront what was refunded by hand; resubmit, and the money is worked out anew from the rest.",
         _ON_ITS_WAY,
     ),
     "not_returnable": _guide(

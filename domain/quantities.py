@@ -102,10 +102,14 @@ def units_returned(order: Order) -> dict[str, int]:
     for fulfillment in order.fulfillments:
         for part in fulfillment.lines:
             left[part.line_id] += part.quantity
+    to_leave: defaultdict[str, int] = defaultdict(int)
     for plan in order.location_plans:
         for planned in plan.lines if plan.open else ():
-            left[planned.line_id] += planned.remaining
-    back = {line.line_id: left[line.line_id] - line.current for line in order.lines}
+            to_leave[planned.line_id] += planned.remaining
+    back = {
+        line.line_id: min(left[line.line_id], left[line.line_id] + to_leave[line.line_id] - line.current)
+        for line in order.lines
+    }
     return {line: units for line, units in back.items() if units > 0}
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from domain.erp_order import ErpOrder, SalesLineKind, ShipmentLine, TaxAmount
+from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState, SalesLineKind, ShipmentLine, TaxAmount
 from domain.model import Amount, Frozen, Quantity
 from domain.order import Order, OrderKey, ReturnStatus
 from domain.return_rules import ReturnRules
@@ -21,6 +21,12 @@ LIVE = frozenset({ReturnStatus.REQUESTED, ReturnStatus.OPEN})
 def asks_for_return(order: Order) -> bool:
     """Whether the storefront has a return of it that is not settled."""
     return any(each.status in LIVE for each in order.returns)
+
+
+def unsettled(erp: ErpOrder) -> tuple[ErpReturn, ...]:
+    """Returns whose goods the ERP expects, or has, and that are not credited."""
+    live = {ErpReturnState.EXPECTED, ErpReturnState.RECEIVED}
+    return tuple(each for each in erp.returns if each.state in live)
 
 
 def window_until(order: Order, erp: ErpOrder, rules: ReturnRules, now: datetime) -> datetime | None:

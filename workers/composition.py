@@ -62,7 +62,9 @@ class Parts:
 
     def feed_activities(self, client: Client, interval: timedelta) -> FeedActivities:
         """The activities of the ERP's change feed."""
-        return FeedActivities(self.erp, client, self.database, interval=interval)
+        return FeedActivities(
+            self.erp, client, self.database, bring_back=OrderReach(client).bring_back, interval=interval
+        )
 
     def sweep_activities(self, client: Client, rules: SweepRules) -> SweepActivities:
         """The activities of the sweep."""

@@ -144,7 +144,7 @@ class OrderWorkflow(OrderReturns):
                 given=fingerprint(state.order) if compare and state.order else "",
                 mapping_version="" if state.take_new_mapping else state.mapping_version,
                 acceptances=state.acceptances,
-                revive=bool(state.return_asks),
+                revive=self._comes_back(),
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,

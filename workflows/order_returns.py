@@ -12,10 +12,10 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from domain.cases import case_key
-    from domain.erp_order import ErpOrder, ErpReturnState
+    from domain.erp_order import ErpOrder
     from domain.order import Order, ReturnStatus
     from domain.quantities import take_returns
-    from domain.returns import LIVE
+    from domain.returns import LIVE, unsettled
     from workflows import narrative
     from workflows.customer_return import ReturnWorkflow
     from workflows.messages import (
@@ -43,8 +43,6 @@ with workflow.unsafe.imports_passed_through():
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-_EXPECTED_STILL = frozenset({ErpReturnState.EXPECTED, ErpReturnState.RECEIVED})
 
 
 class OrderReturns(OrderPayments):
@@ -87,9 +85,10 @@ class OrderReturns(OrderPayments):
         super()._take_erp(erp)
         if self._state.erp is not erp:
             return  # it was older than what is known
+        live = unsettled(erp)
         for each in erp.returns:
             known = self._state.returns.get(each.return_id)
-            if known is None and each.state in _EXPECTED_STILL:
+            if known is None and each in live:
                 self._wish_for_unannounced(each.return_id, each.number, erp)
             elif known is not None and not known.ended and each.received and known.erp != each:
                 self._keep_brief(each.return_id, erp=each)
@@ -120,6 +119,11 @@ class OrderReturns(OrderPayments):
 
     def _tell_later(self, telling: ReturnTelling) -> None:
         self._state.return_tellings = (*self._state.return_tellings, telling)
+
+    def _comes_back(self) -> bool:
+        """Whether the order is to go on though it had ended: somebody wants a return, or the warehouse has goods."""
+        early = self._state.erp_early
+        return bool(self._state.return_asks) or (early is not None and bool(unsettled(early)))
 
     # -- steps -----------------------------------------------------------------------------------------------------
 

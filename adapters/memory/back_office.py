@@ -23,7 +23,7 @@ from domain.erp_order import (
 )
 from domain.listings import ErpRecord
 from domain.order import OrderKey
-from domain.returns import ReturnCredit
+from domain.returns import ReturnAuthorization, ReturnCredit
 
 UNTOUCHED = frozenset({ErpShipmentState.WAITING, ErpShipmentState.RESERVED})
 PICKED = frozenset({ErpShipmentState.PICKED, ErpShipmentState.PACKED})
@@ -134,6 +134,17 @@ class BackOffice:
     def receive_return(self, key: OrderKey, return_id: str, units: Mapping[str, int]) -> ErpOrder:
         """Goods come back to the warehouse (line -> units). Raises ValueError where none are expected."""
         return self.keep(returning.received(self.orders[key], return_id, units))
+
+    def receive_unannounced(self, key: OrderKey, warehouse: str, units: Mapping[str, int]) -> str:
+        """Goods come back that nobody has announced; returns the id that the warehouse gives the return."""
+        order = self.orders[key]
+        return_id = f"w{len(order.returns) + 1}"
+        request = ReturnAuthorization(
+            key=key, return_id=return_id, number=return_id, warehouse=warehouse, lines=_shipment_lines(units)
+        )
+        self.return_places[key, return_id] = warehouse
+        self.keep(returning.received(returning.expected(order, request), return_id, units))
+        return return_id
 
     def settle(self, order: ErpOrder, credit: ReturnCredit) -> ErpOrder:
         """Stock what is to be restocked and post the credit note.

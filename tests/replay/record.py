@@ -35,6 +35,7 @@ from workers.composition import Parts
 from workflows.erp_feed import ROUNDS_A_RUN
 from workflows.messages import ERP_FEED_ID, OrderResult
 from workflows.order import OrderWorkflow
+from workflows.order_reach import OrderReach
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 
 SUGGEST_EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=15")
@@ -66,7 +67,10 @@ class QuickParts(Parts):
 
     def feed_activities(self, client: Client, interval: timedelta) -> FeedActivities:
         short = timedelta(milliseconds=20)
-        return FeedActivities(self.erp, client, self.database, interval=short, round_length=short)
+        bring_back = OrderReach(client).bring_back
+        return FeedActivities(
+            self.erp, client, self.database, bring_back=bring_back, interval=short, round_length=short
+        )
 
 
 class Recorder:

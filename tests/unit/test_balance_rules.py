@@ -15,6 +15,7 @@ from domain.order import Fulfillment, FulfillmentLine, Order, PaymentKind
 from domain.planning import plan_sales_order
 from domain.quantities import delivered_units, shipped_units
 from tests.order_builder import (
+    after_leaving,
     make_erp_order,
     make_line,
     make_order,
@@ -44,7 +45,8 @@ def told(order: Order, units: dict[str, int]) -> Order:
         )
         for n, step in enumerate(plan_captures(order, units))
     )
-    return change(order, fulfillments=fulfillments, payments=(*order.payments, *captures))
+    left = after_leaving(order, units)
+    return change(left, fulfillments=fulfillments, payments=(*order.payments, *captures))
 
 
 CLOSED = told(ORDER, {"11": 2, "12": 1})

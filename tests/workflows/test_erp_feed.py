@@ -12,6 +12,7 @@ from tests.order_builder import make_order
 from tests.workflows.world import World
 from workflows.erp_feed import SIGN_OF_LIFE as HEARTBEAT_TIMEOUT
 from workflows.messages import ERP_FEED_ID, Attention
+from workflows.order_reach import OrderReach
 
 
 async def test_a_refused_poll_does_not_end_the_feed(world: World, external_id):
@@ -57,6 +58,7 @@ async def test_a_cursor_that_the_erp_does_not_know_starts_the_feed_anew(world: W
         erp,
         world.client,
         world.database,
+        bring_back=OrderReach(world.client).bring_back,
         interval=timedelta(milliseconds=10),
         round_length=timedelta(milliseconds=50),
     )
@@ -74,6 +76,7 @@ async def test_a_long_poll_gives_signs_of_life(world: World):
         MemoryErp(latency=0.3),
         world.client,
         world.database,
+        bring_back=OrderReach(world.client).bring_back,
         interval=timedelta(milliseconds=10),
         round_length=timedelta(milliseconds=10),
         sign_of_life=timedelta(milliseconds=20),
