@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 from activities.failures import Refusal
@@ -117,6 +118,8 @@ class ReportShipment(Frozen):
     known_fulfillment_ids: tuple[str, ...]
     """Fulfillments that belong to other shipments of the order."""
     revision: int
+    given_back: Amount = Decimal(0)
+    """By returns, in ``Order.presentment_currency``; see ``domain.capture.plan_captures``."""
 
 
 class ShipmentReported(Frozen):
@@ -167,6 +170,8 @@ class CloseOrder(Frozen):
     revision: int
     acceptances: tuple[Acceptance, ...] = ()
     """Differences that people accepted as they are."""
+    given_back: Amount = Decimal(0)
+    """As in ``ReportShipment``."""
     final: bool = True
     """False: it only closes where no return window is open."""
 

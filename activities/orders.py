@@ -177,7 +177,7 @@ class OrderActivities(NotedActs):
         async with self._noted(key, request.revision, "report_shipment"):
             mapping = self._mapping(request.mapping_version)
             fulfillment_id, order = await self._shipping.fulfill(storefront, request, mapping)
-            order = await capture(storefront, order, request.delivered, mapping.payments)
+            order = await capture(storefront, order, request.delivered, mapping.payments, request.given_back)
         complete = all(
             request.delivered.get(line.line_id, 0) >= line.current
             for line in order.lines
@@ -283,7 +283,8 @@ class OrderActivities(NotedActs):
                 )
             mapping = self._mapping(request.mapping_version)
             # An order without a parcel (downloads, a gift card) has its money taken here.
-            order = await capture(storefront, order, delivered_units(order, erp_order), mapping.payments)
+            delivered = delivered_units(order, erp_order)
+            order = await capture(storefront, order, delivered, mapping.payments, request.given_back)
             report = check_closing(order, erp_order, mapping, request.acceptances)
         case, until = None, None
         if report.balanced and not request.final:

@@ -20,6 +20,8 @@ class ReturnAct(Frozen):
     revision: int
     in_storefront: bool = False
     """The storefront keeps this return as one of its own."""
+    was_stopped: bool = False
+    """The order's row tells of a problem of this return, which is over once the act is done."""
 
     @property
     def step(self) -> str:
@@ -59,6 +61,8 @@ class ReturnCredited(Frozen):
     location: str | None
     """The storefront's location that restocked units are at."""
     money: tuple[RefundPart, ...]
+    fee: Amount
+    """As the buyer pays it, in ``Order.presentment_currency``."""
 
 
 class RefundReturn(ReturnAct):

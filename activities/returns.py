@@ -20,14 +20,14 @@ from activities.return_contracts import (
     ReturnCredited,
     ReturnRefunded,
 )
-from adapters.errors import Rejected
+from adapters.errors import ContractBroken, Rejected
 from adapters.ports import RefundLine, RefundQuote, RefundRequest
 from domain.cases import CaseReport
 from domain.erp_order import ErpOrder, ErpReturn, ErpShipmentState, ShipmentLine
 from domain.mapping import Mapping
 from domain.money import format_money
 from domain.order import Order, ReturnStatus
-from domain.refunds import Credit, credit_for, money_back, units_left
+from domain.refunds import Credit, credit_for, fees_presentment, money_back, units_left
 from domain.returns import ReturnAuthorization, ReturnCredit
 from domain.status import count_units
 from store.journal import Entry
@@ -67,7 +67,7 @@ class ReturnActivities(NotedActs):
             returned = _return_of(held, request)
         units = count_units(sum(request.lines.values()))
         text = f"Return {request.number} agreed to: {units} expected at {warehouse} as {returned.number}"
-        await self._note(key, request.revision, request.step, text, OrderPatch(), erp=held)
+        await self._note(key, request.revision, request.step, text, _patch(request), erp=held)
         return returned
 
     @activity.defn
@@ -84,6 +84,7 @@ class ReturnActivities(NotedActs):
             if any(request.credited.values()):
                 wanted = _refund(request, request.restocked, request.scrapped, None, shipping)
                 quote = await storefront.quote_refund(wanted)
+                _require_sum(key.channel, quote)
             credit = credit_for(order, quote.parts, mapping)
             others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
             beside = erp_order.model_copy(update={"returns": others})
@@ -97,9 +98,14 @@ class ReturnActivities(NotedActs):
         credited = format_money(returned.total, held.currency)
         fee = f" after a fee of {format_money(returned.fee, held.currency)}" if returned.fee else ""
         text = f"Return {request.number} settled in the ERP as {returned.number}: {credited} credited{fee}"
-        await self._note(key, request.revision, request.step, text, OrderPatch(), erp=held)
+        await self._note(key, request.revision, request.step, text, _patch(request), erp=held)
         return ReturnCredited(
-            returned=returned, currency=held.currency, shipping=shipping, location=location, money=money
+            returned=returned,
+            currency=held.currency,
+            shipping=shipping,
+            location=location,
+            money=money,
+            fee=fees_presentment(order, returned.fee),
         )
 
     @activity.defn
@@ -115,7 +121,8 @@ class ReturnActivities(NotedActs):
             order = await storefront.read_order(key.external_id)
         money = format_money(made.amount, order.presentment_currency)
         text = f"Return {request.number}: {money} given back to the buyer"
-        await self._note(key, request.revision, request.step, text, OrderPatch(captured=order.captured))
+        patch = _patch(request).model_copy(update={"captured": order.captured})
+        await self._note(key, request.revision, request.step, text, patch)
         return ReturnRefunded(
             refund_id=made.refund_id, amount=made.amount, currency=order.presentment_currency
         )
@@ -130,7 +137,7 @@ class ReturnActivities(NotedActs):
             if request.in_storefront:
                 await self._storefront(key).end_return(key.external_id, request.return_id, request.reason)
         text = f"Return {request.number} ended without goods: {request.reason}"
-        await self._note(key, request.revision, request.step, text, OrderPatch())
+        await self._note(key, request.revision, request.step, text, _patch(request))
 
     @activity.defn
     async def report_return(self, request: ReportReturn) -> None:
@@ -141,7 +148,7 @@ class ReturnActivities(NotedActs):
             action=request.step,
             actor="Orderwright",
             text=f"Return {request.number} waits: {request.reason}",
-            patch=OrderPatch(),
+            patch=OrderPatch(problem=request.reason, waiting_for="a person: decide about the return"),
             report=CaseReport(cause=request.cause, reason=request.reason, key=request.key),
         )
         await asyncio.to_thread(self._journal.note, entry)
@@ -154,12 +161,25 @@ class ReturnActivities(NotedActs):
         return found
 
 
+def _patch(act: ReturnAct) -> OrderPatch:
+    """What a done act changes of the order's row: it tells of the return's problem no more."""
+    return OrderPatch(problem="", waiting_for="") if act.was_stopped else OrderPatch()
+
+
 def _return_of(order: ErpOrder, act: ReturnAct) -> ErpReturn:
     for each in order.returns:
         if each.return_id == act.return_id:
             return each
     reason = f"order {order.number} shows no return {act.return_id} though it was just made"
     raise Rejected("ERP", "read the return", reason, "return_missing")
+
+
+def _require_sum(channel: str, quote: RefundQuote) -> None:
+    """Raises ContractBroken where the parts of a quote do not come to its total: the ERP is given the parts."""
+    parts = sum((part.net + part.tax for part in quote.parts), _NOTHING)
+    if parts != quote.total:
+        reason = f"its parts come to {parts}, its total is {quote.total}"
+        raise ContractBroken(channel, "quote refund", reason, quote.model_dump_json())
 
 
 def _asked_for(order: Order, return_id: str) -> bool:

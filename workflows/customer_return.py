@@ -5,6 +5,7 @@ It tells its order what happens by a signal, so that it may outlive the run of t
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
@@ -64,7 +65,8 @@ PATIENT = RetryPolicy(
 ONE_CALL = timedelta(seconds=60)
 RETURNS_LAST = Priority(priority_key=3)
 REMEMBERED_MESSAGES = 50
-EXPIRY = "Orderwright"
+ORDERWRIGHT = "Orderwright"
+_CALLING = frozenset({ReturnStep.AUTHORIZE, ReturnStep.CREDIT, ReturnStep.REFUND, ReturnStep.GIVE_UP})
 
 
 @workflow.defn(name=RETURN_WORKFLOW)
@@ -124,6 +126,8 @@ class ReturnWorkflow:
             except asyncio.CancelledError:
                 self._temporal_cancel()
                 await doing
+            if step in _CALLING:
+                self._state.was_stopped = False
         except (ActivityError, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
                 self._temporal_cancel()
@@ -168,7 +172,7 @@ class ReturnWorkflow:
         verdicts = by_rule(state)
         if verdicts:
             state.verdicts = verdicts
-            self._tell(EXPIRY, narrative.judged(state))
+            self._tell(ORDERWRIGHT, narrative.judged(state))
             return
         cause = f"{RETURN_INSPECTION}:{state.key.channel}:{state.key.external_id}:{state.wish.return_id}"
         reason = f"{narrative.came(state)} Nobody has said yet what becomes of them."
@@ -277,7 +281,7 @@ class ReturnWorkflow:
         except TimeoutError:
             if workflow.now() < expires_at:
                 state.reminded += 1
-                self._tell(EXPIRY, f"Still waiting: {narrative.waiting_for(state)}.")
+                self._tell(ORDERWRIGHT, f"Still waiting: {narrative.waiting_for(state)}.")
             else:
                 self._expire()
 
@@ -290,9 +294,9 @@ class ReturnWorkflow:
         days = state.rules.expire_days
         if any(received(state).values()):
             state.goods_awaited = False
-            self._tell(EXPIRY, f"After {days} days the rest is waited for no more.")
+            self._tell(ORDERWRIGHT, f"After {days} days the rest is waited for no more.")
         else:
-            state.give_up = CancelRequest(actor=EXPIRY, reason=f"no goods came within {days} days")
+            state.give_up = CancelRequest(actor=ORDERWRIGHT, reason=f"no goods came within {days} days")
 
     # -- messages from its order -----------------------------------------------------------------------------------
 
@@ -446,11 +450,12 @@ class ReturnWorkflow:
             own=not in_case,
             in_case=in_case,
         )
-        self._tell(EXPIRY, f"Stopped: {refusal.reason}")
+        state.was_stopped = True
+        self._tell(ORDERWRIGHT, f"Stopped: {refusal.reason}")
 
     def _end(self) -> None:
         self._state.ended = narrative.ended(self._state)
-        self._tell(EXPIRY, self._state.ended)
+        self._tell(ORDERWRIGHT, self._state.ended)
 
     async def _tell_order(self) -> None:
         """Tell the order of a problem that came or went, and of the end; nothing else costs a signal."""
@@ -465,6 +470,7 @@ class ReturnWorkflow:
             problem=state.problem,
             ended=state.ended is not None,
             back=given_back(state) if state.ended is not None and state.refunded is not None else {},
+            given_back=narrative.money_given_back(state) if state.ended is not None else Decimal(0),
         )
         order = workflow.get_external_workflow_handle(state.key.workflow_id)
         try:
@@ -482,6 +488,7 @@ class ReturnWorkflow:
             number=state.wish.number,
             revision=state.revision,
             in_storefront=state.wish.in_storefront,
+            was_stopped=state.was_stopped,
         )
 
     def _tell(self, actor: str, text: str) -> None:

@@ -1,12 +1,13 @@
 """Every payload that goes into or comes out of a workflow, and the workflow's own serialisable state."""
 
+from decimal import Decimal
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.differences import Acceptance, Difference
 from domain.erp_order import ErpOrder, ErpReturn
-from domain.model import Frozen, Instant, Quantity
+from domain.model import Amount, Frozen, Instant, Quantity
 from domain.order import Order, OrderKey, ReturnStatus
 from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
 from domain.quantities import LineState
@@ -143,6 +144,8 @@ class ReturnBrief(Frozen):
     ended: bool = False
     text: str = ""
     """How it ended."""
+    given_back: Amount = Decimal(0)
+    """Money that went back to the buyer, and the fee, in the buyer's currency."""
     problem: Problem | None = None
     erp: ErpReturn | None = None
     """As it was told to the return last."""
@@ -223,6 +226,11 @@ class OrderState(BaseModel):
     revision: int = 0
     seen_messages: tuple[str, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
+
+    @property
+    def given_back(self) -> Decimal:
+        """What returns gave back, fees included, in the buyer's currency."""
+        return sum((brief.given_back for brief in self.returns.values()), Decimal(0))
 
     @property
     def expires_next(self) -> ExpiringAuthorization | None:

@@ -245,7 +245,13 @@ class OrderReturns(OrderPayments):
         state = self._state
         if news.return_id not in state.returns:
             return
-        self._keep_brief(news.return_id, problem=news.problem, ended=news.ended, text=news.text)
+        self._keep_brief(
+            news.return_id,
+            problem=news.problem,
+            ended=news.ended,
+            text=news.text,
+            given_back=news.given_back,
+        )
         if news.back:
             state.lines = take_returns(state.lines, self._units_back(news))
         if news.text:

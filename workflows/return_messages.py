@@ -1,10 +1,12 @@
 """Every payload of a return's workflow, and its own serialisable state."""
 
+from decimal import Decimal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from activities.return_contracts import ReturnCredited, ReturnRefunded
 from domain.erp_order import ErpReturn
-from domain.model import Frozen, Instant, Quantity
+from domain.model import Amount, Frozen, Instant, Quantity
 from domain.order import OrderKey
 from domain.return_rules import ReturnRules
 from domain.returns import Disposition
@@ -75,6 +77,8 @@ class ReturnState(BaseModel):
     problem: Problem | None = None
     ended: str | None = None
     """Set once: how, in words."""
+    was_stopped: bool = False
+    """A problem came, and nothing was done since."""
     told_problem: str = ""
     """The cause of the problem that the order was told of last; empty for none."""
     revision: int = 0
@@ -92,6 +96,8 @@ class ReturnNews(Frozen):
     ended: bool = False
     back: dict[str, Quantity] = Field(default_factory=dict)
     """Line -> units that were credited and refunded."""
+    given_back: Amount = Decimal(0)
+    """Money that went back, and the fee, in the buyer's currency."""
 
 
 class ReturnView(Frozen):

@@ -1,5 +1,7 @@
 """A return's story in plain words: what the Temporal UI and the command line show. Pure functions of its state."""
 
+from decimal import Decimal
+
 from domain.cases import guide, known
 from domain.connection import ERP_SYSTEM
 from domain.money import format_money
@@ -93,6 +95,13 @@ def ended(state: ReturnState) -> str:
     return (
         f"Return {state.wish.number}: {goods(state, given_back(state))}; {credit} credited, {money} refunded."
     )
+
+
+def money_given_back(state: ReturnState) -> Decimal:
+    """Money that went back, and the fee, in the buyer's currency."""
+    if state.refunded is None or state.credited is None:
+        return Decimal(0)
+    return state.refunded.amount + state.credited.fee
 
 
 def sentence(state: ReturnState) -> str:
