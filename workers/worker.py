@@ -136,7 +136,9 @@ async def workers(
             )
             for channel in parts.storefronts
         ]
-        for worker in (carrier, erp, *storefronts):
+        # The carrier ends first: it would be given what calls that end now bring, and drop it. Temporal would then wait
+        # ten seconds before another worker goes on with that order, or with the feed.
+        for worker in (erp, *storefronts, carrier):
             await stack.enter_async_context(worker)
         yield
 

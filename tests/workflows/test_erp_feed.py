@@ -1,7 +1,9 @@
 """The change feed: no answer of the ERP ends it, a long poll is no sign of death."""
 
+from collections import Counter
 from datetime import timedelta
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.testing import ActivityEnvironment
 
 from activities.contracts import FollowChanges
@@ -85,3 +87,18 @@ async def test_a_long_poll_gives_signs_of_life(world: World):
     assert len(beats) > 5
     assert beats[0] == (None, 0)
     assert SIGN_OF_LIFE * 2 < HEARTBEAT_TIMEOUT
+
+
+async def test_the_feed_goes_on_at_once_with_the_workers_that_replace_others(world: World, external_id):
+    """A task that a worker was given while it ended would be missed for ten seconds."""
+    for restart in range(4):
+        order = make_order(f"{external_id}{restart}")
+        async with world.working():
+            handle = await world.place(order)
+            await world.until_in_erp(order.key)
+            world.erp.ship_all(order.key)
+            await handle.result()
+    history = await world.client.get_workflow_handle(ERP_FEED_ID).fetch_history()
+    kinds = Counter(EventType.Name(event.event_type) for event in history.events)
+    assert kinds["EVENT_TYPE_ACTIVITY_TASK_COMPLETED"] >= 3, "the feed was handed over"
+    assert kinds["EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT"] == 0
