@@ -86,7 +86,7 @@ def fees_presentment(order: Order, fees: Decimal) -> Decimal:
     whole = sum((p.amount for p in taken), _NOTHING)
     if not whole:
         return _NOTHING
-    return proportion(fees, taken_presentment(order), whole, order.presentment_currency)
+    return proportion(taken_presentment(order), fees, whole, order.presentment_currency)
 
 
 def money_back(
