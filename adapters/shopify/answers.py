@@ -143,13 +143,14 @@ class LineItem(Answer):
 
 
 class ShippingLine(Answer):
-    """A charge for delivery."""
+    """A charge for delivery; its taxes and discounts also count what was refunded of it since."""
 
     id: GidTail | None = None
     title: str
     code: str | None = None
     is_removed: bool
     original_price_set: ShopMoney
+    current_discounted_price_set: ShopMoney
     discount_allocations: tuple[DiscountAllocation, ...]
     tax_lines: tuple[TaxLine, ...]
 

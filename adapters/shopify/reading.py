@@ -22,6 +22,7 @@ from adapters.shopify.answers import (
 )
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
+from adapters.shopify.refund_answers import LineUnits, RefundState
 from adapters.shopify.translate import READ_ORDER
 
 # As many as read_order.graphql asks for. These two lists have no cursor, only a count.
@@ -81,6 +82,14 @@ class OrderReader:
             ShippingState, operation, "read_shipping_state", external_id, fulfillments=first
         )
         return await self._whole_shipping(state, external_id, first)
+
+    async def refunds(self, external_id: str) -> RefundState:
+        """What a refund is decided on."""
+        state = await self.part(RefundState, "read refunds", "read_refunds", external_id)
+        lines = await self._rest(
+            LineUnits, state.line_items, "read_more_line_units", gid("Order", external_id), "lineItems"
+        )
+        return state.model_copy(update={"line_items": lines})
 
     async def part(
         self, model: type[AnswerModel], operation: str, name: str, external_id: str, **variables: Any

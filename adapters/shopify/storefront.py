@@ -1,7 +1,7 @@
 """A Shopify shop as a storefront.
 
-It looks up before every write, because none of the mutations it needs takes an idempotency key. An answer that was lost
-is raised, never resent in the same call: the next attempt looks up again.
+It looks up before every write: of the mutations it needs, the refund alone takes an idempotency key. An answer that was
+lost is raised, never resent in the same call: the next attempt looks up again.
 """
 
 import asyncio
@@ -14,7 +14,16 @@ import httpx
 
 from adapters.errors import AdapterError, OutcomeUnknown, Rejected
 from adapters.http import TIMEOUT
-from adapters.ports import CaptureRequest, FulfillmentRequest, OrderPage, Probe, StorefrontCapabilities
+from adapters.ports import (
+    CaptureRequest,
+    FulfillmentRequest,
+    OrderPage,
+    Probe,
+    Refund,
+    RefundQuote,
+    RefundRequest,
+    StorefrontCapabilities,
+)
 from adapters.shopify import answers
 from adapters.shopify.answers import SYSTEM, fit
 from adapters.shopify.client import API_VERSION, AdminApi
@@ -23,6 +32,7 @@ from adapters.shopify.fulfilling import Fulfilling
 from adapters.shopify.global_ids import gid
 from adapters.shopify.lists import OrderLists
 from adapters.shopify.reading import OrderReader
+from adapters.shopify.refunding import QUOTE, REFUND, Refunding
 from adapters.shopify.translate import to_fulfillments, to_order, to_payment, to_payments
 from adapters.spans import looked_up
 from domain.listings import PlacedOrder
@@ -48,7 +58,8 @@ _STAFF_NOTE_LIMIT: Final = 255
 class ShopifyStorefront:
     """Implements ``adapters.ports.StorefrontPort``.
 
-    ``notify_customers``: the shop tells buyers by e-mail that a parcel left or that their order was canceled.
+    ``notify_customers``: the shop tells buyers by e-mail that a parcel left, that money comes back or that their order
+    was canceled.
     """
 
     def __init__(
@@ -70,6 +81,7 @@ class ShopifyStorefront:
         self._reader = OrderReader(self._api)
         self._lists = OrderLists(self._api, self._reader)
         self._fulfilling = Fulfilling(self._api, self._reader, notify_customers=notify_customers)
+        self._refunding = Refunding(self._api, self._reader, notify_customers=notify_customers)
         self._notify_customers = notify_customers
         self._sleep = sleep
 
@@ -157,6 +169,16 @@ class ShopifyStorefront:
             )
             raise Rejected(SYSTEM, _CAPTURE, reason, "capture_failed")
         return capture
+
+    async def quote_refund(self, request: RefundRequest) -> RefundQuote:
+        """What units and delivery of a refund are worth. See ``Refunding``."""
+        self._id_of(request.key, QUOTE)
+        return await self._refunding.quote(request)
+
+    async def refund_order(self, request: RefundRequest) -> Refund:
+        """Find or make a refund. See ``Refunding``."""
+        self._id_of(request.key, REFUND)
+        return await self._refunding.refund(request)
 
     async def cancel_order(self, external_id: str, reason: str) -> Order:
         """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is.

@@ -9,7 +9,7 @@ from graphql import GraphQLError
 
 from sandbox.store import refunding
 from sandbox.store.catalog_views import lazily
-from sandbox.store.money import Both
+from sandbox.store.money import ZERO, Both
 from sandbox.store.notation import gid, moment, number
 from sandbox.store.records import NotAllowed, Restock
 from sandbox.store.search import connection
@@ -48,7 +48,7 @@ class RefundViews:
 
     def _line(self, line: RefundLineRecord) -> View:
         return {
-            "id": gid("RefundLineItem", line.id),
+            "id": gid("RefundLineItem", line.id) if line.id else None,
             "lineItem": lazily(lambda: self._views.line(self._views.order.line(line.line_id))),
             "location": self._views.location(line.location_id) if line.location_id else None,
             "quantity": line.quantity,
@@ -82,12 +82,22 @@ class RefundViews:
             shipping=shipping_wanted({"amount": shippingAmount, "fullRefund": refundShipping}),
         )
         try:
-            amount = refunding.suggested(self._views.state, order, wish)
+            refund = refunding.planned(self._views.state, order, wish)
         except NotAllowed as refusal:
             raise GraphQLError(str(refusal), extensions={"code": "BAD_REQUEST"}) from refusal
+        delivery_tax = Both.total(part.tax for part in refund.shipping)
         return {
-            "amountSet": bag(amount),
+            "amountSet": bag(refunding.covered(order, refund)),
             "maximumRefundableSet": bag(order.received - order.refunded),
+            "subtotalSet": bag(Both.total(line.subtotal for line in refund.lines)),
+            "totalTaxSet": bag(Both.total(line.tax for line in refund.lines) + delivery_tax),
+            "totalDutiesSet": bag(ZERO),
+            "refundLineItems": [self._line(line) for line in refund.lines],
+            "shipping": {
+                "amountSet": bag(Both.total(part.subtotal for part in refund.shipping)),
+                "maximumRefundableSet": bag(order.shipping_price(current=True)),
+                "taxSet": bag(delivery_tax),
+            },
         }
 
 

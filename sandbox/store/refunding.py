@@ -85,7 +85,17 @@ def refund(
 
 def suggested(state: State, order: OrderRecord, wish: RefundWish) -> Both:
     """What units and delivery are worth, as far as money was taken. Raises NotAllowed."""
-    worth = _record(state, order, wish, dry=True).worth(taxes_included=order.taxes_included)
+    return covered(order, planned(state, order, wish))
+
+
+def planned(state: State, order: OrderRecord, wish: RefundWish) -> RefundRecord:
+    """The refund as it would be, without its money and ids. Raises NotAllowed."""
+    return _record(state, order, wish, dry=True)
+
+
+def covered(order: OrderRecord, refund: RefundRecord) -> Both:
+    """What a refund's units and delivery are worth, as far as money was taken."""
+    worth = refund.worth(taxes_included=order.taxes_included)
     taken = order.received - order.refunded
     return worth if worth.presentment <= taken.presentment else taken
 

@@ -16,7 +16,15 @@ from domain.money import round_money
 from domain.order import PaymentKind
 from sandbox.store.control import Fault
 from sandbox.store.requests import PlaceOrder
-from tests.order_builder import PLACED_AT, US_TAXES, make_line, make_order, make_payment
+from tests.order_builder import (
+    PLACED_AT,
+    US_TAXES,
+    make_discount,
+    make_line,
+    make_order,
+    make_payment,
+    make_shipping,
+)
 from tests.running_store import RunningStore
 from tests.store_fixture import storefront_at
 
@@ -24,6 +32,7 @@ from tests.store_fixture import storefront_at
 _MUTATIONS: Final = {
     "create_fulfillment": "fulfillmentCreate",
     "capture_payment": "orderCapture",
+    "refund_order": "refundCreate",
     "cancel_order": "orderCancel",
 }
 
@@ -40,6 +49,11 @@ class Basket:
     expires_in_days: int | None = None
     """Until when the card's authorization can be captured; None: without end."""
     test: bool = False
+    delivery: Decimal | None = None
+    """Price of a charge for delivery, taxed like the lines; None: there is none."""
+    discount: Decimal | None = None
+    """On the first line."""
+    taxes_included: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,13 +114,28 @@ class MemoryStorefrontWorld:
     def place(self, basket: Basket) -> str:
         number = next(self._ids)
         lines = tuple(
-            make_line(f"{number}{place}", sku, sum(units.values()), tax_rates=US_TAXES[:1])
+            make_line(
+                f"{number}{place}",
+                sku,
+                sum(units.values()),
+                discounts=[make_discount(basket.discount)] if basket.discount and place == 1 else [],
+                tax_rates=US_TAXES[:1],
+                taxes_included=basket.taxes_included,
+            )
             for place, (sku, units) in enumerate(basket.lines.items(), 1)
         )
         placement = {line.line_id: units for line, units in zip(lines, basket.lines.values(), strict=True)}
+        delivery = make_shipping(
+            basket.delivery or 0,
+            charge_id=f"{number}9",
+            tax_rates=US_TAXES[:1],
+            taxes_included=basket.taxes_included,
+        )
         order = make_order(
             str(number),
             lines=lines,
+            shipping=[delivery] if basket.delivery else [],
+            taxes_included=basket.taxes_included,
             placement=placement,
             test=basket.test,
             placed_at=PLACED_AT + timedelta(seconds=number),
@@ -183,18 +212,24 @@ class ShopifyWorld:
         self.storefront: StorefrontPort = storefront_at(store)
 
     def place(self, basket: Basket) -> str:
+        lines: list[dict[str, object]] = [
+            {
+                "sku": sku,
+                "quantity": sum(units.values()),
+                "split": [{"location": int(at), "quantity": quantity} for at, quantity in units.items()],
+            }
+            for sku, units in basket.lines.items()
+        ]
         wanted: dict[str, object] = {
-            "lines": [
-                {
-                    "sku": sku,
-                    "quantity": sum(units.values()),
-                    "split": [{"location": int(at), "quantity": quantity} for at, quantity in units.items()],
-                }
-                for sku, units in basket.lines.items()
-            ],
+            "lines": lines,
             "taxes": ["STATE-6.25"],
+            "taxes_included": basket.taxes_included,
             "test": basket.test,
         }
+        if basket.discount:
+            lines[0]["discount"] = {"title": "Sorry", "amount": str(basket.discount)}
+        if basket.delivery:
+            wanted["shipping"] = {"price": str(basket.delivery)}
         if basket.presentment:
             currency, rate = basket.presentment
             wanted |= {"presentment_currency": currency, "presentment_rate": str(rate)}

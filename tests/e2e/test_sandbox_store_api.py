@@ -184,6 +184,7 @@ def test_every_document_of_the_adapter_runs_here(store: RunningStore) -> None:
                          "restock": True, "notifyCustomer": False, "staffNote": ""},
         "move_fulfillment_order": {"id": east["id"], "newLocationId": "gid://shopify/Location/102"},
         "watch_cancellation": {"job": "gid://shopify/Job/none"},
+        "refund_order": {"input": {"orderId": f"gid://shopify/Order/{order_id}"}, "key": "a"},
     }  # fmt: skip
     common = {"id": f"gid://shopify/Order/{order_id}", "first": 10, "fulfillments": 10}
     assert len(names()) >= 10, "the adapter's documents were not found"
