@@ -40,6 +40,11 @@ class RefundViews:
             "processedAt": moment(refund.created_at),
             "updatedAt": moment(refund.created_at),
             "order": lazily(self._views.view),
+            "return": lazily(
+                lambda: (
+                    self._views.returns.view(order.returned(refund.return_id)) if refund.return_id else None
+                )
+            ),
             "totalRefundedSet": bag(Both.total(p.amount for p in payments)),
             "transactions": connection(lambda: [self._views.payments.transaction(p) for p in payments]),
             "refundLineItems": connection(lambda: [self._line(line) for line in refund.lines]),

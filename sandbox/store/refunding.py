@@ -63,7 +63,13 @@ def give_back(state: State, outbox: Outbox, order: OrderRecord, request: GiveBac
 
 
 def refund(
-    state: State, outbox: Outbox, order: OrderRecord, wish: RefundWish, money: Sequence[payments.Part]
+    state: State,
+    outbox: Outbox,
+    order: OrderRecord,
+    wish: RefundWish,
+    money: Sequence[payments.Part],
+    *,
+    return_id: int | None = None,
 ) -> RefundRecord:
     """Give units, delivery and money back, and announce it. Raises NotAllowed; then nothing was done."""
     was_paid = is_paid(order)
@@ -74,6 +80,7 @@ def refund(
             raise NotAllowed(msg)
         for part in made.lines:
             _take_back(state, order, part)
+        made.return_id = return_id
         order.refunds.append(made)
         made.transaction_ids = payments.give_back(state, order, money)
         state.save_order(order)

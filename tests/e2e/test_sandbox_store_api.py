@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from adapters.shopify.documents import document, names
 from sandbox.store.control import Fault
-from sandbox.store.requests import CancelOrder, GiveBack
+from sandbox.store.requests import AskReturn, AskReturnLine, CancelOrder, GiveBack
 from sandbox.store.schema import store_schema
 from sandbox.store.server import ADMIN_PATH, StoreSettings, create_app
 from sandbox.store.throttle import ThrottleKnobs, requested_cost
@@ -26,6 +26,10 @@ from tests.running_store import (
     read,
     ship,
 )
+
+RETURN_LINES = """query ($id: ID!) { return(id: $id) { returnLineItems(first: 1) { nodes { id } }
+  reverseFulfillmentOrders(first: 1) { nodes { lineItems(first: 1) { nodes { id } } } } } }"""
+PROCESS = "mutation ($i: ReturnProcessInput!) { returnProcess(input: $i) { userErrors { message } } }"
 
 
 def test_stock_is_set_once_per_key_and_only_from_what_was_seen(store: RunningStore) -> None:
@@ -203,6 +207,21 @@ def test_every_field_of_the_schema_has_an_answer(store: RunningStore) -> None:
     ship(store, read(store, order_id)["fulfillmentOrders"]["nodes"][0])
     capture(store, order_id, "9.00")
     store.control.refund_order(order_id, GiveBack(amount=Decimal("1.00")))
+    plan = read(store, order_id)["fulfillmentOrders"]["nodes"][0]
+    assert plan["status"] == "CLOSED"
+    asked = AskReturn(lines=(AskReturnLine(line=1),))
+    store.control.change_return(order_id, store.control.ask_return(order_id, asked).returns[0].id, "decline")
+    back = store.control.ask_return(order_id, asked.model_copy(update={"agreed": True})).returns[1].id
+    line = store.data(RETURN_LINES, id=f"gid://shopify/Return/{back}")["return"]
+    (part,), (reverse,) = (
+        line["returnLineItems"]["nodes"],
+        line["reverseFulfillmentOrders"]["nodes"][0]["lineItems"]["nodes"],
+    )
+    disposed = {"quantity": 1, "dispositionType": "RESTOCKED", "locationId": "gid://shopify/Location/101"}
+    disposed["reverseFulfillmentOrderLineItemId"] = reverse["id"]
+    units = [{"id": part["id"], "quantity": 1, "dispositions": [disposed]}]
+    settled = store.data(PROCESS, i={"returnId": f"gid://shopify/Return/{back}", "returnLineItems": units})
+    assert settled["returnProcess"]["userErrors"] == []
     canceled = place(store, lines=[{"sku": "CAP-GRN"}], payments=[{"kind": "sale"}])
     store.control.cancel_order(canceled, CancelOrder())
     store.control.set_throttle(
@@ -211,6 +230,7 @@ def test_every_field_of_the_schema_has_an_answer(store: RunningStore) -> None:
     asked = everything("Order", 5)
     for wanted in (order_id, canceled):
         store.data(f'{{ order(id: "gid://shopify/Order/{wanted}") {{ {asked} }} }}')
+    store.data(f'{{ return(id: "gid://shopify/Return/{back}") {{ {everything("Return", 5)} }} }}')
     store.data(
         f"{{ shop {{ {everything('Shop', 2)} }} currentAppInstallation {{ {everything('AppInstallation', 2)} }} }}"
     )
