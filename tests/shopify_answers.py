@@ -219,6 +219,7 @@ def order(*lines: dict[str, Any], charges: tuple[dict[str, Any], ...] = (), **mo
         "fulfillmentOrders": page(),
         "fulfillmentsCount": {"count": 0},
         "fulfillments": [],
+        "returns": {"nodes": []},
         **more,
     }
 

@@ -310,6 +310,12 @@ class PurchasingEntity(Answer):
     company: Company | None = None
 
 
+class FirstReturn(Answer):
+    """Whether there is a return."""
+
+    nodes: tuple[Identified, ...]
+
+
 class Order(Answer):
     """An order with the first page of each of its lists, or, after ``reading.py``, with all of them."""
 
@@ -339,6 +345,7 @@ class Order(Answer):
     fulfillment_orders: Page[FulfillmentOrder]
     fulfillments_count: Count | None = None
     fulfillments: tuple[Fulfillment, ...]
+    returns: FirstReturn
 
 
 class ShippingState(Answer):

@@ -1,5 +1,7 @@
 """The shape of Shopify's answers about refunds, as far as this adapter reads them; see ``answers``."""
 
+from pydantic import Field
+
 from adapters.shopify.answers import Answer, BothMoney, Identified, Money, Page, Transaction
 from adapters.shopify.global_ids import GidTail
 from domain.model import Currency, Quantity
@@ -16,6 +18,8 @@ class Refund(Answer):
 
     id: GidTail
     note: str | None = None
+    return_: Identified | None = Field(default=None, validation_alias="return")
+    """The return that it settled."""
     total_refunded_set: PresentmentMoney
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from adapters.errors import OutcomeUnknown, Rejected
-from adapters.ports import QuotedPart, Refund, RefundLine, RefundPart, RefundQuote, RefundRequest
+from adapters.ports import Refund, RefundLine, RefundQuote, RefundRequest
 from adapters.shopify import refund_answers
 from adapters.shopify.answers import SYSTEM, fit
 from adapters.shopify.client import AdminApi
@@ -24,6 +24,7 @@ from adapters.shopify.translate import to_payments
 from adapters.spans import looked_up
 from domain.money import split
 from domain.order import PaymentKind, PaymentStatus
+from domain.returns import QuotedPart, RefundPart
 
 REFUND: Final = "refund order"
 QUOTE: Final = "quote refund"
@@ -136,7 +137,7 @@ def to_refund(answer: refund_answers.Refund) -> Refund:
 def _idempotency_key(wanted: dict[str, Any], request: RefundRequest, state: RefundState) -> str:
     concerned = {line.line_id for line in request.lines}
     held = {part.payment_id: str(_held(part.payment_id, state)) for part in request.money}
-    decided_on = [request.refund_key, wanted, held]
+    decided_on: list[Any] = [request.refund_key, wanted, held]
     decided_on += [_left(line) for line in state.line_items.nodes if line.id in concerned]
     return hashlib.sha256(json.dumps(decided_on, sort_keys=True).encode()).hexdigest()
 

@@ -33,6 +33,7 @@ from adapters.shopify.global_ids import gid
 from adapters.shopify.lists import OrderLists
 from adapters.shopify.reading import OrderReader
 from adapters.shopify.refunding import QUOTE, REFUND, Refunding
+from adapters.shopify.returning import Returning
 from adapters.shopify.translate import to_fulfillments, to_order, to_payment, to_payments
 from adapters.spans import looked_up
 from domain.listings import PlacedOrder
@@ -43,6 +44,7 @@ from domain.order import Fulfillment, Order, OrderKey, Payment, PaymentKind, Pay
 REQUIRED_SCOPES: Final = (
     "write_orders",
     "write_merchant_managed_fulfillment_orders",
+    "write_returns",
     "read_customers",
     "read_locations",
 )
@@ -82,6 +84,7 @@ class ShopifyStorefront:
         self._lists = OrderLists(self._api, self._reader)
         self._fulfilling = Fulfilling(self._api, self._reader, notify_customers=notify_customers)
         self._refunding = Refunding(self._api, self._reader, notify_customers=notify_customers)
+        self._returning = Returning(self._api, self._reader, notify_customers=notify_customers)
         self._notify_customers = notify_customers
         self._sleep = sleep
 
@@ -96,7 +99,9 @@ class ShopifyStorefront:
 
     async def read_order(self, external_id: str) -> Order:
         """Read one order whole. Raises Rejected with cause ``order_unknown`` where there is none."""
-        return to_order(await self._reader.order(external_id), self._channel)
+        order = await self._reader.order(external_id)
+        returns = await self._reader.returns(external_id) if order.returns.nodes else ()
+        return to_order(order, self._channel, returns)
 
     async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
         """Orders placed since then, oldest first. See ``StorefrontPort``."""
@@ -176,9 +181,21 @@ class ShopifyStorefront:
         return await self._refunding.quote(request)
 
     async def refund_order(self, request: RefundRequest) -> Refund:
-        """Find or make a refund. See ``Refunding``."""
+        """Find or make a refund; one of a return settles units of it. See ``Refunding`` and ``Returning``."""
         self._id_of(request.key, REFUND)
+        if request.return_id is not None:
+            return await self._returning.refund(request, request.return_id)
         return await self._refunding.refund(request)
+
+    async def approve_return(self, external_id: str, return_id: str) -> Order:
+        """Agree to a return that the buyer asks for. See ``Returning``."""
+        await self._returning.approve(external_id, return_id)
+        return await self.read_order(external_id)
+
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+        """Give up a return that nothing came of. See ``Returning``."""
+        await self._returning.end(external_id, return_id, reason)
+        return await self.read_order(external_id)
 
     async def cancel_order(self, external_id: str, reason: str) -> Order:
         """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is.

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pydantic import ValidationError
 
 from adapters.errors import ContractBroken
-from adapters.shopify import answers
+from adapters.shopify import answers, return_answers
 from adapters.shopify.answers import (
     SYSTEM,
     FulfillmentOrderStatus,
@@ -20,6 +20,7 @@ from adapters.shopify.answers import (
     TransactionStatus,
 )
 from adapters.shopify.remaining import Part, shares_left
+from adapters.shopify.return_answers import Return
 from domain.money import minor_digits
 from domain.order import (
     Address,
@@ -36,7 +37,10 @@ from domain.order import (
     Payment,
     PaymentKind,
     PaymentStatus,
+    ReturnLine,
+    ReturnStatus,
     ShippingCharge,
+    StorefrontReturn,
     TaxLine,
 )
 
@@ -68,15 +72,15 @@ SHIPPED = frozenset({FulfillmentStatus.SUCCESS, FulfillmentStatus.OPEN, Fulfillm
 _TaxKey = tuple[str, Decimal]
 
 
-def to_order(answer: answers.Order, channel: str) -> Order:
+def to_order(answer: answers.Order, channel: str, returns: Iterable[Return] = ()) -> Order:
     """The order of a whole answer. Raises ContractBroken that names the field that does not fit."""
     try:
-        return _to_order(answer, channel)
+        return _to_order(answer, channel, returns)
     except ValidationError as error:
         raise answers.contract_broken(error, READ_ORDER, "order", answer.model_dump_json()) from error
 
 
-def _to_order(answer: answers.Order, channel: str) -> Order:
+def _to_order(answer: answers.Order, channel: str, returns: Iterable[Return]) -> Order:
     customer = to_customer(answer)
     return Order(
         key=OrderKey(channel=channel, external_id=answer.id),
@@ -95,6 +99,7 @@ def _to_order(answer: answers.Order, channel: str) -> Order:
         payments=to_payments(answer.transactions),
         location_plans=tuple(to_location_plan(plan) for plan in answer.fulfillment_orders.nodes),
         fulfillments=to_fulfillments(answer.fulfillments),
+        returns=tuple(to_return(each) for each in returns),
         total=answer.current_total_price_set.shop_money.amount,
         presentment_total=answer.current_total_price_set.presentment_money.amount,
         total_tax=answer.current_total_tax_set.shop_money.amount,
@@ -378,3 +383,29 @@ def to_fulfillment(answer: answers.Fulfillment) -> Fulfillment:
         carrier=tracking.company if tracking else None,
         tracking_number=tracking.number if tracking else None,
     )
+
+
+def to_return(answer: Return) -> StorefrontReturn:
+    """One return; units that nobody found in a parcel belong to no line, and are left out."""
+    return StorefrontReturn(
+        return_id=answer.id,
+        number=answer.name,
+        status=ReturnStatus(answer.status.lower()),
+        lines=tuple(
+            ReturnLine(
+                id=line.id,
+                line_id=line.fulfillment_line_item.line_item.id,
+                quantity=line.quantity,
+                reason=_reason(line),
+                processed=line.processed_quantity,
+            )
+            for line in answer.return_line_items.nodes
+            if line.fulfillment_line_item is not None
+        ),
+    )
+
+
+def _reason(line: return_answers.ReturnLine) -> str:
+    """The shop's word for it, and what buyer and staff wrote."""
+    named = line.return_reason_definition.name if line.return_reason_definition else ""
+    return ": ".join(words for words in (named, line.customer_note, line.return_reason_note) if words)

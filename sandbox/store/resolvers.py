@@ -87,6 +87,7 @@ class Api:
             "fulfillment": lambda _info, id: self._fulfillment(id),  # noqa: A006
             "fulfillmentOrder": lambda _info, id: self._plan(id),  # noqa: A006
             "return": lambda _info, id: self._return(id),  # noqa: A006
+            "reverseFulfillmentOrder": lambda _info, id: self._reverse_order(id),  # noqa: A006
             "job": lambda _info, id: self._job(id),  # noqa: A006
             "location": lambda _info, id=None: views.location_view(  # noqa: A006
                 state, number(id, "Location") or 0 if id else min(state.locations())
@@ -141,6 +142,14 @@ class Api:
     def _return(self, return_id: str) -> views.View | None:
         held = returning.find(self._state, number(return_id, "Return") or 0)
         return OrderViews(self._state, held[0]).returns.view(held[1]) if held else None
+
+    def _reverse_order(self, reverse_id: str) -> views.View | None:
+        wanted = number(reverse_id, "ReverseFulfillmentOrder") or 0
+        order = self._state.order_of("reverse_order", wanted)
+        if order is None:
+            return None
+        expected = next(each for each in order.returns if each.reverse_order_id == wanted)
+        return OrderViews(self._state, order).returns.reverse_order(expected)
 
     def _job(self, job_id: str) -> views.View | None:
         done = jobs.is_done(self._state, job_id.removeprefix(gid("Job", "")))

@@ -78,7 +78,7 @@ class ReturnViews:
             "refunds": connection(lambda: [self._views.refunds.refund(each) for each in refunds]),
             "transactions": connection(lambda: [self._views.payments.transaction(p) for p in payments]),
             "reverseFulfillmentOrders": connection(
-                lambda: [self._reverse_order(record)] if record.reverse_order_id else []
+                lambda: [self.reverse_order(record)] if record.reverse_order_id else []
             ),
         }
 
@@ -106,7 +106,8 @@ class ReturnViews:
         part = next(part for part in parcels if part.id == line.fulfillment_line_id)
         return lambda: self._views.parcels.fulfillment_line(part)
 
-    def _reverse_order(self, record: ReturnRecord) -> View:
+    def reverse_order(self, record: ReturnRecord) -> View:
+        """ReverseFulfillmentOrder."""
         over = {"CLOSED": "CLOSED", "CANCELED": "CANCELED"}
         return {
             "id": gid("ReverseFulfillmentOrder", record.reverse_order_id or 0),

@@ -149,7 +149,8 @@ def cancel(
     state: State, outbox: Outbox, order: OrderRecord, wanted: ReturnRecord, *, by_buyer: bool = False
 ) -> None:
     """Give a return up; its units can come back in another one. Raises NotAllowed once something was settled."""
-    _check(wanted, "canceled", "OPEN", *(["REQUESTED"] if by_buyer else []))
+    if not (by_buyer and wanted.status == "REQUESTED"):
+        _check(wanted, "canceled", "OPEN")
     if any(line.processed or line.dispositions for line in wanted.lines):
         raise WrongState("Return cannot be canceled because some of it has been processed", "id")
     with state.transaction():

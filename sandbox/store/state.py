@@ -170,7 +170,7 @@ class State:
         return OrderRecord.model_validate_json(found[0]["record"]) if found else None
 
     def order_of(self, kind: str, part_id: int) -> OrderRecord | None:
-        """The order that a ``fulfillment_order``, ``fulfillment`` or ``return`` belongs to."""
+        """The order that a ``fulfillment_order``, ``fulfillment``, ``return`` or ``reverse_order`` belongs to."""
         found = self.rows("SELECT order_id FROM part WHERE kind = ? AND id = ?", (kind, part_id))
         return self.order(found[0]["order_id"]) if found else None
 
@@ -198,6 +198,7 @@ class State:
         parts = [("fulfillment_order", f.id) for f in order.fulfillment_orders]
         parts += [("fulfillment", f.id) for f in order.fulfillments]
         parts += [("return", each.id) for each in order.returns]
+        parts += [("reverse_order", each.reverse_order_id) for each in order.returns if each.reverse_order_id]
         self._db.executemany(
             "INSERT OR IGNORE INTO part VALUES (?, ?, ?)",
             [(kind, part_id, order.id) for kind, part_id in parts],

@@ -62,5 +62,9 @@ def plans(storefront_world):
 def refunds(storefront_world):
     if not storefront_world.storefront.capabilities.refunds:
         pytest.skip("this storefront refunds by itself")
-    if not hasattr(storefront_world.storefront, "quote_refund"):
-        pytest.skip("this storefront is still being built")
+
+
+@pytest.fixture
+def returns(storefront_world):
+    if not storefront_world.storefront.capabilities.returns:
+        pytest.skip("this storefront keeps no returns")

@@ -3,8 +3,9 @@
 from collections import Counter
 from decimal import Decimal
 
-from adapters.ports import CaptureRequest, FulfillmentRequest, RefundLine, RefundPart, RefundRequest
+from adapters.ports import CaptureRequest, FulfillmentRequest, RefundLine, RefundRequest
 from domain.order import FulfillmentLine, Order, Payment, PaymentKind, PaymentStatus
+from domain.returns import RefundPart
 from tests.contract.storefront_worlds import Basket, StorefrontWorld
 
 # 5 x 24.49 + 2 x 9.05, and 6.25 % of each line, rounded half up: 7.65 and 1.13.
@@ -88,7 +89,7 @@ def refund(
             money.append(RefundPart(payment_id=payment.payment_id, gateway=payment.gateway, amount=part))
     return RefundRequest(
         key=order.key,
-        refund_key=key,
+        refund_key=f"{order.key}:{key}",
         lines=tuple(
             RefundLine(line_id=line_of(order, sku), quantity=n, location=location)
             for sku, n in (units or {}).items()

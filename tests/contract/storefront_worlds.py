@@ -15,7 +15,7 @@ from adapters.shopify.storefront import ShopifyStorefront
 from domain.money import round_money
 from domain.order import PaymentKind
 from sandbox.store.control import Fault
-from sandbox.store.requests import PlaceOrder
+from sandbox.store.requests import AskReturn, AskReturnLine, PlaceOrder
 from tests.order_builder import (
     PLACED_AT,
     US_TAXES,
@@ -33,8 +33,14 @@ _MUTATIONS: Final = {
     "create_fulfillment": "fulfillmentCreate",
     "capture_payment": "orderCapture",
     "refund_order": "refundCreate",
+    "refund_return": "returnProcess",
+    "approve_return": "returnApproveRequest",
+    "end_return": "returnCancel",
     "cancel_order": "orderCancel",
 }
+
+_IN_MEMORY: Final = {"refund_return": "refund_order"}
+"""Memory settles a return by the same call."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,14 @@ class StorefrontWorld(Protocol):
 
     def expire(self, external_id: str) -> None:
         """What is authorized and not captured expires now."""
+        ...
+
+    def ask_return(self, external_id: str, units: dict[str, int]) -> str:
+        """The buyer asks to send units (by line) back; returns the return's id."""
+        ...
+
+    def withdraw_return(self, external_id: str, return_id: str) -> None:
+        """The buyer keeps them after all."""
         ...
 
     def truth(self, external_id: str) -> Truth:
@@ -178,6 +192,12 @@ class MemoryStorefrontWorld:
     def expire(self, external_id: str) -> None:
         self._memory.expire_authorizations(external_id)
 
+    def ask_return(self, external_id: str, units: dict[str, int]) -> str:
+        return self._memory.request_return(external_id, units, "Too big").returns[-1].return_id
+
+    def withdraw_return(self, external_id: str, return_id: str) -> None:
+        self._memory.withdraw_return(external_id, return_id)
+
     def truth(self, external_id: str) -> Truth:
         order = self._memory.orders[external_id]
         signs = {PaymentKind.CAPTURE: 1, PaymentKind.SALE: 1, PaymentKind.REFUND: -1}
@@ -193,10 +213,10 @@ class MemoryStorefrontWorld:
         )
 
     def lose_answer(self, operation: str) -> None:
-        self._memory.faults.lose_answer(operation, nth=1)
+        self._memory.faults.lose_answer(_IN_MEMORY.get(operation, operation), nth=1)
 
     def lose_request(self, operation: str) -> None:
-        self._memory.faults.unavailable(operation, nth=1)
+        self._memory.faults.unavailable(_IN_MEMORY.get(operation, operation), nth=1)
 
     def stranger(self) -> StorefrontPort:
         stranger = MemoryStorefront()
@@ -245,6 +265,16 @@ class ShopifyWorld:
 
     def expire(self, external_id: str) -> None:
         self._store.control.expire_authorizations(external_id)
+
+    def ask_return(self, external_id: str, units: dict[str, int]) -> str:
+        lines = tuple(
+            AskReturnLine(line=int(line), quantity=quantity, note="Too big")
+            for line, quantity in units.items()
+        )
+        return str(self._store.control.ask_return(external_id, AskReturn(lines=lines)).returns[-1].id)
+
+    def withdraw_return(self, external_id: str, return_id: str) -> None:
+        self._store.control.change_return(external_id, return_id, "withdraw")
 
     def truth(self, external_id: str) -> Truth:
         reading = self._store.control.read_order(external_id)

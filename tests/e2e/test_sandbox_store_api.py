@@ -175,6 +175,9 @@ def test_every_document_of_the_adapter_runs_here(store: RunningStore) -> None:
     east = order["fulfillmentOrders"]["nodes"][0]
     ship(store, east)
     made = read(store, order_id)["fulfillments"][0]["id"]
+    asked = AskReturn(lines=(AskReturnLine(line=1),), agreed=True)
+    back = f"gid://shopify/Return/{store.control.ask_return(order_id, asked).returns[0].id}"
+    expected = "gid://shopify/ReverseFulfillmentOrder/15001"
     own: dict[str, dict[str, Any]] = {
         "list_orders": {"query": "created_at:>='2020-01-01T00:00:00Z'", "sortKey": "CREATED_AT"},
         "find_orders": {"ids": [f"gid://shopify/Order/{order_id}"]},
@@ -188,6 +191,11 @@ def test_every_document_of_the_adapter_runs_here(store: RunningStore) -> None:
                          "restock": True, "notifyCustomer": False, "staffNote": ""},
         "move_fulfillment_order": {"id": east["id"], "newLocationId": "gid://shopify/Location/102"},
         "watch_cancellation": {"job": "gid://shopify/Job/none"},
+        **{name: {"id": back} for name in ("read_return", "close_return", "cancel_return", "read_more_return_lines")},
+        "read_more_reverse_lines": {"id": expected},
+        "approve_return": {"input": {"id": back}},
+        "decline_return": {"input": {"id": back, "declineReason": "OTHER"}},
+        "process_return": {"input": {"returnId": back}},
         "refund_order": {"input": {"orderId": f"gid://shopify/Order/{order_id}"}, "key": "a"},
     }  # fmt: skip
     common = {"id": f"gid://shopify/Order/{order_id}", "first": 10, "fulfillments": 10}

@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from adapters.errors import OutcomeUnknown, Rejected
-from adapters.ports import RefundLine, RefundPart, RefundRequest
+from adapters.ports import RefundLine, RefundRequest
 from domain.order import OrderKey
+from domain.returns import RefundPart
 from tests import shopify_answers as shop
 from tests.shopify_answers import KEY, ScriptedShop, data, gid, read, storefront
 
