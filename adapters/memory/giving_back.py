@@ -28,8 +28,10 @@ _TAKEN = frozenset({PaymentKind.CAPTURE, PaymentKind.SALE})
 def after_refund(order: Order, placed: Order, request: RefundRequest, new_id: NewId) -> Order:
     """The order with units, delivery and money given back.
 
-    Raises Rejected with cause ``not_returnable`` or ``refund_exceeds_payment``.
+    Raises Rejected with cause ``not_returnable``, ``refund_exceeds_payment`` or ``return_unknown``.
     """
+    if request.return_id is not None:
+        _check_open(find(order, request.return_id), request.lines)
     refunded = _without(order, placed, request)
     payments = order.payments
     for part in request.money:
@@ -177,6 +179,16 @@ def _given_back(payments: tuple[Payment, ...], part: RefundPart, currency: str, 
         presentment_amount=part.amount,
         parent_id=source.payment_id,
     )
+
+
+def _check_open(held: StorefrontReturn, lines: Iterable[RefundLine]) -> None:
+    still = Counter[str]()
+    for line in held.lines if held.status is ReturnStatus.OPEN else ():
+        still[line.line_id] += line.quantity - line.processed
+    for line_id, units in _units(lines).items():
+        if units > still[line_id]:
+            reason = f"{units} units of line {line_id} are to be given back, {still[line_id]} are open in {held.number}"
+            raise Rejected("storefront", "refund order", reason, "not_returnable")
 
 
 def _processed(each: StorefrontReturn, lines: Iterable[RefundLine]) -> StorefrontReturn:

@@ -11,7 +11,16 @@ from typing import Any, Self
 import httpx
 
 from sandbox.store.control import Fault, OrderReading
-from sandbox.store.requests import CancelOrder, EditLine, EditOrder, GiveBack, PlaceOrder, PlacePayment
+from sandbox.store.requests import (
+    Act,
+    AskReturn,
+    CancelOrder,
+    EditLine,
+    EditOrder,
+    GiveBack,
+    PlaceOrder,
+    PlacePayment,
+)
 from sandbox.store.throttle import ThrottleKnobs
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -78,6 +87,16 @@ class StoreControl:
         """Give units, delivery or money back."""
         body = refund.model_dump(mode="json")
         return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/refund", body))
+
+    def ask_return(self, order_id: int | str, wanted: AskReturn) -> OrderReading:
+        """The buyer asks to send units back."""
+        body = wanted.model_dump(mode="json")
+        return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/returns", body))
+
+    def change_return(self, order_id: int | str, return_id: int | str, act: Act) -> OrderReading:
+        """Staff approves, declines or closes a return, or the buyer withdraws it."""
+        path = f"/orders/{order_id}/returns/{return_id}"
+        return OrderReading.model_validate(self._send("POST", path, {"act": act}))
 
     def expire_authorizations(self, order_id: int | str) -> OrderReading:
         """Let the order's open authorizations expire now."""
@@ -151,6 +170,16 @@ class AsyncStoreControl:
         """Give units, delivery or money back."""
         body = refund.model_dump(mode="json")
         return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/refund", body))
+
+    async def ask_return(self, order_id: int | str, wanted: AskReturn) -> OrderReading:
+        """The buyer asks to send units back."""
+        body = wanted.model_dump(mode="json")
+        return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/returns", body))
+
+    async def change_return(self, order_id: int | str, return_id: int | str, act: Act) -> OrderReading:
+        """Staff approves, declines or closes a return, or the buyer withdraws it."""
+        path = f"/orders/{order_id}/returns/{return_id}"
+        return OrderReading.model_validate(await self._send("POST", path, {"act": act}))
 
     async def cancel_order(self, order_id: int | str, cancel: CancelOrder | None = None) -> OrderReading:
         """Cancel at the storefront."""
