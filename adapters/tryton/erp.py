@@ -26,6 +26,7 @@ from adapters.tryton.listing import Listing
 from adapters.tryton.reading import read_order
 from adapters.tryton.records import SaleRecord
 from adapters.tryton.references import ReferenceBook
+from adapters.tryton.returning import Returning
 from adapters.tryton.rpc import TIMEOUT, TrytonRpc
 from adapters.tryton.sales import Sales
 from adapters.tryton.shipments import Allocation, has_drifted
@@ -34,6 +35,7 @@ from adapters.tryton.translate import ROUNDING_PRODUCT
 from domain.erp_order import ErpOrder, SalesOrder
 from domain.listings import ErpRecord, OrderName
 from domain.order import OrderKey
+from domain.returns import ReturnAuthorization
 
 OVERLAP: Final = dt.timedelta(seconds=30)
 """How far each poll looks back: longer than any transaction of Tryton may take."""
@@ -76,6 +78,7 @@ class TrytonErp:
         )
         self._cancellation = Cancellation(self._rpc, self._sales)
         self._amendment = Amendment(self._rpc, self._sales, self._submission, self._cancellation)
+        self._returning = Returning(self._rpc, self._sales, self._references)
         self._listing = Listing(self._rpc, page_size=page_size)
         self._feed = ChangeFeed(self._rpc, overlap=overlap, page_size=page_size)
         self._writing: asyncio.Lock | nullcontext[None] = (
@@ -101,6 +104,16 @@ class TrytonErp:
         """Cancel as long as nothing is picked. See ``ErpPort``."""
         async with self._writing:
             return await self._cancellation.cancel(key, reason)
+
+    async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
+        """A customer return shipment. See ``ErpPort``."""
+        async with self._writing:
+            return await self._returning.authorize(request)
+
+    async def cancel_return(self, key: OrderKey, return_id: str, reason: str) -> ErpOrder:
+        """Cancel it as long as nothing came in. See ``ErpPort``."""
+        async with self._writing:
+            return await self._returning.cancel(key, return_id, reason)
 
     async def changes(self, cursor: str | None) -> ErpChanges:
         """Orders that changed since the cursor.

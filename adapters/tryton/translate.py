@@ -42,11 +42,15 @@ class ProductReference(Frozen):
 
 
 class WarehouseReference(Frozen):
-    """A warehouse and the two places in it that a shipment moves between."""
+    """A warehouse and the places in it that goods move between."""
 
     id: int
     storage: int
+    """Where is picked from."""
     output: int
+    input: int
+    shelf: int
+    """Where goods that came in are put."""
 
 
 class PartyReference(Frozen):

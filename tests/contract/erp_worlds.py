@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from domain.order import OrderKey
 from sandbox.catalog import (
     ADJUSTMENT_PRODUCT,
     COMPANIES,
+    KIT_COMPONENTS,
     KIT_SKU,
     LOCATIONS,
     PRODUCTS,
@@ -78,6 +80,16 @@ class ErpWorld(Protocol):
 
     async def pick(self, key: OrderKey) -> str:
         """Take a shipment off the shelf; returns its number."""
+        ...
+
+    async def receive_return(
+        self, key: OrderKey, return_id: str, units: dict[str, int] | None = None
+    ) -> None:
+        """The warehouse takes a return in: all that was announced, or so many units by product."""
+        ...
+
+    async def stock(self, product: str, warehouse: str) -> int:
+        """Units of a product that a warehouse has to sell."""
         ...
 
     async def enter_again(self, key: OrderKey) -> str:
@@ -255,6 +267,19 @@ class TrytonErpWorld:
 
     async def pick(self, key: OrderKey) -> str:
         return (await self._staff.pick_only(key.external_id)).number
+
+    async def receive_return(
+        self, key: OrderKey, return_id: str, units: dict[str, int] | None = None
+    ) -> None:
+        pieces = None
+        if units is not None:
+            kits = units.get(KIT_SKU, 0)
+            pieces = Counter({product: number for product, number in units.items() if product != KIT_SKU})
+            pieces.update({product: number * kits for product, number in KIT_COMPONENTS if kits})
+        await self._staff.receive_return(key.external_id, return_id, pieces)
+
+    async def stock(self, product: str, warehouse: str) -> int:
+        return await self._staff.count_stock(product, warehouse)
 
     async def _jobs(self, key: OrderKey) -> tuple[Job, ...]:
         return await self._staff.shipments_to_do([key.external_id])
