@@ -1,13 +1,14 @@
 """What came back of a sale, from Tryton's records. Pure.
 
 The goods of a return are a customer return shipment, made without a sale: each of its moves has the move that took the
-goods to the customer as its origin, and its reference names the return and the units that were announced. The money is
-a sale of its own with quantities below zero, whose origin is the order's sale (``adapters.tryton.crediting``).
+goods to the customer as its origin, and its reference names the return and the units that were announced. Where fewer
+came in, another is made for the rest. The money is a sale of its own with quantities below zero, whose origin is the
+order's sale (``adapters.tryton.crediting``).
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -87,10 +88,44 @@ def papers_of(sale: SaleRecord) -> dict[str, list[ReturnPaper]]:
     return dict(found)
 
 
-def current(papers: Iterable[ReturnPaper]) -> ReturnPaper | None:
-    """The one that counts: the oldest that was not canceled, else the last."""
-    listed = list(papers)
-    return next((paper for paper in listed if paper.alive), listed[-1] if listed else None)
+def came_in(papers: Iterable[ReturnPaper]) -> dict[str, int]:
+    """Whole units by line that the warehouse has received."""
+    return _sum(paper for paper in papers if paper.came_in)
+
+
+def rest_of(papers: Sequence[ReturnPaper]) -> dict[str, int]:
+    """Units that were announced and are on no return shipment any more: fewer came in than was written on one.
+
+    What people canceled is expected no more, and no part of it.
+    """
+    if not any(paper.came_in for paper in papers):
+        return {}
+    written = _sum(papers)
+    rest = {line: number - written.get(line, 0) for line, number in papers[0].announced.items()}
+    return {line: number for line, number in rest.items() if number > 0}
+
+
+def short_returns(sale: SaleRecord) -> dict[str, list[ReturnPaper]]:
+    """Returns of which a rest is to be expected yet; nobody waits for the rest of one that is being settled."""
+    return {
+        return_id: papers
+        for return_id, papers in papers_of(sale).items()
+        if rest_of(papers) and sale.credit_of(return_id) is None and not is_settled(papers, None)
+    }
+
+
+def doubles_of(papers: Iterable[ReturnPaper]) -> list[ReturnPaper]:
+    """Drafts by which more would come in than was announced, as where two processes made one at once."""
+    expected: dict[str, int] = defaultdict(int)
+    doubles = []
+    for paper in papers:
+        if paper.alive:
+            units = {line: expected[line] + number for line, number in count(paper.bundles).items()}
+            if paper.state == "draft" and any(n > paper.announced.get(line, 0) for line, n in units.items()):
+                doubles.append(paper)
+            else:
+                expected.update(units)
+    return doubles
 
 
 def at_the_buyer(sale: SaleRecord) -> tuple[Bundle, ...]:
@@ -101,14 +136,15 @@ def at_the_buyer(sale: SaleRecord) -> tuple[Bundle, ...]:
         if move.state != "done" or move.shipment_id is None:
             return {}
         returned = [x for x in move.outcome if x.return_id in ours and x.state != "cancelled"]
-        return {move.id: move.pieces - sum((x.pieces - _sent_again(x) for x in returned), Decimal(0))}
+        return {move.id: move.pieces - sum((x.pieces - sent_again(x) for x in returned), Decimal(0))}
 
     return bundles_of(sale.order_lines, held)
 
 
-def put_away(move: OutcomeMove) -> Decimal:
-    """Pieces that went on the shelf, or were written off."""
-    return _onward(move, inside=True)
+def sent_again(move: OutcomeMove) -> Decimal:
+    """Pieces of what came in that go, or went, to the buyer again."""
+    onward = (x for x in move.onward if x.state != "cancelled" and x.shipment_id is not None)
+    return sum((x.pieces for x in onward), Decimal(0))
 
 
 def returns_of(sale: SaleRecord) -> tuple[ErpReturn, ...]:
@@ -117,60 +153,71 @@ def returns_of(sale: SaleRecord) -> tuple[ErpReturn, ...]:
     credited = {credit.return_credited: credit for credit in sale.credits if credit.return_credited}
     found = []
     for return_id in dict.fromkeys((*papers, *credited)):
-        paper, credit = current(papers.get(return_id, ())), credited.get(return_id)
-        if paper is not None or is_posted(credit):
-            found.append(_return(return_id, paper, credit))
+        goods, credit = papers.get(return_id, []), credited.get(return_id)
+        if goods or is_posted(credit):
+            found.append(_return(return_id, goods, credit))
     return tuple(found)
 
 
 def is_posted(credit: SaleRecord | None) -> bool:
     """Whether a credit note stands in the books."""
-    if credit is None or credit.state not in {"processing", "done"}:
+    if credit is None or not binds(credit):
         return False
     living = [invoice for invoice in credit.invoices if invoice.state != "cancelled"]
     return bool(living) and all(invoice.state in _POSTED for invoice in living)
 
 
-def is_settled(paper: ReturnPaper | None, credit: SaleRecord | None) -> bool:
+def is_settled(papers: Sequence[ReturnPaper], credit: SaleRecord | None) -> bool:
     """Goods are where they belong, and the credit note is posted; none is due where all of them went back."""
-    if is_posted(credit):
-        return paper is None or paper.state in {"done", "cancelled"}
-    return credit is None and paper is not None and paper.state == "done" and _all_sent_again(paper)
+    if any(paper.state == "received" for paper in papers):
+        return False
+    done = [paper for paper in papers if paper.state == "done"]
+    if credit is not None:
+        # A rest that is expected still, beside what is done, holds nothing up.
+        return is_posted(credit) and (bool(done) or not any(paper.alive for paper in papers))
+    return bool(done) and all(
+        sent_again(move) == move.pieces
+        for paper in done
+        for move in paper.moves.values()
+        if move.state != "cancelled"
+    )
 
 
-def _return(return_id: str, paper: ReturnPaper | None, credit: SaleRecord | None) -> ErpReturn:
-    binding = credit if credit is not None and credit.state in {"processing", "done"} else None
-    number = paper.number if paper else (credit.number if credit else None)
+def binds(credit: SaleRecord | None) -> bool:
+    """Whether the ERP owes what a credit sale comes to."""
+    return credit is not None and credit.state in {"processing", "done"}
+
+
+def _return(return_id: str, papers: list[ReturnPaper], credit: SaleRecord | None) -> ErpReturn:
+    binding = credit if binds(credit) else None
+    first = next((paper for paper in papers if paper.alive), papers[0] if papers else None)
+    number = first.number if first else (credit.number if credit else None)
+    taxes = tax_amounts(binding) if binding else {}
     return ErpReturn(
         return_id=return_id,
         number=number or return_id,
-        state=_state(paper, credit),
-        expected=_lines(paper.announced if paper else {}),
-        received=_lines(count(paper.bundles) if paper and paper.came_in else {}),
+        state=_state(papers, credit),
+        expected=_lines(papers[0].announced if papers else {}),
+        received=_lines(came_in(papers)),
         credited=_lines(_credited(binding) if binding else {}),
         total=-binding.total_amount if binding else Decimal(0),
-        taxes=tuple(
-            TaxAmount(code=code, amount=-amount)
-            for code, amount in sorted((tax_amounts(binding) if binding else {}).items())
-            if amount
-        ),
+        taxes=tuple(TaxAmount(code=code, amount=-amount) for code, amount in sorted(taxes.items()) if amount),
         fee=net_of_line(binding, FEE_LINE) if binding else Decimal(0),
     )
 
 
-def _state(paper: ReturnPaper | None, credit: SaleRecord | None) -> ErpReturnState:
-    if is_settled(paper, credit):
+def _state(papers: list[ReturnPaper], credit: SaleRecord | None) -> ErpReturnState:
+    if is_settled(papers, credit):
         return ErpReturnState.SETTLED
-    match paper.state if paper else "":
-        case "draft":
-            return ErpReturnState.EXPECTED
-        case "received" | "done":
-            return ErpReturnState.RECEIVED
-        case "cancelled":
-            return ErpReturnState.CANCELED
-        case unknown:
-            reason = f"return {paper.number if paper else ''} is in an unknown state {unknown!r}"
-            raise ContractBroken("tryton", "read sale", reason)
+    if any(paper.came_in for paper in papers):
+        return ErpReturnState.RECEIVED
+    states = {paper.state for paper in papers}
+    if "draft" in states:
+        return ErpReturnState.EXPECTED
+    if states == {"cancelled"}:
+        return ErpReturnState.CANCELED
+    named = ", ".join(f"{paper.number} {paper.state!r}" for paper in papers)
+    raise ContractBroken("tryton", "read sale", f"a return shipment is in an unknown state: {named}")
 
 
 def _bundles(sale: SaleRecord, paper: PaperRecord, inside: Mapping[int, OutcomeMove]) -> tuple[Bundle, ...]:
@@ -213,15 +260,9 @@ def _lines(units: Mapping[str, int]) -> tuple[ShipmentLine, ...]:
     )
 
 
-def _all_sent_again(paper: ReturnPaper) -> bool:
-    return all(_sent_again(move) == move.pieces for move in paper.moves.values() if move.state != "cancelled")
-
-
-def _sent_again(move: OutcomeMove) -> Decimal:
-    return _onward(move, inside=False)
-
-
-def _onward(move: OutcomeMove, *, inside: bool) -> Decimal:
-    """What of it was moved on: within the return shipment, or by a shipment to the customer."""
-    moved = (x for x in move.onward if x.state != "cancelled" and (x.shipment_id is None) is inside)
-    return sum((x.pieces for x in moved), Decimal(0))
+def _sum(papers: Iterable[ReturnPaper]) -> dict[str, int]:
+    units: dict[str, int] = defaultdict(int)
+    for paper in papers:
+        for line, number in count(paper.bundles).items():
+            units[line] += number
+    return dict(units)
