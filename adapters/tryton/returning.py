@@ -14,7 +14,7 @@ from adapters.errors import Conflict, ContractBroken, Rejected
 from adapters.spans import looked_up
 from adapters.tryton.bundles import Taken, take
 from adapters.tryton.reading import read_order
-from adapters.tryton.records import RETURN_SHIPMENT, SaleRecord
+from adapters.tryton.records import MOVE, RETURN_SHIPMENT, SaleRecord
 from adapters.tryton.references import ReferenceBook
 from adapters.tryton.returned import (
     ReturnPaper,
@@ -34,7 +34,6 @@ from domain.erp_order import ErpOrder
 from domain.order import OrderKey
 from domain.returns import ReturnAuthorization
 
-MOVE: Final = "stock.move"
 _ROUNDS: Final = 4
 
 
