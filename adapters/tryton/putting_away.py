@@ -185,14 +185,16 @@ def _place(goods: Goods, request: ReturnCredit) -> Placing:
             f"the warehouse has put goods of line {', '.join(otherwise)} away otherwise than they are settled here: "
             f"{_words(goods, done)}. Settle them the same way; or cancel the return shipment there, reset it to draft "
             "and receive it again, and leave the rest to this",
-            "return_stocked_otherwise",
+            f"return_stocked_otherwise:{request.key}",
         )
     opened = _held([p for p in goods.papers if p.state == "received"], lambda _, m: goods.pieces[m].all)
     restocked = take(opened, shelf.short)
     scrapped = take(restocked.left, waste.short)
     if short := restocked.short | scrapped.short:
         missing = ", ".join(f"{number} of line {line}" for line, number in short.items())
-        raise refusal(f"more is to be settled than came in: {missing} is not there", "return_short")
+        raise refusal(
+            f"more is to be settled than came in: {missing} is not there", f"return_short:{request.key}"
+        )
     _check_waste(goods, scrapped)
     placed = {
         number: restocked.pieces.get(number, Decimal(0)) + scrapped.pieces.get(number, Decimal(0))
@@ -260,7 +262,7 @@ def _units_of(paper: ReturnPaper, request: ReturnCredit) -> Taken:
     taken = take(paper.bundles, _wanted(request))
     if taken.short:
         missing = ", ".join(f"{number} of line {line}" for line, number in taken.short.items())
-        raise refusal(f"more is to be settled than was announced: {missing}", "return_short")
+        raise refusal(f"more is to be settled than was announced: {missing}", f"return_short:{request.key}")
     return taken
 
 

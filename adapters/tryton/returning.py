@@ -74,7 +74,7 @@ class Returning:
         self._references = references
 
     async def authorize(self, request: ReturnAuthorization) -> ErpOrder:
-        """See ``ErpPort.authorize_return``. Raises Rejected with cause ``not_returnable`` for what never left."""
+        """See ``ErpPort.authorize_return``. Raises Rejected, cause ``return_exceeds_shipped``, for what never left."""
         sale = await self.sale_of(request.key, "authorize return")
         papers = papers_of(sale).get(request.return_id, [])
         looked_up(SYSTEM, "return", found=bool(papers))
@@ -164,7 +164,7 @@ class Returning:
             reason = (
                 f"more is to come back than is at the buyer: {missing} has not left, or is on another return"
             )
-            raise refusal(reason, "not_returnable")
+            raise refusal(reason, f"return_exceeds_shipped:{sale.key}")
         place = warehouses[request.warehouse]
         where = {
             "warehouse": place.id,
