@@ -40,6 +40,26 @@ RETURN_GUIDES = {
         "Inspect the return again as the warehouse put the goods away. Or cancel the return shipment in the ERP, reset "
         "it to draft and receive it again, without putting anything away; then resubmit.",
     ),
+    "return_missing": _guide(
+        "The ERP shows no trace of a return that it has taken",
+        "Look in the ERP who removed its return shipment or its credit, bring it back, then resubmit.",
+        _DAY,
+    ),
+    "return_unknown": _guide(
+        "The storefront has no such return any more",
+        "See there who removed it. End the return here (orderwright return end), or settle it by hand.",
+        _DAY,
+    ),
+    "return_warehouse_unknown": _guide(
+        "Nobody can tell which warehouse takes a return in",
+        "Name a warehouse of the ERP as warehouse in [returns] of the mapping, then resubmit.",
+        _DAY,
+    ),
+    "payment_unknown": _guide(
+        "A payment that is to be given back is not at the storefront",
+        "See in the storefront what became of the payment; resubmit, and the money is worked out anew.",
+        _DAY,
+    ),
     "waste_location_missing": _guide(
         "The ERP's warehouse {1} has no place for goods that are written off",
         "Give the warehouse a waste location in the ERP, then resubmit.",
