@@ -103,6 +103,7 @@ _GROUPS = {
     "edit": "Edited before the ERP has the order",
     "cancel": "Canceled, or too late for it",
     "warehouse": "The warehouse's ways",
+    "return": "Goods that come back",
     "operator": "Operators and problems",
     "message": "Webhooks",
     "outage": "Systems that fail",

@@ -20,7 +20,7 @@ from sandbox.scenarios.proof import Row, prove
 from sandbox.stack import CHANNEL, Say
 from store.database import Database
 from store.order_view import OrderSummary, OrderViews
-from workflows.messages import OperatorAnswer, OperatorMessage, TimelineEntry
+from workflows.messages import OperatorAnswer, OperatorMessage, ReturnAsked, TimelineEntry
 
 LOOK_SECONDS: Final = 0.3
 ASK_SECONDS: Final = 15.0
@@ -34,6 +34,7 @@ _COMES_TO: dict[str, Callable[[OrderSummary], bool]] = {
     "in the ERP": lambda row: row.erp_number is not None,
     "stopped": lambda row: bool(row.problem),
     "partly shipped": lambda row: row.status in {OrderStatus.PARTLY_SHIPPED, OrderStatus.SHIPPED, *OVER},
+    "closed": lambda row: row.status is OrderStatus.CLOSED,
     "shipped": lambda row: row.status in {OrderStatus.SHIPPED, *OVER},
 }  # fmt: skip
 
@@ -159,12 +160,21 @@ class Player:
 
     async def _do(self, act: words.Act, external_id: str) -> None:
         match act:
-            case words.Edited() | words.CanceledAtStore() | words.Paid() | words.ToldAgain():
+            case (
+                words.Edited()
+                | words.CanceledAtStore()
+                | words.Paid()
+                | words.ToldAgain()
+                | words.ReturnWanted()
+                | words.ReturnWithdrawn()
+            ):
                 await self._at_the_store(act, external_id)
             case words.Shipped() | words.Picked() | words.SentPicked() | words.TakenBack():
                 await self._at_the_warehouse(act, external_id)
             case words.Operated():
                 await self._ask(act, external_id)
+            case words.OperatorReturns():
+                await self._return(act, external_id)
             case words.Waited():
                 await self._wait(act, external_id)
             case words.TimePassed():
@@ -173,7 +183,14 @@ class Player:
                 await self._trouble(act)
 
     async def _at_the_store(
-        self, act: words.Edited | words.CanceledAtStore | words.Paid | words.ToldAgain, external_id: str
+        self,
+        act: words.Edited
+        | words.CanceledAtStore
+        | words.Paid
+        | words.ToldAgain
+        | words.ReturnWanted
+        | words.ReturnWithdrawn,
+        external_id: str,
     ) -> None:
         store = self._ground.store
         match act:
@@ -185,6 +202,11 @@ class Player:
                 await store.pay_order(external_id, act.payment)
             case words.ToldAgain():
                 await store.deliver_again([external_id], as_new=act.as_new)
+            case words.ReturnWanted():
+                await store.ask_return(external_id, act.wish)
+            case words.ReturnWithdrawn():
+                last = (await store.read_order(external_id)).returns[-1]
+                await store.change_return(external_id, last.id, "withdraw")
 
     async def _trouble(
         self,
@@ -218,7 +240,20 @@ class Player:
             case words.TakenBack() if act.warehouse is not None:
                 await people.enter_return(external_id, act.units, act.warehouse)
             case words.TakenBack():
-                await people.receive_return(external_id, act.units or None)
+                await self._take_back(act, external_id)
+
+    async def _take_back(self, act: words.TakenBack, external_id: str) -> None:
+        """Goods may be at the door a moment before the warehouse knows that they are to come."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                await self._ground.people.receive_return(external_id, act.units or None)
+            except LookupError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                return
 
     async def _ask(self, act: words.Operated, external_id: str) -> None:
         """Send an operator's message; one that comes a moment too early is sent again."""
@@ -245,6 +280,27 @@ class Player:
                 expected = "was not refused" if act.refused else "was refused"
                 raise Late(f"{act.to} {expected}: {text}")
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _return(self, act: words.OperatorReturns, external_id: str) -> None:
+        """An operator begins a return; a moment too early it is asked for again."""
+        handle = self._ground.client.get_workflow_handle(workflow_id(external_id))
+        asked = ReturnAsked(
+            message_id=uuid4().hex,
+            actor=act.actor,
+            reason=act.reason,
+            lines=act.units,
+            without_goods=act.without_goods,
+        )
+        deadline = time.monotonic() + ASK_SECONDS
+        while True:
+            try:
+                await handle.execute_update("return", asked, result_type=OperatorAnswer)
+            except WorkflowUpdateFailedError as error:
+                if time.monotonic() > deadline:
+                    raise Late(f"return was refused: {error.cause or error}") from None
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                return
 
     async def _wait(self, act: words.Waited, external_id: str) -> None:
         if act.until != "told":

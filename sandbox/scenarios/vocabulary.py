@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from domain.model import Amount, Frozen
-from sandbox.store.requests import CancelOrder, EditOrder, PlaceOrder, PlacePayment
+from sandbox.store.requests import AskReturn, CancelOrder, EditOrder, PlaceOrder, PlacePayment
 
 
 class Edited(Frozen):
@@ -60,6 +60,29 @@ class SentPicked(Frozen):
     """What lies on the packing table leaves."""
 
     act: Literal["warehouse sends what is picked"]
+
+
+class ReturnWanted(Frozen):
+    """A customer asks the store to send units back."""
+
+    act: Literal["customer asks to return"]
+    wish: AskReturn
+
+
+class ReturnWithdrawn(Frozen):
+    """A customer keeps the goods of the last return after all."""
+
+    act: Literal["customer keeps the goods"]
+
+
+class OperatorReturns(Frozen):
+    """An operator begins a return of units by SKU; ``without_goods``: the money goes back at once."""
+
+    act: Literal["operator returns"]
+    units: dict[str, Annotated[int, Field(ge=1)]]
+    without_goods: bool = False
+    actor: str = "Kim"
+    reason: str = "as agreed"
 
 
 class TakenBack(Frozen):
@@ -135,7 +158,7 @@ class Waited(Frozen):
     """Everybody waits until the order has come so far, or until its story holds these ``words``."""
 
     act: Literal["wait"]
-    until: Literal["read", "in the ERP", "stopped", "partly shipped", "shipped", "told"]
+    until: Literal["read", "in the ERP", "stopped", "partly shipped", "shipped", "closed", "told"]
     words: str = ""
 
     @model_validator(mode="after")
@@ -154,7 +177,8 @@ class TimePassed(Frozen):
 
 
 Act = Annotated[
-    Edited | CanceledAtStore | Paid | ToldAgain | Shipped | Picked | SentPicked | TakenBack | ProductHidden
+    Edited | CanceledAtStore | Paid | ToldAgain | ReturnWanted | ReturnWithdrawn | OperatorReturns
+    | Shipped | Picked | SentPicked | TakenBack | ProductHidden
     | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip
@@ -186,7 +210,9 @@ class Holds(Frozen):
     captured: Amount
     """Less what was given back, in the shop's currency."""
     shipped: Annotated[int, Field(ge=0)]
-    """Units, by the store's books."""
+    """Units that left, by the store's books."""
+    returned: Annotated[int, Field(ge=0)] = 0
+    """Units that came back and were refunded."""
     in_erp: bool = True
     parcels: int | None = None
     story: tuple[str, ...] = ()
@@ -207,7 +233,7 @@ class Scenario(Frozen):
     """One file: an order, what happens to it, and what must hold."""
 
     name: str = Field(min_length=1)
-    group: Literal["shape", "cancel", "edit", "message", "warehouse", "operator", "outage"]
+    group: Literal["shape", "cancel", "edit", "message", "warehouse", "return", "operator", "outage"]
     """``shape``: an order that is shipped and nothing else; the demo carries them all."""
     order: PlaceOrder
     happens: tuple[Act, ...] = ()
