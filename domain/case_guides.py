@@ -210,6 +210,14 @@ GUIDES = {
         "See in the storefront what was refunded or taken off by hand, put it right there, then resubmit.",
         _ON_ITS_WAY,
     ),
+    "payment_unknown": _guide(
+        "A refund is to go back to a payment that the storefront does not have",
+        "Compare the order's payments in the storefront, refund there by hand what has no payment, then resubmit.",
+    ),
+    "return_unknown": _guide(
+        "A return is not in the storefront any more",
+        "See in the storefront what became of it, and end the return here; credit by hand what did come back.",
+    ),
     "edit_after_return": _guide(
         "Order {0}:{1} was edited after goods of it came back",
         "Undo the edit in the storefront, then resubmit; or make it in the ERP by hand, and accept what differs.",
