@@ -36,7 +36,11 @@ ACTS: dict[str, Callable[[People, int], None]] = {
     "cancels at the ERP": People.cancel_at_erp,
     "posts invoices": People.post_invoices,
 }
-RULES = {"each": CaptureRule.EACH_SHIPMENT, "first": CaptureRule.AT_FIRST_SHIPMENT, "order": CaptureRule.AT_ORDER}
+RULES = {
+    "each": CaptureRule.EACH_SHIPMENT,
+    "first": CaptureRule.AT_FIRST_SHIPMENT,
+    "order": CaptureRule.AT_ORDER,
+}
 CALLS = (
     "read_order",
     "create_fulfillment",
@@ -248,7 +252,9 @@ OVER = {Attention.CLOSED, Attention.CANCELED, Attention.IGNORED}
 def mapping_with(rule: str) -> Mapping:
     """The sandbox's mapping that takes money by this rule."""
     mapping = sandbox_mapping()
-    return mapping.model_copy(update={"payments": mapping.payments.model_copy(update={"capture": RULES[rule]})})
+    return mapping.model_copy(
+        update={"payments": mapping.payments.model_copy(update={"capture": RULES[rule]})}
+    )
 
 
 def limited(order: Order, units: int | None) -> dict[tuple[str, str], int]:

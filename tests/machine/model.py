@@ -66,7 +66,9 @@ class Model:
         left = self.left
         everything = self.rule == "order" or (self.rule == "first" and any(left.values()))
         # Without a parcel to wait for, the order is delivered as soon as it is entered.
-        nothing_to_ship = not any(u for line, u in self.sheet.units.items() if line not in self.sheet.without_parcel)
+        nothing_to_ship = not any(
+            u for line, u in self.sheet.units.items() if line not in self.sheet.without_parcel
+        )
         allowed = Fraction(self.sheet.total) if everything or nothing_to_ship else self.sheet.value(left)
         self.may_have_taken = max(self.may_have_taken, allowed)
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from adapters.errors import Rejected
 from domain.erp_order import ErpOrderState, ErpShipment, ErpShipmentState
-from domain.money import minor_digits
+from domain.money import minor_digits, proportion
 from domain.order import Order, OrderKey, OrderLine, Payment, PaymentKind, PaymentStatus, ShippingCharge
 from tests.machine.model import Model, Sheet
 from tests.machine.world import World
@@ -53,7 +53,11 @@ class People:
     def add_a_line(self, dice: int) -> None:
         """The buyer adds units of another product, and promises to pay them."""
         order = self.order
-        if order.canceled_at is not None or len(order.lines) > 4 or order.presentment_currency != order.currency:
+        if (
+            order.canceled_at is not None
+            or len(order.lines) > 4
+            or order.presentment_currency != order.currency
+        ):
             return
         line = make_line(
             f"9{len(order.lines)}", "MUG-LOGO", 1 + dice % 2, unit_price=Decimal(8), tax_rates=()
@@ -82,7 +86,12 @@ class People:
             | {
                 "location_plans": [
                     *order.model_dump()["location_plans"],
-                    {"id": f"70{self._numbers}", "location": ("101", "102")[dice % 2], "open": True, "lines": [part]},
+                    {
+                        "id": f"70{self._numbers}",
+                        "location": ("101", "102")[dice % 2],
+                        "open": True,
+                        "lines": [part],
+                    },
                 ],
                 "lines": [*order.model_dump()["lines"], line.model_dump()],
                 "payments": [*order.model_dump()["payments"], promise.model_dump()],
@@ -110,14 +119,19 @@ class People:
     def cancel_at_shop(self, dice: int) -> None:
         """The buyer gives it up, as long as the shop lets them."""
         del dice
-        if self.order.canceled_at is not None:
+        sheet = self._model.sheet
+        goods = any(units for line, units in sheet.units.items() if line not in sheet.without_parcel)
+        # What needs no parcel is delivered once it is entered: giving it up then is a return.
+        if self.order.canceled_at is not None or (not goods and self._key in self._world.erp.orders):
             return
         try:
             self._world.storefront.cancel_by_customer(self._key.external_id)
         except Rejected:
             return
         self._model.canceled_at_shop = True
-        self._model.reasons |= {"cancel_refused"}
+        # What the warehouse sends meanwhile, or has sent, the shop takes no more.
+        self._model.reasons |= {"cancel_refused", "not_open_to_ship"}
+        self._world.write_webhook(self.order, "orders/cancelled")
 
     def pay(self, dice: int) -> None:
         """The buyer promises what is still missing."""
@@ -126,26 +140,26 @@ class People:
             (
                 p.presentment_amount
                 for p in order.payments
-                if p.kind in {PaymentKind.AUTHORIZATION, PaymentKind.SALE} and p.status is PaymentStatus.SUCCESS
+                if p.kind in {PaymentKind.AUTHORIZATION, PaymentKind.SALE}
+                and p.status is PaymentStatus.SUCCESS
             ),
             Decimal(0),
         )
-        if order.canceled_at is not None or promised or not order.total:
+        missing = order.presentment_total - promised
+        if order.canceled_at is not None or missing <= 0:
             return
+        self._numbers += 1
         payment = Payment(
-            payment_id="801",
+            payment_id=f"88{self._numbers}",
             kind=(PaymentKind.AUTHORIZATION, PaymentKind.SALE)[dice % 2],
             status=PaymentStatus.SUCCESS,
             gateway="shopify_payments",
-            amount=order.total,
-            presentment_amount=order.presentment_total,
+            amount=proportion(order.total, missing, order.presentment_total, order.currency),
+            presentment_amount=missing,
         )
-        if payment.kind is PaymentKind.SALE:
-            self._model.may_have_taken = max(
-                self._model.may_have_taken, sheet_of(order).total
-            )  # the buyer's own doing
-        self._world.storefront.replace(order.model_copy(update={"payments": (payment,)}))
-        self._world.write_webhook(self.order, "orders/paid")
+        paid = order.model_copy(update={"payments": (*order.payments, payment)})
+        self._world.storefront.replace(paid)
+        self._world.write_webhook(paid, "orders/paid")
 
     # -- warehouse and back office -------------------------------------------------------------------------------------
 
@@ -153,6 +167,7 @@ class People:
         """Goods are taken off the shelf."""
         shipment = _pick([s for s in self._open() if s.state not in _TAKEN], dice)
         if shipment is not None:
+            self._touch()
             self._world.erp.pick(self._key, shipment.warehouse)
 
     def put_back(self, dice: int) -> None:
@@ -184,7 +199,12 @@ class People:
         """The back office cancels the order there, where nothing is picked."""
         del dice
         order = self._world.erp.orders.get(self._key)
-        if order is None or order.state is not ErpOrderState.ACCEPTED or self._world.erp.obstacle_to_cancel(order):
+        if (
+            order is None
+            or not self._open()
+            or order.state is not ErpOrderState.ACCEPTED
+            or self._world.erp.obstacle_to_cancel(order)
+        ):
             return
         self._world.erp.cancel_by_staff(self._key)
         self._model.canceled_at_erp = True
@@ -201,7 +221,22 @@ class People:
     def _edited(self) -> None:
         self._model.see(sheet_of(self.order))
         self._world.write_webhook(self.order, "orders/edited")
-        if self._touched():
+        paid = sum((p.amount for p in self.order.payments if p.kind is PaymentKind.SALE), Decimal(0))
+        taken = max(self._model.may_have_taken, cents(self.order, paid))
+        # Nobody gives the buyer money back here; and what the warehouse has in hand cannot be edited.
+        if taken > self._model.sheet.total or self._touched():
+            self._model.reasons |= {"edit_refused", "unbalanced"}
+
+    def _touch(self) -> None:
+        """The warehouse takes something in hand; of an edit that is not carried over yet some may come too late."""
+        entered, order = self._world.erp.entered[self._key], self.order
+        units = dict.fromkeys(self._model.sheet.units, 0)
+        for line in entered.lines:
+            if line.line_id in units:
+                units[line.line_id] += line.quantity
+        same = units == self._model.sheet.units and entered.total == order.total
+        same = same and entered.shipping_address == order.shipping_address and order.note in entered.instructions
+        if not same:
             self._model.reasons |= {"edit_refused", "unbalanced"}
 
     def _touched(self) -> bool:
@@ -215,6 +250,7 @@ class People:
         return [s for s in order.shipments if s.state not in _OVER] if order else []
 
     def _ship(self, shipment: ErpShipment, units: dict[str, int]) -> None:
+        self._touch()
         self._numbers += 1
         tracking = f"T{self._numbers}"
         self._model.ship(tracking, units)
@@ -224,13 +260,12 @@ class People:
 def sheet_of(order: Order) -> Sheet:
     """The shop's page in whole minor units."""
 
-    def cents(amount: Decimal) -> int:
-        return int(amount * 10 ** minor_digits(order.currency))
-
     def gross(price: Decimal, part: OrderLine | ShippingCharge) -> int:
         taxes = () if order.taxes_included else part.taxes
         return (
-            cents(price) - sum(cents(d.amount) for d in part.discounts) + sum(cents(t.amount) for t in taxes)
+            cents(order, price)
+            - sum(cents(order, d.amount) for d in part.discounts)
+            + sum(cents(order, t.amount) for t in taxes)
         )
 
     return Sheet(
@@ -238,8 +273,13 @@ def sheet_of(order: Order) -> Sheet:
         worth={line.line_id: gross(line.current * line.unit_price, line) for line in order.lines},
         without_parcel={line.line_id for line in order.lines if not line.requires_shipping},
         delivery=sum(gross(charge.price, charge) for charge in order.shipping),
-        total=cents(order.total),
+        total=cents(order, order.total),
     )
+
+
+def cents(order: Order, amount: Decimal) -> int:
+    """An amount in whole minor units of the shop's currency."""
+    return int(amount * 10 ** minor_digits(order.currency))
 
 
 def _pick(choices: Sequence[T], dice: int) -> T | None:

@@ -283,7 +283,9 @@ class Run:
             case "fail_workflow_execution":
                 raise AssertionError(f"the order failed: {_words(command.fail_workflow_execution.failure)}")
             case other:
-                raise NotImplementedError(f"the workflow asks for {other}: teach tests/machine/run.py what it does")
+                raise NotImplementedError(
+                    f"the workflow asks for {other}: teach tests/machine/run.py what it does"
+                )
 
     def _take_response(self, response: Any) -> None:
         answered = self._updates[response.protocol_instance_id]

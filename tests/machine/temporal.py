@@ -58,7 +58,7 @@ class TinyTemporal:
 
     # -- what a client does ------------------------------------------------------------------------------------------
 
-    async def start_workflow(  # noqa: PLR0917  as the client has it
+    async def start_workflow(
         self,
         workflow: str,
         argument: Any,
@@ -105,5 +105,7 @@ class _Handle:
         if not runs:
             raise RPCError(f"there is no {self._id}", RPCStatusCode.NOT_FOUND, b"")
         last = runs[-1]
-        status = WorkflowExecutionStatus.RUNNING if last.outcome is None else WorkflowExecutionStatus.COMPLETED
+        status = (
+            WorkflowExecutionStatus.RUNNING if last.outcome is None else WorkflowExecutionStatus.COMPLETED
+        )
         return SimpleNamespace(status=status, typed_search_attributes=last.attributes)

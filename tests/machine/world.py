@@ -21,7 +21,6 @@ from activities.contracts import FollowChanges, OrderHint
 from activities.counters import FeedClock
 from activities.feed import FeedActivities
 from activities.orders import OrderActivities
-from adapters.errors import OutcomeUnknown
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
 from domain.mapping import Mapping
@@ -214,7 +213,9 @@ class World:
         for _ in range(MOST_STEPS):
             if not self.step():
                 return
-        raise AssertionError(f"no end of it: {[t.name for r in self.temporal.all_running() for t in r.tasks.values()]}")
+        raise AssertionError(
+            f"no end of it: {[t.name for r in self.temporal.all_running() for t in r.tasks.values()]}"
+        )
 
     def crash(self) -> None:
         """The worker dies: answers in flight are lost, and the memory of all workflows."""
