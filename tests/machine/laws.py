@@ -145,7 +145,7 @@ def _cases_say_what_the_order_says(world: World, key: OrderKey, view: OrderView)
     if view.problem is not None:
         assert view.problem.cause in causes, f"stopped at {view.problem.cause}, in cases {causes}"
         assert row.problem, "its row tells of no problem"
-    else:
+    elif view.attention is not Attention.ON_HOLD:
         assert not causes, f"nothing stops it, but it is in cases {causes}"
         assert not row.problem, f"nothing stops it, but its row says {row.problem}"
     over = view.attention in {Attention.CLOSED, Attention.CANCELED}

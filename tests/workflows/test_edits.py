@@ -194,6 +194,7 @@ async def test_that_picked_goods_ship_as_they_were_may_be_accepted(world: World,
         await handle.execute_update(OrderWorkflow.accept_update, accepting)
         await world.until(order.key, lambda view: view.problem is None)
         await world.until_told(order.key, "Ada: Accepted (the buyer keeps them)")
+        await world.until_in_no_case(order.key)
     assert units_in_erp(world, order) == {"11": 3, "12": 2}
 
 
