@@ -37,7 +37,9 @@ class People:
 
     def lower_a_line(self, dice: int) -> None:
         """The buyer takes units off that the shop does not show as shipped."""
-        line = _pick([line for line in self.order.lines if line.current], dice)
+        # What needs no parcel cannot be had back once it is delivered: that would be a refund.
+        kept = self._model.sheet.without_parcel if self._key in self._world.erp.orders else set()
+        line = _pick([line for line in self.order.lines if line.current and line.line_id not in kept], dice)
         if line is None or self.order.canceled_at is not None:
             return
         shown = sum(
