@@ -119,6 +119,7 @@ class World:
             self.erp,
             self.temporal,  # type: ignore[arg-type]
             self.database,
+            bring_back=self._reach.bring_back,
             interval=timedelta(0),
             clock=self._look,
         )
