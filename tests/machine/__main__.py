@@ -9,7 +9,9 @@ from tests.machine.living import live_all
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.machine", description=__doc__)
     parser.add_argument("--runs", type=int, default=50_000, help="how many lives (50000)")
-    parser.add_argument("--seed", type=int, help="of a finding that is to be seen again; by chance where left out")
+    parser.add_argument(
+        "--seed", type=int, help="of a finding that is to be seen again; by chance where left out"
+    )
     parser.add_argument("--jobs", type=int, help="processes at once; one a processor where left out")
     asked = parser.parse_args()
     began = time.monotonic()

@@ -47,7 +47,7 @@ def live_all(lives: int, first_seed: int | None, jobs: int | None = None) -> lis
 
 def live(share: Share, machine: type[OrderMachine] = OrderMachine) -> Lived:
     """Go through a share in this process."""
-    shm = Path("/dev/shm")  # noqa: S108  memory: what a power cut does to the store is no matter here
+    shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
         database = WeatheredDatabase(f"sqlite:///{folder}/orders.db")
         database.migrate()

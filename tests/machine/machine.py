@@ -21,20 +21,33 @@ from tests.order_builder import LOCATIONS, sandbox_mapping
 from tests.order_strategy import orders
 from workflows.messages import Attention, OperatorMessage
 
-ACTS: dict[str, Callable[[People, int], None]] = {
+Act = Callable[[People, int], None]
+BUYER: dict[str, Act] = {
     "lowers a line": People.lower_a_line,
     "adds a line": People.add_a_line,
     "writes a note": People.write_a_note,
     "moves house": People.move_house,
-    "cancels at the shop": People.cancel_at_shop,
+    "cancels": People.cancel_at_shop,
     "pays": People.pay,
+}
+WAREHOUSE: dict[str, Act] = {
     "picks": People.pick,
     "puts back": People.put_back,
-    "ships a part": People.ship_a_part,
+    "ships a unit": People.ship_a_part,
     "ships a parcel": People.ship_a_parcel,
     "ships all": People.ship_all,
-    "cancels at the ERP": People.cancel_at_erp,
+}
+OFFICE: dict[str, Act] = {
+    "cancels": People.cancel_at_erp,
     "posts invoices": People.post_invoices,
+    "hides a product": People.hide_a_product,
+    "closes the books": People.close_the_books,
+    "mends": People.mend,
+}
+ACTS = {
+    f"{who} {what}": act
+    for who, acts in (("buyer", BUYER), ("warehouse", WAREHOUSE), ("office", OFFICE))
+    for what, act in acts.items()
 }
 RULES = {
     "each": CaptureRule.EACH_SHIPMENT,
@@ -58,6 +71,11 @@ CALLS = (
 )
 TROUBLES = ("down", "answer lost", "busy", "session gone", "conflict")
 WISHES = ("cancel", "hold", "release", "resubmit", "accept")
+ORDERS = orders(locations=LOCATIONS, max_lines=3)
+GOODS = ORDERS.filter(
+    lambda order: order.total and any(x.current and x.requires_shipping for x in order.lines)
+)
+"""Such as ask for parcels and money."""
 numbers = st.integers(0, 11)
 soon = st.integers(0, 6)
 
@@ -66,6 +84,7 @@ class OrderMachine(RuleBasedStateMachine):
     """One order of one shop. ``house`` is set by whoever runs it."""
 
     house: ClassVar[House]
+    world_type: ClassVar[type[World]] = World
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,16 +92,17 @@ class OrderMachine(RuleBasedStateMachine):
         self.said = 0
 
     @initialize(
-        order=orders(locations=LOCATIONS, max_lines=3),
+        order=st.one_of(GOODS, GOODS, ORDERS),
+        in_erp=st.sampled_from((True, True, False)),
         rule=st.sampled_from(sorted(RULES)),
         paid=st.sampled_from((True, True, True, False)),
         stock=st.sampled_from((None, None, None, 12)),
     )
-    def place(self, order: Order, rule: str, paid: bool, stock: int | None) -> None:
+    def place(self, order: Order, in_erp: bool, rule: str, paid: bool, stock: int | None) -> None:
         """The buyer orders."""
         if not paid:
             order = order.model_copy(update={"payments": ()})
-        self.world = World(self.house, mapping_with(rule), stock=limited(order, stock))
+        self.world = self.world_type(self.house, mapping_with(rule), stock=limited(order, stock))
         self.key = order.key
         self.model = Model(rule, sheet_of(order))
         self.model.think()
@@ -91,13 +111,23 @@ class OrderMachine(RuleBasedStateMachine):
         self.people = People(self.world, order.key, self.model)
         if stock:
             self.model.reasons |= {"out_of_stock"}
-        note(f"order: {order!r}")
+        if in_erp:
+            self.world.deliver_webhook()
+            self.world.work()
 
     # -- people --------------------------------------------------------------------------------------------------------
 
-    @rule(act=st.sampled_from(sorted(ACTS)), dice=numbers)
-    def somebody(self, act: str, dice: int) -> None:
-        ACTS[act](self.people, dice)
+    @rule(act=st.sampled_from(sorted(BUYER)), dice=numbers)
+    def buyer(self, act: str, dice: int) -> None:
+        BUYER[act](self.people, dice)
+
+    @rule(act=st.sampled_from(sorted(WAREHOUSE)), dice=numbers)
+    def warehouse(self, act: str, dice: int) -> None:
+        WAREHOUSE[act](self.people, dice)
+
+    @rule(act=st.sampled_from(sorted(OFFICE)), dice=numbers)
+    def office(self, act: str, dice: int) -> None:
+        OFFICE[act](self.people, dice)
 
     @rule(act=st.sampled_from(sorted(ACTS)), dice=numbers, calls=soon)
     def somebody_in_between(self, act: str, dice: int, calls: int) -> None:
@@ -233,6 +263,7 @@ class OrderMachine(RuleBasedStateMachine):
                 break
             if "release" in view.can_do:
                 self.ask("release", signal=False)
+            self.people.mend()
             if view.problem is not None:
                 self.people.put_back(0)
                 self.people.put_back(1)

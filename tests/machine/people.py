@@ -16,6 +16,7 @@ from tests.machine.model import Model, Sheet
 from tests.machine.world import World
 from tests.order_builder import make_line
 
+RESTOCKED = 50
 T = TypeVar("T")
 _OVER = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
 _TAKEN = {ErpShipmentState.PICKED, ErpShipmentState.PACKED}
@@ -218,6 +219,30 @@ class People:
         if self._key in self._world.erp.orders:
             self._world.erp.post_invoices(self._key)
 
+    def hide_a_product(self, dice: int) -> None:
+        """Somebody archives a product that is still sold."""
+        line = _pick(self.order.lines, dice)
+        if line is not None and line.sku:
+            self._world.erp.forbid_product(line.sku)
+            self._model.reasons |= {"product_unknown"}
+
+    def close_the_books(self, dice: int) -> None:
+        """No order of the month is taken any more."""
+        del dice
+        self._world.erp.close_period()
+        self._model.reasons |= {"period_closed"}
+
+    def mend(self, dice: int = 0) -> None:
+        """Everything that a person can mend at the ERP is mended."""
+        del dice
+        erp = self._world.erp
+        erp.open_period()
+        for code in tuple(erp.forbidden_products):
+            erp.allow_product(code)
+        for place in erp.stock:
+            erp.stock[place] += RESTOCKED
+            self._world.first_stock[place] += RESTOCKED
+
     # -- parts ---------------------------------------------------------------------------------------------------------
 
     def _edited(self) -> None:
@@ -237,7 +262,9 @@ class People:
             if line.line_id in units:
                 units[line.line_id] += line.quantity
         same = units == self._model.sheet.units and entered.total == order.total
-        same = same and entered.shipping_address == order.shipping_address and order.note in entered.instructions
+        same = (
+            same and entered.shipping_address == order.shipping_address and order.note in entered.instructions
+        )
         if not same:
             self._model.reasons |= {"edit_refused", "unbalanced"}
 

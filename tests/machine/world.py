@@ -81,7 +81,10 @@ class House:
 
 
 class World:
-    """One run of the machine."""
+    """One run of the machine. The two types are others where a trial breaks something."""
+
+    storefront_type = MemoryStorefront
+    erp_type = MemoryErp
 
     def __init__(self, house: House, mapping: Mapping, *, stock: dict[tuple[str, str], int]) -> None:
         house.clean()
@@ -89,8 +92,8 @@ class World:
         self._began, self._passed = datetime.now(UTC), timedelta(0)
         self.weather = Weather()
         self.first_stock = dict(stock)
-        self.storefront = MemoryStorefront(faults=self.weather, clock=self.now)
-        self.erp = MemoryErp(
+        self.storefront = self.storefront_type(faults=self.weather, clock=self.now)
+        self.erp = self.erp_type(
             warehouses={"WH-EAST", "WH-WEST"}, stock=stock, faults=self.weather, clock=self.now, page_size=1
         )
         catalog = MappingCatalog(self.database, {"shop": mapping})
