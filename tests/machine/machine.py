@@ -255,7 +255,7 @@ class OrderMachine(RuleBasedStateMachine):
         return answered
 
     def end_well(self) -> None:
-        """Operators and the warehouse do what is left to do; then the order is over, or stands at a case for a reason."""
+        """Operators and the warehouse do what is left to do; then the order is over, or waits in a case."""
         self.settle()
         for _ in range(8):
             view = self.world.view(self.key)

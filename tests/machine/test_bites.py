@@ -1,4 +1,4 @@
-"""That the machine can fail: systems that break a promise on purpose are found out, each by the law that is meant for it."""
+"""That the machine can fail: systems that break a promise on purpose are found out, each by the law meant for it."""
 
 import pytest
 

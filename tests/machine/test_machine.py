@@ -1,4 +1,4 @@
-"""Random lives of orders against a simple model; the same ones each time. ``make machine`` goes through 50,000 others."""
+"""Random lives of orders against a simple model, the same ones each time; ``make machine`` takes 50,000 others."""
 
 import pytest
 
