@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-dev demo up drill scenarios test check docs lock bench bench-causes matrix histories clean
+.PHONY: help setup setup-run setup-dev demo up drill scenarios machine test check docs lock bench bench-causes matrix histories clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench-causes: setup-dev ## healthy orders among 12 causes of trouble, each solve
 
 matrix: setup-dev ## live through the whole fault matrix and write it into docs/fault-matrix.md (minutes)
 	ORDERWRIGHT_WRITE_MATRIX=1 $(BIN)/python -m pytest tests/chaos/test_fault_matrix.py tests/chaos/test_wire_matrix.py $(ARGS)
+
+machine: setup-dev ## random lives of orders against a simple model, 50,000 of them (an hour)
+	$(BIN)/python -m tests.machine $(ARGS)
 
 histories: setup-dev ## record workflow histories for tests/replay anew; read CONTRIBUTING first
 	$(BIN)/python -m tests.replay.record $(ARGS)

@@ -71,7 +71,10 @@ class OrderActivities(NotedActs):
 
     @activity.defn
     async def read_order(self, request: ReadOrder) -> OrderRead:
-        """Read the order and pin the mapping in force. A finished order that comes again is ignored, with a reason."""
+        """Read the order and pin the mapping in force. A finished order that comes again is ignored, with a reason.
+
+        One that was added to since it was closed goes on.
+        """
         async with self._noted(request.key, request.revision, "read_order"):
             storefront = self._storefront(request.key)
             order = await storefront.read_order(request.key.external_id)
@@ -83,7 +86,9 @@ class OrderActivities(NotedActs):
                 await self._compare(order, pinned, request.acceptances)
             outlook = look_ahead(order, pinned, datetime.now(UTC), captures=storefront.capabilities.capture)
         ended = await self._ended(request.key) if request.first else None
-        reopened = ended is not None and (request.revive or asks_for_return(order))
+        reopened = ended is not None and (
+            request.revive or asks_for_return(order) or _asks_for_more(order, ended)
+        )
         if ended is not None and not reopened:
             reason = f"the order is {ended.status} since {ended.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
             return OrderRead(order=order, mapping_version=mapping.version, ignored=reason, ended=ended.status)
@@ -303,6 +308,7 @@ class OrderActivities(NotedActs):
             patch = OrderPatch(
                 status=OrderStatus.CLOSED,
                 waiting_for="",
+                total=report.total,
                 erp_total=erp_order.total,
                 captured=report.captured,
                 closed_at=datetime.now(UTC),
@@ -333,6 +339,12 @@ class OrderActivities(NotedActs):
         """The order's row, where an earlier run brought it to its end."""
         view = await asyncio.to_thread(self._views.get, key)
         return view if view is not None and view.closed_at is not None else None
+
+
+def _asks_for_more(order: Order, ended: OrderSummary) -> bool:
+    """Whether the buyer added to an order after it was closed, or just while it was."""
+    closed_at_total = ended.total if ended.status is OrderStatus.CLOSED else None
+    return closed_at_total is not None and order.canceled_at is None and order.total > closed_at_total
 
 
 def _erp_link(key: OrderKey, erp: ErpOrder) -> Link:

@@ -206,6 +206,8 @@ class OrderState(BaseModel):
     """The next reading pins the mapping in force: the one that the order had lacked something."""
     leaves_cases: bool = False
     """A problem that the workflow itself had found is to leave its case once the order is read without it."""
+    in_cases: bool = False
+    """It had stopped, and no step has worked since: where none is left to do, it leaves its cases all the same."""
     return_rules: ReturnRules = ReturnRules()
     returns: dict[str, ReturnBrief] = {}
     """By return id."""

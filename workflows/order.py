@@ -57,6 +57,9 @@ SHIPMENTS_NEXT = Priority(priority_key=3)
 STOREFRONT = "storefront"
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
 
+# Done without a refusal, these take the order out of its cases in the same call.
+_OVERCOMES = {Step.SUBMIT, Step.CAPTURE, Step.AMEND, Step.REPORT, Step.CLOSE}
+
 
 @workflow.defn(name=ORDER_WORKFLOW)
 class OrderWorkflow(OrderReturns):
@@ -103,6 +106,8 @@ class OrderWorkflow(OrderReturns):
         """Do one step; a refusal becomes a problem, anything that is not one of ours goes up."""
         try:
             await self._finish_in_any_case(step)
+            if step in _OVERCOMES and self._state.problem is None:
+                self._state.in_cases = False
         except (ActivityError, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
                 self._temporal_cancel()
@@ -402,7 +407,7 @@ class OrderWorkflow(OrderReturns):
 
     async def _leave_cases(self) -> None:
         state = self._state
-        state.leaves_cases = False
+        state.leaves_cases = state.in_cases = False
         await workflow.execute_activity_method(
             CaseActivities.leave_cases,
             LeaveCases(

@@ -98,6 +98,7 @@ class OrderDesk:
             own=not in_case,
             in_case=in_case,
         )
+        self._state.in_cases = True
         self._tell("Orderwright", f"Stopped: {narrative.full_stop(refusal.reason)}")
         self._hear_early_resubmit()
 

@@ -41,7 +41,8 @@ def next_step(state: OrderState) -> Step:
         return Step.READ
     if state.leaves_cases:
         return Step.LEAVE_CASES
-    return _work(state)
+    step = _work(state)
+    return Step.LEAVE_CASES if step is Step.WAIT and state.in_cases else step
 
 
 def _work(state: OrderState) -> Step:
