@@ -46,13 +46,18 @@ def short_units(erp: ErpOrder | None) -> dict[LineId, int]:
     return {line: count for line, count in units.items() if count}
 
 
+def grown(before: Units, now: Units) -> bool:
+    """Whether more is short of any line than before."""
+    return any(units > before.get(line, 0) for line, units in now.items())
+
+
 def judge_shortage(
     rules: BackorderRules, short: Units, since: datetime | None, now: datetime, settled: Units
 ) -> ShortageVerdict:
-    """What the rules say about units that are short ``since`` then; ``settled`` are those a person decided about."""
-    if not short:
+    """What the rules say about units that are short ``since`` then; about ``settled`` ones all is done that can be."""
+    if not grown(settled, short):
         return ShortageVerdict()
-    if rules.on_shortage is OnShortage.ASK and any(u > settled.get(line, 0) for line, u in short.items()):
+    if rules.on_shortage is OnShortage.ASK:
         return ShortageVerdict(act=ShortageAct.ASK, at=now)
     if rules.cancel_rest_after_days is None or since is None:
         return ShortageVerdict()

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from temporalio.client import Client
 
+from activities.backorders import BackorderActivities
 from activities.cases import CaseActivities
 from activities.feed import FeedActivities
 from activities.gated_ports import GatedErp, GatedStorefront
@@ -55,6 +56,10 @@ class Parts:
     def return_activities(self) -> ReturnActivities:
         """The activities of a return."""
         return ReturnActivities(self.storefronts, self.erp, self.mappings, self.database)
+
+    def backorder_activities(self) -> BackorderActivities:
+        """The activities about what is not in stock."""
+        return BackorderActivities(self.storefronts, self.erp, self.mappings, self.database)
 
     def case_activities(self) -> CaseActivities:
         """The activities that keep cases."""

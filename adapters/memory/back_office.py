@@ -144,7 +144,7 @@ class BackOffice:
         order = self.orders[key]
         return_id = f"w{len(order.returns) + 1}"
         request = ReturnAuthorization(
-            key=key, return_id=return_id, number=return_id, warehouse=warehouse, lines=_shipment_lines(units)
+            key=key, return_id=return_id, number=return_id, warehouse=warehouse, lines=shipment_lines(units)
         )
         self.return_places[key, return_id] = warehouse
         self.keep(returning.received(returning.expected(order, request), return_id, units))
