@@ -14,8 +14,8 @@ from config.settings import Settings, variable
 from domain.connection import ERP_SYSTEM, Connection
 from domain.money import format_money
 from domain.order import OrderKey
-from domain.quantities import QuantitiesBroken
-from domain.status import OrderStatus
+from domain.quantities import LineState, QuantitiesBroken
+from domain.status import OrderStatus, count_units
 from orderwright.operations import OrderNotFound, ask, tell, temporal, waiting_for_people
 from orderwright.place_command import place
 from orderwright.proof import as_plain, print_proof, read_proof
@@ -363,6 +363,11 @@ def _money(amount: Decimal | None, order: OrderSummary) -> str:
     return "-" if amount is None or order.currency is None else format_money(amount, order.currency)
 
 
+def _backordered(line: LineState) -> str:
+    units = f"{count_units(line.backordered)} of {line.sku or line.title}"
+    return f"{units}, expected {line.expected}" if line.expected else f"{units}, no day is promised"
+
+
 def _print_order(
     key: OrderKey,
     summary: OrderSummary | None,
@@ -379,6 +384,7 @@ def _print_order(
             ("waits for", view.waiting_for),
             ("can be done", ", ".join(view.can_do) or "nothing"),
         ]
+        facts += [("on backorder", _backordered(line)) for line in view.lines if line.backordered]
     elif summary is not None:
         facts += [
             ("store, ERP", f"{summary.number}, {summary.erp_number or 'not in the ERP'}"),

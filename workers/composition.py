@@ -17,7 +17,7 @@ from activities.returns import ReturnActivities
 from activities.sweep import SweepActivities, SweepRules
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from adapters.registry import build_erp, build_storefront
-from config.mappings import load_mappings
+from config.mappings import load_mappings, require_possible
 from config.settings import Settings
 from domain.connection import ERP_SYSTEM
 from store.connections import Connections
@@ -86,13 +86,16 @@ async def compose(settings: Settings) -> AsyncIterator[Parts]:
         database = Database(settings.database)
         stack.callback(database.close)
         database.migrate()
-        mappings = MappingCatalog(database, load_mappings(settings))
+        files = load_mappings(settings)
+        mappings = MappingCatalog(database, files)
         storefronts: dict[str, StorefrontPort] = {}
         for channel in settings.channels:
             storefronts[channel] = build_storefront(channel, settings)
             stack.push_async_callback(storefronts[channel].close)
         erp = build_erp(settings)
         stack.push_async_callback(erp.close)
+        can = erp.capabilities
+        require_possible(settings, files, tells_backorders=can.backorders, holds_back=can.complete_only)
         yield Parts(database, storefronts, erp, mappings, _rates(settings))
 
 
