@@ -267,6 +267,10 @@ GUIDES = {
         _ON_ITS_WAY,
         8,
     ),
+    "units_have_left": _guide(
+        "Units that were to be canceled have left by the storefront's books",
+        "Compare the order's fulfillments in the storefront with the parcels, correct them, then resubmit.",
+    ),
     "move_refused": _guide(
         "The storefront does not let units leave from the location that shipped them",
         "Let that location stock the product in the storefront, or move the units there by hand, then resubmit.",
