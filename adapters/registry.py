@@ -55,6 +55,7 @@ def build_erp(settings: Settings) -> ErpPort:
                 channels=sorted(settings.channels),
                 concurrent_orders=chosen.concurrent_orders,
                 backorder=chosen.backorder,
+                reserve=chosen.reserve,
             )
         case ErpVendor.MEMORY:
             return erp_at(chosen.url)

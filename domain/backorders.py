@@ -142,5 +142,8 @@ def refuse_rules(rules: BackorderRules, *, told: bool, held_back: bool) -> str:
             'choose "ship_what_is_there", or "ask"'
         )
     if rules.needs_telling and not told:
-        return "this ERP does not tell which units are not in stock; remove the table"
+        return (
+            "this ERP does not tell which units are not in stock; set ORDERWRIGHT_ERP__RESERVE=true where it can, "
+            "or remove the table"
+        )
     return ""
