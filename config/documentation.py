@@ -104,6 +104,7 @@ _GROUPS = {
     "edit": "Edited before the ERP has the order",
     "cancel": "Canceled, or too late for it",
     "warehouse": "The warehouse's ways",
+    "stock": "Not in stock",
     "operator": "Operators and problems",
     "message": "Webhooks",
     "outage": "Systems that fail",

@@ -33,6 +33,23 @@ class StockRoom(BackOffice):
         self.stock[place] = self.stock.get(place, 0) + units
         self._release()
 
+    def count(self, warehouse: str, product: str, units: int) -> None:
+        """So many units are on the shelf, whatever the books said: who waits gets what is left over, oldest first.
+
+        Where there are fewer than are to leave, those who were placed last go without.
+        """
+        place = (warehouse, product)
+        orders = sorted(self.orders.values(), key=lambda o: (self.entered[o.key].placed_at, int(o.erp_id)))
+        reserved = [(order.key, line, n) for order in orders for line, n in self._on_shelf(order, place)]
+        missing = sum(n for *_, n in reserved) - units
+        self.stock[place] = max(0, -missing)
+        for key, line_id, held in reversed(reserved):
+            gone = min(held, missing)
+            if gone > 0:
+                self.find_short(key, warehouse, {line_id: gone})
+                missing -= gone
+        self._release()
+
     def promise(self, warehouse: str, product: str, day: date) -> None:
         """Goods are expected on a day: whoever waits for them is told so, now and later."""
         self.promised[warehouse, product] = day
@@ -68,6 +85,19 @@ class StockRoom(BackOffice):
         shipments = tuple(found if s is shipment else s for s in order.shipments)
         update = {"shipments": shipments, "backorders": self._backorders(order, waiting)}
         return self.keep(order.model_copy(update=update))
+
+    @staticmethod
+    def _on_shelf(order: ErpOrder, place: tuple[str, str]) -> list[tuple[str, int]]:
+        """Line and units of a product that wait on untouched shipments of a warehouse, one entry a shipment."""
+        warehouse, product = place
+        lines = {x.line_id for x in order.lines if (x.product, x.warehouse) == (product, warehouse)}
+        return [
+            (part.line_id, part.quantity)
+            for shipment in order.shipments
+            if shipment.warehouse == warehouse and shipment.state in UNTOUCHED
+            for part in shipment.lines
+            if part.line_id in lines
+        ]
 
     def _divide(self, order: ErpOrder, wanted: Units) -> Divided:
         if not self.backorder and not order.backorders:

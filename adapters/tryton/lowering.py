@@ -10,13 +10,14 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from adapters.errors import ContractBroken
-from adapters.tryton.records import LineRecord, SaleRecord
+from adapters.tryton.records import SHIPMENT, LineRecord, SaleRecord
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import Sales
 from adapters.tryton.translate import PlannedLine
 
 AMENDMENT: Final = "sale.amendment"
 _OPERATION: Final = "amend sale"
+_RESERVED_OR_NOT: Final = frozenset({"waiting", "assigned"})
 _IN_HAND: Final = frozenset({"picked", "packed", "shipped", "done"})
 
 
@@ -78,10 +79,10 @@ class Lowering:
             ]
         except (KeyError, TypeError) as error:
             raise ContractBroken(SYSTEM, _OPERATION, f"a line lacks {error}", str(rows)) from error
-        # A shipment that is reserved keeps its moves from being laid out anew.
-        reserved = [shipment.id for shipment in sale.shipments if shipment.state == "assigned"]
-        if reserved:
-            await self._rpc.call("release shipments", "model.stock.shipment.out.wait", reserved, writes=True)
+        # What is reserved, be it in part, keeps an amendment from laying its moves out anew: it is given back first.
+        waiting = [shipment.id for shipment in sale.shipments if shipment.state in _RESERVED_OR_NOT]
+        if waiting:
+            await self._rpc.call("release shipments", f"model.{SHIPMENT}.wait", waiting, writes=True)
         values = {"sale": sale.id, "description": reason, "lines": [["create", changes]]}
         made = await self._rpc.call(_OPERATION, f"model.{AMENDMENT}.create", [values], writes=True)
         if not isinstance(made, list) or len(made) != 1:

@@ -97,8 +97,10 @@ async def test_the_day_that_people_plan_is_told(reserving: TrytonErp, administra
     entered = await reserving.submit_order(order)
     assert [b.expected for b in entered.backorders] == [None]
     day = datetime.now(UTC).date() + timedelta(days=12)
-    shipment = next(s.shipment_id for s in entered.shipments if s.warehouse == WEST)
-    await administrator.call(SHIPMENT, "write", [int(shipment)], {"planned_date": day})
+    shipment = int(next(s.shipment_id for s in entered.shipments if s.warehouse == WEST))
+    await administrator.press(SHIPMENT, "draft", [shipment])
+    await administrator.call(SHIPMENT, "write", [shipment], {"planned_date": day})
+    await administrator.press(SHIPMENT, "wait", [shipment])
     assert [b.expected for b in (await read(reserving, order.key)).backorders] == [day]
 
 
