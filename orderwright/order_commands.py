@@ -157,7 +157,7 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """Cancel a whole order in both systems, as long as nothing is picked."""
-    _send(ctx, order, "cancel", reason, actor, wait=not no_wait, as_json=as_json)
+    send(ctx, order, "cancel", reason, actor, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("resubmit")
@@ -171,7 +171,7 @@ def resubmit(
     as_json: AsJson = False,
 ) -> None:
     """Let an order go on after the cause of its problem was mended."""
-    _send(ctx, order, "resubmit", reason, actor, wait=not no_wait, as_json=as_json)
+    send(ctx, order, "resubmit", reason, actor, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("accept")
@@ -185,7 +185,7 @@ def accept(
     as_json: AsJson = False,
 ) -> None:
     """Take what differs between the systems as the order shows it, and nothing else."""
-    _send(ctx, order, "accept", reason, actor, wait=not no_wait, as_json=as_json)
+    send(ctx, order, "accept", reason, actor, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("hold")
@@ -199,7 +199,7 @@ def hold(
     as_json: AsJson = False,
 ) -> None:
     """Stop an order before its next step."""
-    _send(ctx, order, "hold", reason, actor, wait=not no_wait, as_json=as_json)
+    send(ctx, order, "hold", reason, actor, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("release")
@@ -213,7 +213,7 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Let a held order go on."""
-    _send(ctx, order, "release", reason, actor, wait=not no_wait, as_json=as_json)
+    send(ctx, order, "release", reason, actor, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("rebuild")
@@ -298,9 +298,10 @@ async def _look(
             raise
 
 
-def _send(
+def send(
     ctx: typer.Context, order: str, name: str, reason: str, actor: str, *, wait: bool, as_json: bool
 ) -> None:
+    """Send an order an operator's message and tell the answer. Exits with failure where it was refused."""
     settings, key = invocation(ctx).settings(), _key(ctx, order)
     message = OperatorMessage(actor=actor or getpass.getuser(), reason=reason)
 
