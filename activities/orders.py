@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from temporalio import activity
 
-from activities.amending import judge
+from activities.amending import judge, target_of
 from activities.contracts import (
     LONGEST_ATTEMPT,
     AmendedOrder,
@@ -120,6 +120,7 @@ class OrderActivities(NotedActs):
             ignored=ignored,
             payment=outlook,
             returns=pinned.returns,
+            backorders=pinned.backorders,
         )
 
     @activity.defn
@@ -157,8 +158,8 @@ class OrderActivities(NotedActs):
         key = request.order.key
         async with self._noted(key, request.revision, "amend_order"):
             mapping = self._mapping(request.mapping_version)
-            target = plan_sales_order(request.order, mapping, request.acceptances)
-            amended = judge(request, await self._erp.amend_order(target), mapping)
+            outcome = await self._erp.amend_order(target_of(request, mapping))
+            amended = judge(request, outcome, mapping)
         erp, case = amended.erp, None
         patch = OrderPatch(
             erp_number=erp.number, erp_total=erp.total, waiting_for="the warehouse", problem=""

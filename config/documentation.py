@@ -16,6 +16,7 @@ from config.mappings import MAPPINGS, load_mapping
 from config.metrics import METRICS
 from config.ownership import load_ownership
 from config.settings import GROUPS, every_variable, variable
+from domain.backorder_rules import BackorderRules, OnShortage
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -104,6 +105,7 @@ _GROUPS = {
     "cancel": "Canceled, or too late for it",
     "warehouse": "The warehouse's ways",
     "return": "Goods that come back",
+    "stock": "Not in stock",
     "operator": "Operators and problems",
     "message": "Webhooks",
     "outage": "Systems that fail",
@@ -158,6 +160,7 @@ def _mapping(path: Path) -> str:
             else "nothing: none can be entered",
         ),
         *_payment_rules(mapping.payments),
+        *_backorder_rules(mapping.backorders),
     ]
     taxes = [(tax.title, f"{(tax.rate * 100).normalize():f} %", f"`{tax.erp_code}`") for tax in mapping.taxes]
     companies = [
@@ -206,6 +209,21 @@ def _payment_rules(rules: PaymentRules) -> list[tuple[str, str]]:
         ("Authorized money is taken", _CAPTURES[rules.capture]),
         ("Orders that are neither paid nor promised", "are carried" if rules.ship_unpaid else "wait"),
         (early, _EXPIRIES[rules.on_expiry]),
+    ]
+
+
+_SHORTAGES = {
+    OnShortage.SHIP_WHAT_IS_THERE: "what is there leaves, the rest as it comes",
+    OnShortage.WAIT_FOR_ALL: "nothing leaves before all is there",
+    OnShortage.ASK: "a case for a person; nothing leaves meanwhile, where the ERP can hold it back",
+}
+
+
+def _backorder_rules(rules: BackorderRules) -> list[tuple[str, str]]:
+    days = rules.cancel_rest_after_days
+    return [
+        ("Orders of which something is not in stock", _SHORTAGES[rules.on_shortage]),
+        ("What stays out of stock", f"is canceled after {days} days" if days else "is waited for"),
     ]
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from pydantic import Field, model_validator
 
+from domain.backorder_rules import BackorderRules
 from domain.model import Frozen, Rate
 from domain.payment_rules import PaymentRules
 from domain.return_rules import ReturnRules
@@ -77,6 +78,7 @@ class Mapping(Frozen):
     """ERP product, a service without tax, that an accepted difference is booked on; None: none may be."""
     payments: PaymentRules = PaymentRules()
     returns: ReturnRules = ReturnRules()
+    backorders: BackorderRules = BackorderRules()
 
     @model_validator(mode="after")
     def _one_to_one(self) -> "Mapping":

@@ -35,6 +35,9 @@ MESSAGES = {
     CaseAct.MAP: "resubmit",
     CaseAct.ACCEPT: "accept",
     CaseAct.CANCEL: "cancel",
+    CaseAct.WAIT: "wait_for_all",
+    CaseAct.SHIP: "ship_what_is_there",
+    CaseAct.CANCEL_REST: "cancel_rest",
 }
 
 NOTHING = "nothing here; it is closed by itself once it is over (see now: orderwright sync run)"

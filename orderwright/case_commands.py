@@ -107,6 +107,13 @@ def resolve(
         bool, typer.Option("--accept", help="Take the differences as each order shows them.")
     ] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="Cancel its orders in both systems.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Its orders wait until all is in stock.")] = False,
+    ship: Annotated[
+        bool, typer.Option("--ship", help="What is in stock leaves, the rest as it comes.")
+    ] = False,
+    cancel_rest: Annotated[
+        bool, typer.Option("--cancel-rest", help="Cancel what is not in stock in both systems.")
+    ] = False,
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> None:
@@ -116,10 +123,14 @@ def resolve(
         CaseAct.MAP: mapped is not None,
         CaseAct.ACCEPT: accept,
         CaseAct.CANCEL: cancel,
+        CaseAct.WAIT: wait,
+        CaseAct.SHIP: ship,
+        CaseAct.CANCEL_REST: cancel_rest,
     }
     chosen = [act for act, wanted in asked.items() if wanted]
     if len(chosen) != 1:
-        raise CommandFailed("say what is to be done: exactly one of --retry, --map VALUE, --accept, --cancel")
+        ways = ", ".join(f"--{act}" + (" VALUE" if act is CaseAct.MAP else "") for act in asked)
+        raise CommandFailed(f"say what is to be done: exactly one of {ways}")
     if not reason.strip():
         raise CommandFailed("say why: --reason is empty")
     decision = Decision(act=chosen[0], actor=actor or getpass.getuser(), reason=reason, value=mapped or "")

@@ -11,7 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -54,6 +54,8 @@ class Addresses:
     erp_seen: str
     store_seen: str
     erp_vendor: str = "tryton"
+    erp_reserves: bool = False
+    """Stock is reserved as orders come in, and what is not there is told."""
     faults: str = ""
     """Control address of the proxies; empty where there are none."""
 
@@ -71,6 +73,7 @@ class Addresses:
             "ORDERWRIGHT_ERP__DATABASE": self.erp_database,
             "ORDERWRIGHT_ERP__LOGIN": self.erp_login,
             "ORDERWRIGHT_ERP__PASSWORD": self.erp_password,
+            "ORDERWRIGHT_ERP__RESERVE": str(self.erp_reserves).lower(),
             f"{channel}VENDOR": "shopify",
             f"{channel}URL": self.store_seen,
             f"{channel}ACCESS_TOKEN": self.store_token,
@@ -86,7 +89,8 @@ class Stack:
 
     ``tryton_state`` is where Tryton is installed: stacks share it, each keeps its database in ``directory``.
     ``memory_erp`` takes the memory ERP in Tryton's place, with so many seconds for each order. ``faults`` puts proxies
-    before ERP (``erp``) and store (``store``), which go wrong on order (``sandbox.faults``). Without
+    before ERP (``erp``) and store (``store``), which go wrong on order (``sandbox.faults``). ``reserve`` has Tryton
+    reserve stock as orders come in. Without
     ``known_ports``, and where there are proxies, the parts listen anywhere: such a stack may run beside others.
     """
 
@@ -100,11 +104,13 @@ class Stack:
         memory_erp: float | None = None,
         faults: bool = False,
         known_ports: bool = True,
+        reserve: bool = False,
     ) -> None:
         self._directory = directory
         self._known_ports = known_ports and not faults
         self._memory_erp = memory_erp
         self._faults = faults
+        self._reserve = reserve
         self._fresh = fresh
         self._say = say
         self._tryton_state = tryton_state
@@ -149,7 +155,7 @@ class Stack:
             )
             await self.erp.start()
             self._exit.push_async_callback(self.erp.stop)
-        self._addresses = addresses = self._assign()
+        self._addresses = addresses = replace(self._assign(), erp_reserves=self._reserve)
         self._say("starting Temporal, the store, worker and web ...")
         if self._memory_erp is not None:
             await self._run(self.served_memory_erp("erp", addresses.erp))

@@ -6,10 +6,8 @@ order waits for ``resubmit``.
 """
 
 import asyncio
-from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -42,17 +40,9 @@ with workflow.unsafe.imports_passed_through():
         OrderResult,
         OrderStart,
     )
-    from workflows.order_returns import OrderReturns
+    from workflows.order_backorders import OrderBackorders
+    from workflows.patience import ONE_CALL, ORDERS_FIRST, PATIENT, SHIPMENTS_NEXT
     from workflows.steps import Step, delivered_with, next_step, unreported_shipments
-
-# No schedule-to-close anywhere: an outage may last, giving up would lose the order.
-PATIENT = RetryPolicy(
-    initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=60)
-)
-ONE_CALL = timedelta(seconds=60)
-# Of one queue the lowest key goes first: the change feed (1), then orders, then shipments, then what a sweep asks.
-ORDERS_FIRST = Priority(priority_key=2)
-SHIPMENTS_NEXT = Priority(priority_key=3)
 
 STOREFRONT = "storefront"
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
@@ -62,7 +52,7 @@ _OVERCOMES = {Step.SUBMIT, Step.CAPTURE, Step.AMEND, Step.REPORT, Step.CLOSE}
 
 
 @workflow.defn(name=ORDER_WORKFLOW)
-class OrderWorkflow(OrderReturns):
+class OrderWorkflow(OrderBackorders):
     """The life of one order; id ``order:{channel}:{external id}``."""
 
     @workflow.init
@@ -74,6 +64,8 @@ class OrderWorkflow(OrderReturns):
             Step.SUBMIT: self._submit,
             Step.CAPTURE: self._capture,
             Step.AMEND: self._amend,
+            Step.CANCEL_REST: self._cancel_rest,
+            Step.SEND_WHAT_IS_THERE: self._send_what_is_there,
             Step.REPORT: self._report,
             Step.OPEN_RETURN: self._open_return,
             Step.TELL_RETURN: self._tell_return,
@@ -159,6 +151,7 @@ class OrderWorkflow(OrderReturns):
         )
         before, state.order = state.order, read.order
         state.payment, state.return_rules = read.payment, read.returns
+        state.backorder_rules = read.backorders
         if read.ignored is not None:
             # A late message about a finished order ends as the order ended, so that lists tell the truth of it.
             state.outcome = _ENDINGS.get(read.ended, Attention.IGNORED) if read.ended else Attention.IGNORED
@@ -218,8 +211,8 @@ class OrderWorkflow(OrderReturns):
             summary=f"Enter {state.order.number} in the ERP",
             priority=ORDERS_FIRST,
         )
-        self._take_erp(erp)
         self._tell("ERP", narrative.submitted(erp))
+        self._take_erp(erp)
         if state.erp_early is not None:
             early, state.erp_early = state.erp_early, None
             self._take_erp(early)
@@ -243,6 +236,8 @@ class OrderWorkflow(OrderReturns):
                     revision=self._next_revision(),
                     edit=narrative.pending_edit(state),
                     acceptances=state.acceptances,
+                    places=state.places,
+                    ship_what_is_there=state.ship_what_is_there,
                 ),
                 task_queue=ERP_QUEUE,
                 start_to_close_timeout=ONE_CALL,
@@ -262,7 +257,7 @@ class OrderWorkflow(OrderReturns):
         if amended.refusal is not None:
             self._stop(Step.AMEND, amended.refusal, in_case=True)
             return
-        state.amend = False
+        state.amend, state.places = False, {}
         self._tell("ERP", narrative.amended(amended, before))
 
     async def _capture(self) -> None:
@@ -421,19 +416,19 @@ class OrderWorkflow(OrderReturns):
         )
 
     async def _wait(self) -> None:
-        if self._expires_soon():
-            self._heed_expiry()
+        if self._rings():
+            self._heed()
             return
         if self._window_ends():
             self._state.window_over = True
             return
-        self._set_alarm()
+        self._set_alarms()
         self._set_window()
         await workflow.wait_condition(
             lambda: (
                 next_step(self._state) is not Step.WAIT
                 or self._may_continue_as_new()
-                or self._expires_soon()
+                or self._rings()
                 or self._window_ends()
             )
         )

@@ -248,7 +248,7 @@ class OrderDesk:
     @cancel_update.validator
     def _may_cancel(self, message: OperatorMessage) -> None:
         del message
-        _refuse(narrative.cancel_obstacle(self._state))
+        refuse(narrative.cancel_obstacle(self._state))
 
     @workflow.update(name="resubmit")
     def resubmit_update(self, message: OperatorMessage) -> OperatorAnswer:
@@ -261,7 +261,7 @@ class OrderDesk:
     def _may_resubmit(self, message: OperatorMessage) -> None:
         del message
         waits = self._state.problem or narrative.problem_of_return(self._state)
-        _refuse("" if waits else "the order has no problem that waits for it")
+        refuse("" if waits else "the order has no problem that waits for it")
 
     def _resubmit_returns(self, message: OperatorMessage) -> bool:
         """Pass a resubmit on to the returns that wait for it; whether there was any."""
@@ -276,7 +276,7 @@ class OrderDesk:
 
     @accept_update.validator
     def _may_accept(self, message: OperatorMessage) -> None:
-        _refuse(narrative.accept_obstacle(self._state) or narrative.unnamed(message))
+        refuse(narrative.accept_obstacle(self._state) or narrative.unnamed(message))
 
     @workflow.update(name="hold")
     def hold_update(self, message: OperatorMessage) -> OperatorAnswer:
@@ -288,7 +288,7 @@ class OrderDesk:
     @hold_update.validator
     def _may_hold(self, message: OperatorMessage) -> None:
         del message
-        _refuse(narrative.hold_obstacle(self._state))
+        refuse(narrative.hold_obstacle(self._state))
 
     @workflow.update(name="release")
     def release_update(self, message: OperatorMessage) -> OperatorAnswer:
@@ -300,7 +300,7 @@ class OrderDesk:
     @release_update.validator
     def _may_release(self, message: OperatorMessage) -> None:
         del message
-        _refuse("" if self._state.held_by else "the order is not on hold")
+        refuse("" if self._state.held_by else "the order is not on hold")
 
     def _wish_cancel(self, message: OperatorMessage) -> None:
         obstacle = narrative.cancel_obstacle(self._state)
@@ -379,6 +379,7 @@ class OrderDesk:
         return self._state.timeline
 
 
-def _refuse(obstacle: str) -> None:
+def refuse(obstacle: str) -> None:
+    """Refuse an update with its reason in words; an empty one refuses nothing."""
     if obstacle:
         raise ApplicationError(obstacle, type="NotPossibleNow")

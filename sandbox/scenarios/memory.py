@@ -127,6 +127,11 @@ class MemoryPeople:
         key = _key(external_id)
         self.erp.receive_unannounced(key, warehouse, lines_of(self.erp, key, units))
 
+    async def take_stock(self, sku: str, warehouse: str, units: int, external_id: str) -> None:
+        """See ``People``. Whoever waits for it is told."""
+        del external_id
+        self.erp.count(warehouse, sku, units)
+
     async def settle(self, external_ids: Collection[str]) -> None:
         """See ``BackOffice``: there are no invoices."""
 
@@ -160,7 +165,9 @@ class MemoryPeople:
 
     def _waiting(self, external_id: str) -> list[ErpShipment]:
         order = self.erp.orders.get(_key(external_id))
-        return [each for each in order.shipments if each.state not in _OVER | _TABLE] if order else []
+        if order is None or self.erp.is_held_back(order):
+            return []
+        return [each for each in order.shipments if each.state not in _OVER | _TABLE]
 
 
 class MemoryGround:

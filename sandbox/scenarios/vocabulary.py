@@ -103,6 +103,15 @@ class TakenBack(Frozen):
         return self
 
 
+class Counted(Frozen):
+    """The warehouse counts what is on its shelves: more or fewer units than the books said."""
+
+    act: Literal["warehouse counts"]
+    sku: str
+    warehouse: str = "WH-EAST"
+    units: Annotated[int, Field(ge=0)]
+
+
 class ProductHidden(Frozen):
     """The ERP takes a product out of its catalogue. No other scenario may sell it."""
 
@@ -121,7 +130,7 @@ class Operated(Frozen):
     """An operator sends the order a message, and waits for the answer. ``refused``: it must be refused."""
 
     act: Literal["operator asks"]
-    to: Literal["hold", "release", "resubmit", "cancel", "accept"]
+    to: Literal["hold", "release", "resubmit", "cancel", "accept", "cancel_rest"]
     actor: str = "Kim"
     reason: str = "as agreed"
     refused: bool = False
@@ -178,15 +187,15 @@ class TimePassed(Frozen):
 
 Act = Annotated[
     Edited | CanceledAtStore | Paid | ToldAgain | ReturnWanted | ReturnWithdrawn | OperatorReturns
-    | Shipped | Picked | SentPicked | TakenBack | ProductHidden
+    | Shipped | Picked | SentPicked | TakenBack | Counted | ProductHidden
     | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip
 
-AT_FIRST: Final = (Edited, CanceledAtStore, Paid, ProductHidden, WentDown, WentWrong)
+AT_FIRST: Final = (Edited, CanceledAtStore, Paid, Counted, ProductHidden, WentDown, WentWrong)
 """Acts that happen before the first webhook goes out where nothing else came before."""
 
-TROUBLE: Final = (WentDown, WentWrong)
+TROUBLE: Final = (WentDown, WentWrong, Counted)
 """Acts that others would feel too: such a scenario has the systems to itself."""
 
 
@@ -233,7 +242,7 @@ class Scenario(Frozen):
     """One file: an order, what happens to it, and what must hold."""
 
     name: str = Field(min_length=1)
-    group: Literal["shape", "cancel", "edit", "message", "warehouse", "return", "operator", "outage"]
+    group: Literal["shape", "cancel", "edit", "message", "warehouse", "stock", "return", "operator", "outage"]
     """``shape``: an order that is shipped and nothing else; the demo carries them all."""
     order: PlaceOrder
     happens: tuple[Act, ...] = ()
