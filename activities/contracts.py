@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from activities.failures import Refusal
+from domain.approval import ApprovalNeeded
 from domain.balance import BalanceReport
 from domain.certificate import SweepWindow, Tally
 from domain.completeness import Explanation, Flow
@@ -66,6 +67,8 @@ class OrderRead(Frozen):
     """How an earlier run of this order ended; ``ignored`` says so in words."""
     payment: PaymentOutlook = PaymentOutlook()
     """What its payments ask for next."""
+    approval: ApprovalNeeded | None = None
+    """Why a person has to approve it before it goes to the ERP, where one has to."""
 
 
 class SubmitOrder(Frozen):
@@ -172,14 +175,18 @@ class ReportProblem(Frozen):
     cause: str
     reason: str
     waiting_for: str
+    reminder: bool = False
+    """It is in its case already; a person is to be reminded."""
 
 
 class LeaveCases(Frozen):
-    """What the workflow itself had found is over."""
+    """What the workflow itself had found is over; ``actor`` and ``text`` say by whose decision, where it was one."""
 
     key: OrderKey
     revision: int
     waiting_for: str
+    actor: str = ""
+    text: str = ""
 
 
 class OrderClosing(Frozen):

@@ -36,6 +36,7 @@ from activities.shipping import Shipping, capture
 from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from domain.amendment import fingerprint
+from domain.approval import approval_needed
 from domain.balance import BalanceReport, check_closing, require_agreement
 from domain.cases import CaseReport
 from domain.differences import Acceptance, accepted_by
@@ -91,10 +92,10 @@ class OrderActivities:
             if request.compare and request.given in {"", fingerprint(order)}:
                 await self._compare(order, pinned, request.acceptances)
             outlook = look_ahead(order, pinned, datetime.now(UTC), captures=storefront.capabilities.capture)
-        ended = await self._ended(request.key) if request.first else None
-        if ended is not None:
-            reason = f"the order is {ended.status} since {ended.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
-            return OrderRead(order=order, mapping_version=mapping.version, ignored=reason, ended=ended.status)
+        known = None if request.submitted else await self._known(request.key)
+        if request.first and known is not None and known.closed_at is not None:
+            reason = f"the order is {known.status} since {known.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
+            return OrderRead(order=order, mapping_version=mapping.version, ignored=reason, ended=known.status)
         ignored = None if request.submitted or order.canceled_at else ignore_reason(order)
         waiting = "entry in the ERP"
         if outlook.unpaid:
@@ -116,7 +117,15 @@ class OrderActivities:
         worth = format_money(order.total, order.currency)
         text = f"Ignored: {ignored}" if ignored else f"Read from the storefront: {worth}"
         await self._note(request.key, request.revision, "read_order", text, patch)
-        return OrderRead(order=order, mapping_version=mapping.version, ignored=ignored, payment=outlook)
+        entered = request.submitted or (known is not None and known.erp_number is not None)
+        approval = None if entered else approval_needed(order, mapping.approval)
+        return OrderRead(
+            order=order,
+            mapping_version=mapping.version,
+            ignored=ignored,
+            payment=outlook,
+            approval=approval,
+        )
 
     @activity.defn
     async def submit_order(self, request: SubmitOrder) -> ErpOrder:
@@ -333,10 +342,9 @@ class OrderActivities:
         if erp_order is not None:
             require_agreement(order, erp_order, mapping, acceptances)
 
-    async def _ended(self, key: OrderKey) -> OrderSummary | None:
-        """The order's row, where an earlier run brought it to its end."""
-        view = await asyncio.to_thread(self._views.get, key)
-        return view if view is not None and view.closed_at is not None else None
+    async def _known(self, key: OrderKey) -> OrderSummary | None:
+        """The order's row, where an earlier run wrote one."""
+        return await asyncio.to_thread(self._views.get, key)
 
     @asynccontextmanager
     async def _noted(self, key: OrderKey, revision: int, action: str) -> AsyncIterator[None]:

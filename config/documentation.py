@@ -16,6 +16,7 @@ from config.mappings import MAPPINGS, load_mapping
 from config.metrics import METRICS
 from config.ownership import load_ownership
 from config.settings import GROUPS, every_variable, variable
+from domain.mapping import Mapping as FieldMapping
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -104,6 +105,7 @@ _GROUPS = {
     "cancel": "Canceled, or too late for it",
     "warehouse": "The warehouse's ways",
     "operator": "Operators and problems",
+    "road": "Orders that take other roads",
     "message": "Webhooks",
     "outage": "Systems that fail",
 }
@@ -157,6 +159,7 @@ def _mapping(path: Path) -> str:
             else "nothing: none can be entered",
         ),
         *_payment_rules(mapping.payments),
+        *_approval_rules(mapping),
     ]
     taxes = [(tax.title, f"{(tax.rate * 100).normalize():f} %", f"`{tax.erp_code}`") for tax in mapping.taxes]
     companies = [
@@ -206,6 +209,14 @@ def _payment_rules(rules: PaymentRules) -> list[tuple[str, str]]:
         ("Orders that are neither paid nor promised", "are carried" if rules.ship_unpaid else "wait"),
         (early, _EXPIRIES[rules.on_expiry]),
     ]
+
+
+def _approval_rules(mapping: FieldMapping) -> list[tuple[str, str]]:
+    rules = mapping.approval
+    which = [f"of more than {rules.above}"] if rules.above is not None else []
+    which += [f"of {rules.risk} risk or more"] if rules.risk else []
+    asked = f"orders {' or '.join(which)}; a reminder every {rules.remind_after_days} days" if which else "none"
+    return [("Orders that a person has to approve", asked)]
 
 
 def _gateways(rules: PaymentRules) -> list[tuple[str, ...]]:

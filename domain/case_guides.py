@@ -14,6 +14,8 @@ class CaseAct(StrEnum):
     """Add the missing entry to the mapping, then all its orders go on."""
     ACCEPT = "accept"
     """Take the differences as they were shown, with a name and a reason."""
+    APPROVE = "approve"
+    """Let its orders go to the ERP, with a name and a reason."""
     CANCEL = "cancel"
     """Cancel all its orders."""
 
@@ -186,6 +188,12 @@ GUIDES = {
         "in the ERP by hand (credit note, new order) and accept.",
         _ACCEPT,
         4,
+    ),
+    "approval_needed": _guide(
+        "Order {0}:{1} needs an approval",
+        "Approve it with a reason (orderwright order approve), and it goes to the ERP; or cancel it, with --fraud where "
+        "it is one. Lowered or rated otherwise in the storefront, it goes on by itself.",
+        (CaseAct.RETRY, CaseAct.APPROVE, CaseAct.CANCEL),
     ),
     "canceled_in_erp": _guide(
         "Canceled in the ERP alone",

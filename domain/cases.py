@@ -25,6 +25,8 @@ _CURED_BY_PAYMENT = frozenset(
         "capture_failed",
     }
 )
+APPROVAL_NEEDED = "approval_needed"
+"""Family of orders that a person has to approve before they go to the ERP."""
 EDIT_REFUSED = "edit_refused"
 """Family of edits that the ERP cannot take over whole."""
 

@@ -181,6 +181,18 @@ class Fulfillment(Frozen):
     tracking_number: str | None = None
 
 
+class Risk(StrEnum):
+    """How the storefront rates the risk that an order is fraud."""
+
+    NONE = "none"
+    """It rates none, or sees no risk."""
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    PENDING = "pending"
+    """It is still at it."""
+
+
 class Order(Frozen):
     """A storefront's order, read whole."""
 
@@ -206,6 +218,7 @@ class Order(Frozen):
     presentment_total: Amount
     total_tax: Amount
     note: str = ""
+    risk: Risk = Risk.NONE
 
     @property
     def captured(self) -> Decimal:

@@ -34,6 +34,7 @@ MESSAGES = {
     CaseAct.RETRY: "resubmit",
     CaseAct.MAP: "resubmit",
     CaseAct.ACCEPT: "accept",
+    CaseAct.APPROVE: "approve",
     CaseAct.CANCEL: "cancel",
 }
 

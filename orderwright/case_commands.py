@@ -106,6 +106,9 @@ def resolve(
     accept: Annotated[
         bool, typer.Option("--accept", help="Take the differences as each order shows them.")
     ] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Let its orders go to the ERP as they stand.")
+    ] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="Cancel its orders in both systems.")] = False,
     actor: Actor = "",
     as_json: AsJson = False,
@@ -115,11 +118,12 @@ def resolve(
         CaseAct.RETRY: retry,
         CaseAct.MAP: mapped is not None,
         CaseAct.ACCEPT: accept,
+        CaseAct.APPROVE: approve,
         CaseAct.CANCEL: cancel,
     }
     chosen = [act for act, wanted in asked.items() if wanted]
     if len(chosen) != 1:
-        raise CommandFailed("say what is to be done: exactly one of --retry, --map VALUE, --accept, --cancel")
+        raise CommandFailed("say what is to be done: exactly one of --retry, --map VALUE, --accept, --approve, --cancel")
     if not reason.strip():
         raise CommandFailed("say why: --reason is empty")
     decision = Decision(act=chosen[0], actor=actor or getpass.getuser(), reason=reason, value=mapped or "")

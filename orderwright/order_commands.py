@@ -40,7 +40,7 @@ from workflows.messages import OperatorAnswer, OperatorMessage, OrderView, Timel
 
 orders = typer.Typer(
     no_args_is_help=True,
-    help="See and prove orders, and cancel, hold, release, resubmit, accept or rebuild them.",
+    help="See and prove orders, and approve, cancel, hold, release, resubmit, accept or rebuild them.",
 )
 
 orders.command("place")(place)
@@ -186,6 +186,20 @@ def accept(
 ) -> None:
     """Take what differs between the systems as the order shows it, and nothing else."""
     _send(ctx, order, "accept", reason, actor, wait=not no_wait, as_json=as_json)
+
+
+@orders.command("approve")
+def approve(
+    ctx: typer.Context,
+    order: Named,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; kept in the order's story.")],
+    actor: Actor = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let an order of high value or risk go to the ERP, as it stands now."""
+    _send(ctx, order, "approve", reason, actor, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("hold")

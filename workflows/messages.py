@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from domain.approval import Approval, ApprovalNeeded
 from domain.differences import Acceptance, Difference
 from domain.erp_order import ErpOrder
 from domain.model import Frozen, Instant
@@ -28,6 +29,9 @@ STOREFRONT_CHANGED = "storefront_changed"
 ORDERS_PAID = "orders/paid"
 """Topic that says that the buyer has paid. It comes after our own last capture too, and is then news to nobody."""
 
+RISK_ASSESSED = "orders/risk_assessment_changed"
+"""Topic that says that the storefront rates an order's risk otherwise: news only where that is waited for."""
+
 
 class Attention(StrEnum):
     """Value of the search attribute ``OrderState``: what an operations person filters by."""
@@ -50,9 +54,9 @@ class StorefrontChanged(Frozen):
 
 
 class OperatorMessage(Frozen):
-    """Body of ``cancel``, ``resubmit``, ``accept``, ``hold`` and ``release``; every field may be left out.
+    """Body of ``cancel``, ``resubmit``, ``accept``, ``approve``, ``hold`` and ``release``; every field may be left out.
 
-    Only ``accept`` needs a name and a reason. ``message_id`` makes a repeated click harmless.
+    Only ``accept`` and ``approve`` need a name and a reason. ``message_id`` makes a repeated click harmless.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -128,6 +132,14 @@ class OrderState(BaseModel):
     """The expiry before which the order was read once more."""
     expiry_heeded: Instant | None = None
     """Up to which expiry something was done, or a person said to go on with it."""
+    approval: ApprovalNeeded | None = None
+    """Why somebody has to approve it before it goes to the ERP, as it was read last."""
+    approved: Approval | None = None
+    """The last approval that somebody gave."""
+    reminded_at: Instant | None = None
+    """When a person was reminded last of the approval that is waited for."""
+    decision: TimelineEntry | None = None
+    """A person's, to be written down once the order leaves its case by it."""
     held_by: str | None = None
     problem: Problem | None = None
     cancel: CancelRequest | None = None

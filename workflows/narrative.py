@@ -17,14 +17,15 @@ from domain.order import Order
 from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
-from workflows.messages import Attention, OperatorMessage, OrderState, OrderView
-from workflows.steps import Step, next_step
+from workflows.messages import Attention, OperatorMessage, OrderState, OrderView, Problem
+from workflows.steps import Step, next_step, stands_for_approval
 
 DETAIL_LINES = 10
 """How many of the last sentences of the story the current details show."""
 
 _UNDER_WAY = {
     Step.READ: "reading the order from the storefront; tried again until it answers",
+    Step.ASK_APPROVAL: "asking a person to approve the order",
     Step.SUBMIT: "entering the order in the ERP; tried again until it answers",
     Step.CAPTURE: "taking the money that is due before the goods leave; tried again until the storefront answers",
     Step.AMEND: "carrying the edit into the ERP; tried again until it answers",
@@ -129,6 +130,7 @@ def can_do(state: OrderState) -> tuple[str, ...]:
         "cancel": not cancel_obstacle(state),
         "resubmit": state.problem is not None,
         "accept": not accept_obstacle(state),
+        "approve": not approve_obstacle(state),
         "hold": not hold_obstacle(state),
         "release": state.held_by is not None and state.outcome is None,
     }
@@ -165,10 +167,19 @@ def accept_obstacle(state: OrderState) -> str:
     return "" if acceptable else "this problem is no difference that could stay as it is"
 
 
-def unnamed(message: OperatorMessage) -> str:
+def approve_obstacle(state: OrderState) -> str:
+    """Why nothing can be approved now; empty where the order waits for it."""
+    if state.outcome is not None:
+        return f"the order is {state.outcome.value} already"
+    if state.cancel is not None:
+        return "the order is being canceled"
+    return "" if stands_for_approval(state) else "the order waits for no approval"
+
+
+def unnamed(message: OperatorMessage, does: str) -> str:
     """What is missing for somebody to answer for a message; empty where nothing is."""
     if message.actor.strip() in {"", OperatorMessage().actor}:
-        return "say who accepts (actor)"
+        return f"say who {does} (actor)"
     return "" if message.reason.strip() else "say why (reason)"
 
 
@@ -209,11 +220,15 @@ def details(state: OrderState) -> str:
         parts.append(f"**Waits for** {waiting_for(state)}")
     possible = can_do(state)
     if possible:
-        names = ", ".join(f"`{name}`" for name in possible if name != "accept")
+        names = ", ".join(f"`{name}`" for name in possible if name not in {"accept", "approve"})
         parts.append(f"**You can send** {names}: More Actions, Send a Signal, the name, no input needed")
     if "accept" in possible:
         parts.append(
             'or `accept`, which takes what differs as it is, with `{"actor": "you", "reason": "why"}`'
+        )
+    if "approve" in possible:
+        parts.append(
+            'or `approve`, which lets it go to the ERP, with `{"actor": "you", "reason": "why"}`'
         )
     # Each list has its heading: without one between them the UI draws two lists as one.
     if state.lines:
@@ -250,6 +265,28 @@ def submitted(erp: ErpOrder) -> str:
 def unpaid(state: OrderState) -> str:
     """Sentence for an order that is to be paid first."""
     return f"Not paid yet: the order goes to the ERP once the buyer has paid {_unpaid(state)}."
+
+
+def to_approve(state: OrderState) -> tuple[str, ...]:
+    """What has to be approved, one fact each."""
+    return state.approval.reasons if state.approval else ()
+
+
+def needs_approval(state: OrderState) -> str:
+    """Sentence for an order that a person has to approve first, with what presses."""
+    assert state.order is not None
+    facts = "; ".join(to_approve(state))
+    text = f"Order {state.order.number} needs an approval before it goes to the ERP: {facts}."
+    if state.payment.expiring:
+        first = state.payment.expiring[0]
+        text += f" Its authorization by {first.gateway} ends at {first.expires_at:%Y-%m-%d %H:%M} UTC."
+    return text
+
+
+def reminder(problem: Problem, now: datetime) -> str:
+    """Sentence for an approval that nobody has given for days."""
+    days = (now - problem.since).days
+    return f"Reminder: still waits for an approval, for {days} day{'' if days == 1 else 's'} now."
 
 
 def _unpaid(state: OrderState) -> str:

@@ -42,7 +42,7 @@ with workflow.unsafe.imports_passed_through():
         OrderResult,
         OrderStart,
     )
-    from workflows.order_payments import OrderPayments
+    from workflows.order_approval import OrderApproval
     from workflows.steps import Step, delivered_with, next_step, unreported_shipments
 
 # No schedule-to-close anywhere: an outage may last, giving up would lose the order.
@@ -59,7 +59,7 @@ _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attentio
 
 
 @workflow.defn(name=ORDER_WORKFLOW)
-class OrderWorkflow(OrderPayments):
+class OrderWorkflow(OrderApproval):
     """The life of one order; id ``order:{channel}:{external id}``."""
 
     @workflow.init
@@ -68,6 +68,7 @@ class OrderWorkflow(OrderPayments):
         self._steps = {
             Step.READ: self._read,
             Step.CANCEL: self._cancel,
+            Step.ASK_APPROVAL: self._ask_approval,
             Step.SUBMIT: self._submit,
             Step.CAPTURE: self._capture,
             Step.AMEND: self._amend,
@@ -165,6 +166,7 @@ class OrderWorkflow(OrderPayments):
             self._tell("storefront", narrative.received(read.order))
             if narrative.awaits_payment(state):
                 self._tell("Orderwright", narrative.unpaid(state))
+            self._take_approval(read.approval)
             return
         # Also while a cancel is asked for, which the ERP may refuse; one by the storefront itself is no edit.
         if before is not None and read.order.canceled_at is None:
@@ -378,6 +380,7 @@ class OrderWorkflow(OrderPayments):
                 cause=problem.cause,
                 reason=problem.reason,
                 waiting_for=narrative.waiting_for(state),
+                reminder=state.reminded_at is not None,
             ),
             task_queue=ORDERS_QUEUE,
             start_to_close_timeout=ONE_CALL,
@@ -391,11 +394,15 @@ class OrderWorkflow(OrderPayments):
 
     async def _leave_cases(self) -> None:
         state = self._state
-        state.leaves_cases = False
+        decision, state.decision, state.leaves_cases = state.decision, None, False
         await workflow.execute_activity_method(
             CaseActivities.leave_cases,
             LeaveCases(
-                key=state.key, revision=self._next_revision(), waiting_for=narrative.waiting_for(state)
+                key=state.key,
+                revision=self._next_revision(),
+                waiting_for=narrative.waiting_for(state),
+                actor=decision.actor if decision else "",
+                text=decision.text if decision else "",
             ),
             task_queue=ORDERS_QUEUE,
             start_to_close_timeout=ONE_CALL,
@@ -405,13 +412,15 @@ class OrderWorkflow(OrderPayments):
         )
 
     async def _wait(self) -> None:
-        if self._expires_soon():
-            self._heed_expiry()
+        if (alarm := self._due()) is not None:
+            alarm.ring()
             return
-        self._set_alarm()
+        self._set_timer()
         await workflow.wait_condition(
             lambda: (
-                next_step(self._state) is not Step.WAIT or self._may_continue_as_new() or self._expires_soon()
+                next_step(self._state) is not Step.WAIT
+                or self._may_continue_as_new()
+                or self._due() is not None
             )
         )
 

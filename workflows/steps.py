@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from domain.cases import APPROVAL_NEEDED, family
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
 from domain.quantities import LineState
 from workflows.messages import OrderState
@@ -12,6 +13,7 @@ class Step(StrEnum):
 
     READ = "read the order from the storefront"
     CANCEL = "cancel the order"
+    ASK_APPROVAL = "ask a person to approve the order"
     SUBMIT = "enter the order in the ERP"
     CAPTURE = "take money before its goods leave"
     AMEND = "carry the change into the ERP"
@@ -32,7 +34,9 @@ def next_step(state: OrderState) -> Step:
     if state.problem is not None and not state.problem.in_case:
         return Step.REPORT_PROBLEM
     if state.problem is not None or state.held_by is not None:
-        return Step.WAIT
+        # An order that waits for an approval still hears that it was canceled or changed.
+        hears = state.reread and state.held_by is None and stands_for_approval(state)
+        return Step.READ if hears else Step.WAIT
     if state.reread or state.order is None:
         return Step.READ
     if state.leaves_cases:
@@ -43,7 +47,9 @@ def next_step(state: OrderState) -> Step:
 def _work(state: OrderState) -> Step:
     """What brings an order forward that nothing holds up."""
     if state.erp is None:
-        return Step.WAIT if state.payment.unpaid else Step.SUBMIT
+        if state.payment.unpaid:
+            return Step.WAIT
+        return Step.ASK_APPROVAL if lacks_approval(state) else Step.SUBMIT
     if state.amend:
         return Step.AMEND
     if state.payment.capture_now or state.capture_all:
@@ -53,6 +59,18 @@ def _work(state: OrderState) -> Step:
     if is_delivered(state.lines) and state.erp.state is not ErpOrderState.CANCELED:
         return Step.CLOSE
     return Step.WAIT
+
+
+def stands_for_approval(state: OrderState) -> bool:
+    """The order has stopped until somebody approves it."""
+    return state.problem is not None and family(state.problem.cause) == APPROVAL_NEEDED
+
+
+def lacks_approval(state: OrderState) -> bool:
+    """Somebody has to approve the order as it is now, and nobody has."""
+    if state.approval is None or state.order is None:
+        return False
+    return state.approved is None or not state.approved.covers(state.order)
 
 
 def unreported_shipments(state: OrderState) -> tuple[ErpShipment, ...]:

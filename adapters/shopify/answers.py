@@ -309,6 +309,38 @@ class PurchasingEntity(Answer):
     company: Company | None = None
 
 
+class RiskRecommendation(StrEnum):
+    """What Shopify advises about an order."""
+
+    ACCEPT = "ACCEPT"
+    CANCEL = "CANCEL"
+    INVESTIGATE = "INVESTIGATE"
+    NONE = "NONE"
+
+
+class RiskLevel(StrEnum):
+    """How one assessment rates an order."""
+
+    HIGH = "HIGH"
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    NONE = "NONE"
+    PENDING = "PENDING"
+
+
+class RiskAssessment(Answer):
+    """One assessment, by Shopify or by an app."""
+
+    risk_level: RiskLevel
+
+
+class RiskSummary(Answer):
+    """All that is said of an order's risk."""
+
+    recommendation: RiskRecommendation
+    assessments: tuple[RiskAssessment, ...]
+
+
 class Order(Answer):
     """An order with the first page of each of its lists, or, after ``reading.py``, with all of them."""
 
@@ -323,6 +355,7 @@ class Order(Answer):
     currency_code: Currency
     presentment_currency_code: Currency
     taxes_included: bool
+    risk: RiskSummary
     current_total_price_set: BothMoney
     current_total_tax_set: ShopMoney
     current_total_discounts_set: ShopMoney

@@ -28,9 +28,16 @@ class ShopifyWebhooks:
     """
 
     # What somebody else does to an order. Not orders/updated: it would tell us of all our own writes. orders/paid tells
-    # of our last capture too, and goes no further than the hand-over then.
+    # of our last capture too, and goes no further than the hand-over then; nor does a risk that nobody waits for.
     topics: frozenset[str] = frozenset(
-        {"orders/create", "orders/edited", "orders/cancelled", "orders/paid", "refunds/create"}
+        {
+            "orders/create",
+            "orders/edited",
+            "orders/cancelled",
+            "orders/paid",
+            "orders/risk_assessment_changed",
+            "refunds/create",
+        }
     )
 
     def __init__(self, secret: str, shop_domain: str | None = None) -> None:
@@ -101,6 +108,8 @@ def _order(topic: str, raw: bytes) -> tuple[str, str | None]:
         raise DeliveryMalformed(msg) from error
     if topic == "refunds/create":
         return _numeric(body, "order_id"), None
+    if topic == "orders/risk_assessment_changed":
+        return _whole_id(_part(body), "admin_graphql_api_order_id", "order_id"), None
     if topic == "orders/edited":
         return _numeric(_part(body, "order_edit"), "order_edit.order_id"), None
     return _whole_id(_part(body)), _label(body.get("name"))
@@ -126,14 +135,14 @@ def _part(body: Any, key: str | None = None) -> dict[str, Any]:
     return part
 
 
-def _whole_id(body: dict[str, Any]) -> str:
+def _whole_id(body: dict[str, Any], whole: str = "admin_graphql_api_id", number: str = "id") -> str:
     """The order's id; numeric ids may have been rounded by a hand they passed through, the global id never is."""
-    if body.get("admin_graphql_api_id") is None:
-        return _numeric(body, "id")
+    if body.get(whole) is None:
+        return _numeric(body, number)
     try:
-        return id_tail(body["admin_graphql_api_id"])
+        return id_tail(body[whole])
     except ValueError as error:
-        msg = f"admin_graphql_api_id: {error}"
+        msg = f"{whole}: {error}"
         raise DeliveryMalformed(msg) from error
 
 

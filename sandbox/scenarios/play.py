@@ -159,7 +159,13 @@ class Player:
 
     async def _do(self, act: words.Act, external_id: str) -> None:
         match act:
-            case words.Edited() | words.CanceledAtStore() | words.Paid() | words.ToldAgain():
+            case (
+                words.Edited()
+                | words.CanceledAtStore()
+                | words.Paid()
+                | words.Assessed()
+                | words.ToldAgain()
+            ):
                 await self._at_the_store(act, external_id)
             case words.Shipped() | words.Picked() | words.SentPicked():
                 await self._at_the_warehouse(act, external_id)
@@ -173,7 +179,9 @@ class Player:
                 await self._trouble(act)
 
     async def _at_the_store(
-        self, act: words.Edited | words.CanceledAtStore | words.Paid | words.ToldAgain, external_id: str
+        self,
+        act: words.Edited | words.CanceledAtStore | words.Paid | words.Assessed | words.ToldAgain,
+        external_id: str,
     ) -> None:
         store = self._ground.store
         match act:
@@ -183,6 +191,8 @@ class Player:
                 await store.cancel_order(external_id, act.cancel)
             case words.Paid():
                 await store.pay_order(external_id, act.payment)
+            case words.Assessed():
+                await store.assess_order(external_id, act.assessment)
             case words.ToldAgain():
                 await store.deliver_again([external_id], as_new=act.as_new)
 

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from domain.model import Amount, Frozen
-from sandbox.store.requests import CancelOrder, EditOrder, PlaceOrder, PlacePayment
+from sandbox.store.requests import AssessRisk, CancelOrder, EditOrder, PlaceOrder, PlacePayment
 
 
 class Edited(Frozen):
@@ -33,6 +33,13 @@ class Paid(Frozen):
 
     act: Literal["customer pays"]
     payment: PlacePayment = PlacePayment()
+
+
+class Assessed(Frozen):
+    """The store comes to another assessment of the order's risk."""
+
+    act: Literal["store assesses the risk"]
+    assessment: AssessRisk
 
 
 class ToldAgain(Frozen):
@@ -80,7 +87,7 @@ class Operated(Frozen):
     """An operator sends the order a message, and waits for the answer. ``refused``: it must be refused."""
 
     act: Literal["operator asks"]
-    to: Literal["hold", "release", "resubmit", "cancel", "accept"]
+    to: Literal["hold", "release", "resubmit", "cancel", "accept", "approve"]
     actor: str = "Kim"
     reason: str = "as agreed"
     refused: bool = False
@@ -136,7 +143,7 @@ class TimePassed(Frozen):
 
 
 Act = Annotated[
-    Edited | CanceledAtStore | Paid | ToldAgain | Shipped | Picked | SentPicked | ProductHidden | ProductShown
+    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | Shipped | Picked | SentPicked | ProductHidden | ProductShown
     | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip
@@ -189,7 +196,7 @@ class Scenario(Frozen):
     """One file: an order, what happens to it, and what must hold."""
 
     name: str = Field(min_length=1)
-    group: Literal["shape", "cancel", "edit", "message", "warehouse", "operator", "outage"]
+    group: Literal["shape", "cancel", "edit", "message", "warehouse", "operator", "road", "outage"]
     """``shape``: an order that is shipped and nothing else; the demo carries them all."""
     order: PlaceOrder
     happens: tuple[Act, ...] = ()

@@ -11,7 +11,15 @@ from typing import Any, Self
 import httpx
 
 from sandbox.store.control import Fault, OrderReading
-from sandbox.store.requests import CancelOrder, EditLine, EditOrder, GiveBack, PlaceOrder, PlacePayment
+from sandbox.store.requests import (
+    AssessRisk,
+    CancelOrder,
+    EditLine,
+    EditOrder,
+    GiveBack,
+    PlaceOrder,
+    PlacePayment,
+)
 from sandbox.store.throttle import ThrottleKnobs
 
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -68,6 +76,11 @@ class StoreControl:
         """Pay what an edit made due."""
         body = (payment or PlacePayment()).model_dump(mode="json")
         return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/pay", body))
+
+    def assess_order(self, order_id: int | str, assessment: AssessRisk) -> OrderReading:
+        """Rate the order's risk anew."""
+        body = assessment.model_dump(mode="json")
+        return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/assess", body))
 
     def cancel_order(self, order_id: int | str, cancel: CancelOrder | None = None) -> OrderReading:
         """Cancel at the storefront."""
@@ -146,6 +159,11 @@ class AsyncStoreControl:
         """Pay what an edit made due."""
         body = (payment or PlacePayment()).model_dump(mode="json")
         return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/pay", body))
+
+    async def assess_order(self, order_id: int | str, assessment: AssessRisk) -> OrderReading:
+        """Rate the order's risk anew."""
+        body = assessment.model_dump(mode="json")
+        return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/assess", body))
 
     async def refund_order(self, order_id: int | str, refund: GiveBack) -> OrderReading:
         """Give units, delivery or money back."""

@@ -11,7 +11,7 @@ from sandbox.store import editing, orders, payments, refunding
 from sandbox.store.money import Both
 from sandbox.store.outbox import WebhookKnobs
 from sandbox.store.records import NotAllowed, OrderRecord
-from sandbox.store.requests import CancelOrder, EditOrder, GiveBack, PlaceOrder, PlacePayment
+from sandbox.store.requests import AssessRisk, CancelOrder, EditOrder, GiveBack, PlaceOrder, PlacePayment
 from sandbox.store.status import financial_status, fulfillment_status
 from sandbox.store.throttle import ThrottleKnobs
 
@@ -166,6 +166,13 @@ async def pay_order(order_id: int, wanted: PlacePayment, request: Request) -> Or
     store = request.app.state.store
     with _refusals():
         return read(orders.pay(store.state, store.outbox, _find(request, order_id), wanted))
+
+
+@router.post("/orders/{order_id}/assess")
+async def assess_order(order_id: int, wanted: AssessRisk, request: Request) -> OrderReading:
+    """Rate an order's risk anew."""
+    store = request.app.state.store
+    return read(orders.assess(store.state, store.outbox, _find(request, order_id), wanted))
 
 
 @router.post("/orders/{order_id}/cancel")

@@ -7,7 +7,7 @@ from sandbox.store.outbox import Outbox
 from sandbox.store.placing import draft
 from sandbox.store.plans import move_plans
 from sandbox.store.records import NotAllowed, OrderRecord, RefundLineRecord, RefundRecord, Restock
-from sandbox.store.requests import PlaceOrder, PlacePayment
+from sandbox.store.requests import AssessRisk, PlaceOrder, PlacePayment
 from sandbox.store.state import State
 from sandbox.store.status import is_paid
 
@@ -38,6 +38,15 @@ def pay(state: State, outbox: Outbox, order: OrderRecord, request: PlacePayment)
             raise NotAllowed(msg)
         state.save_order(order)
         outbox.announce(order, *(["orders/paid"] if is_paid(order) and not was_paid else []))
+    return order
+
+
+def assess(state: State, outbox: Outbox, order: OrderRecord, request: AssessRisk) -> OrderRecord:
+    """Rate the order's risk anew, and announce it."""
+    with state.transaction():
+        order.risk, order.risk_level = request.risk, request.risk_level
+        state.save_order(order)
+        outbox.announce_risk(order)
     return order
 
 
