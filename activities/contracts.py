@@ -12,7 +12,7 @@ from domain.completeness import Explanation, Flow
 from domain.differences import Acceptance
 from domain.erp_order import ErpOrder, ErpShipment
 from domain.model import Amount, Frozen, Instant
-from domain.order import Order, OrderKey
+from domain.order import CancelKind, Order, OrderKey
 from domain.payment_outlook import PaymentOutlook
 from domain.status import OrderStatus
 
@@ -147,6 +147,7 @@ class CancelOrder(Frozen):
     key: OrderKey
     actor: str
     reason: str
+    kind: CancelKind = CancelKind.OTHER
     revision: int
 
 

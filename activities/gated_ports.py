@@ -20,7 +20,7 @@ from adapters.ports import (
 from domain.erp_order import ErpOrder, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.model import Instant
-from domain.order import Fulfillment, Order, OrderKey, Payment
+from domain.order import CancelKind, Fulfillment, Order, OrderKey, Payment
 
 
 class GatedStorefront:
@@ -65,10 +65,10 @@ class GatedStorefront:
         async with self._gate.passing("capture payment"):
             return await self._storefront.capture_payment(request)
 
-    async def cancel_order(self, external_id: str, reason: str) -> Order:
+    async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """See ``StorefrontPort``."""
         async with self._gate.passing("cancel order"):
-            return await self._storefront.cancel_order(external_id, reason)
+            return await self._storefront.cancel_order(external_id, reason, kind)
 
     async def ping(self) -> None:
         """See ``StorefrontPort``; never held back."""

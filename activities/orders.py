@@ -250,7 +250,9 @@ class OrderActivities:
     async def cancel_in_storefront(self, request: CancelOrder) -> None:
         """Cancel in the storefront, which voids or refunds what was paid."""
         async with self._noted(request.key, request.revision, "cancel_in_storefront"):
-            order = await self._storefront(request.key).cancel_order(request.key.external_id, request.reason)
+            order = await self._storefront(request.key).cancel_order(
+                request.key.external_id, request.reason, request.kind
+            )
             kept = order.captured - _on_its_way_back(order)
             if kept > 0:
                 # Canceled in the storefront by somebody who chose not to refund, or whose refund failed.
@@ -272,7 +274,7 @@ class OrderActivities:
             request.key,
             request.revision,
             "cancel_in_storefront",
-            f"Canceled in the storefront; {format_money(order.captured, order.currency)} kept",
+            f"Canceled in the storefront ({request.kind}); {format_money(order.captured, order.currency)} kept",
             patch,
             actor=request.actor,
         )

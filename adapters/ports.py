@@ -15,7 +15,7 @@ from domain.erp_order import ErpOrder, RefusedChange, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen, Instant
-from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment
+from domain.order import CancelKind, Fulfillment, FulfillmentLine, Order, OrderKey, Payment
 
 MOST_FOUND: Final = 50
 """Orders that one call of ``find_orders`` or ``find_records`` takes."""
@@ -118,8 +118,11 @@ class StorefrontPort(Protocol):
         """
         ...
 
-    async def cancel_order(self, external_id: str, reason: str) -> Order:
-        """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is."""
+    async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
+        """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is.
+
+        Whom the storefront tells that their order is canceled is up to it; nobody is told of ``FRAUD``.
+        """
         ...
 
     async def ping(self) -> None:

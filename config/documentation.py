@@ -215,7 +215,9 @@ def _approval_rules(mapping: FieldMapping) -> list[tuple[str, str]]:
     rules = mapping.approval
     which = [f"of more than {rules.above}"] if rules.above is not None else []
     which += [f"of {rules.risk} risk or more"] if rules.risk else []
-    asked = f"orders {' or '.join(which)}; a reminder every {rules.remind_after_days} days" if which else "none"
+    asked = (
+        f"orders {' or '.join(which)}; a reminder every {rules.remind_after_days} days" if which else "none"
+    )
     return [("Orders that a person has to approve", asked)]
 
 

@@ -191,7 +191,7 @@ GUIDES = {
     ),
     "approval_needed": _guide(
         "Order {0}:{1} needs an approval",
-        "Approve it with a reason (orderwright order approve), and it goes to the ERP; or cancel it, with --fraud where "
+        "Approve it with a reason (orderwright order approve), and it goes to the ERP; or cancel it, --as fraud where "
         "it is one. Lowered or rated otherwise in the storefront, it goes on by itself.",
         (CaseAct.RETRY, CaseAct.APPROVE, CaseAct.CANCEL),
     ),

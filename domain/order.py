@@ -181,6 +181,21 @@ class Fulfillment(Frozen):
     tracking_number: str | None = None
 
 
+class CancelKind(StrEnum):
+    """Why an order is canceled, in one word, as storefronts count it."""
+
+    CUSTOMER = "customer"
+    """The buyer changed their mind."""
+    DECLINED = "declined"
+    """The payment was declined."""
+    FRAUD = "fraud"
+    INVENTORY = "inventory"
+    """There is no stock."""
+    STAFF = "staff"
+    """Somebody of the shop made a mistake."""
+    OTHER = "other"
+
+
 class Risk(StrEnum):
     """How the storefront rates the risk that an order is fraud."""
 
@@ -202,6 +217,8 @@ class Order(Frozen):
     placed_at: Instant
     test: bool = False
     canceled_at: Instant | None = None
+    cancel_kind: CancelKind | None = None
+    """Why it was canceled; None where it is not, or nobody said."""
     currency: Currency
     presentment_currency: Currency
     taxes_included: bool

@@ -18,7 +18,7 @@ from domain.cases import CaseState
 from domain.mapping import Mapping
 from domain.mapping_rules import MappingRule, RuleRefused, entry, targets, with_rule
 from domain.model import Frozen
-from domain.order import OrderKey
+from domain.order import CancelKind, OrderKey
 from orderwright.operations import tell
 from orderwright.terminal import CommandFailed
 from store.cases import CaseDetail, CaseOrder, Cases
@@ -49,12 +49,13 @@ class NotTold(Frozen):
 
 
 class Decision(Frozen):
-    """What is to be done about a case, by whom and why; ``value`` goes with ``map``."""
+    """What is to be done about a case, by whom and why; ``value`` goes with ``map``, ``kind`` with ``cancel``."""
 
     act: CaseAct
     actor: str
     reason: str
     value: str = ""
+    kind: CancelKind = CancelKind.OTHER
 
 
 class ActDone(Frozen):
@@ -121,6 +122,7 @@ class Solver:
                 message_id=_message_id(case, decision.act, order),
                 actor=decision.actor,
                 reason=decision.reason,
+                kind=decision.kind,
                 cause=case.summary.cause,
             )
             try:

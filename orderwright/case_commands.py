@@ -12,6 +12,7 @@ from config.mappings import load_mappings
 from domain.case_guides import CaseAct
 from domain.cases import CaseState
 from domain.money import format_money
+from domain.order import CancelKind
 from orderwright.case_acts import MESSAGES, NOTHING, ActDone, Decision, Solver
 from orderwright.operations import temporal
 from orderwright.terminal import (
@@ -110,6 +111,10 @@ def resolve(
         bool, typer.Option("--approve", help="Let its orders go to the ERP as they stand.")
     ] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="Cancel its orders in both systems.")] = False,
+    kind: Annotated[
+        CancelKind,
+        typer.Option("--as", help="With --cancel: as what it counts in the storefront, such as fraud."),
+    ] = CancelKind.OTHER,
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> None:
@@ -123,10 +128,14 @@ def resolve(
     }
     chosen = [act for act, wanted in asked.items() if wanted]
     if len(chosen) != 1:
-        raise CommandFailed("say what is to be done: exactly one of --retry, --map VALUE, --accept, --approve, --cancel")
+        raise CommandFailed(
+            "say what is to be done: exactly one of --retry, --map VALUE, --accept, --approve, --cancel"
+        )
     if not reason.strip():
         raise CommandFailed("say why: --reason is empty")
-    decision = Decision(act=chosen[0], actor=actor or getpass.getuser(), reason=reason, value=mapped or "")
+    decision = Decision(
+        act=chosen[0], actor=actor or getpass.getuser(), reason=reason, value=mapped or "", kind=kind
+    )
     done = asyncio.run(_resolve(ctx, case, decision))
     if as_json:
         print_json(done)

@@ -13,7 +13,7 @@ from adapters.errors import ContractBroken, Rejected
 from config.settings import Settings, variable
 from domain.connection import ERP_SYSTEM, Connection
 from domain.money import format_money
-from domain.order import OrderKey
+from domain.order import CancelKind, OrderKey
 from domain.quantities import QuantitiesBroken
 from domain.status import OrderStatus
 from orderwright.operations import OrderNotFound, ask, tell, temporal, waiting_for_people
@@ -152,12 +152,15 @@ def cancel(
     order: Named,
     *,
     reason: Reason = "",
+    kind: Annotated[
+        CancelKind, typer.Option("--as", help="As what the storefront counts it; nobody is told of fraud.")
+    ] = CancelKind.OTHER,
     actor: Actor = "",
     no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Cancel a whole order in both systems, as long as nothing is picked."""
-    _send(ctx, order, "cancel", reason, actor, wait=not no_wait, as_json=as_json)
+    _send(ctx, order, "cancel", reason, actor, kind=kind, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("resubmit")
@@ -313,10 +316,18 @@ async def _look(
 
 
 def _send(
-    ctx: typer.Context, order: str, name: str, reason: str, actor: str, *, wait: bool, as_json: bool
+    ctx: typer.Context,
+    order: str,
+    name: str,
+    reason: str,
+    actor: str,
+    *,
+    kind: CancelKind = CancelKind.OTHER,
+    wait: bool,
+    as_json: bool,
 ) -> None:
     settings, key = invocation(ctx).settings(), _key(ctx, order)
-    message = OperatorMessage(actor=actor or getpass.getuser(), reason=reason)
+    message = OperatorMessage(actor=actor or getpass.getuser(), reason=reason, kind=kind)
 
     async def sent() -> OperatorAnswer:
         async with temporal(settings.temporal) as client:

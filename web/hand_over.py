@@ -61,7 +61,7 @@ def _is_echo(order: OrderSummary | None) -> bool:
 
 
 def _concerns_nobody(order: OrderSummary | None) -> bool:
-    """Whether another rating of the risk comes too late or too early: the order is over, in the ERP, or not read yet."""
+    """Whether another rating of the risk comes too late or too early: the order is in the ERP, over, or not read."""
     return order is None or order.closed_at is not None or order.status is not OrderStatus.RECEIVED
 
 

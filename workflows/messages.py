@@ -2,13 +2,13 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from domain.approval import Approval, ApprovalNeeded
 from domain.differences import Acceptance, Difference
 from domain.erp_order import ErpOrder
 from domain.model import Frozen, Instant
-from domain.order import Order, OrderKey
+from domain.order import CancelKind, Order, OrderKey
 from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
 from domain.quantities import LineState
 from domain.status import OrderStatus
@@ -64,8 +64,16 @@ class OperatorMessage(Frozen):
     message_id: str = ""
     actor: str = "operator"
     reason: str = ""
+    kind: CancelKind = CancelKind.OTHER
+    """Of ``cancel``, such as ``fraud``; a word that is none of them is ``other``."""
     cause: str = ""
     """Where it is given, the message is for an order that still waits for this cause, and else for none."""
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _known_kind(cls, kind: object) -> object:
+        # Typed by hand in the Temporal UI: a word nobody knows must not keep the order from being canceled.
+        return kind if kind in list(CancelKind) else CancelKind.OTHER
 
 
 class TimelineEntry(Frozen):
@@ -97,6 +105,7 @@ class CancelRequest(Frozen):
 
     actor: str
     reason: str
+    kind: CancelKind = CancelKind.OTHER
 
 
 class OrderState(BaseModel):

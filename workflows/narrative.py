@@ -13,11 +13,11 @@ from domain.connection import ERP_SYSTEM
 from domain.differences import disagreement
 from domain.erp_order import ErpOrder, ErpShipment
 from domain.money import format_money
-from domain.order import Order
+from domain.order import CancelKind, Order
 from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
-from workflows.messages import Attention, OperatorMessage, OrderState, OrderView, Problem
+from workflows.messages import Attention, CancelRequest, OperatorMessage, OrderState, OrderView, Problem
 from workflows.steps import Step, next_step, stands_for_approval
 
 DETAIL_LINES = 10
@@ -150,6 +150,12 @@ def cancel_obstacle(state: OrderState) -> str:
     return ""
 
 
+def why(wish: CancelRequest, unsaid: str = "no reason given") -> str:
+    """Why the order is canceled: its kind, where it was said, and the reason."""
+    told = "" if wish.kind is CancelKind.OTHER else wish.kind.value
+    return ": ".join(part for part in (told, wish.reason) if part) or unsaid
+
+
 def hold_obstacle(state: OrderState) -> str:
     """Why the order cannot be put on hold now; empty where it can."""
     if state.outcome is not None:
@@ -227,9 +233,7 @@ def details(state: OrderState) -> str:
             'or `accept`, which takes what differs as it is, with `{"actor": "you", "reason": "why"}`'
         )
     if "approve" in possible:
-        parts.append(
-            'or `approve`, which lets it go to the ERP, with `{"actor": "you", "reason": "why"}`'
-        )
+        parts.append('or `approve`, which lets it go to the ERP, with `{"actor": "you", "reason": "why"}`')
     # Each list has its heading: without one between them the UI draws two lists as one.
     if state.lines:
         parts.append("**Lines**\n\n" + "\n".join(_line_row(line) for line in state.lines))

@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from activities.orders import OrderActivities
     from domain.amendment import amendment_between, fingerprint, holds_otherwise
-    from domain.order import Order
+    from domain.order import CancelKind, Order
     from domain.quantities import QuantitiesBroken, cancel_open, lines_from_order, take_edit
     from domain.status import OrderStatus
     from workflows import narrative
@@ -158,7 +158,9 @@ class OrderWorkflow(OrderApproval):
             self._tell("Orderwright", f"Ignored: {read.ignored}.")
             return
         if read.order.canceled_at is not None:
-            state.cancel = CancelRequest(actor=STOREFRONT, reason="the order was canceled in the storefront")
+            reason = "the order was canceled in the storefront"
+            kind = read.order.cancel_kind or CancelKind.OTHER
+            state.cancel = CancelRequest(actor=STOREFRONT, reason=reason, kind=kind)
         if state.erp is None or state.take_new_mapping:
             state.mapping_version, state.take_new_mapping = read.mapping_version, False
         if state.erp is None:
@@ -340,7 +342,7 @@ class OrderWorkflow(OrderApproval):
         wish = state.cancel
         at_erp = await workflow.execute_activity_method(
             OrderActivities.cancel_in_erp,
-            CancelOrder(key=state.key, actor=wish.actor, reason=wish.reason, revision=self._next_revision()),
+            self._canceling(wish),
             task_queue=ERP_QUEUE,
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
@@ -356,7 +358,7 @@ class OrderWorkflow(OrderApproval):
             return
         await workflow.execute_activity_method(
             OrderActivities.cancel_in_storefront,
-            CancelOrder(key=state.key, actor=wish.actor, reason=wish.reason, revision=self._next_revision()),
+            self._canceling(wish),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
@@ -366,7 +368,16 @@ class OrderWorkflow(OrderApproval):
         state.lines = cancel_open(state.lines)
         state.cancel = state.problem = None
         state.outcome = Attention.CANCELED
-        self._tell(wish.actor, f"Canceled in both systems: {wish.reason or 'no reason given'}.")
+        self._tell(wish.actor, f"Canceled in both systems: {narrative.why(wish)}.")
+
+    def _canceling(self, wish: CancelRequest) -> CancelOrder:
+        return CancelOrder(
+            key=self._state.key,
+            actor=wish.actor,
+            reason=narrative.why(wish, unsaid=""),
+            kind=wish.kind,
+            revision=self._next_revision(),
+        )
 
     async def _report_problem(self) -> None:
         state = self._state

@@ -42,9 +42,7 @@ class OrderApproval(OrderPayments):
     async def _ask_approval(self) -> None:
         """Stop until somebody approves."""
         cause = f"{APPROVAL_NEEDED}:{self._state.key}"
-        self._stop(
-            Step.ASK_APPROVAL, Refusal(cause=cause, reason=narrative.needs_approval(self._state))
-        )
+        self._stop(Step.ASK_APPROVAL, Refusal(cause=cause, reason=narrative.needs_approval(self._state)))
 
     def _alarms(self) -> tuple[Alarm, ...]:
         state = self._state

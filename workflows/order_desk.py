@@ -311,9 +311,9 @@ class OrderDesk:
             self._ask_cancel(message)
 
     def _ask_cancel(self, message: OperatorMessage) -> None:
-        self._state.cancel = CancelRequest(actor=message.actor, reason=message.reason)
+        self._state.cancel = CancelRequest(actor=message.actor, reason=message.reason, kind=message.kind)
         self._state.cancel_refused = None
-        self._tell(message.actor, f"Asked to cancel the order: {message.reason or 'no reason given'}.")
+        self._tell(message.actor, f"Asked to cancel the order: {narrative.why(self._state.cancel)}.")
 
     def _concerns(self, message: OperatorMessage) -> bool:
         """Whether the order still waits for what the message is about: a case may be acted on a moment too late."""

@@ -29,7 +29,16 @@ from adapters.ports import (
 )
 from domain.listings import PlacedOrder
 from domain.model import Instant
-from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment, PaymentKind, PaymentStatus
+from domain.order import (
+    CancelKind,
+    Fulfillment,
+    FulfillmentLine,
+    Order,
+    OrderKey,
+    Payment,
+    PaymentKind,
+    PaymentStatus,
+)
 
 
 class MemoryStorefront:
@@ -145,10 +154,10 @@ class MemoryStorefront:
             order = self._keep(captured)
             return captures_of(order, request.authorization_id)
 
-    async def cancel_order(self, external_id: str, reason: str) -> Order:
+    async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """See ``StorefrontPort``. Raises Rejected with cause ``already_shipped`` once a parcel left."""
         async with self._wire.call("cancel_order", external_id, reason, writes=True):
-            return self._cancel(self._known(external_id, "cancel order"))
+            return self._cancel(self._known(external_id, "cancel order"), kind)
 
     async def ping(self) -> None:
         """See ``StorefrontPort``."""
@@ -191,12 +200,13 @@ class MemoryStorefront:
 
     def cancel_by_customer(self, external_id: str) -> Order:
         """Cancel at the storefront itself. Raises Rejected once a parcel left, KeyError if unknown."""
-        return self._cancel(self.orders[external_id])
+        return self._cancel(self.orders[external_id], CancelKind.CUSTOMER)
 
-    def _cancel(self, order: Order) -> Order:
+    def _cancel(self, order: Order, kind: CancelKind) -> Order:
         external_id = order.key.external_id
         if order.canceled_at is None:
-            order = self._keep(after_cancel(order, self._placed[external_id], self._clock(), self._new_id))
+            canceled = after_cancel(order, self._placed[external_id], self._clock(), self._new_id)
+            order = self._keep(canceled.model_copy(update={"cancel_kind": kind}))
         return order
 
     def _keep(self, order: Order) -> Order:

@@ -309,6 +309,17 @@ class PurchasingEntity(Answer):
     company: Company | None = None
 
 
+class CancelReason(StrEnum):
+    """Why an order was canceled."""
+
+    CUSTOMER = "CUSTOMER"
+    DECLINED = "DECLINED"
+    FRAUD = "FRAUD"
+    INVENTORY = "INVENTORY"
+    OTHER = "OTHER"
+    STAFF = "STAFF"
+
+
 class RiskRecommendation(StrEnum):
     """What Shopify advises about an order."""
 
@@ -348,6 +359,7 @@ class Order(Answer):
     name: str
     created_at: Instant
     cancelled_at: Instant | None = None
+    cancel_reason: CancelReason | None = None
     test: bool
     note: str | None = None
     email: str | None = None

@@ -24,6 +24,7 @@ from adapters.shopify.answers import (
 from adapters.shopify.remaining import Part, shares_left
 from domain.order import (
     Address,
+    CancelKind,
     Customer,
     Discount,
     DiscountScope,
@@ -100,6 +101,7 @@ def _to_order(answer: answers.Order, channel: str) -> Order:
         placed_at=answer.created_at,
         test=answer.test,
         canceled_at=answer.cancelled_at,
+        cancel_kind=CancelKind(answer.cancel_reason.value.lower()) if answer.cancel_reason else None,
         currency=answer.currency_code,
         presentment_currency=answer.presentment_currency_code,
         taxes_included=answer.taxes_included,

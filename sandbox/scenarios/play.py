@@ -160,11 +160,7 @@ class Player:
     async def _do(self, act: words.Act, external_id: str) -> None:
         match act:
             case (
-                words.Edited()
-                | words.CanceledAtStore()
-                | words.Paid()
-                | words.Assessed()
-                | words.ToldAgain()
+                words.Edited() | words.CanceledAtStore() | words.Paid() | words.Assessed() | words.ToldAgain()
             ):
                 await self._at_the_store(act, external_id)
             case words.Shipped() | words.Picked() | words.SentPicked():
@@ -231,7 +227,9 @@ class Player:
         handle = self._ground.client.get_workflow_handle(workflow_id(external_id))
         deadline = time.monotonic() + ASK_SECONDS
         while True:
-            message = OperatorMessage(message_id=uuid4().hex, actor=act.actor, reason=act.reason)
+            message = OperatorMessage(
+                message_id=uuid4().hex, actor=act.actor, reason=act.reason, kind=act.kind
+            )
             if act.by_signal:
                 for _ in range(act.clicks):
                     await handle.signal(act.to, message)

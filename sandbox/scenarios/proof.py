@@ -81,6 +81,8 @@ def missing(holds: Holds, store: StoreSide, erp: ErpSide | None, story: str) -> 
     same("captured", holds.captured, store.captured)
     same("units shipped", holds.shipped, store.fulfilled)
     same("canceled at the store", holds.ends is End.CANCELED, store.canceled)
+    if holds.canceled_as is not None:
+        same("canceled as", holds.canceled_as, store.canceled_as)
     same("in the ERP", holds.in_erp, erp is not None)
     if holds.parcels is not None:
         same("parcels", holds.parcels, store.fulfillments)

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from domain.model import Amount, Frozen
+from domain.order import CancelKind
 from sandbox.store.requests import AssessRisk, CancelOrder, EditOrder, PlaceOrder, PlacePayment
 
 
@@ -90,6 +91,8 @@ class Operated(Frozen):
     to: Literal["hold", "release", "resubmit", "cancel", "accept", "approve"]
     actor: str = "Kim"
     reason: str = "as agreed"
+    kind: CancelKind = CancelKind.OTHER
+    """Of ``cancel``."""
     refused: bool = False
     by_signal: bool = False
     """As from the Temporal UI: kept until somebody reads it, answered by the order's story alone."""
@@ -143,8 +146,8 @@ class TimePassed(Frozen):
 
 
 Act = Annotated[
-    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | Shipped | Picked | SentPicked | ProductHidden | ProductShown
-    | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
+    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | Shipped | Picked | SentPicked | ProductHidden
+    | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip
 
@@ -178,6 +181,8 @@ class Holds(Frozen):
     """Units, by the store's books."""
     in_erp: bool = True
     parcels: int | None = None
+    canceled_as: str | None = None
+    """The store's word for why."""
     story: tuple[str, ...] = ()
     """Words that the order's own story must hold."""
 

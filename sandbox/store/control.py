@@ -54,6 +54,7 @@ class OrderReading(Frozen):
     created_at: Instant
     test: bool
     canceled: bool
+    cancel_reason: str | None
     currency: str
     presentment_currency: str
     financial_status: str
@@ -92,6 +93,7 @@ def read(order: OrderRecord) -> OrderReading:
         created_at=order.created_at,
         test=order.test,
         canceled=order.cancelled_at is not None,
+        cancel_reason=order.cancel_reason,
         currency=order.currencies.shop,
         presentment_currency=order.currencies.presentment,
         financial_status=financial_status(order),

@@ -10,10 +10,11 @@ from temporalio.testing import WorkflowEnvironment
 from domain.approval import ApprovalRules
 from domain.case_guides import CaseAct
 from domain.cases import CaseState
-from domain.order import Order, PaymentKind, Risk
+from domain.erp_order import ErpOrderState
+from domain.order import CancelKind, Order, PaymentKind, Risk
 from store.audit import Audit
 from store.order_view import OrderViews
-from tests.order_builder import make_line, make_order, sandbox_mapping
+from tests.order_builder import make_line, make_order, make_payment, sandbox_mapping
 from tests.workflows.test_cases import solve, until_case, until_resolved, until_waiting
 from tests.workflows.world import World
 from workflows.messages import RISK_ASSESSED, Attention, OperatorAnswer, OperatorMessage
@@ -59,8 +60,8 @@ async def test_an_order_above_the_limit_waits_in_a_case_and_is_entered_once_appr
         view = await world.until_stopped(order.key)
         assert {"approve", "cancel"} <= set(view.can_do)
         case = await until_waiting(world, "approval_needed", 1)
-        words = f"Order {order.number} needs an approval before it goes to the ERP: its total USD 75.00 is above USD 50.00."
-        assert case.waiting[0].reason == words
+        asked = f"Order {order.number} needs an approval before it goes to the ERP: "
+        assert case.waiting[0].reason == asked + "its total USD 75.00 is above USD 50.00."
         assert case.summary.guide.acts == (CaseAct.RETRY, CaseAct.APPROVE, CaseAct.CANCEL)
         assert not in_erp(world, order)
         assert (await approve(world, order)).done
@@ -68,7 +69,9 @@ async def test_an_order_above_the_limit_waits_in_a_case_and_is_entered_once_appr
         assert (await handle.result()).outcome is Attention.CLOSED
         resolved = await until_resolved(world, case.summary.id)
         assert resolved.state is CaseState.RESOLVED
-    assert "Kim: Approved (known buyer): its total USD 75.00 is above USD 50.00." in await world.story(order.key)
+        assert "Kim: Approved (known buyer): its total USD 75.00 is above USD 50.00." in await world.story(
+            order.key
+        )
     acts = [(act.actor, act.text) for act in Audit(world.database).for_order(order.key)]
     assert ("Kim", "Approved (known buyer): its total USD 75.00 is above USD 50.00.") in acts
 
@@ -88,7 +91,7 @@ async def test_the_case_approves_it_with_name_and_reason(world: World, external_
         done = await solve(world, case, CaseAct.APPROVE)
         assert done.told == (order.key,)
         await world.until_in_erp(order.key)
-    assert "Ada: Approved (reviewed)" in await world.story(order.key)
+        assert "Ada: Approved (reviewed)" in await world.story(order.key)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +163,7 @@ async def test_it_goes_on_by_itself_once_it_is_lowered_below_the_limit(world: Wo
         await deliver(world, order)
         assert (await handle.result()).outcome is Attention.CLOSED
         await until_resolved(world, case.summary.id)
-    assert "Needs no approval any more" in await world.story(order.key)
+        assert "Needs no approval any more" in await world.story(order.key)
 
 
 async def test_it_goes_on_by_itself_once_its_risk_turns_out_low(world: World, external_id):
@@ -183,7 +186,9 @@ async def test_an_edit_that_leaves_it_above_the_limit_keeps_it_waiting_with_what
         case = await until_waiting(world, "approval_needed", 1)
         world.storefront.edit_quantity(external_id, "11", 4)
         await world.start(order, "orders/edited")
-        again = await until_case(world, lambda c: c.id == case.summary.id and c.money_at_risk[0].amount == 100)
+        again = await until_case(
+            world, lambda c: c.id == case.summary.id and c.money_at_risk[0].amount == 100
+        )
         assert again.waiting == 1
         await world.until(order.key, lambda v: "USD 100.00 is above" in v.waiting_for)
         row = OrderViews(world.database).get(order.key)
@@ -242,5 +247,44 @@ async def test_a_person_is_reminded_every_so_many_days(
             await world.until_told(order.key, "Reminder: still waits for an approval, for 6 days now.")
             await approve(world, order)
             await world.until_in_erp(order.key)
-    reminders = [a for a in Audit(world.database).for_order(order.key) if a.text.startswith("Reminder: Order")]
+    reminders = [
+        a for a in Audit(world.database).for_order(order.key) if a.text.startswith("Reminder: Order")
+    ]
     assert len(reminders) == 2
+
+
+async def test_a_fraud_is_canceled_as_one_and_its_money_goes_back(world: World, external_id):
+    paid = make_payment("25.00", PaymentKind.SALE, payment_id="2")
+    order = worth(external_id, 1, risk=Risk.HIGH, payments=(paid,))
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_stopped(order.key)
+        fraud = OperatorMessage(actor="Kim", reason="stolen card", kind=CancelKind.FRAUD)
+        answer = await handle.execute_update(OrderWorkflow.cancel_update, fraud)
+        assert answer.done
+        assert "Kim: Canceled in both systems: fraud: stolen card." in await world.story(order.key)
+    told = world.storefront.orders[external_id]
+    assert told.cancel_kind is CancelKind.FRAUD
+    assert told.captured == 0
+
+
+async def test_a_fraud_that_the_erp_has_already_is_canceled_there_too(world: World, external_id):
+    order = worth(external_id, 1)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        await handle.signal("cancel", {"actor": "Kim", "kind": "fraud"})
+        assert (await handle.result()).outcome is Attention.CANCELED
+    assert world.erp.orders[order.key].state is ErpOrderState.CANCELED
+    assert world.storefront.orders[external_id].cancel_kind is CancelKind.FRAUD
+    assert [p.kind for p in world.storefront.orders[external_id].payments][-1] is PaymentKind.VOID
+
+
+async def test_a_word_that_nobody_knows_cancels_all_the_same(world: World, external_id):
+    order = worth(external_id, 1)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        await handle.signal("cancel", {"actor": "Kim", "kind": "Betrug"})
+        assert (await handle.result()).outcome is Attention.CANCELED
+    assert world.storefront.orders[external_id].cancel_kind is CancelKind.OTHER
