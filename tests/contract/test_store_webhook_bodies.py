@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from sandbox.store import editing, orders
 from sandbox.store.outbox import Outbox
-from sandbox.store.requests import EditLine, EditOrder, PlaceOrder
+from sandbox.store.requests import AssessRisk, EditLine, EditOrder, PlaceOrder
 from sandbox.store.state import State
 from tests.shopify_schema import webhook_schema
 
@@ -39,13 +39,22 @@ def bodies() -> Iterator[dict[str, Any]]:
     outbox = Outbox(state, "sandbox.myshopify.com")
     placed = orders.place(state, outbox, PlaceOrder.model_validate(RICH))
     editing.edit(state, outbox, placed, EditOrder(lines=(EditLine(line=1, quantity=2),)))
+    orders.assess(state, outbox, placed, AssessRisk(risk_level="MEDIUM"))
     orders.cancel(state, outbox, placed, "CUSTOMER", restock=True, refund=True)
     yield {row["topic"]: json.loads(row["body"]) for row in state.rows("SELECT topic, body FROM outbox")}
     state.close()
 
 
 @pytest.mark.parametrize(
-    "topic", ["orders/create", "orders/paid", "orders/edited", "orders/cancelled", "refunds/create"]
+    "topic",
+    [
+        "orders/create",
+        "orders/paid",
+        "orders/edited",
+        "orders/cancelled",
+        "orders/risk_assessment_changed",
+        "refunds/create",
+    ],
 )
 def test_a_body_fits_the_published_schema(bodies: dict[str, Any], topic: str) -> None:
     schema = _without_empty_lists(webhook_schema(topic))
