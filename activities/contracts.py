@@ -81,6 +81,22 @@ class SubmitOrder(Frozen):
     """Differences that people accepted as they are."""
 
 
+class DeliverOrder(Frozen):
+    """Write down in the ERP that everything of the order was handed over already, as the storefront tells."""
+
+    order: Order
+    mapping_version: str
+    revision: int
+
+
+class OrderDelivered(Frozen):
+    """The ERP's order, everything of it shipped."""
+
+    erp: ErpOrder
+    told: Mapping[str, str]
+    """ERP shipment id -> the storefront's fulfillment that tells of it already."""
+
+
 class AmendOrder(Frozen):
     """Carry what the storefront holds now into the ERP, with the pinned mapping; ``edit`` is the change in words."""
 

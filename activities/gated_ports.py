@@ -115,6 +115,11 @@ class GatedErp:
         async with self._gate.passing("cancel order"):
             return await self._erp.cancel_order(key, reason)
 
+    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+        """See ``ErpPort``."""
+        async with self._gate.passing("deliver order"):
+            return await self._erp.deliver_order(key)
+
     async def list_records(
         self, channel: str, changed_since: Instant, cursor: str | None = None
     ) -> ErpRecordPage:

@@ -22,8 +22,10 @@ from activities.contracts import (
     CancelOrder,
     CapturePayments,
     CloseOrder,
+    DeliverOrder,
     ErpCancelResult,
     OrderClosing,
+    OrderDelivered,
     OrderRead,
     PaymentsCaptured,
     ReadOrder,
@@ -39,6 +41,7 @@ from domain.amendment import fingerprint
 from domain.approval import approval_needed
 from domain.balance import BalanceReport, check_closing, require_agreement
 from domain.cases import CaseReport
+from domain.counter_sale import told_already
 from domain.differences import Acceptance, accepted_by
 from domain.erp_order import ErpOrder
 from domain.mapping import Mapping as FieldMapping
@@ -153,6 +156,18 @@ class OrderActivities:
             erp=erp_order,
         )
         return erp_order
+
+    @activity.defn
+    async def deliver_order(self, request: DeliverOrder) -> OrderDelivered:
+        """Write down in the ERP what the storefront handed over already: nobody is to ship it."""
+        key = request.order.key
+        async with self._noted(key, request.revision, "deliver_order"):
+            erp = await self._erp.deliver_order(key)
+            told = told_already(request.order, erp, self._mapping(request.mapping_version))
+        patch = OrderPatch(status=OrderStatus.SHIPPED, shipments=len(told), waiting_for="closing", problem="")
+        text = f"Handed over already: written down in the ERP as left in {len(told)} shipments"
+        await self._note(key, request.revision, "deliver_order", text, patch, erp=erp)
+        return OrderDelivered(erp=erp, told=told)
 
     @activity.defn
     async def amend_order(self, request: AmendOrder) -> AmendedOrder:

@@ -227,6 +227,15 @@ class ErpPort(Protocol):
         """
         ...
 
+    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+        """Write down that everything of the order has left its warehouses already, handed over at a counter.
+
+        Sends every shipment that has not left off as it is, without a tracking number. What has left stays as it is,
+        so a repeated call finds nothing to do and goes on where an earlier try stopped. Raises Rejected with cause
+        ``order_unknown``, or ``stock_missing`` where the ERP's books do not hold what was handed over.
+        """
+        ...
+
     async def list_records(
         self, channel: str, changed_since: Instant, cursor: str | None = None
     ) -> ErpRecordPage:

@@ -54,8 +54,8 @@ class Approval(Frozen):
 
 
 def approval_needed(order: Order, rules: ApprovalRules) -> ApprovalNeeded | None:
-    """Why the order needs an approval by these rules; None where it needs none, or is canceled."""
-    if order.canceled_at is not None:
+    """Why the order needs an approval by these rules; None where it needs none, is canceled, or was handed over."""
+    if order.canceled_at is not None or order.handed_over:
         return None
     reasons = []
     if rules.above is not None and order.total > rules.above:

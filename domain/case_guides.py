@@ -145,6 +145,11 @@ GUIDES = {
         "line of its own for it, so that both totals agree.",
         _ACCEPT,
     ),
+    "stock_missing": _guide(
+        "The ERP's books at {1} do not hold what was handed over",
+        "Correct the stock in the ERP (what was handed over was there), then resubmit.",
+        _ON_ITS_WAY,
+    ),
     "erp_refused": _guide(
         "The ERP refuses: {1}",
         "Mend in the ERP what it names, then resubmit; or cancel the order.",

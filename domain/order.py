@@ -245,3 +245,13 @@ class Order(Frozen):
             (p.amount * signs.get(p.kind, 0) for p in self.payments if p.status is PaymentStatus.SUCCESS),
             Decimal(0),
         )
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether every unit that is to be shipped has left, by the storefront's own word."""
+        left: dict[str, int] = {}
+        for fulfillment in self.fulfillments:
+            for part in fulfillment.lines:
+                left[part.line_id] = left.get(part.line_id, 0) + part.quantity
+        to_ship = [line for line in self.lines if line.requires_shipping and line.current]
+        return bool(to_ship) and all(left.get(line.line_id, 0) >= line.current for line in to_ship)

@@ -118,6 +118,8 @@ class OrderState(BaseModel):
     mapping_version: str = ""
     lines: tuple[LineState, ...] = ()
     erp: ErpOrder | None = None
+    hand_over: bool = False
+    """Everything left before the ERP knew of it, which is still to be written down there."""
     amend: bool = False
     """What the storefront holds now is still to be carried into the ERP."""
     given: Order | None = None

@@ -11,7 +11,7 @@ from domain.balance import BalanceReport
 from domain.cases import guide, known
 from domain.connection import ERP_SYSTEM
 from domain.differences import disagreement
-from domain.erp_order import ErpOrder, ErpShipment
+from domain.erp_order import ErpOrder, ErpShipment, ErpShipmentState
 from domain.money import format_money
 from domain.order import CancelKind, Order
 from domain.payment_outlook import ExpiringAuthorization
@@ -28,6 +28,7 @@ _UNDER_WAY = {
     Step.ASK_APPROVAL: "asking a person to approve the order",
     Step.SUBMIT: "entering the order in the ERP; tried again until it answers",
     Step.CAPTURE: "taking the money that is due before the goods leave; tried again until the storefront answers",
+    Step.HAND_OVER: "writing down in the ERP what was handed over already; tried again until it answers",
     Step.AMEND: "carrying the edit into the ERP; tried again until it answers",
     Step.REPORT: "telling the storefront of a shipment and capturing its money; tried again until it answers",
     Step.CLOSE: "comparing both systems to the cent before closing",
@@ -41,6 +42,7 @@ _REMEDY_BY_STEP = {
     Step.READ: "Mend the cause in the storefront or the mapping, then resubmit.",
     Step.SUBMIT: "Mend the cause in the ERP or the mapping, then resubmit; or cancel the order.",
     Step.CAPTURE: "Mend the cause in the storefront, then resubmit; or cancel the order.",
+    Step.HAND_OVER: "Mend the cause in the ERP, then resubmit; the goods have left.",
     Step.AMEND: "Mend the cause in the ERP or the mapping, or undo the edit in the storefront; then resubmit.",
     Step.REPORT: "Mend the cause in the storefront, then resubmit; the shipment itself is safe in the ERP.",
     Step.CLOSE: "Mend the cause, then resubmit.",
@@ -118,7 +120,7 @@ def waits_on(state: OrderState) -> str | None:
     match next_step(state):
         case Step.READ | Step.CAPTURE | Step.REPORT:
             return state.key.channel
-        case Step.SUBMIT | Step.AMEND | Step.CLOSE | Step.CANCEL:
+        case Step.SUBMIT | Step.HAND_OVER | Step.AMEND | Step.CLOSE | Step.CANCEL:
             return ERP_SYSTEM
         case _:
             return None
@@ -343,6 +345,16 @@ def shipped(shipment: ErpShipment, reported: ShipmentReported, order: Order) -> 
     return (
         f"{count_units(units)} left {shipment.warehouse} as {shipment.number}{parcel}; "
         f"storefront told, {money} captured so far."
+    )
+
+
+def delivered_already(erp: ErpOrder) -> str:
+    """Sentence for an order that was handed over before the ERP knew of it."""
+    left = [shipment for shipment in erp.shipments if shipment.state is ErpShipmentState.SHIPPED]
+    where = " and ".join(sorted({shipment.warehouse for shipment in left}))
+    names = " and ".join(shipment.number for shipment in left)
+    return (
+        f"Handed over already: written down as left from {where} ({names}); nobody ships it, nobody is told."
     )
 
 

@@ -6,10 +6,8 @@ order waits for ``resubmit``.
 """
 
 import asyncio
-from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -34,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.quantities import QuantitiesBroken, cancel_open, lines_from_order, take_edit
     from domain.status import OrderStatus
     from workflows import narrative
+    from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT, SHIPMENTS_NEXT
     from workflows.messages import (
         ORDER_WORKFLOW,
         ORDERS_QUEUE,
@@ -42,24 +41,15 @@ with workflow.unsafe.imports_passed_through():
         OrderResult,
         OrderStart,
     )
-    from workflows.order_approval import OrderApproval
+    from workflows.order_counter import OrderCounter
     from workflows.steps import Step, delivered_with, next_step, unreported_shipments
-
-# No schedule-to-close anywhere: an outage may last, giving up would lose the order.
-PATIENT = RetryPolicy(
-    initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=60)
-)
-ONE_CALL = timedelta(seconds=60)
-# Of one queue the lowest key goes first: the change feed (1), then orders, then shipments, then what a sweep asks.
-ORDERS_FIRST = Priority(priority_key=2)
-SHIPMENTS_NEXT = Priority(priority_key=3)
 
 STOREFRONT = "storefront"
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
 
 
 @workflow.defn(name=ORDER_WORKFLOW)
-class OrderWorkflow(OrderApproval):
+class OrderWorkflow(OrderCounter):
     """The life of one order; id ``order:{channel}:{external id}``."""
 
     @workflow.init
@@ -71,6 +61,7 @@ class OrderWorkflow(OrderApproval):
             Step.ASK_APPROVAL: self._ask_approval,
             Step.SUBMIT: self._submit,
             Step.CAPTURE: self._capture,
+            Step.HAND_OVER: self._hand_over,
             Step.AMEND: self._amend,
             Step.REPORT: self._report,
             Step.CLOSE: self._close,
@@ -222,6 +213,7 @@ class OrderWorkflow(OrderApproval):
         # An earlier life of the order may have entered another version as well.
         state.amend = edited or holds_otherwise(state.order, erp)
         state.given = tried if state.amend else None
+        state.hand_over = state.order.handed_over
 
     async def _amend(self) -> None:
         state = self._state

@@ -16,6 +16,7 @@ class Step(StrEnum):
     ASK_APPROVAL = "ask a person to approve the order"
     SUBMIT = "enter the order in the ERP"
     CAPTURE = "take money before its goods leave"
+    HAND_OVER = "write down in the ERP what was handed over already"
     AMEND = "carry the change into the ERP"
     REPORT = "tell the storefront of a shipment"
     CLOSE = "prove the order balanced and close it"
@@ -50,6 +51,8 @@ def _work(state: OrderState) -> Step:
         if state.payment.unpaid:
             return Step.WAIT
         return Step.ASK_APPROVAL if lacks_approval(state) else Step.SUBMIT
+    if state.hand_over:
+        return Step.HAND_OVER
     if state.amend:
         return Step.AMEND
     if state.payment.capture_now or state.capture_all:

@@ -21,6 +21,7 @@ from adapters.ports import (
 )
 from adapters.tryton.amendment import Amendment
 from adapters.tryton.cancellation import Cancellation
+from adapters.tryton.delivery import Delivery
 from adapters.tryton.feed import ChangeFeed
 from adapters.tryton.listing import Listing
 from adapters.tryton.reading import read_order
@@ -76,6 +77,7 @@ class TrytonErp:
         )
         self._cancellation = Cancellation(self._rpc, self._sales)
         self._amendment = Amendment(self._rpc, self._sales, self._submission, self._cancellation)
+        self._delivery = Delivery(self._rpc, self._sales, self._allocation)
         self._listing = Listing(self._rpc, page_size=page_size)
         self._feed = ChangeFeed(self._rpc, overlap=overlap, page_size=page_size)
         self._writing: asyncio.Lock | nullcontext[None] = (
@@ -96,6 +98,11 @@ class TrytonErp:
         """Put another sale in its place as long as nothing is picked. See ``ErpPort``."""
         async with self._writing:
             return await self._amendment.amend(target)
+
+    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+        """Reserve, pick, pack and send whatever has not left. See ``ErpPort``."""
+        async with self._writing:
+            return await self._delivery.deliver(key)
 
     async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
         """Cancel as long as nothing is picked. See ``ErpPort``."""

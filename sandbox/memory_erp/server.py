@@ -63,6 +63,7 @@ class MemoryErpServer:
             "submit_order": self._submit,
             "amend_order": lambda target: books.amend_order(SalesOrder.model_validate(target)),
             "cancel_order": lambda key, reason: books.cancel_order(_key(key), reason),
+            "deliver_order": lambda key: books.deliver_order(_key(key)),
             "list_records": lambda channel, changed_since, cursor: books.list_records(
                 channel, _INSTANT.validate_python(changed_since), cursor
             ),

@@ -118,7 +118,7 @@ class WentWrong(Frozen):
     """The next so many calls of a kind go wrong: done and the answer lost, not done, or told to come again later."""
 
     act: Literal["calls go wrong"]
-    call: Literal["reading", "submission", "fulfillment", "capture"]
+    call: Literal["reading", "submission", "delivery", "fulfillment", "capture"]
     how: Literal["answer lost", "unavailable", "too many"]
     times: Annotated[int, Field(ge=1)] = 1
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from sandbox.store import payments
+from sandbox.store.fulfillment import hand_over
 from sandbox.store.outbox import Outbox
 from sandbox.store.placing import draft
 from sandbox.store.plans import move_plans
@@ -19,6 +20,8 @@ def place(state: State, outbox: Outbox, request: PlaceOrder) -> OrderRecord:
         payments.take(state, order, request.payments)
         move_plans(state, order, order.fulfillment_orders, available=-1, committed=1)
         state.save_order(order)
+        if request.handed_over:
+            hand_over(state, order)
         topics = ["orders/create"]
         if is_paid(order):
             topics.append("orders/paid")

@@ -170,6 +170,8 @@ class PlaceOrder(Frozen):
     source_name: str = "web"
     risk: Literal["ACCEPT", "CANCEL", "INVESTIGATE", "NONE"] = "NONE"
     """What the storefront recommends."""
+    handed_over: bool = False
+    """Delivered at once, as at a till: fulfilled where each line is planned."""
     risk_level: Literal["HIGH", "MEDIUM", "LOW", "PENDING"] | None = None
     """How the storefront's own assessment rates it; None: there is no assessment."""
 

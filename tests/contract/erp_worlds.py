@@ -31,7 +31,7 @@ from sandbox.catalog import (
 from sandbox.tryton.staff import Job, Staff
 from tests.tryton_fixture import TrytonAccess
 
-MEMORY_WRITES = "draft_order|accept_order|amend_order|cancel_order"
+MEMORY_WRITES = "draft_order|accept_order|amend_order|cancel_order|send_shipment"
 Cut = Literal["request", "answer"]
 _IDS = count(6001)
 """Of all worlds of a run: they share one Tryton."""
