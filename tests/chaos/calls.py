@@ -12,7 +12,14 @@ STOREFRONT, ERP = "storefront", "erp"
 PORTS: dict[str, type[Any]] = {STOREFRONT: StorefrontPort, ERP: ErpPort}
 NO_CALLS = {"close"}
 """Asynchronous, but nothing goes over the wire."""
-WRITES = {"create_fulfillment", "capture_payment", "cancel_order", "submit_order", "amend_order"}
+WRITES = {
+    "create_fulfillment",
+    "capture_payment",
+    "cancel_order",
+    "submit_order",
+    "amend_order",
+    "deliver_order",
+}
 ASKED = {"list_orders", "list_changed", "find_orders", "list_records", "find_records", "probe"}
 """What the sweep, the doctor and the like ask. A new call that is in no set here is taken for one about an order."""
 OF_NO_ORDER = {*ASKED, "changes", "ping"}
@@ -24,6 +31,7 @@ TELLING_AMOUNTS = {
     "find_order",
     "submit_order",
     "amend_order",
+    "deliver_order",
     "changes",
 }
 

@@ -6,8 +6,8 @@ import pytest
 
 from domain.approval import ApprovalRules
 from domain.erp_order import ErpShipmentState
-from domain.order import Fulfillment, FulfillmentLine, Order, PaymentKind, Risk
-from tests.order_builder import make_line, make_order, make_payment, sandbox_mapping
+from domain.order import Order, PaymentKind, Risk
+from tests.order_builder import handed_over, make_line, make_order, make_payment, sandbox_mapping
 from tests.workflows.world import World
 from workflows.messages import Attention
 
@@ -23,24 +23,7 @@ def sold(external_id: str, *, paid: bool = True, units: int = 2, **overrides) ->
         payments=(make_payment(f"{25 * units}.00", kind, payment_id="2"),),
         **overrides,
     )
-    plans = [
-        plan.model_copy(
-            update={
-                "open": False,
-                "lines": tuple(x.model_copy(update={"remaining": 0}) for x in plan.lines),
-            }
-        )
-        for plan in order.location_plans
-    ]
-    fulfillments = tuple(
-        Fulfillment(
-            fulfillment_id=f"F{plan.location}",
-            location=plan.location,
-            lines=tuple(FulfillmentLine(line_id=x.line_id, quantity=x.quantity) for x in plan.lines),
-        )
-        for plan in plans
-    )
-    return order.model_copy(update={"location_plans": tuple(plans), "fulfillments": fulfillments})
+    return handed_over(order)
 
 
 def writes(world: World, external_id: str) -> list[str]:
