@@ -1,8 +1,10 @@
 # Every target makes or reuses .venv by itself; nothing but Python 3.11+, git and make is needed.
 # PYTHON=/path/to/python3.12 chooses the interpreter, ARGS="..." adds arguments to demo, up, drill, scenarios, test and bench.
+# PROCESSES=0 runs the tests in one process, as a debugger wants it.
 
 SHELL := /bin/sh
 VENV ?= .venv
+PROCESSES ?= 2
 BIN := $(VENV)/bin
 export VENV PYTHON
 LOCKS := requirements.lock requirements-dev.lock sandbox/tryton/requirements.lock
@@ -36,7 +38,7 @@ scenarios: setup-run ## the whole scenario catalogue on real systems (minutes); 
 	@$(BIN)/orderwright scenarios $(ARGS)
 
 test: setup-dev ## all tests but the long failure drills
-	$(BIN)/python -m pytest -m "not drill" $(ARGS)
+	$(BIN)/python -m pytest -m "not drill" -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup-dev ## lint, types, import rules, docs, compose file, lock files
 	$(BIN)/ruff check .

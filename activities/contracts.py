@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 
 from activities.failures import Refusal
@@ -14,6 +15,7 @@ from domain.erp_order import ErpOrder, ErpShipment
 from domain.model import Amount, Frozen, Instant
 from domain.order import CancelKind, Order, OrderKey
 from domain.payment_outlook import PaymentOutlook
+from domain.return_rules import ReturnRules
 from domain.status import OrderStatus
 
 ERP_CHANGED = "erp_changed"
@@ -52,6 +54,8 @@ class ReadOrder(Frozen):
     mapping_version: str = ""
     """To compare with; empty for the one in force."""
     acceptances: tuple[Acceptance, ...] = ()
+    revive: bool = False
+    """Somebody wants a return of it: it goes on though it had ended."""
 
 
 class OrderRead(Frozen):
@@ -69,6 +73,8 @@ class OrderRead(Frozen):
     """What its payments ask for next."""
     approval: ApprovalNeeded | None = None
     """Why a person has to approve it before it goes to the ERP, where one has to."""
+    returns: ReturnRules = ReturnRules()
+    """How its channel takes goods back."""
 
 
 class SubmitOrder(Frozen):
@@ -131,6 +137,8 @@ class ReportShipment(Frozen):
     known_fulfillment_ids: tuple[str, ...]
     """Fulfillments that belong to other shipments of the order."""
     revision: int
+    given_back: Amount = Decimal(0)
+    """By returns, in ``Order.presentment_currency``; see ``domain.capture.plan_captures``."""
 
 
 class ShipmentReported(Frozen):
@@ -182,6 +190,10 @@ class CloseOrder(Frozen):
     revision: int
     acceptances: tuple[Acceptance, ...] = ()
     """Differences that people accepted as they are."""
+    given_back: Amount = Decimal(0)
+    """As in ``ReportShipment``."""
+    final: bool = True
+    """False: it only closes where no return window is open."""
 
 
 class ReportProblem(Frozen):
@@ -211,6 +223,8 @@ class OrderClosing(Frozen):
 
     report: BalanceReport
     erp_number: str
+    window_until: Instant | None = None
+    """Balanced, and open for returns until then."""
 
 
 class UnreadableRecord(Frozen):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from temporalio import activity
@@ -25,6 +25,7 @@ from adapters.ports import ErpChanges, ErpPort
 from domain.erp_order import ErpOrder
 from domain.model import Frozen
 from domain.order import OrderKey
+from domain.returns import unsettled
 from store.database import Database
 from store.erp_news import news_among, remember
 
@@ -50,7 +51,7 @@ class _Place:
 
 
 class FeedActivities:
-    """``interval`` is the pause between two polls."""
+    """``interval`` is the pause between two polls; ``bring_back`` starts an order anew that had ended."""
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class FeedActivities:
         client: Client,
         database: Database,
         *,
+        bring_back: Callable[[ErpOrder], Awaitable[None]],
         interval: timedelta,
         round_length: timedelta = ROUND,
         sign_of_life: timedelta = SIGN_OF_LIFE,
@@ -67,6 +69,7 @@ class FeedActivities:
         self._erp = erp
         self._client = client
         self._database = database
+        self._bring_back_to_life = bring_back
         self._interval = interval.total_seconds()
         self._round = round_length.total_seconds()
         self._sign_of_life = sign_of_life.total_seconds()
@@ -117,7 +120,8 @@ class FeedActivities:
         async def tell(erp_order: ErpOrder) -> int:
             async with several:
                 concern(order=str(erp_order.key))  # each is told in a task of its own
-                return await self._signal(erp_order.key, ERP_CHANGED, erp_order)
+                sent = await self._signal(erp_order.key, ERP_CHANGED, erp_order)
+                return sent or await self._bring_back(erp_order)
 
         sent = await asyncio.gather(*map(tell, news), return_exceptions=True)
         told = [erp_order for erp_order, signals in zip(news, sent, strict=True) if signals == 1]
@@ -127,6 +131,13 @@ class FeedActivities:
             if isinstance(failure, BaseException):
                 raise failure
         return len(told)
+
+    async def _bring_back(self, erp_order: ErpOrder) -> int:
+        """An order that has ended goes on for goods that came back without anybody having announced them."""
+        if not unsettled(erp_order):
+            return 0
+        await self._bring_back_to_life(erp_order)
+        return 1
 
     async def _signal(self, key: OrderKey, name: str, payload: Frozen) -> int:
         """Send a signal; 0 where no such order is under way, or Temporal takes no more signals for it."""

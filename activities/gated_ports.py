@@ -14,6 +14,9 @@ from adapters.ports import (
     FulfillmentRequest,
     OrderPage,
     Probe,
+    Refund,
+    RefundQuote,
+    RefundRequest,
     StorefrontCapabilities,
     StorefrontPort,
 )
@@ -21,6 +24,7 @@ from domain.erp_order import ErpOrder, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.model import Instant
 from domain.order import CancelKind, Fulfillment, Order, OrderKey, Payment
+from domain.returns import ReturnAuthorization, ReturnCredit
 
 
 class GatedStorefront:
@@ -64,6 +68,26 @@ class GatedStorefront:
         """See ``StorefrontPort``."""
         async with self._gate.passing("capture payment"):
             return await self._storefront.capture_payment(request)
+
+    async def quote_refund(self, request: RefundRequest) -> RefundQuote:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("quote refund"):
+            return await self._storefront.quote_refund(request)
+
+    async def refund_order(self, request: RefundRequest) -> Refund:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("refund order"):
+            return await self._storefront.refund_order(request)
+
+    async def approve_return(self, external_id: str, return_id: str) -> Order:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("approve return"):
+            return await self._storefront.approve_return(external_id, return_id)
+
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("end return"):
+            return await self._storefront.end_return(external_id, return_id, reason)
 
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """See ``StorefrontPort``."""
@@ -109,6 +133,21 @@ class GatedErp:
         """See ``ErpPort``."""
         async with self._gate.passing("amend order"):
             return await self._erp.amend_order(target)
+
+    async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
+        """See ``ErpPort``."""
+        async with self._gate.passing("authorize return"):
+            return await self._erp.authorize_return(request)
+
+    async def credit_return(self, request: ReturnCredit) -> ErpOrder:
+        """See ``ErpPort``."""
+        async with self._gate.passing("credit return"):
+            return await self._erp.credit_return(request)
+
+    async def cancel_return(self, key: OrderKey, return_id: str, reason: str) -> ErpOrder:
+        """See ``ErpPort``."""
+        async with self._gate.passing("cancel return"):
+            return await self._erp.cancel_return(key, return_id, reason)
 
     async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
         """See ``ErpPort``."""

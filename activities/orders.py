@@ -5,14 +5,11 @@ what it did in the same call: the order's row, the audit and the crosswalk are w
 """
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from activities.amending import judge
 from activities.contracts import (
@@ -33,9 +30,9 @@ from activities.contracts import (
     ShipmentReported,
     SubmitOrder,
 )
-from activities.failures import EXPLAINED, Explained, Refusal, as_application_error
+from activities.noting import NotedActs
 from activities.shipping import Shipping, capture
-from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
+from adapters.errors import Rejected
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from domain.amendment import fingerprint
 from domain.approval import approval_needed
@@ -50,19 +47,17 @@ from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from domain.payment_outlook import look_ahead
 from domain.payment_rules import ALL_AT_ONCE
 from domain.planning import ignore_reason, plan_sales_order
-from domain.quantities import delivered_units
+from domain.quantities import delivered_units, units_returned
+from domain.returns import asks_for_return, window_until
 from domain.status import OrderStatus
 from store.crosswalk import Crosswalk, Link
 from store.database import Database
-from store.errors import CrosswalkConflict
-from store.journal import Entry, Journal
 from store.order_view import OrderPatch, OrderSummary, OrderViews
 
 ERP = "erp"
-log = logging.getLogger(__name__)
 
 
-class OrderActivities:
+class OrderActivities(NotedActs):
     """Ports injected; one instance serves all orders of a worker."""
 
     def __init__(
@@ -74,13 +69,9 @@ class OrderActivities:
         *,
         longest_attempt: timedelta = LONGEST_ATTEMPT,
     ) -> None:
-        self._storefronts = storefronts
-        self._erp = erp
-        self._mappings = mappings
-        self._journal = Journal(database)
+        super().__init__(storefronts, erp, mappings, database, longest_attempt=longest_attempt)
         self._shipping = Shipping(Crosswalk(database))
         self._views = OrderViews(database)
-        self._longest_attempt = longest_attempt.total_seconds()
 
     @activity.defn
     async def read_order(self, request: ReadOrder) -> OrderRead:
@@ -96,9 +87,11 @@ class OrderActivities:
                 await self._compare(order, pinned, request.acceptances)
             outlook = look_ahead(order, pinned, datetime.now(UTC), captures=storefront.capabilities.capture)
         known = None if request.submitted else await self._known(request.key)
-        if request.first and known is not None and known.closed_at is not None:
-            reason = f"the order is {known.status} since {known.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
-            return OrderRead(order=order, mapping_version=mapping.version, ignored=reason, ended=known.status)
+        ended = known if request.first and known is not None and known.closed_at is not None else None
+        reopened = ended is not None and (request.revive or asks_for_return(order))
+        if ended is not None and not reopened:
+            reason = f"the order is {ended.status} since {ended.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
+            return OrderRead(order=order, mapping_version=mapping.version, ignored=reason, ended=ended.status)
         ignored = None if request.submitted or order.canceled_at else ignore_reason(order)
         waiting = "entry in the ERP"
         if outlook.unpaid:
@@ -112,6 +105,7 @@ class OrderActivities:
             captured=order.captured,
             placed_at=order.placed_at,
             problem="",
+            reopened=reopened,
         )
         if not request.first and not ignored:
             # A later read brings new amounts, but does not set an order back to ``received``.
@@ -121,13 +115,13 @@ class OrderActivities:
         text = f"Ignored: {ignored}" if ignored else f"Read from the storefront: {worth}"
         await self._note(request.key, request.revision, "read_order", text, patch)
         entered = request.submitted or (known is not None and known.erp_number is not None)
-        approval = None if entered else approval_needed(order, mapping.approval)
         return OrderRead(
             order=order,
             mapping_version=mapping.version,
             ignored=ignored,
             payment=outlook,
-            approval=approval,
+            approval=None if entered else approval_needed(order, mapping.approval),
+            returns=pinned.returns,
         )
 
     @activity.defn
@@ -135,10 +129,12 @@ class OrderActivities:
         """Find or create the order in the ERP, accepted and allocated to its warehouses."""
         key = request.order.key
         async with self._noted(key, request.revision, "submit_order"):
-            sales_order = plan_sales_order(
-                request.order, self._mapping(request.mapping_version), request.acceptances
-            )
-            erp_order = await self._erp.submit_order(sales_order)
+            erp_order = await self._entered_before(request.order)
+            if erp_order is None:
+                sales_order = plan_sales_order(
+                    request.order, self._mapping(request.mapping_version), request.acceptances
+                )
+                erp_order = await self._erp.submit_order(sales_order)
         patch = OrderPatch(
             erp_number=erp_order.number,
             erp_total=erp_order.total,
@@ -200,7 +196,7 @@ class OrderActivities:
         async with self._noted(key, request.revision, "report_shipment"):
             mapping = self._mapping(request.mapping_version)
             fulfillment_id, order = await self._shipping.fulfill(storefront, request, mapping)
-            order = await capture(storefront, order, request.delivered, mapping.payments)
+            order = await capture(storefront, order, request.delivered, mapping.payments, request.given_back)
         complete = all(
             request.delivered.get(line.line_id, 0) >= line.current
             for line in order.lines
@@ -308,10 +304,22 @@ class OrderActivities:
                 )
             mapping = self._mapping(request.mapping_version)
             # An order without a parcel (downloads, a gift card) has its money taken here.
-            order = await capture(storefront, order, delivered_units(order, erp_order), mapping.payments)
+            delivered = delivered_units(order, erp_order)
+            order = await capture(storefront, order, delivered, mapping.payments, request.given_back)
             report = check_closing(order, erp_order, mapping, request.acceptances)
-        case = None
-        if report.balanced:
+        case, until = None, None
+        if report.balanced and not request.final:
+            until = window_until(order, erp_order, mapping.returns, datetime.now(UTC))
+        if until is not None:
+            text = f"Balanced: {format_money(report.total, order.currency)}; open for returns until {until:%Y-%m-%d}"
+            patch = OrderPatch(
+                status=OrderStatus.SHIPPED,
+                waiting_for=f"returns, until {until:%Y-%m-%d}",
+                erp_total=erp_order.total,
+                captured=report.captured,
+                problem="",
+            )
+        elif report.balanced:
             text = _closed(report, order.currency, request.acceptances)
             patch = OrderPatch(
                 status=OrderStatus.CLOSED,
@@ -326,30 +334,9 @@ class OrderActivities:
             patch = OrderPatch(problem=text, waiting_for="a person: resubmit after the correction")
             case = CaseReport(cause=report.cause, reason=text, key=key)
         await self._note(key, request.revision, "close_order", text, patch, report=case)
-        return OrderClosing(report=report, erp_number=erp_order.number)
+        return OrderClosing(report=report, erp_number=erp_order.number, window_until=until)
 
     # -- parts -----------------------------------------------------------------------------------------------------
-
-    def _storefront(self, key: OrderKey) -> StorefrontPort:
-        if key.channel not in self._storefronts:
-            raise Rejected(
-                key.channel,
-                "find the storefront",
-                f"channel {key.channel!r} is not set up here; set it and resubmit",
-                f"channel_unknown:{key.channel}",
-            )
-        return self._storefronts[key.channel]
-
-    def _mapping(self, version: str) -> FieldMapping:
-        try:
-            return self._mappings.version(version)
-        except KeyError:
-            raise Rejected(
-                "Orderwright",
-                f"use mapping version {version}",
-                "it is not in the store (was the database replaced?); put the mapping file back as it was, restart",
-                "mapping_version_lost",
-            ) from None
 
     async def _compare(
         self, order: Order, mapping: FieldMapping, acceptances: tuple[Acceptance, ...]
@@ -363,72 +350,13 @@ class OrderActivities:
         """The order's row, where an earlier run wrote one."""
         return await asyncio.to_thread(self._views.get, key)
 
-    @asynccontextmanager
-    async def _noted(self, key: OrderKey, revision: int, action: str) -> AsyncIterator[None]:
-        """Turn what goes wrong inside into what Temporal should do; a refusal is noted on the order first."""
-        try:
-            async with asyncio.timeout(self._longest_attempt):
-                yield
-        except EXPLAINED as error:
-            raise await self._failure(key, revision, action, error) from None
-        except CrosswalkConflict as conflict:
-            raise await self._failure(key, revision, action, _contradiction(conflict)) from None
-        except TimeoutError:
-            words = f"not done after {self._longest_attempt:g} s"
-            late = OutcomeUnknown("Orderwright", action.replace("_", " "), words)
-            raise await self._failure(key, revision, action, late) from None
-
-    async def _failure(self, key: OrderKey, revision: int, action: str, error: Explained) -> ApplicationError:
-        failure = as_application_error(error, activity.info().attempt)
-        if failure.details and isinstance(refusal := failure.details[0], Refusal):
-            patch = OrderPatch(problem=refusal.reason, waiting_for="a person: mend the cause, then resubmit")
-            case = CaseReport(cause=refusal.cause, reason=refusal.reason, key=key, evidence=_evidence(error))
-            await self._note(key, revision, action, f"Refused: {refusal.reason}", patch, report=case)
-        # The chain of causes would push the words an operator needs out of Temporal's size limit.
-        log.debug("%s failed", action, exc_info=error)
-        return failure
-
-    async def _note(
-        self,
-        key: OrderKey,
-        revision: int,
-        action: str,
-        text: str,
-        patch: OrderPatch,
-        *,
-        actor: str = "Orderwright",
-        links: tuple[Link, ...] = (),
-        moved: tuple[Link, ...] = (),
-        erp: ErpOrder | None = None,
-        report: CaseReport | None = None,
-    ) -> None:
-        entry = Entry(
-            key=key,
-            revision=revision,
-            action=action,
-            actor=actor,
-            text=text,
-            patch=patch,
-            links=links,
-            moved=moved,
-            erp=erp,
-            report=report,
-        )
-        try:
-            await asyncio.to_thread(self._journal.note, entry)
-        except CrosswalkConflict as conflict:
-            raise await self._failure(key, revision, action, _contradiction(conflict)) from None
+    async def _entered_before(self, order: Order) -> ErpOrder | None:
+        """The ERP's order where goods of it came back already: what it was sold for is known to the ERP alone."""
+        return await self._erp.find_order(order.key) if units_returned(order) else None
 
 
 def _erp_link(key: OrderKey, erp: ErpOrder) -> Link:
     return Link(kind="order", canonical_id=str(key), system=ERP, external_id=erp.erp_id)
-
-
-def _evidence(error: Explained) -> str:
-    """What was asked and what came back, where the answer itself is the trouble."""
-    if not isinstance(error, ContractBroken):
-        return ""
-    return f"{error.system}, asked to {error.operation}, answered:\n{error.raw}"
 
 
 def _closed(report: BalanceReport, currency: str, acceptances: tuple[Acceptance, ...]) -> str:
@@ -440,10 +368,6 @@ def _closed(report: BalanceReport, currency: str, acceptances: tuple[Acceptance,
     who = accepted_by(report.accepted, acceptances)
     listed = "; ".join(difference.sentence(currency) for difference in report.accepted)
     return f"Closed at {total} with what {who} accepted: {listed}"
-
-
-def _contradiction(conflict: CrosswalkConflict) -> Rejected:
-    return Rejected("Orderwright", "note which id is which", str(conflict), "crosswalk_conflict")
 
 
 def _on_its_way_back(order: Order) -> Decimal:

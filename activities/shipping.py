@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping as MappingOf
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from activities.contracts import ReportShipment
 from adapters.ports import CaptureRequest, FulfillmentRequest, StorefrontPort
@@ -71,13 +72,20 @@ class Shipping:
 
 
 async def capture(
-    storefront: StorefrontPort, order: Order, delivered: MappingOf[str, int], rules: PaymentRules
+    storefront: StorefrontPort,
+    order: Order,
+    delivered: MappingOf[str, int],
+    rules: PaymentRules,
+    given_back: Decimal = Decimal(0),
 ) -> Order:
-    """Capture what the rules let be taken once so many units are delivered; returns the order with its captures."""
+    """Capture what the rules let be taken once so many units are delivered; returns the order with its captures.
+
+    ``given_back``: see ``domain.capture.plan_captures``.
+    """
     if not storefront.capabilities.capture:
         return order
     payments = {p.payment_id: p for p in order.payments}
-    for step in plan_captures(order, delivered, rules, datetime.now(UTC)):
+    for step in plan_captures(order, delivered, rules, datetime.now(UTC), given_back):
         captures = await storefront.capture_payment(
             CaptureRequest(
                 key=order.key,

@@ -7,6 +7,7 @@ the same request, also after a lost answer or from another process, it finds wha
 
 from collections.abc import Mapping as Headers
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated, Final, Protocol
 
 from pydantic import Field
@@ -14,8 +15,9 @@ from pydantic import Field
 from domain.erp_order import ErpOrder, RefusedChange, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.mapping import Mapping
-from domain.model import Amount, Frozen, Instant
+from domain.model import Amount, Frozen, Instant, Quantity
 from domain.order import CancelKind, Fulfillment, FulfillmentLine, Order, OrderKey, Payment
+from domain.returns import QuotedPart, RefundPart, ReturnAuthorization, ReturnCredit
 
 MOST_FOUND: Final = 50
 """Orders that one call of ``find_orders`` or ``find_records`` takes."""
@@ -37,6 +39,9 @@ class StorefrontCapabilities(Frozen):
     location_plans: bool = True
     """The storefront itself says which location ships what."""
     presentment_currency: bool = True
+    refunds: bool = True
+    returns: bool = True
+    """It keeps returns of its own, which buyers ask for."""
 
 
 class FulfillmentRequest(Frozen):
@@ -62,6 +67,50 @@ class CaptureRequest(Frozen):
     authorization_id: str
     capture_up_to: Amount
     """In ``Order.presentment_currency``: the total captured on this authorization once the call is done."""
+
+
+class RefundLine(Frozen):
+    """Units of a line that left once and are given back."""
+
+    line_id: str
+    quantity: Quantity
+    location: str | None = None
+    """The storefront's location whose stock they come into; None where they come into none."""
+
+
+class RefundRequest(Frozen):
+    """Give units, delivery and money back, once.
+
+    Looked up by ``refund_key`` (it stands in the refund's note) before it is sent, and of a return of the storefront's
+    own by the units that it has settled already.
+    """
+
+    key: OrderKey
+    refund_key: str
+    return_id: str | None = None
+    """The storefront's own return that this settles."""
+    lines: tuple[RefundLine, ...] = ()
+    shipping: Amount = Decimal(0)
+    """Of the delivery charges, in ``Order.presentment_currency``, before tax unless prices include it."""
+    money: tuple[RefundPart, ...] = ()
+    note: str = ""
+
+
+class RefundQuote(Frozen):
+    """What the storefront takes off an order's total where these units and this delivery are given back."""
+
+    parts: tuple[QuotedPart, ...]
+    total: Amount
+    """In ``Order.currency``."""
+    presentment_total: Amount
+
+
+class Refund(Frozen):
+    """A refund as the storefront shows it."""
+
+    refund_id: str
+    amount: Amount
+    """Money given back, in ``Order.presentment_currency``."""
 
 
 class OrderPage(Frozen):
@@ -118,6 +167,26 @@ class StorefrontPort(Protocol):
         """
         ...
 
+    async def quote_refund(self, request: RefundRequest) -> RefundQuote:
+        """What units and delivery of a refund are worth; ``money`` is not looked at. Nothing is changed."""
+        ...
+
+    async def refund_order(self, request: RefundRequest) -> Refund:
+        """Find or make a refund; a return of the storefront's own is settled by it, and closed once nothing is left.
+
+        Raises Rejected with cause ``refund_exceeds_payment`` where a payment holds less, ``not_returnable`` where so
+        many units have not left.
+        """
+        ...
+
+    async def approve_return(self, external_id: str, return_id: str) -> Order:
+        """Agree to a return that the buyer asks for; one that is agreed to already is left as it is."""
+        ...
+
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+        """Give up a return that nothing came of: a requested one is declined, an open one canceled or closed."""
+        ...
+
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is.
 
@@ -142,6 +211,8 @@ class ErpCapabilities(Frozen):
     """What an ERP can do."""
 
     change_feed: bool = True
+    returns: bool = True
+    """Goods that come back are expected, received and credited."""
     concurrent_orders: bool = True
     """Several orders may be written at once. False: the adapter itself takes one at a time."""
 
@@ -233,6 +304,31 @@ class ErpPort(Protocol):
         Sends every shipment that has not left off as it is, without a tracking number. What has left stays as it is,
         so a repeated call finds nothing to do and goes on where an earlier try stopped. Raises Rejected with cause
         ``order_unknown``, or ``stock_missing`` where the ERP's books do not hold what was handed over.
+        """
+        ...
+
+    async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
+        """Find or make the document by which the warehouse expects goods back; the order with it, read whole.
+
+        A settled or canceled one is returned as it is. Raises Rejected ``order_unknown``, ``warehouse_unknown``.
+        """
+        ...
+
+    async def credit_return(self, request: ReturnCredit) -> ErpOrder:
+        """Settle a return, once: stock what is restocked, write off what is scrapped, post the credit note.
+
+        Without lines there is nothing to credit: the buyer's goods were rejected, and the return is settled so.
+
+        Where no goods were expected (a refund without goods) nothing is stocked and the credit note is all. Goes on
+        where an earlier try stopped; a settled return is left as it is. Raises Rejected ``order_unknown``,
+        ``return_canceled``, ``amounts_differ`` and the ERP's own words.
+        """
+        ...
+
+    async def cancel_return(self, key: OrderKey, return_id: str, reason: str) -> ErpOrder:
+        """Expect the goods no more. One that is unknown or canceled is fine.
+
+        Raises Rejected ``return_received`` where goods have come in, ``return_settled``.
         """
         ...
 

@@ -11,6 +11,7 @@ from domain.erp_order import ErpOrder
 from domain.model import Amount, Frozen, Quantity
 from domain.money import format_money
 from domain.order import Address, Discount, Order, ShippingCharge, TaxLine
+from domain.quantities import units_returned
 from domain.status import count_units
 
 LineId = str
@@ -110,8 +111,27 @@ def diff(before: Content, after: Content) -> Amendment:
 
 
 def amendment_between(given: Order, now: Order, left: Mapping[LineId, int]) -> Amendment:
-    """What has to be amended where the ERP was given one order and the storefront holds another now."""
-    return diff(content(given, left), content(now, left))
+    """What has to be amended where the ERP was given one order and the storefront holds another now.
+
+    Goods that came back are no edit: the ERP holds them as they were sold, and credits them apart.
+    """
+    return diff(content(given, left), content(_before_returns(now, given), left))
+
+
+def _before_returns(now: Order, given: Order) -> Order:
+    """The order as if nothing had come back since it was given to the ERP."""
+    before, after = units_returned(given), units_returned(now)
+    if before == after:
+        return now
+    sold = {line.line_id: line for line in given.lines}
+    lines = []
+    for line in now.lines:
+        was = sold.get(line.line_id)
+        back = after.get(line.line_id, 0) - before.get(line.line_id, 0)
+        lines.append(was if was is not None and back and line.current + back == was.current else line)
+    terms = {"total": given.total, "total_tax": given.total_tax, "shipping": given.shipping}
+    update = {"lines": tuple(lines), **(terms if tuple(lines) == given.lines else {})}
+    return now.model_copy(update=update)
 
 
 def fingerprint(order: Order) -> str:
@@ -121,6 +141,8 @@ def fingerprint(order: Order) -> str:
 
 def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
     """Whether the ERP's record is of another version of the order: other units of a line, or another total."""
+    if units_returned(order):
+        return False  # what it was sold for is known to the ERP alone now
     units = {line.line_id: 0 for line in order.lines}
     for line in erp.lines:
         if line.line_id in units:

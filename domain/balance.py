@@ -14,6 +14,7 @@ from domain.mapping import Mapping
 from domain.model import Amount, Frozen
 from domain.order import Order
 from domain.quantities import delivered_units
+from domain.refunds import fees_presentment
 
 _NOTHING = Decimal(0)
 
@@ -187,12 +188,20 @@ def _entered(order: Order, erp: ErpOrder, ledger: Ledger) -> Iterator[Equation]:
         name = f"currency (store {order.currency}, ERP {erp.currency})"
         told = Difference(name=name, storefront=order.total, erp=erp.total)
         yield Equation(told=told, incomparable=True)
-    yield _equal("total", *_both(ledger, EntryKind.TOTAL))
-    for code in ledger.subjects(EntryKind.TAXED):
-        yield _equal(f"tax {code}", *_both(ledger, EntryKind.TAXED, code))
+    store, held = _both(ledger, EntryKind.TOTAL)
+    yield _equal("total", store, held - ledger.amount(Side.ERP, EntryKind.GIVEN_BACK))
+    for code in ledger.subjects(EntryKind.TAXED, EntryKind.TAX_GIVEN_BACK):
+        store, held = _both(ledger, EntryKind.TAXED, code)
+        back = ledger.amount(Side.ERP, EntryKind.TAX_GIVEN_BACK, subject=code)
+        yield _equal(f"tax {code}", store, held - back)
     charges = {charge.charge_id for charge in order.shipping} | {ADJUSTMENT_LINE}
     ordered = {line.line_id: line.current for line in order.lines}
-    entered = {k: v for k, v in ledger.units(Side.ERP, EntryKind.ORDERED).items() if k not in charges}
+    back_units = ledger.units(Side.ERP, EntryKind.GIVEN_BACK)
+    entered = {
+        line: units - back_units.get(line, 0)
+        for line, units in ledger.units(Side.ERP, EntryKind.ORDERED).items()
+        if line not in charges
+    }
     yield from _units("units of", order, ordered, entered)
 
 
@@ -227,8 +236,9 @@ def _money(
     ``later``: the buyer may pay afterwards, so that only too much is a difference.
     """
     kept = ledger.amount(Side.STORE, EntryKind.CAPTURED) - ledger.amount(Side.STORE, EntryKind.REFUNDED)
-    due = _NOTHING if nothing_due else delivered_presentment(order, delivered)
-    name = "money taken less refunds, beside the value delivered"
+    fees = fees_presentment(order, ledger.amount(Side.ERP, EntryKind.FEE))
+    due = _NOTHING if nothing_due else delivered_presentment(order, delivered) + fees
+    name = f"money taken less refunds, beside the value delivered{' and fees' if fees else ''}"
     told = _equal(name, kept, due, currency=order.presentment_currency)
     yield told.model_copy(update={"at_most": later})
 
@@ -242,7 +252,8 @@ def _invoices(erp: ErpOrder, ledger: Ledger) -> Iterator[Equation]:
     if erp.state is ErpOrderState.CANCELED:
         yield _equal("invoiced less credited though canceled", billed, _NOTHING, sides=sides)
     else:
-        yield _equal("invoiced less credited", billed, erp.total, sides=sides)
+        back = ledger.amount(Side.ERP, EntryKind.GIVEN_BACK) - ledger.amount(Side.ERP, EntryKind.FEE)
+        yield _equal("invoiced less credited", billed, erp.total - back, sides=sides)
 
 
 def _both(ledger: Ledger, kind: EntryKind, subject: str = "") -> tuple[Decimal, Decimal]:

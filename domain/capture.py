@@ -69,17 +69,19 @@ def plan_captures(
     delivered: MappingOf[str, int],
     rules: PaymentRules = PaymentRules(),  # noqa: B008  frozen
     at: Instant | None = None,
+    given_back: Decimal = _NOTHING,
 ) -> tuple[CaptureStep, ...]:
     """The captures that bring the money taken up to what the rules let be taken by now; none where nothing is missing.
 
     Sales (a gift card, a payment taken at once) count first. The rest is spread over the authorizations on top of
     what each has captured, never above what it allows: those that are taken sooner by rule first, so that a parcel
     takes no money twice, and what expired before ``at`` last, then in their order. Money that was refunded is not
-    taken again.
+    taken again, but for ``given_back``: what returns gave back (fees included) for goods that the order's value does
+    not hold any more.
     """
     value = delivered_presentment(order, delivered)
     has_left = any(delivered.values())
-    taken = taken_presentment(order)
+    taken = taken_presentment(order) - given_back
     steps = []
 
     def turn(authorization: Payment) -> tuple[bool, int]:

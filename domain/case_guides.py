@@ -200,6 +200,33 @@ GUIDES = {
         "it is one. Lowered or rated otherwise in the storefront, it goes on by itself.",
         (CaseAct.RETRY, CaseAct.APPROVE, CaseAct.CANCEL),
     ),
+    "return_requested": _guide(
+        "A return of order {0}:{1} is asked for, and nobody has agreed",
+        "Agree: resubmit (or orderwright return approve). Or decline it: orderwright return end, with a reason.",
+        _ON_ITS_WAY,
+        _TWO_DAYS,
+    ),
+    "return_inspection": _guide(
+        "Goods of order {0}:{1} are back, and nobody has said what becomes of them",
+        "Say it of each unit (orderwright return inspect: restock, scrap, reject); resubmit puts all of them back in "
+        "stock.",
+        _ON_ITS_WAY,
+        _TWO_DAYS,
+    ),
+    "refund_exceeds_payment": _guide(
+        "A payment holds less than is to be refunded",
+        "See in the storefront what was refunded by hand; resubmit, and the money is worked out anew from the rest.",
+        _ON_ITS_WAY,
+    ),
+    "not_returnable": _guide(
+        "Units are to be refunded that the storefront does not count as delivered",
+        "See in the storefront what was refunded or taken off by hand, put it right there, then resubmit.",
+        _ON_ITS_WAY,
+    ),
+    "edit_after_return": _guide(
+        "Order {0}:{1} was edited after goods of it came back",
+        "Undo the edit in the storefront, then resubmit; or make it in the ERP by hand, and accept what differs.",
+    ),
     "canceled_in_erp": _guide(
         "Canceled in the ERP alone",
         "Cancel the order here to cancel it in the storefront as well and give the money back.",

@@ -27,6 +27,10 @@ _CURED_BY_PAYMENT = frozenset(
 )
 APPROVAL_NEEDED = "approval_needed"
 """Family of orders that a person has to approve before they go to the ERP."""
+RETURN_REQUESTED = "return_requested"
+"""Family of returns that buyers ask for and that a person has to agree to."""
+RETURN_INSPECTION = "return_inspection"
+"""Family of goods that came back and that a person has to judge."""
 EDIT_REFUSED = "edit_refused"
 """Family of edits that the ERP cannot take over whole."""
 

@@ -18,6 +18,8 @@ class SalesLineKind(StrEnum):
     SHIPPING = "shipping"
     ADJUSTMENT = "adjustment"
     """A difference that a person accepted; its amount may be below zero."""
+    FEE = "fee"
+    """What is held back of a credit note for taking goods back."""
 
 
 ADJUSTMENT_LINE = "accepted-difference"
@@ -158,8 +160,39 @@ class ErpInvoice(Frozen):
     total: Amount
 
 
+class ErpReturnState(StrEnum):
+    """Where a return stands in the ERP."""
+
+    EXPECTED = "expected"
+    """The warehouse knows that goods are to come."""
+    RECEIVED = "received"
+    """Goods came in; what becomes of them is not settled."""
+    SETTLED = "settled"
+    """Stocked or written off, and credited."""
+    CANCELED = "canceled"
+
+
+class ErpReturn(Frozen):
+    """A return as the ERP tells it; amounts are above zero in the buyer's favor."""
+
+    return_id: str
+    number: str
+    """What the warehouse calls it."""
+    state: ErpReturnState
+    expected: tuple[ShipmentLine, ...] = ()
+    received: tuple[ShipmentLine, ...] = ()
+    """Units that came in."""
+    credited: tuple[ShipmentLine, ...] = ()
+    """Units of which the credit note gives the worth back."""
+    total: Amount = Decimal(0)
+    """What its credit note comes to, tax included and the fee taken off."""
+    taxes: tuple[TaxAmount, ...] = ()
+    fee: Amount = Decimal(0)
+    """What the credit note holds back."""
+
+
 class ErpOrder(Frozen):
-    """The order as the ERP tells it, read whole."""
+    """The order as the ERP tells it, read whole. What came back stands in ``returns`` and nowhere else."""
 
     key: OrderKey
     erp_id: str
@@ -174,6 +207,7 @@ class ErpOrder(Frozen):
     """Empty also where the ERP tells of none."""
     adjustment: Amount = Decimal(0)
     """What its line ``ADJUSTMENT_LINE`` comes to."""
+    returns: tuple[ErpReturn, ...] = ()
 
 
 class RefusedChange(Frozen):

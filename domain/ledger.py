@@ -1,14 +1,21 @@
 """The ledger of one order: what both systems recorded of it, entry by entry, each with its source.
 
-Entries are facts as the systems tell them; ``domain.balance`` holds them against each other. What comes later (goods
-that come back, say) is another kind of entry here, and another equation there.
+Entries are facts as the systems tell them; ``domain.balance`` holds them against each other. What comes later is
+another kind of entry here, and another equation there.
 """
 
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
 
-from domain.erp_order import ErpInvoiceState, ErpOrder, ErpOrderState, ErpShipmentState
+from domain.erp_order import (
+    ErpInvoiceState,
+    ErpOrder,
+    ErpOrderState,
+    ErpReturnState,
+    ErpShipmentState,
+    ShipmentLine,
+)
 from domain.mapping import Mapping
 from domain.model import Amount, Currency, Frozen, Quantity
 from domain.money import format_money
@@ -36,6 +43,13 @@ class EntryKind(StrEnum):
     REFUNDED = "refunded"
     INVOICED = "invoiced"
     CREDITED = "credited"
+    RETURNED = "returned"
+    """Came back to the warehouse."""
+    GIVEN_BACK = "given back"
+    """Units that a return credits and, for the return as a whole, what they are worth: the fee is not taken off."""
+    TAX_GIVEN_BACK = "tax given back"
+    FEE = "fee"
+    """What a return's credit note holds back."""
 
 
 class Side(StrEnum):
@@ -113,6 +127,7 @@ def write_ledger(order: Order, erp: ErpOrder | None, mapping: Mapping | None) ->
             *_paid(order),
             *(_held(erp) if erp else ()),
             *(_invoiced(erp) if erp else ()),
+            *(_returned(erp) if erp else ()),
         )
     )
 
@@ -224,6 +239,36 @@ def _held(erp: ErpOrder) -> Iterator[Entry]:
                 subject=part.line_id,
                 units=part.quantity,
             )
+
+
+def _returned(erp: ErpOrder) -> Iterator[Entry]:
+    """What came back to the warehouse, and what the ERP credits for it."""
+    for each in erp.returns:
+        document = f"return {each.number}, {each.state}"
+
+        def units(kind: EntryKind, part: ShipmentLine, document: str = document) -> Entry:
+            return Entry(
+                kind=kind, side=Side.ERP, document=document, subject=part.line_id, units=part.quantity
+            )
+
+        def money(kind: EntryKind, amount: Decimal, subject: str = "", document: str = document) -> Entry:
+            return Entry(
+                kind=kind,
+                side=Side.ERP,
+                document=document,
+                subject=subject,
+                amount=amount,
+                currency=erp.currency,
+            )
+
+        yield from (units(EntryKind.RETURNED, part) for part in each.received)
+        if each.state is not ErpReturnState.SETTLED:
+            continue
+        yield from (units(EntryKind.GIVEN_BACK, part) for part in each.credited)
+        yield money(EntryKind.GIVEN_BACK, each.total + each.fee)
+        yield from (money(EntryKind.TAX_GIVEN_BACK, tax.amount, tax.code) for tax in each.taxes)
+        if each.fee:
+            yield money(EntryKind.FEE, each.fee)
 
 
 def _invoiced(erp: ErpOrder) -> Iterator[Entry]:

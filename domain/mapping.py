@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from domain.approval import ApprovalRules
 from domain.model import Frozen, Rate
 from domain.payment_rules import PaymentRules
+from domain.return_rules import ReturnRules
 
 Entry = TypeVar("Entry")
 
@@ -77,6 +78,7 @@ class Mapping(Frozen):
     """ERP product, a service without tax, that an accepted difference is booked on; None: none may be."""
     payments: PaymentRules = PaymentRules()
     approval: ApprovalRules = ApprovalRules()
+    returns: ReturnRules = ReturnRules()
 
     @model_validator(mode="after")
     def _one_to_one(self) -> "Mapping":

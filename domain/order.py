@@ -208,6 +208,40 @@ class Risk(StrEnum):
     """It is still at it."""
 
 
+class ReturnStatus(StrEnum):
+    """Where a return stands in the storefront."""
+
+    REQUESTED = "requested"
+    """The buyer asks for it; nobody has agreed yet."""
+    OPEN = "open"
+    """Agreed to; the goods may come."""
+    CLOSED = "closed"
+    DECLINED = "declined"
+    CANCELED = "canceled"
+
+
+class ReturnLine(Frozen):
+    """Units of an order line in a return. ``id`` is the return's own."""
+
+    id: str
+    line_id: str
+    quantity: Quantity
+    reason: str = ""
+    """In plain words."""
+    processed: Quantity = 0
+    """Units of it that the storefront has settled: refunded or exchanged."""
+
+
+class StorefrontReturn(Frozen):
+    """A return as the storefront tells it."""
+
+    return_id: str
+    number: str
+    """What people call it, such as ``#1001-R1``."""
+    status: ReturnStatus
+    lines: tuple[ReturnLine, ...]
+
+
 class Order(Frozen):
     """A storefront's order, read whole."""
 
@@ -230,8 +264,9 @@ class Order(Frozen):
     payments: tuple[Payment, ...] = ()
     location_plans: tuple[LocationPlan, ...] = ()
     fulfillments: tuple[Fulfillment, ...] = ()
+    returns: tuple[StorefrontReturn, ...] = ()
     total: Amount
-    """What the buyer owes now, all in."""
+    """What the buyer owes now, all in; what came back and was refunded is not in it."""
     presentment_total: Amount
     total_tax: Amount
     note: str = ""

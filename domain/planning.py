@@ -22,6 +22,7 @@ from domain.erp_order import (
 from domain.mapping import Mapping
 from domain.money import format_money, is_whole, split
 from domain.order import Discount, Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge, TaxLine
+from domain.quantities import units_returned
 
 _NOTHING = Decimal(0)
 
@@ -56,6 +57,13 @@ def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acc
 
     Raises PlanRefused where the order itself is at fault, Unmapped where the mapping lacks an entry.
     """
+    if back := units_returned(order):
+        line = min(back)
+        raise PlanRefused(
+            f"edit_after_return:{order.key}",
+            f"{back[line]} units of line {line} came back and were refunded, so what was sold cannot be entered or "
+            "changed any more; undo the edit in the store, or make it in the ERP by hand and accept what differs",
+        )
     goods = [part for line in order.lines if line.current for part in _goods(order, line, mapping)]
     charges = [part for charge in order.shipping for part in _charge(order, charge, mapping)]
     lines = (*goods, *charges)

@@ -93,22 +93,60 @@ class LineState(Frozen):
         return self
 
 
+def units_returned(order: Order) -> dict[str, int]:
+    """Line -> units that left, came back and were refunded in the storefront; lines without any are left out.
+
+    The storefront counts them off the line, but neither off its parcels nor as something that is still to leave.
+    """
+    left: defaultdict[str, int] = defaultdict(int)
+    for fulfillment in order.fulfillments:
+        for part in fulfillment.lines:
+            left[part.line_id] += part.quantity
+    to_leave: defaultdict[str, int] = defaultdict(int)
+    for plan in order.location_plans:
+        for planned in plan.lines if plan.open else ():
+            to_leave[planned.line_id] += planned.remaining
+    back = {
+        line.line_id: min(left[line.line_id], left[line.line_id] + to_leave[line.line_id] - line.current)
+        for line in order.lines
+    }
+    return {line: units for line, units in back.items() if units > 0}
+
+
 def lines_from_order(order: Order) -> tuple[LineState, ...]:
     """The state before the ERP knows the order: what edits took away is canceled, the rest is open.
 
-    An edit that raised a line above what was bought first has ordered the rest as well.
+    An edit that raised a line above what was bought first has ordered the rest as well. What came back is not canceled.
     """
-    return tuple(
-        LineState(
-            line_id=line.line_id,
-            sku=line.sku,
-            title=line.title,
-            ordered=max(line.ordered, line.current),
-            canceled=max(line.ordered - line.current, 0),
-            requires_shipping=line.requires_shipping,
+    back = units_returned(order)
+    states = []
+    for line in order.lines:
+        returned = back.get(line.line_id, 0)
+        due = line.current + returned
+        states.append(
+            LineState(
+                line_id=line.line_id,
+                sku=line.sku,
+                title=line.title,
+                ordered=max(line.ordered, due),
+                canceled=max(line.ordered - due, 0),
+                requires_shipping=line.requires_shipping,
+            )
         )
-        for line in order.lines
-    )
+    return tuple(states)
+
+
+def take_returns(lines: Iterable[LineState], back: Mapping[str, int]) -> tuple[LineState, ...]:
+    """Note units (line -> units) that came back and were refunded; told twice, they count once.
+
+    Raises QuantitiesBroken where more came back than left.
+    """
+    result = []
+    for line in lines:
+        units = max(line.returned, back.get(line.line_id, 0))
+        update = {"returned": units, "refunded": max(line.refunded, units)}
+        result.append(line.model_copy(update=update).conserved())
+    return tuple(result)
 
 
 def take_edit(

@@ -49,6 +49,8 @@ KIT_COMPONENTS: Final = (("TEE-BLK-M", 1), ("SOCK-GRY", 2))
 SHIPPING_PRODUCT: Final = "SHIPPING"
 ADJUSTMENT_PRODUCT = "ADJUSTMENT"
 """A service that a difference which a person accepted is booked on."""
+FEE_PRODUCT: Final = "RESTOCKING-FEE"
+"""A service, without tax, that is held back of a credit note for taking goods back."""
 
 # ERP tax code -> (storefront title, rate). A line may carry several (state and city).
 TAXES: Final = {

@@ -176,8 +176,9 @@ def _waiting(session: Session, key: OrderKey, step: str | None) -> set[int]:
     """The open cases that the order waits in."""
     found = session.connection().execute(_WAITS_IN, key.model_dump()).all()
     if step is None:
-        # What the sweep found stays until the sweep finds it mended: no step of the order's workflow mends it.
-        return {case_id for case_id, at in found if not at.startswith("sweep:")}
+        # What the sweep found stays until the sweep finds it mended, and a return's problem until that return goes on:
+        # no step of the order's workflow mends either.
+        return {case_id for case_id, at in found if not at.startswith(("sweep:", "return "))}
     return {case_id for case_id, at in found if at == step}
 
 

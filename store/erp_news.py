@@ -1,7 +1,7 @@
 """What an order was last told of the ERP, so that the change feed signals it only when there is news.
 
 Every change in the ERP comes through the feed, our own writes and each move of a carton among them; an order needs to
-hear of what left the house, what was canceled and what its lines are.
+hear of what left the house, what came back, what was canceled and what its lines are.
 """
 
 import json
@@ -35,7 +35,11 @@ def digest(erp: ErpOrder) -> str:
         key=lambda s: str(s["shipment_id"]),
     )
     lines = sorted((line.model_dump(mode="json") for line in erp.lines), key=str)
-    news = {"canceled": erp.state is ErpOrderState.CANCELED, "left": left, "lines": lines}
+    news: dict[str, object] = {"canceled": erp.state is ErpOrderState.CANCELED, "left": left, "lines": lines}
+    if erp.returns:
+        news["back"] = {
+            each.return_id: sorted((x.line_id, x.quantity) for x in each.received) for each in erp.returns
+        }
     return sha256(json.dumps(news, sort_keys=True).encode()).hexdigest()
 
 

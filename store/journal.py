@@ -15,6 +15,8 @@ from store.database import Database
 from store.order_view import OrderPatch, apply_patch
 
 READ = "read_order"
+RETURN_PROBLEM = "return "
+"""Begins the name of every act of a return."""
 
 
 class Entry(Frozen):
@@ -69,5 +71,7 @@ def _keep_cases(session: Session, entry: Entry) -> None:
         return
     # Reading alone overcomes nothing: the step that stopped is still to come.
     only_read = entry.action == READ and entry.patch.status is not OrderStatus.IGNORED
-    goes_on = entry.patch.problem == "" and not only_read
+    # What a return achieves is nothing to the cases that its order waits in otherwise.
+    of_order = not entry.action.startswith(RETURN_PROBLEM)
+    goes_on = entry.patch.problem == "" and not only_read and of_order
     release_order(session, entry.key, step=None if goes_on else entry.action)

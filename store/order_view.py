@@ -58,6 +58,8 @@ class OrderPatch(Frozen):
     shipments: int | None = None
     placed_at: Instant | None = None
     closed_at: Instant | None = None
+    reopened: bool = False
+    """It had ended, and goes on."""
 
 
 class OrderSummary(Frozen):
@@ -159,7 +161,10 @@ _UPDATE = update(OrderViewRow).where(
 
 def apply_patch(session: Session, key: OrderKey, revision: int, patch: OrderPatch) -> bool:
     """Write a step's changes, in the caller's transaction. False where the row is of a later revision already."""
-    changes = patch.model_dump(exclude_none=True) | {"revision": revision, "updated_at": datetime.now(UTC)}
+    changes = patch.model_dump(exclude_none=True, exclude={"reopened"})
+    changes |= {"revision": revision, "updated_at": datetime.now(UTC)}
+    if patch.reopened:
+        changes["closed_at"] = None
     identity = {"its_channel": key.channel, "its_external_id": key.external_id, "its_revision": revision}
     if changed_rows(session, _UPDATE, changes | identity):
         return True

@@ -294,3 +294,18 @@ def make_erp_order(
         ),
     }
     return ErpOrder(**values | overrides)
+
+
+def after_leaving(order: Order, units: MappingOf[str, int]) -> Order:
+    """The order whose location plans have these units (line -> units) gone, as the storefront shows it then."""
+    left = dict(units)
+    plans = []
+    for plan in order.location_plans:
+        lines = []
+        for line in plan.lines:
+            gone = min(left.get(line.line_id, 0), line.remaining)
+            left[line.line_id] = left.get(line.line_id, 0) - gone
+            lines.append(line.model_copy(update={"remaining": line.remaining - gone}))
+        still_open = any(line.remaining for line in lines)
+        plans.append(plan.model_copy(update={"lines": tuple(lines), "open": still_open}))
+    return order.model_copy(update={"location_plans": tuple(plans)})

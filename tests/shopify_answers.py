@@ -66,12 +66,14 @@ def line(number: int, sku: str | None, quantity: int, price: str, **more: Any) -
 
 
 def shipping(price: str, *, code: str | None = "standard", **more: Any) -> dict[str, Any]:
+    discounts = (_shop(d["allocatedAmountSet"]) for d in more.get("discountAllocations", []))
     return {
         "id": gid("ShippingLine", 700),
         "title": "Standard",
         "code": code,
         "isRemoved": False,
         "originalPriceSet": money(price),
+        "currentDiscountedPriceSet": money(str(Decimal(price) - sum(discounts, Decimal(0)))),
         "discountAllocations": [],
         "taxLines": [],
         **more,
@@ -218,6 +220,7 @@ def order(*lines: dict[str, Any], charges: tuple[dict[str, Any], ...] = (), **mo
         "fulfillmentOrders": page(),
         "fulfillmentsCount": {"count": 0},
         "fulfillments": [],
+        "returns": {"nodes": []},
         **more,
     }
 

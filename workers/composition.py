@@ -12,6 +12,7 @@ from activities.feed import FeedActivities
 from activities.gated_ports import GatedErp, GatedStorefront
 from activities.gates import Gates, Pace
 from activities.orders import OrderActivities
+from activities.returns import ReturnActivities
 from activities.sweep import SweepActivities, SweepRules
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from adapters.registry import build_erp, build_storefront
@@ -51,13 +52,19 @@ class Parts:
         """The activities of an order."""
         return OrderActivities(self.storefronts, self.erp, self.mappings, self.database)
 
+    def return_activities(self) -> ReturnActivities:
+        """The activities of a return."""
+        return ReturnActivities(self.storefronts, self.erp, self.mappings, self.database)
+
     def case_activities(self) -> CaseActivities:
         """The activities that keep cases."""
         return CaseActivities(self.database)
 
     def feed_activities(self, client: Client, interval: timedelta) -> FeedActivities:
         """The activities of the ERP's change feed."""
-        return FeedActivities(self.erp, client, self.database, interval=interval)
+        return FeedActivities(
+            self.erp, client, self.database, bring_back=OrderReach(client).bring_back, interval=interval
+        )
 
     def sweep_activities(self, client: Client, rules: SweepRules) -> SweepActivities:
         """The activities of the sweep."""

@@ -31,6 +31,7 @@ from workers.observation import Observation
 from workers.schedules import ensure_schedules
 from workers.slots import GatedSlots
 from workers.versions import deployment_config
+from workflows.customer_return import ReturnWorkflow
 from workflows.erp_feed import ErpFeedWorkflow
 from workflows.messages import ERP_FEED_ID, ORDERS_QUEUE, ErpFeedStart
 from workflows.order import OrderWorkflow
@@ -76,18 +77,20 @@ async def workers(
     feed = gated.feed_activities(client, feed_interval)
     sweep = gated.sweep_activities(client, sweep_rules or SweepRules())
     cases = parts.case_activities()
+    returns = gated.return_activities()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(gates.watched())
         carrier = Worker(
             client,
             task_queue=ORDERS_QUEUE,
-            workflows=[OrderWorkflow, ErpFeedWorkflow, SweepWorkflow, SilenceWorkflow],
+            workflows=[OrderWorkflow, ReturnWorkflow, ErpFeedWorkflow, SweepWorkflow, SilenceWorkflow],
             workflow_runner=RUNNER,
             interceptors=[OutageNotices(gates), Observation(), *interceptors],
             # What asks no outside system must not wait for one that is away: cases above all.
             activities=[
                 cases.report_problem,
                 cases.leave_cases,
+                returns.report_return,
                 sweep.open_sweep,
                 sweep.keep_certificates,
                 sweep.check_silence,
@@ -105,6 +108,8 @@ async def workers(
                 orders.amend_order,
                 orders.cancel_in_erp,
                 orders.close_order,
+                returns.authorize_return,
+                returns.credit_return,
                 feed.follow_erp_changes,
                 sweep.compare_orders,
             ],
@@ -122,6 +127,8 @@ async def workers(
                     orders.capture_payments,
                     orders.report_shipment,
                     orders.cancel_in_storefront,
+                    returns.refund_return,
+                    returns.end_return,
                 ],
                 gate=gates.of(channel),
                 at_once=STOREFRONT_CALLS_AT_ONCE,
@@ -130,7 +137,9 @@ async def workers(
             )
             for channel in parts.storefronts
         ]
-        for worker in (carrier, erp, *storefronts):
+        # The carrier ends first: it would be given what calls that end now bring, and drop it. Temporal would then wait
+        # ten seconds before another worker goes on with that order, or with the feed.
+        for worker in (erp, *storefronts, carrier):
             await stack.enter_async_context(worker)
         yield
 

@@ -1,16 +1,18 @@
 """Every payload that goes into or comes out of a workflow, and the workflow's own serialisable state."""
 
+from decimal import Decimal
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from domain.approval import Approval, ApprovalNeeded
 from domain.differences import Acceptance, Difference
-from domain.erp_order import ErpOrder
-from domain.model import Frozen, Instant
-from domain.order import CancelKind, Order, OrderKey
+from domain.erp_order import ErpOrder, ErpReturn
+from domain.model import Amount, Frozen, Instant, Quantity
+from domain.order import CancelKind, Order, OrderKey, ReturnStatus
 from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
 from domain.quantities import LineState
+from domain.return_rules import ReturnRules
 from domain.status import OrderStatus
 
 ORDERS_QUEUE = "orders"
@@ -40,6 +42,8 @@ class Attention(StrEnum):
     NEEDS_ATTENTION = "needs attention"
     ON_HOLD = "on hold"
     AWAITING_PAYMENT = "awaiting payment"
+    DELIVERED = "delivered"
+    """Balanced, and open for returns."""
     CLOSED = "closed"
     CANCELED = "canceled"
     IGNORED = "ignored"
@@ -108,6 +112,69 @@ class CancelRequest(Frozen):
     kind: CancelKind = CancelKind.OTHER
 
 
+class ReturnOrigin(StrEnum):
+    """Who wants a return."""
+
+    BUYER = "the buyer"
+    """It stands in the storefront."""
+    OPERATOR = "an operator"
+    WAREHOUSE = "the warehouse"
+    """Goods came that nobody had announced."""
+
+
+class ReturnWish(Frozen):
+    """What is to come back: units by storefront line."""
+
+    return_id: str
+    number: str
+    origin: ReturnOrigin
+    lines: dict[str, Quantity]
+    actor: str
+    reason: str = ""
+    requested: bool = False
+    """The buyer asks for it and nobody has agreed yet."""
+    without_goods: bool = False
+    """The buyer keeps the goods, or they are lost: nothing is waited for."""
+
+    @property
+    def in_storefront(self) -> bool:
+        """Whether the storefront keeps it as a return of its own."""
+        return self.origin is ReturnOrigin.BUYER
+
+
+class ReturnAsked(OperatorMessage):
+    """Body of ``return``: units by line id or SKU."""
+
+    lines: dict[str, Quantity]
+    without_goods: bool = False
+
+
+class ReturnBrief(Frozen):
+    """What an order knows of one of its returns, which is carried by a workflow of its own."""
+
+    number: str
+    lines: dict[str, Quantity]
+    ended: bool = False
+    text: str = ""
+    """How it ended."""
+    given_back: Amount = Decimal(0)
+    """Money that went back to the buyer, and the fee, in the buyer's currency."""
+    problem: Problem | None = None
+    erp: ErpReturn | None = None
+    """As it was told to the return last."""
+    status: ReturnStatus | None = None
+    """Where it stood in the storefront when it was told last."""
+
+
+class ReturnTelling(Frozen):
+    """What a return is to be told next: one of the three."""
+
+    return_id: str
+    erp: ErpReturn | None = None
+    status: ReturnStatus | None = None
+    resubmit: OperatorMessage | None = None
+
+
 class OrderState(BaseModel):
     """All that an order remembers; carried whole through continue-as-new. Quantities are the state."""
 
@@ -162,6 +229,17 @@ class OrderState(BaseModel):
     """The next reading pins the mapping in force: the one that the order had lacked something."""
     leaves_cases: bool = False
     """A problem that the workflow itself had found is to leave its case once the order is read without it."""
+    return_rules: ReturnRules = ReturnRules()
+    returns: dict[str, ReturnBrief] = {}
+    """By return id."""
+    return_asks: tuple[ReturnAsked, ...] = ()
+    """Returns that operators want and that are to be looked at."""
+    return_wishes: tuple[ReturnWish, ...] = ()
+    """Returns that are to be begun."""
+    return_tellings: tuple[ReturnTelling, ...] = ()
+    window_until: Instant | None = None
+    """Balanced, and open for returns until then."""
+    window_over: bool = False
     outcome: Attention | None = None
     """Set once: closed, canceled or ignored."""
     closed_differing: bool = False
@@ -171,6 +249,11 @@ class OrderState(BaseModel):
     revision: int = 0
     seen_messages: tuple[str, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
+
+    @property
+    def given_back(self) -> Decimal:
+        """What returns gave back, fees included, in the buyer's currency."""
+        return sum((brief.given_back for brief in self.returns.values()), Decimal(0))
 
     @property
     def expires_next(self) -> ExpiringAuthorization | None:
@@ -204,6 +287,8 @@ class OrderView(Frozen):
     mapping_version: str = ""
     """What the order is pinned to; empty before its first reading."""
     acceptances: tuple[Acceptance, ...] = ()
+    returns: dict[str, ReturnBrief] = Field(default_factory=dict)
+    """By return id; each has a page of its own."""
 
 
 class OperatorAnswer(Frozen):

@@ -3,6 +3,7 @@
 Pure functions of the state, deterministic, so that a workflow may call them.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from activities.contracts import AmendedOrder, OrderClosing, PaymentsCaptured, ShipmentReported
@@ -17,7 +18,17 @@ from domain.order import CancelKind, Order
 from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
-from workflows.messages import Attention, CancelRequest, OperatorMessage, OrderState, OrderView, Problem
+from workflows.messages import (
+    Attention,
+    CancelRequest,
+    OperatorMessage,
+    OrderState,
+    OrderView,
+    Problem,
+    ReturnAsked,
+    ReturnBrief,
+    ReturnWish,
+)
 from workflows.steps import Step, next_step, stands_for_approval
 
 DETAIL_LINES = 10
@@ -31,6 +42,8 @@ _UNDER_WAY = {
     Step.HAND_OVER: "writing down in the ERP what was handed over already; tried again until it answers",
     Step.AMEND: "carrying the edit into the ERP; tried again until it answers",
     Step.REPORT: "telling the storefront of a shipment and capturing its money; tried again until it answers",
+    Step.OPEN_RETURN: "beginning a return",
+    Step.TELL_RETURN: "telling a return what it waits for",
     Step.CLOSE: "comparing both systems to the cent before closing",
     Step.CANCEL: "canceling the order in the ERP, then in the storefront",
     Step.REPORT_PROBLEM: "putting the problem into its case",
@@ -55,10 +68,12 @@ def attention(state: OrderState) -> Attention:
     """The group an operations person looks at the order in."""
     if state.outcome is not None:
         return state.outcome
-    if state.problem is not None:
+    if state.problem is not None or problem_of_return(state) is not None:
         return Attention.NEEDS_ATTENTION
     if state.held_by is not None:
         return Attention.ON_HOLD
+    if state.window_until is not None:
+        return Attention.DELIVERED
     return Attention.AWAITING_PAYMENT if awaits_payment(state) else Attention.WORKING
 
 
@@ -112,6 +127,12 @@ def waiting_for(state: OrderState) -> str:
         return f"release: {state.held_by} put the order on hold"
     if awaits_payment(state):
         return f"the buyer to pay {_unpaid(state)}; it then goes on by itself"
+    if problem := problem_of_return(state):
+        return f"a person: {full_stop(problem.reason)} {problem.remedy}"
+    if coming := [brief.number for brief in state.returns.values() if not brief.ended]:
+        return f"return {' and '.join(coming)}, which has a page of its own"
+    if state.window_until is not None:
+        return f"returns, until {state.window_until:%Y-%m-%d}; it then closes by itself"
     return "the warehouse to ship the rest; the ERP's change feed tells of it"
 
 
@@ -130,11 +151,12 @@ def can_do(state: OrderState) -> tuple[str, ...]:
     """The operator messages that would be taken now."""
     wishes = {
         "cancel": not cancel_obstacle(state),
-        "resubmit": state.problem is not None,
+        "resubmit": state.problem is not None or problem_of_return(state) is not None,
         "accept": not accept_obstacle(state),
         "approve": not approve_obstacle(state),
         "hold": not hold_obstacle(state),
         "release": state.held_by is not None and state.outcome is None,
+        "return": state.outcome is None and any(returnable_units(state).values()),
     }
     return tuple(name for name, possible in wishes.items() if possible)
 
@@ -209,9 +231,10 @@ def view(state: OrderState) -> OrderView:
         waits_on=waits_on(state),
         can_do=can_do(state),
         lines=state.lines,
-        problem=state.problem,
+        problem=state.problem or problem_of_return(state),
         mapping_version=state.mapping_version,
         acceptances=state.acceptances,
+        returns=state.returns,
     )
 
 
@@ -219,17 +242,23 @@ def details(state: OrderState) -> str:
     """Markdown for the Temporal UI's current details."""
     title = state.order.number if state.order else str(state.key)
     parts = [f"### {title}: {sentence(state)}"]
-    if state.problem is not None and state.cancel is None:
+    problem = state.problem or problem_of_return(state)
+    if problem is not None and state.cancel is None:
         parts += [
-            f"**Needs a person:** {full_stop(state.problem.reason)}",
-            f"**What to do:** {state.problem.remedy}",
+            f"**Needs a person:** {full_stop(problem.reason)}",
+            f"**What to do:** {problem.remedy}",
         ]
     else:
         parts.append(f"**Waits for** {waiting_for(state)}")
     possible = can_do(state)
     if possible:
-        names = ", ".join(f"`{name}`" for name in possible if name not in {"accept", "approve"})
-        parts.append(f"**You can send** {names}: More Actions, Send a Signal, the name, no input needed")
+        names = ", ".join(f"`{name}`" for name in possible if name not in {"accept", "approve", "return"})
+        if names:
+            parts.append(f"**You can send** {names}: More Actions, Send a Signal, the name, no input needed")
+    if "return" in possible:
+        parts.append(
+            'or `return`, which takes goods back, with `{"actor": "you", "reason": "why", "lines": {"SKU": 1}}`'
+        )
     if "accept" in possible:
         parts.append(
             'or `accept`, which takes what differs as it is, with `{"actor": "you", "reason": "why"}`'
@@ -239,6 +268,8 @@ def details(state: OrderState) -> str:
     # Each list has its heading: without one between them the UI draws two lists as one.
     if state.lines:
         parts.append("**Lines**\n\n" + "\n".join(_line_row(line) for line in state.lines))
+    if state.returns:
+        parts.append("**Returns**\n\n" + "\n".join(_return_row(brief) for brief in state.returns.values()))
     story = [f"- {e.at:%Y-%m-%d %H:%M:%S} {e.actor}: {e.text}" for e in state.timeline[-DETAIL_LINES:]]
     if story:
         parts.append("**Story (UTC)**\n\n" + "\n".join(story))
@@ -253,6 +284,84 @@ def full_stop(text: str) -> str:
 def _line_row(line: LineState) -> str:
     done = f"{line.shipped} of {line.ordered - line.canceled} shipped"
     return f"- {line.sku or line.title}: {done}" + (f", {line.canceled} canceled" if line.canceled else "")
+
+
+def _return_row(brief: ReturnBrief) -> str:
+    units = count_units(sum(brief.lines.values()))
+    if brief.ended:
+        return f"- {brief.text}"
+    return f"- {brief.number}: {units}, {'waits for a person' if brief.problem else 'on its way'}"
+
+
+def problem_of_return(state: OrderState) -> Problem | None:
+    """What a person has to mend for one of the order's returns; the first of them."""
+    return next((brief.problem for brief in state.returns.values() if brief.problem is not None), None)
+
+
+def returnable_units(state: OrderState) -> dict[str, int]:
+    """Line -> units that left, and that no return has to do with yet."""
+    units = {line.line_id: line.shipped - line.returned for line in state.lines}
+    coming = [brief.lines for brief in state.returns.values() if not brief.ended]
+    coming += [wish.lines for wish in state.return_wishes]
+    for lines in coming:
+        for line, count in lines.items():
+            units[line] = units.get(line, 0) - count
+    return {line: max(count, 0) for line, count in units.items()}
+
+
+def lines_named(state: OrderState, named: Mapping[str, int]) -> dict[str, int]:
+    """Line -> units, of lines that people name by id or by SKU; a SKU on several lines is taken from the first on.
+
+    What cannot be placed stands under the name as it was given.
+    """
+    left, found = returnable_units(state), dict[str, int]()
+    for name, units in named.items():
+        if name in left:
+            found[name] = found.get(name, 0) + units
+            continue
+        missing = units
+        for line in state.lines:
+            taken = min(missing, left[line.line_id]) if line.sku == name else 0
+            if taken:
+                found[line.line_id], missing = found.get(line.line_id, 0) + taken, missing - taken
+        if missing:
+            found[name] = missing
+    return found
+
+
+def return_obstacle(state: OrderState, asked: ReturnAsked) -> str:
+    """Why these units cannot be returned; empty where they can."""
+    if state.outcome is not None:
+        return f"the order is {state.outcome.value} already"
+    if not any(asked.lines.values()):
+        return "say what comes back: lines, such as TEE-BLK-M=1"
+    left = returnable_units(state)
+    for line, units in lines_named(state, asked.lines).items():
+        if units > left.get(line, 0):
+            on_order = line in left or line in {each.sku for each in state.lines}
+            if not on_order:
+                names = ", ".join(sorted({each.sku or each.line_id for each in state.lines}))
+                return f"{line} is on no line of the order; it has {names}"
+            return f"{units} more of {line} than {count_units(left.get(line, 0))} that left and no return has"
+    return ""
+
+
+def return_opened(state: OrderState, wish: ReturnWish) -> str:
+    """Sentence for a return that begins."""
+    names = {line.line_id: line.sku or line.title for line in state.lines}
+    what = " and ".join(f"{count_units(n)} of {names.get(line, line)}" for line, n in wish.lines.items() if n)
+    why = f" ({wish.reason})" if wish.reason else ""
+    return f"Return {wish.number} begins: {what}{why}."
+
+
+def balanced(closing: OrderClosing, currency: str) -> str:
+    """Sentence for an order that is delivered and balanced, and that waits for returns."""
+    assert closing.window_until is not None
+    total = format_money(closing.report.total, currency)
+    return (
+        f"Balanced: storefront and ERP ({closing.erp_number}) agree on {total}; open for returns until "
+        f"{closing.window_until:%Y-%m-%d}."
+    )
 
 
 def received(order: Order) -> str:

@@ -42,7 +42,7 @@ with workflow.unsafe.imports_passed_through():
         OrderStart,
     )
     from workflows.order_counter import OrderCounter
-    from workflows.steps import Step, delivered_with, next_step, unreported_shipments
+    from workflows.steps import Step, delivered_with, next_step, still_here, unreported_shipments
 
 STOREFRONT = "storefront"
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
@@ -64,6 +64,8 @@ class OrderWorkflow(OrderCounter):
             Step.HAND_OVER: self._hand_over,
             Step.AMEND: self._amend,
             Step.REPORT: self._report,
+            Step.OPEN_RETURN: self._open_return,
+            Step.TELL_RETURN: self._tell_return,
             Step.CLOSE: self._close,
             Step.REPORT_PROBLEM: self._report_problem,
             Step.LEAVE_CASES: self._leave_cases,
@@ -134,6 +136,7 @@ class OrderWorkflow(OrderCounter):
                 given=fingerprint(state.order) if compare and state.order else "",
                 mapping_version="" if state.take_new_mapping else state.mapping_version,
                 acceptances=state.acceptances,
+                revive=self._comes_back(),
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
@@ -142,12 +145,13 @@ class OrderWorkflow(OrderCounter):
             priority=ORDERS_FIRST,
         )
         before, state.order = state.order, read.order
-        state.payment = read.payment
+        state.payment, state.return_rules = read.payment, read.returns
         if read.ignored is not None:
             # A late message about a finished order ends as the order ended, so that lists tell the truth of it.
             state.outcome = _ENDINGS.get(read.ended, Attention.IGNORED) if read.ended else Attention.IGNORED
             self._tell("Orderwright", f"Ignored: {read.ignored}.")
             return
+        self._notice_returns(read.order)
         if read.order.canceled_at is not None:
             reason = "the order was canceled in the storefront"
             kind = read.order.cancel_kind or CancelKind.OTHER
@@ -213,7 +217,7 @@ class OrderWorkflow(OrderCounter):
         # An earlier life of the order may have entered another version as well.
         state.amend = edited or holds_otherwise(state.order, erp)
         state.given = tried if state.amend else None
-        state.hand_over = state.order.handed_over
+        state.hand_over = state.order.handed_over and bool(still_here(erp))
 
     async def _amend(self) -> None:
         state = self._state
@@ -286,6 +290,7 @@ class OrderWorkflow(OrderCounter):
                 delivered=delivered_with(state, shipment),
                 known_fulfillment_ids=tuple(state.fulfillments.values()),
                 revision=self._next_revision(),
+                given_back=state.given_back,
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
@@ -308,6 +313,8 @@ class OrderWorkflow(OrderCounter):
                 mapping_version=state.mapping_version,
                 revision=self._next_revision(),
                 acceptances=state.acceptances,
+                given_back=state.given_back,
+                final=state.window_over,
             ),
             task_queue=ERP_QUEUE,
             start_to_close_timeout=ONE_CALL,
@@ -323,6 +330,10 @@ class OrderWorkflow(OrderCounter):
                 differences=closing.report.differences,
             )
             self._stop(Step.CLOSE, refusal, in_case=True)
+            return
+        if closing.window_until is not None:
+            state.window_until = closing.window_until
+            self._tell("Orderwright", narrative.balanced(closing, state.order.currency))
             return
         state.outcome, state.closed_differing = Attention.CLOSED, bool(closing.report.accepted)
         state.closed_on_terms = bool(closing.report.on_terms)
@@ -418,12 +429,17 @@ class OrderWorkflow(OrderCounter):
         if (alarm := self._due()) is not None:
             alarm.ring()
             return
+        if self._window_ends():
+            self._state.window_over = True
+            return
         self._set_timer()
+        self._set_window()
         await workflow.wait_condition(
             lambda: (
                 next_step(self._state) is not Step.WAIT
                 or self._may_continue_as_new()
                 or self._due() is not None
+                or self._window_ends()
             )
         )
 

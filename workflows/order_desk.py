@@ -206,7 +206,7 @@ class OrderDesk:
     def resubmit_signal(self, message: OperatorMessage | None = None) -> None:
         """Go on after the cause of a problem was mended."""
         message = message or OperatorMessage()
-        if self._seen(message.message_id):
+        if self._seen(message.message_id) or self._resubmit_returns(message):
             return
         if self._state.problem is None:
             # Row and case are written by the activity that was refused, a moment before the order hears of it.
@@ -259,14 +259,19 @@ class OrderDesk:
     @workflow.update(name="resubmit")
     def resubmit_update(self, message: OperatorMessage) -> OperatorAnswer:
         """Go on after the cause of a problem was mended."""
-        if not self._seen(message.message_id):
+        if not self._seen(message.message_id) and not self._resubmit_returns(message):
             self._resubmit(message)
         return OperatorAnswer(done=True, text="The order is read again and goes on.")
 
     @resubmit_update.validator
     def _may_resubmit(self, message: OperatorMessage) -> None:
         del message
-        refuse("" if self._state.problem else "the order has no problem that waits for it")
+        waits = self._state.problem or narrative.problem_of_return(self._state)
+        refuse("" if waits else "the order has no problem that waits for it")
+
+    def _resubmit_returns(self, message: OperatorMessage) -> bool:
+        """Pass a resubmit on to the returns that wait for it; whether there was any."""
+        raise NotImplementedError
 
     @workflow.update(name="accept")
     def accept_update(self, message: OperatorMessage) -> OperatorAnswer:

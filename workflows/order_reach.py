@@ -51,6 +51,26 @@ class OrderReach:
             rpc_timeout=RPC_TIMEOUT,
         )
 
+    async def bring_back(self, order: ErpOrder) -> None:
+        """Start an order anew that had ended, because of what the ERP holds of it now."""
+        await self._client.start_workflow(
+            ORDER_WORKFLOW,
+            OrderStart(key=order.key),
+            id=order.key.workflow_id,
+            task_queue=ORDERS_QUEUE,
+            start_signal=ERP_CHANGED,
+            start_signal_args=[order],
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(CHANNEL, order.key.channel),
+                    SearchAttributePair(ORDER_STATE, Attention.WORKING.value),
+                ]
+            ),
+            static_summary=f"Order {order.key.external_id} of {order.key.channel}",
+            rpc_timeout=RPC_TIMEOUT,
+        )
+
     async def carried(self, key: OrderKey) -> Carried:
         """Whether a workflow carries the order right now; asked of the run itself, not of a list."""
         try:

@@ -18,6 +18,8 @@ class Step(StrEnum):
     CAPTURE = "take money before its goods leave"
     HAND_OVER = "write down in the ERP what was handed over already"
     AMEND = "carry the change into the ERP"
+    OPEN_RETURN = "begin a return"
+    TELL_RETURN = "tell a return what it waits for"
     REPORT = "tell the storefront of a shipment"
     CLOSE = "prove the order balanced and close it"
     REPORT_PROBLEM = "put the problem into its case"
@@ -34,6 +36,8 @@ def next_step(state: OrderState) -> Step:
         return Step.CANCEL
     if state.problem is not None and not state.problem.in_case:
         return Step.REPORT_PROBLEM
+    if state.return_tellings:
+        return Step.TELL_RETURN
     if state.problem is not None or state.held_by is not None:
         # An order that waits for an approval still hears that it was canceled or changed.
         hears = state.reread and state.held_by is None and stands_for_approval(state)
@@ -59,9 +63,18 @@ def _work(state: OrderState) -> Step:
         return Step.CAPTURE
     if unreported_shipments(state):
         return Step.REPORT
-    if is_delivered(state.lines) and state.erp.state is not ErpOrderState.CANCELED:
-        return Step.CLOSE
-    return Step.WAIT
+    if state.return_asks or state.return_wishes:
+        return Step.OPEN_RETURN
+    return Step.CLOSE if _may_close(state) else Step.WAIT
+
+
+def _may_close(state: OrderState) -> bool:
+    """Delivered, nothing on its way back, and either never proven balanced or past its return window."""
+    if not is_delivered(state.lines) or state.erp is None or state.erp.state is ErpOrderState.CANCELED:
+        return False
+    if not all(brief.ended for brief in state.returns.values()):
+        return False
+    return state.window_until is None or state.window_over
 
 
 def stands_for_approval(state: OrderState) -> bool:
@@ -84,6 +97,12 @@ def unreported_shipments(state: OrderState) -> tuple[ErpShipment, ...]:
 def shipped_ids(erp: ErpOrder) -> set[str]:
     """Ids of the shipments that left the house."""
     return {s.shipment_id for s in erp.shipments if s.state is ErpShipmentState.SHIPPED}
+
+
+def still_here(erp: ErpOrder) -> set[str]:
+    """Ids of the shipments that are to leave the house."""
+    over = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
+    return {s.shipment_id for s in erp.shipments if s.state not in over}
 
 
 def delivered_with(state: OrderState, shipment: ErpShipment) -> dict[str, int]:

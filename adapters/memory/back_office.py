@@ -7,6 +7,7 @@ from decimal import Decimal
 from itertools import count
 
 from adapters.errors import Rejected
+from adapters.memory import returning
 from adapters.memory.amending import units_by_place
 from adapters.memory.billing import bill
 from domain.erp_order import (
@@ -22,6 +23,7 @@ from domain.erp_order import (
 )
 from domain.listings import ErpRecord
 from domain.order import OrderKey
+from domain.returns import ReturnAuthorization, ReturnCredit
 
 UNTOUCHED = frozenset({ErpShipmentState.WAITING, ErpShipmentState.RESERVED})
 PICKED = frozenset({ErpShipmentState.PICKED, ErpShipmentState.PACKED})
@@ -58,6 +60,8 @@ class BackOffice:
         """The storefront's number of each order."""
         self.by_hand: list[ErpRecord] = []
         """What people entered without us, the latest last."""
+        self.return_places: dict[tuple[OrderKey, str], str] = {}
+        """Which warehouse takes in the goods of a return."""
         self.last_change = 0
         self._clock = clock
         self._shipment_ids = count(1)
@@ -126,6 +130,43 @@ class BackOffice:
         waiting = {"state": ErpShipmentState.WAITING}
         shipments = tuple(s.model_copy(update=waiting) if s in concerned else s for s in order.shipments)
         self.keep(order.model_copy(update={"shipments": shipments}))
+
+    def receive_return(self, key: OrderKey, return_id: str, units: Mapping[str, int]) -> ErpOrder:
+        """Goods come back to the warehouse (line -> units). Raises ValueError where none are expected."""
+        return self.keep(returning.received(self.orders[key], return_id, units))
+
+    def receive_unannounced(self, key: OrderKey, warehouse: str, units: Mapping[str, int]) -> str:
+        """Goods come back that nobody has announced; returns the id that the warehouse gives the return."""
+        order = self.orders[key]
+        return_id = f"w{len(order.returns) + 1}"
+        request = ReturnAuthorization(
+            key=key, return_id=return_id, number=return_id, warehouse=warehouse, lines=_shipment_lines(units)
+        )
+        self.return_places[key, return_id] = warehouse
+        self.keep(returning.received(returning.expected(order, request), return_id, units))
+        return return_id
+
+    def settle(self, order: ErpOrder, credit: ReturnCredit) -> ErpOrder:
+        """Stock what is to be restocked and post the credit note.
+
+        Raises Rejected with cause ``period_closed``, ``product_unknown`` or ``amounts_differ``.
+        """
+        month = f"{self._clock():%Y-%m}"
+        if not self.period_open or month in self.closed_months:
+            reason = f"the fiscal period of {month} is closed; open it"
+            raise Rejected("erp", "credit return", reason, f"period_closed:erp:{month}")
+        for line in credit.lines:
+            if not self.knows_product(line.product):
+                reason = f"there is no product {line.product!r}; create it or correct the mapping"
+                raise Rejected("erp", "credit return", reason, f"product_unknown:erp:{line.product}")
+        settled = returning.credited(order, credit)
+        warehouse = self.return_places.get((order.key, credit.return_id))
+        products = {line.line_id: line.product for line in order.lines}
+        for line_id, units in credit.restocked.items():
+            place = (warehouse or "", products.get(line_id, ""))
+            if place in self.stock:
+                self.stock[place] += units
+        return self.keep(settled)
 
     def cancel_by_staff(self, key: OrderKey) -> ErpOrder:
         """Cancel in the ERP itself. Raises ValueError where something is picked already."""

@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import count
 
 from adapters.errors import Rejected, SessionExpired
+from adapters.memory import returning
 from adapters.memory.amending import amend
 from adapters.memory.back_office import OVER, BackOffice, adjustment_of, erp_lines
 from adapters.memory.faults import Faults
@@ -24,10 +25,11 @@ from adapters.ports import (
     Probe,
     UnreadableOrder,
 )
-from domain.erp_order import ErpOrder, ErpOrderState, SalesLineKind, SalesOrder
+from domain.erp_order import ErpOrder, ErpOrderState, ErpReturnState, SalesLineKind, SalesOrder
 from domain.listings import ErpRecord, OrderName
 from domain.model import Instant
 from domain.order import OrderKey
+from domain.returns import ReturnAuthorization, ReturnCredit
 
 _CENT = Decimal("0.01")
 
@@ -131,6 +133,34 @@ class MemoryErp(BackOffice):
                         self.ship(key, shipment.warehouse, {x.line_id: x.quantity for x in shipment.lines})
             return self.orders[key]
 
+    async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
+        """See ``ErpPort``."""
+        async with self._wire.call("authorize_return", str(request.key), writes=True):
+            held = self._held(request.key, "authorize return")
+            if self.warehouses is not None and request.warehouse not in self.warehouses:
+                reason = f"there is no warehouse {request.warehouse!r}; correct [returns] of the mapping"
+                cause = f"warehouse_unknown:erp:{request.warehouse}"
+                raise Rejected("erp", "authorize return", reason, cause)
+            self.return_places[request.key, request.return_id] = request.warehouse
+            after = returning.expected(held, request)
+            return held if after == held else self.keep(after)
+
+    async def credit_return(self, request: ReturnCredit) -> ErpOrder:
+        """See ``ErpPort``. Raises Rejected with cause ``period_closed`` or ``product_unknown`` besides."""
+        async with self._wire.call("credit_return", str(request.key), writes=True):
+            held = self._held(request.key, "credit return")
+            known = returning.find(held, request.return_id)
+            if known is not None and known.state is ErpReturnState.SETTLED:
+                return held
+            return self.settle(held, request)
+
+    async def cancel_return(self, key: OrderKey, return_id: str, reason: str) -> ErpOrder:
+        """See ``ErpPort``."""
+        async with self._wire.call("cancel_return", str(key), reason, writes=True):
+            held = self._held(key, "cancel return")
+            after = returning.canceled(held, return_id)
+            return held if after == held else self.keep(after)
+
     async def list_records(
         self, channel: str, changed_since: Instant, cursor: str | None = None
     ) -> ErpRecordPage:
@@ -233,6 +263,11 @@ class MemoryErp(BackOffice):
         self._shipment_ids = count(
             1 + max((int(s.shipment_id) for order in held for s in order.shipments), default=0)
         )
+
+    def _held(self, key: OrderKey, operation: str) -> ErpOrder:
+        if key not in self.orders:
+            raise Rejected("erp", operation, f"there is no order {key}", "order_unknown")
+        return self.orders[key]
 
     def _listed(self) -> list[ErpRecord]:
         return [

@@ -78,14 +78,14 @@ def after_edit(order: Order, placed: Order, line_id: str, current: int) -> Order
     if not shipped <= current <= was.current:
         raise ValueError(f"line {line_id} can be set to {shipped} up to {was.current} units, not {current}")
     original = next(line for line in placed.lines if line.line_id == line_id)
-    lowered = _at_quantity(original, current, order.currency)
+    lowered = at_quantity(original, current, order.currency)
     plans, removed = [], was.current - current
     for plan in reversed(order.location_plans):
         left = Counter({line_id: removed})
         plans.append(_take(plan, left, lower_quantity=True) if plan.open else plan)
         removed = left[line_id] if plan.open else removed
     lines = tuple(lowered if line.line_id == line_id else line for line in order.lines)
-    return _summed(order, placed, lines, order.shipping).model_copy(
+    return summed(order, placed, lines, order.shipping).model_copy(
         update={"location_plans": tuple(reversed(plans))}
     )
 
@@ -153,14 +153,14 @@ def after_cancel(order: Order, placed: Order, when: datetime, new_id: NewId) -> 
     if order.fulfillments:
         reason = f"order {order.number} has shipments already; take it back as a return"
         raise Rejected("storefront", "cancel order", reason, "already_shipped")
-    lines = tuple(_at_quantity(line, 0, order.currency) for line in order.lines)
+    lines = tuple(at_quantity(line, 0, order.currency) for line in order.lines)
     plans = [
         plan.model_copy(
             update={"open": False, "lines": tuple(x.model_copy(update={"remaining": 0}) for x in plan.lines)}
         )
         for plan in order.location_plans
     ]
-    return _summed(order, placed, lines, ()).model_copy(
+    return summed(order, placed, lines, ()).model_copy(
         update={
             "canceled_at": when,
             "location_plans": tuple(plans),
@@ -210,7 +210,7 @@ def _take(plan: LocationPlan, left: Counter[str], *, lower_quantity: bool = Fals
     return plan.model_copy(update={"lines": tuple(lines), "open": still_open})
 
 
-def _at_quantity(line: OrderLine, current: int, currency: str) -> OrderLine:
+def at_quantity(line: OrderLine, current: int, currency: str) -> OrderLine:
     """A line with fewer units, and its discounts' and taxes' shares; with none it costs nothing."""
     if not current:
         return line.model_copy(update={"current": 0, "discounts": (), "taxes": ()})
@@ -223,7 +223,7 @@ def _at_quantity(line: OrderLine, current: int, currency: str) -> OrderLine:
     return line.model_copy(update={"current": current, "discounts": discounts, "taxes": taxes})
 
 
-def _summed(
+def summed(
     order: Order, placed: Order, lines: tuple[OrderLine, ...], shipping: tuple[ShippingCharge, ...]
 ) -> Order:
     """The order with these lines and charges, its totals worked out anew."""

@@ -22,6 +22,7 @@ from domain.erp_order import ErpOrder, SalesOrder
 from domain.listings import ErpRecord, OrderName
 from domain.model import Instant
 from domain.order import OrderKey
+from domain.returns import ReturnAuthorization, ReturnCredit
 
 SYSTEM = "memory ERP"
 Result = TypeVar("Result")
@@ -71,6 +72,21 @@ class RemoteErp:
         return await self._ask(
             "deliver order", "deliver_order", _ORDER, {"key": key.model_dump()}, writes=True
         )
+
+    async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
+        """See ``ErpPort``."""
+        body = {"request": request.model_dump(mode="json")}
+        return await self._ask("authorize return", "authorize_return", _ORDER, body, writes=True)
+
+    async def credit_return(self, request: ReturnCredit) -> ErpOrder:
+        """See ``ErpPort``."""
+        body = {"request": request.model_dump(mode="json")}
+        return await self._ask("credit return", "credit_return", _ORDER, body, writes=True)
+
+    async def cancel_return(self, key: OrderKey, return_id: str, reason: str) -> ErpOrder:
+        """See ``ErpPort``."""
+        body = {"key": key.model_dump(), "return_id": return_id, "reason": reason}
+        return await self._ask("cancel return", "cancel_return", _ORDER, body, writes=True)
 
     async def list_records(
         self, channel: str, changed_since: Instant, cursor: str | None = None

@@ -5,9 +5,11 @@ It lives in one event loop: between two awaits nobody else is at work, which is 
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import count
 
 from adapters.errors import Rejected, SessionExpired
+from adapters.memory import giving_back
 from adapters.memory.faults import Faults
 from adapters.memory.order_changes import (
     after_cancel,
@@ -25,6 +27,9 @@ from adapters.ports import (
     FulfillmentRequest,
     OrderPage,
     Probe,
+    Refund,
+    RefundQuote,
+    RefundRequest,
     StorefrontCapabilities,
 )
 from domain.listings import PlacedOrder
@@ -38,6 +43,7 @@ from domain.order import (
     Payment,
     PaymentKind,
     PaymentStatus,
+    ReturnStatus,
 )
 
 
@@ -67,6 +73,8 @@ class MemoryStorefront:
         """Every order by its external id, as the shop's staff would see it."""
         self.changed_at: dict[str, datetime] = {}
         """When each was changed last."""
+        self.refunds: dict[str, Refund] = {}
+        """Every refund by its key."""
         self._placed: dict[str, Order] = {}
         self._page_size = page_size
         self._clock = clock
@@ -154,6 +162,42 @@ class MemoryStorefront:
             order = self._keep(captured)
             return captures_of(order, request.authorization_id)
 
+    async def quote_refund(self, request: RefundRequest) -> RefundQuote:
+        """See ``StorefrontPort``. Raises Rejected with cause ``not_returnable``."""
+        async with self._wire.call("quote_refund", request.key.external_id):
+            order = self._of(request.key, "quote refund")
+            return giving_back.quote(order, self._placed[request.key.external_id], request)
+
+    async def refund_order(self, request: RefundRequest) -> Refund:
+        """See ``StorefrontPort``."""
+        async with self._wire.call("refund_order", request.key.external_id, writes=True):
+            order = self._of(request.key, "refund order")
+            if request.refund_key in self.refunds:
+                return self.refunds[request.refund_key]
+            placed = self._placed[request.key.external_id]
+            self._keep(giving_back.after_refund(order, placed, request, self._new_id))
+            made = Refund(
+                refund_id=self._new_id(), amount=sum((part.amount for part in request.money), Decimal(0))
+            )
+            self.refunds[request.refund_key] = made
+            return made
+
+    async def approve_return(self, external_id: str, return_id: str) -> Order:
+        """See ``StorefrontPort``. Raises Rejected with cause ``return_unknown``."""
+        async with self._wire.call("approve_return", external_id, writes=True):
+            order = self._known(external_id, "approve return")
+            if giving_back.find(order, return_id).status is not ReturnStatus.REQUESTED:
+                return order
+            return self._keep(giving_back.with_status(order, return_id, ReturnStatus.OPEN))
+
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+        """See ``StorefrontPort``. Raises Rejected with cause ``return_unknown``."""
+        async with self._wire.call("end_return", external_id, reason, writes=True):
+            order = self._known(external_id, "end return")
+            held = giving_back.find(order, return_id)
+            end = giving_back.ended(held)
+            return order if end is held.status else self._keep(giving_back.with_status(order, return_id, end))
+
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """See ``StorefrontPort``. Raises Rejected with cause ``already_shipped`` once a parcel left."""
         async with self._wire.call("cancel_order", external_id, reason, writes=True):
@@ -193,6 +237,15 @@ class MemoryStorefront:
     def edit_quantity(self, external_id: str, line_id: str, current: int) -> Order:
         """Lower a line; its money follows. Raises ValueError where that is not possible, KeyError if unknown."""
         return self._keep(after_edit(self.orders[external_id], self._placed[external_id], line_id, current))
+
+    def request_return(self, external_id: str, units: Mapping[str, int], reason: str = "") -> Order:
+        """A buyer asks to return units (line -> units). Raises ValueError where they have not left, KeyError."""
+        order = self.orders[external_id]
+        return self._keep(giving_back.requested(order, units, reason, self._new_id()))
+
+    def withdraw_return(self, external_id: str, return_id: str) -> Order:
+        """A buyer does not want to return anything after all. Raises Rejected and KeyError where unknown."""
+        return self._keep(giving_back.with_status(self.orders[external_id], return_id, ReturnStatus.CANCELED))
 
     def expire_authorizations(self, external_id: str) -> Order:
         """What is authorized can be captured no more. Raises KeyError if unknown."""

@@ -143,13 +143,14 @@ class LineItem(Answer):
 
 
 class ShippingLine(Answer):
-    """A charge for delivery."""
+    """A charge for delivery; its taxes and discounts also count what was refunded of it since."""
 
     id: GidTail | None = None
     title: str
     code: str | None = None
     is_removed: bool
     original_price_set: ShopMoney
+    current_discounted_price_set: ShopMoney
     discount_allocations: tuple[DiscountAllocation, ...]
     tax_lines: tuple[TaxLine, ...]
 
@@ -352,6 +353,12 @@ class RiskSummary(Answer):
     assessments: tuple[RiskAssessment, ...]
 
 
+class FirstReturn(Answer):
+    """Whether there is a return."""
+
+    nodes: tuple[Identified, ...]
+
+
 class Order(Answer):
     """An order with the first page of each of its lists, or, after ``reading.py``, with all of them."""
 
@@ -383,6 +390,7 @@ class Order(Answer):
     fulfillment_orders: Page[FulfillmentOrder]
     fulfillments_count: Count | None = None
     fulfillments: tuple[Fulfillment, ...]
+    returns: FirstReturn
 
 
 class ShippingState(Answer):

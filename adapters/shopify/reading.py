@@ -22,6 +22,8 @@ from adapters.shopify.answers import (
 )
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
+from adapters.shopify.refund_answers import LineUnits, RefundState
+from adapters.shopify.return_answers import Return, ReturnLine, ReturnsOfOrder, ReverseLine, ReverseOrder
 from adapters.shopify.translate import READ_ORDER
 
 # As many as read_order.graphql asks for. These two lists have no cursor, only a count.
@@ -81,6 +83,46 @@ class OrderReader:
             ShippingState, operation, "read_shipping_state", external_id, fulfillments=first
         )
         return await self._whole_shipping(state, external_id, first)
+
+    async def refunds(self, external_id: str) -> RefundState:
+        """What a refund is decided on."""
+        state = await self.part(RefundState, "read refunds", "read_refunds", external_id)
+        lines = await self._rest(
+            LineUnits, state.line_items, "read_more_line_units", gid("Order", external_id), "lineItems"
+        )
+        return state.model_copy(update={"line_items": lines})
+
+    async def returns(self, external_id: str) -> tuple[Return, ...]:
+        """All returns of the order, the earliest first."""
+        first = await self.part(ReturnsOfOrder, READ_ORDER, "read_returns", external_id)
+        page = await self._rest(Return, first.returns, "read_returns", gid("Order", external_id), "returns")
+        return tuple(
+            [
+                each.model_copy(update={"return_line_items": await self.return_lines(each)})
+                for each in page.nodes
+            ]
+        )
+
+    async def return_lines(self, held: Return) -> Page[ReturnLine]:
+        """All lines of a return."""
+        return await self._rest(
+            ReturnLine,
+            held.return_line_items,
+            "read_more_return_lines",
+            gid("Return", held.id),
+            "returnLineItems",
+        )
+
+    async def reverse_lines(self, expected: ReverseOrder) -> ReverseOrder:
+        """A reverse fulfillment order with all its lines."""
+        lines = await self._rest(
+            ReverseLine,
+            expected.line_items,
+            "read_more_reverse_lines",
+            gid("ReverseFulfillmentOrder", expected.id),
+            "lineItems",
+        )
+        return expected.model_copy(update={"line_items": lines})
 
     async def part(
         self, model: type[AnswerModel], operation: str, name: str, external_id: str, **variables: Any

@@ -1,7 +1,7 @@
 """A Shopify shop as a storefront.
 
-It looks up before every write, because none of the mutations it needs takes an idempotency key. An answer that was lost
-is raised, never resent in the same call: the next attempt looks up again.
+It looks up before every write: of the mutations it needs, the refund alone takes an idempotency key. An answer that was
+lost is raised, never resent in the same call: the next attempt looks up again.
 """
 
 import asyncio
@@ -14,7 +14,16 @@ import httpx
 
 from adapters.errors import AdapterError, OutcomeUnknown, Rejected
 from adapters.http import TIMEOUT
-from adapters.ports import CaptureRequest, FulfillmentRequest, OrderPage, Probe, StorefrontCapabilities
+from adapters.ports import (
+    CaptureRequest,
+    FulfillmentRequest,
+    OrderPage,
+    Probe,
+    Refund,
+    RefundQuote,
+    RefundRequest,
+    StorefrontCapabilities,
+)
 from adapters.shopify import answers
 from adapters.shopify.answers import SYSTEM, fit
 from adapters.shopify.client import API_VERSION, AdminApi
@@ -23,6 +32,8 @@ from adapters.shopify.fulfilling import Fulfilling
 from adapters.shopify.global_ids import gid
 from adapters.shopify.lists import OrderLists
 from adapters.shopify.reading import OrderReader
+from adapters.shopify.refunding import QUOTE, REFUND, Refunding
+from adapters.shopify.returning import Returning
 from adapters.shopify.translate import to_fulfillments, to_order, to_payment, to_payments
 from adapters.spans import looked_up
 from domain.listings import PlacedOrder
@@ -33,6 +44,7 @@ from domain.order import CancelKind, Fulfillment, Order, OrderKey, Payment, Paym
 REQUIRED_SCOPES: Final = (
     "write_orders",
     "write_merchant_managed_fulfillment_orders",
+    "write_returns",
     "read_customers",
     "read_locations",
 )
@@ -48,7 +60,8 @@ _STAFF_NOTE_LIMIT: Final = 255
 class ShopifyStorefront:
     """Implements ``adapters.ports.StorefrontPort``.
 
-    ``notify_customers``: the shop tells buyers by e-mail that a parcel left or that their order was canceled.
+    ``notify_customers``: the shop tells buyers by e-mail that a parcel left, that money comes back or that their order
+    was canceled.
     """
 
     def __init__(
@@ -70,6 +83,8 @@ class ShopifyStorefront:
         self._reader = OrderReader(self._api)
         self._lists = OrderLists(self._api, self._reader)
         self._fulfilling = Fulfilling(self._api, self._reader, notify_customers=notify_customers)
+        self._refunding = Refunding(self._api, self._reader, notify_customers=notify_customers)
+        self._returning = Returning(self._api, self._reader, notify_customers=notify_customers)
         self._notify_customers = notify_customers
         self._sleep = sleep
 
@@ -84,7 +99,9 @@ class ShopifyStorefront:
 
     async def read_order(self, external_id: str) -> Order:
         """Read one order whole. Raises Rejected with cause ``order_unknown`` where there is none."""
-        return to_order(await self._reader.order(external_id), self._channel)
+        order = await self._reader.order(external_id)
+        returns = await self._reader.returns(external_id) if order.returns.nodes else ()
+        return to_order(order, self._channel, returns)
 
     async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
         """Orders placed since then, oldest first. See ``StorefrontPort``."""
@@ -157,6 +174,28 @@ class ShopifyStorefront:
             )
             raise Rejected(SYSTEM, _CAPTURE, reason, "capture_failed")
         return capture
+
+    async def quote_refund(self, request: RefundRequest) -> RefundQuote:
+        """What units and delivery of a refund are worth. See ``Refunding``."""
+        self._id_of(request.key, QUOTE)
+        return await self._refunding.quote(request)
+
+    async def refund_order(self, request: RefundRequest) -> Refund:
+        """Find or make a refund; one of a return settles units of it. See ``Refunding`` and ``Returning``."""
+        self._id_of(request.key, REFUND)
+        if request.return_id is not None:
+            return await self._returning.refund(request, request.return_id)
+        return await self._refunding.refund(request)
+
+    async def approve_return(self, external_id: str, return_id: str) -> Order:
+        """Agree to a return that the buyer asks for. See ``Returning``."""
+        await self._returning.approve(external_id, return_id)
+        return await self.read_order(external_id)
+
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+        """Give up a return that nothing came of. See ``Returning``."""
+        await self._returning.end(external_id, return_id, reason)
+        return await self.read_order(external_id)
 
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is.

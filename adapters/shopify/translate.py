@@ -11,7 +11,7 @@ from decimal import Decimal
 from pydantic import ValidationError
 
 from adapters.errors import ContractBroken
-from adapters.shopify import answers
+from adapters.shopify import answers, return_answers
 from adapters.shopify.answers import (
     SYSTEM,
     FulfillmentOrderStatus,
@@ -22,6 +22,8 @@ from adapters.shopify.answers import (
     TransactionStatus,
 )
 from adapters.shopify.remaining import Part, shares_left
+from adapters.shopify.return_answers import Return
+from domain.money import minor_digits
 from domain.order import (
     Address,
     CancelKind,
@@ -38,8 +40,11 @@ from domain.order import (
     Payment,
     PaymentKind,
     PaymentStatus,
+    ReturnLine,
+    ReturnStatus,
     Risk,
     ShippingCharge,
+    StorefrontReturn,
     TaxLine,
 )
 
@@ -85,15 +90,15 @@ SHIPPED = frozenset({FulfillmentStatus.SUCCESS, FulfillmentStatus.OPEN, Fulfillm
 _TaxKey = tuple[str, Decimal]
 
 
-def to_order(answer: answers.Order, channel: str) -> Order:
+def to_order(answer: answers.Order, channel: str, returns: Iterable[Return] = ()) -> Order:
     """The order of a whole answer. Raises ContractBroken that names the field that does not fit."""
     try:
-        return _to_order(answer, channel)
+        return _to_order(answer, channel, returns)
     except ValidationError as error:
         raise answers.contract_broken(error, READ_ORDER, "order", answer.model_dump_json()) from error
 
 
-def _to_order(answer: answers.Order, channel: str) -> Order:
+def _to_order(answer: answers.Order, channel: str, returns: Iterable[Return]) -> Order:
     customer = to_customer(answer)
     return Order(
         key=OrderKey(channel=channel, external_id=answer.id),
@@ -113,6 +118,7 @@ def _to_order(answer: answers.Order, channel: str) -> Order:
         payments=to_payments(answer.transactions),
         location_plans=tuple(to_location_plan(plan) for plan in answer.fulfillment_orders.nodes),
         fulfillments=to_fulfillments(answer.fulfillments),
+        returns=tuple(to_return(each) for each in returns),
         total=answer.current_total_price_set.shop_money.amount,
         presentment_total=answer.current_total_price_set.presentment_money.amount,
         total_tax=answer.current_total_tax_set.shop_money.amount,
@@ -195,7 +201,7 @@ def to_lines(answer: answers.Order) -> tuple[OrderLine, ...]:
             current=line.current_quantity,
             unit_price=line.original_unit_price_set.shop_money.amount,
             discounts=discounts[line.id],
-            taxes=taxes[line.id],
+            taxes=taxes[f"lineItems.{line.id}"],
             requires_shipping=line.requires_shipping,
         )
         for line in answer.line_items.nodes
@@ -203,42 +209,56 @@ def to_lines(answer: answers.Order) -> tuple[OrderLine, ...]:
 
 
 def _taxes_left(answer: answers.Order) -> dict[str, tuple[TaxLine, ...]]:
+    """Taxes on the units that are left of each line, and on what is left of each charge; by their path."""
     left: dict[_TaxKey, Decimal] = defaultdict(Decimal)
     for tax in answer.current_tax_lines:
         left[_tax_key(tax, "order.currentTaxLines")] += tax.price_set.shop_money.amount
-    for charge in _charges(answer):
-        for tax in charge.tax_lines:
-            left[_tax_key(tax, "order.shippingLines.taxLines")] -= tax.price_set.shop_money.amount
+    cents = 10 ** minor_digits(answer.currency_code)
+    taxed = [
+        (f"lineItems.{line.id}", line.tax_lines, line.quantity, line.current_quantity)
+        for line in answer.line_items.nodes
+    ]
+    taxed += [
+        (
+            f"shippingLines.{charge_id}",
+            charge.tax_lines,
+            int(_discounted(charge) * cents),
+            int(_current_price(charge) * cents),
+        )
+        for charge_id, charge in _charges(answer)
+    ]
     cut: dict[_TaxKey, list[tuple[str, int, Part]]] = defaultdict(list)
     amounts: dict[tuple[str, int], Decimal] = {}
-    for line in answer.line_items.nodes:
-        for index, tax in enumerate(line.tax_lines):
-            key = _tax_key(tax, f"order.lineItems.{line.id}.taxLines")
+    for path, taxes, whole, current in taxed:
+        for index, tax in enumerate(taxes):
+            key = _tax_key(tax, f"order.{path}.taxLines")
             amount = tax.price_set.shop_money.amount
-            if line.current_quantity == line.quantity:
-                amounts[line.id, index] = amount
+            if current == whole:
+                amounts[path, index] = amount
                 left[key] -= amount
-            elif line.current_quantity:
-                cut[key].append((line.id, index, Part(amount, line.quantity, line.current_quantity)))
+            elif current:
+                cut[key].append((path, index, Part(amount, whole, current)))
     for key, places in cut.items():
         shares = shares_left([part for _, _, part in places], [left[key]], answer.currency_code)
-        amounts.update(
-            {(line_id, index): share for (line_id, index, _), share in zip(places, shares, strict=True)}
-        )
+        amounts.update({(path, index): share for (path, index, _), share in zip(places, shares, strict=True)})
     return {
-        line.id: tuple(
-            TaxLine(title=tax.title, rate=_rate(tax, "order.lineItems"), amount=amounts[line.id, index])
-            for index, tax in enumerate(line.tax_lines)
-            if (line.id, index) in amounts
+        path: tuple(
+            TaxLine(title=tax.title, rate=_rate(tax, f"order.{path}"), amount=amounts[path, index])
+            for index, tax in enumerate(taxes)
+            if (path, index) in amounts
         )
-        for line in answer.line_items.nodes
+        for path, taxes, _, _ in taxed
     }
 
 
 def _discounts_left(answer: answers.Order) -> dict[str, tuple[Discount, ...]]:
     on_goods = answer.current_total_discounts_set.shop_money.amount
     on_delivery = sum(
-        (d.allocated_amount_set.shop_money.amount for c in _charges(answer) for d in c.discount_allocations),
+        (
+            d.allocated_amount_set.shop_money.amount
+            for _, c in _charges(answer)
+            for d in c.discount_allocations
+        ),
         Decimal(0),
     )
     cut: list[tuple[str, int, Part]] = []
@@ -277,33 +297,40 @@ def _discount(allocation: answers.DiscountAllocation, amount: Decimal) -> Discou
 
 
 def to_shipping(answer: answers.Order) -> tuple[ShippingCharge, ...]:
-    """Charges for delivery that were not taken off the order again."""
+    """Charges for delivery that were not taken off the order again, less what was refunded of them."""
+    taxes = _taxes_left(answer)
     return tuple(
         ShippingCharge(
-            charge_id=charge.id or f"{answer.id}-{index}",
+            charge_id=charge_id,
             title=charge.title,
             code=charge.code or charge.title,
-            price=charge.original_price_set.shop_money.amount,
+            price=charge.original_price_set.shop_money.amount - _discounted(charge) + _current_price(charge),
             discounts=tuple(
                 _discount(allocation, allocation.allocated_amount_set.shop_money.amount)
                 for allocation in charge.discount_allocations
                 if allocation.allocated_amount_set.shop_money.amount
             ),
-            taxes=tuple(
-                TaxLine(
-                    title=tax.title,
-                    rate=_rate(tax, "order.shippingLines"),
-                    amount=tax.price_set.shop_money.amount,
-                )
-                for tax in charge.tax_lines
-            ),
+            taxes=taxes[f"shippingLines.{charge_id}"],
         )
-        for index, charge in enumerate(_charges(answer))
+        for charge_id, charge in _charges(answer)
     )
 
 
-def _charges(answer: answers.Order) -> tuple[answers.ShippingLine, ...]:
-    return tuple(charge for charge in answer.shipping_lines.nodes if not charge.is_removed)
+def _charges(answer: answers.Order) -> tuple[tuple[str, answers.ShippingLine], ...]:
+    there = [charge for charge in answer.shipping_lines.nodes if not charge.is_removed]
+    return tuple((charge.id or f"{answer.id}-{index}", charge) for index, charge in enumerate(there))
+
+
+def _discounted(charge: answers.ShippingLine) -> Decimal:
+    """As it was bought, after discounts."""
+    return charge.original_price_set.shop_money.amount - sum(
+        (d.allocated_amount_set.shop_money.amount for d in charge.discount_allocations), Decimal(0)
+    )
+
+
+def _current_price(charge: answers.ShippingLine) -> Decimal:
+    """After discounts and refunds."""
+    return charge.current_discounted_price_set.shop_money.amount
 
 
 def _rate(tax: answers.TaxLine, at: str) -> Decimal:
@@ -383,3 +410,29 @@ def to_fulfillment(answer: answers.Fulfillment) -> Fulfillment:
         carrier=tracking.company if tracking else None,
         tracking_number=tracking.number if tracking else None,
     )
+
+
+def to_return(answer: Return) -> StorefrontReturn:
+    """One return; units that nobody found in a parcel belong to no line, and are left out."""
+    return StorefrontReturn(
+        return_id=answer.id,
+        number=answer.name,
+        status=ReturnStatus(answer.status.lower()),
+        lines=tuple(
+            ReturnLine(
+                id=line.id,
+                line_id=line.fulfillment_line_item.line_item.id,
+                quantity=line.quantity,
+                reason=_reason(line),
+                processed=line.processed_quantity,
+            )
+            for line in answer.return_line_items.nodes
+            if line.fulfillment_line_item is not None
+        ),
+    )
+
+
+def _reason(line: return_answers.ReturnLine) -> str:
+    """The shop's word for it, and what buyer and staff wrote."""
+    named = line.return_reason_definition.name if line.return_reason_definition else ""
+    return ": ".join(words for words in (named, line.customer_note, line.return_reason_note) if words)

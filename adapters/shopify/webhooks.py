@@ -19,6 +19,10 @@ _TRIGGERED: Final = "x-shopify-triggered-at"
 _SHOP: Final = "x-shopify-shop-domain"
 _LONGEST_LABEL: Final = 50
 
+# How a body names its order where it is not the order itself.
+_OF_AN_ORDER: Final = frozenset({"refunds/create", "returns/cancel", "returns/close"})
+_WITHIN_A_RETURN: Final = frozenset({"returns/request", "returns/approve", "returns/decline"})
+
 
 class ShopifyWebhooks:
     """Implements ``adapters.ports.WebhookReader``.
@@ -28,7 +32,8 @@ class ShopifyWebhooks:
     """
 
     # What somebody else does to an order. Not orders/updated: it would tell us of all our own writes. orders/paid tells
-    # of our last capture too, and goes no further than the hand-over then; nor does a risk that nobody waits for.
+    # of our last capture too, and goes no further than the hand-over then; nor does a risk that nobody waits for. What
+    # we do to a return is told as well: the order reads it and finds nothing new.
     topics: frozenset[str] = frozenset(
         {
             "orders/create",
@@ -37,6 +42,11 @@ class ShopifyWebhooks:
             "orders/paid",
             "orders/risk_assessment_changed",
             "refunds/create",
+            "returns/request",
+            "returns/approve",
+            "returns/decline",
+            "returns/cancel",
+            "returns/close",
         }
     )
 
@@ -106,12 +116,14 @@ def _order(topic: str, raw: bytes) -> tuple[str, str | None]:
     except ValueError as error:
         msg = f"the body is not JSON ({error})"
         raise DeliveryMalformed(msg) from error
-    if topic == "refunds/create":
+    if topic in _OF_AN_ORDER:
         return _numeric(body, "order_id"), None
     if topic == "orders/risk_assessment_changed":
-        return _whole_id(_part(body), "admin_graphql_api_order_id", "order_id"), None
+        return _whole_id(_part(body), of="order_"), None
     if topic == "orders/edited":
         return _numeric(_part(body, "order_edit"), "order_edit.order_id"), None
+    if topic in _WITHIN_A_RETURN:
+        return _whole_id(_part(body, "order"), "order."), None
     return _whole_id(_part(body)), _label(body.get("name"))
 
 
@@ -135,14 +147,15 @@ def _part(body: Any, key: str | None = None) -> dict[str, Any]:
     return part
 
 
-def _whole_id(body: dict[str, Any], whole: str = "admin_graphql_api_id", number: str = "id") -> str:
+def _whole_id(body: dict[str, Any], at: str = "", *, of: str = "") -> str:
     """The order's id; numeric ids may have been rounded by a hand they passed through, the global id never is."""
+    whole = f"admin_graphql_api_{of}id"
     if body.get(whole) is None:
-        return _numeric(body, number)
+        return _numeric(body, f"{at}{of}id")
     try:
         return id_tail(body[whole])
     except ValueError as error:
-        msg = f"{whole}: {error}"
+        msg = f"{at}{whole}: {error}"
         raise DeliveryMalformed(msg) from error
 
 

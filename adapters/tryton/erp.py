@@ -21,12 +21,16 @@ from adapters.ports import (
 )
 from adapters.tryton.amendment import Amendment
 from adapters.tryton.cancellation import Cancellation
+from adapters.tryton.crediting import Crediting
 from adapters.tryton.delivery import Delivery
 from adapters.tryton.feed import ChangeFeed
 from adapters.tryton.listing import Listing
+from adapters.tryton.putting_away import PuttingAway
 from adapters.tryton.reading import read_order
 from adapters.tryton.records import SaleRecord
 from adapters.tryton.references import ReferenceBook
+from adapters.tryton.returned import short_returns
+from adapters.tryton.returning import Returning
 from adapters.tryton.rpc import TIMEOUT, TrytonRpc
 from adapters.tryton.sales import Sales
 from adapters.tryton.shipments import Allocation, has_drifted
@@ -35,6 +39,7 @@ from adapters.tryton.translate import ROUNDING_PRODUCT
 from domain.erp_order import ErpOrder, SalesOrder
 from domain.listings import ErpRecord, OrderName
 from domain.order import OrderKey
+from domain.returns import ReturnAuthorization, ReturnCredit
 
 OVERLAP: Final = dt.timedelta(seconds=30)
 """How far each poll looks back: longer than any transaction of Tryton may take."""
@@ -78,6 +83,9 @@ class TrytonErp:
         self._cancellation = Cancellation(self._rpc, self._sales)
         self._amendment = Amendment(self._rpc, self._sales, self._submission, self._cancellation)
         self._delivery = Delivery(self._rpc, self._sales, self._allocation)
+        self._returning = Returning(self._rpc, self._sales, self._references)
+        putting_away = PuttingAway(self._rpc, self._sales, self._returning)
+        self._crediting = Crediting(self._rpc, self._sales, self._references, self._returning, putting_away)
         self._listing = Listing(self._rpc, page_size=page_size)
         self._feed = ChangeFeed(self._rpc, overlap=overlap, page_size=page_size)
         self._writing: asyncio.Lock | nullcontext[None] = (
@@ -109,10 +117,26 @@ class TrytonErp:
         async with self._writing:
             return await self._cancellation.cancel(key, reason)
 
+    async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
+        """A customer return shipment. See ``ErpPort``."""
+        async with self._writing:
+            return await self._returning.authorize(request)
+
+    async def credit_return(self, request: ReturnCredit) -> ErpOrder:
+        """Goods to their places, and a sale below zero whose invoice is posted. See ``ErpPort``."""
+        async with self._writing:
+            return await self._crediting.credit(request)
+
+    async def cancel_return(self, key: OrderKey, return_id: str, reason: str) -> ErpOrder:
+        """Cancel it as long as nothing came in. See ``ErpPort``."""
+        async with self._writing:
+            return await self._returning.cancel(key, return_id, reason)
+
     async def changes(self, cursor: str | None) -> ErpChanges:
         """Orders that changed since the cursor.
 
-        The rest of a partial shipment, which Tryton puts at the sale's warehouse, is moved to its own on the way.
+        The rest of a partial shipment, which Tryton puts at the sale's warehouse, is moved to its own on the way; and
+        the rest of a return, which Tryton forgets, is expected further.
         """
         changed = await self._feed.read(cursor)
         found, unreadable = await self._sales.get_many(changed.sales)
@@ -141,11 +165,14 @@ class TrytonErp:
         return await self._listing.found(channel, orders)
 
     async def _settled(self, sale: SaleRecord) -> SaleRecord:
-        if not has_drifted(sale):
+        drifted, short = has_drifted(sale), short_returns(sale)
+        if not drifted and not short:
             return sale
         try:
             async with self._writing:
-                return await self._allocation.align(sale)
+                if drifted:
+                    sale = await self._allocation.align(sale)
+                return await self._returning.expect_rest(sale) if short else sale
         except (Conflict, Rejected):
             # Somebody works on it; their next write brings the sale into the feed again.
             return await self._sales.get(sale.id)

@@ -12,13 +12,15 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapters.errors import ContractBroken, Rejected
-from adapters.tryton.records import SHIPMENT
+from adapters.tryton.records import RETURN_SHIPMENT, SHIPMENT
+from adapters.tryton.returned import MARK
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
-from adapters.tryton.sales import SALE
+from adapters.tryton.sales import SALE, order_credited
 
 _START: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001  Tryton's times have no zone and mean UTC
 _OPERATION: Final = "read changes"
 _LATELY: Final = dt.timedelta(days=1)
+_STAMPS: Final = ("write_date", "create_date")
 _OURS: Final[list[Any]] = [["web_shop", "!=", None], ["web_shop.type", "=", None]]
 """A shop of another type is fed by a module of Tryton itself; its sales are not ours."""
 
@@ -47,7 +49,7 @@ class ChangedSales(NamedTuple):
 
 
 class ChangeFeed:
-    """Polls sales of web shops, and shipments of sales."""
+    """Polls sales of web shops, shipments of sales, and what comes back of them."""
 
     def __init__(self, rpc: TrytonRpc, *, overlap: dt.timedelta, page_size: int) -> None:
         self._rpc = rpc
@@ -76,8 +78,11 @@ class ChangeFeed:
     async def _current(self, floor: dt.datetime) -> tuple[int, ...]:
         """Sales of ours that are open, or were written since ``floor``."""
         alive = ["OR", ["state", "in", ["confirmed", "processing"]], ["write_date", ">=", floor]]
-        rows = await self._search(SALE, [alive, *_OURS], ["id"])
-        return tuple(sorted(row["id"] for row in rows))
+        rows = await self._search(SALE, [alive, *_OURS], ["origin"])
+        returned = await self._returned(_changed_since(floor))
+        return tuple(
+            sorted({*(_order_of(row) for row in rows), *(sale for write in returned for sale in write.sales)})
+        )
 
     async def _newest(self) -> dt.datetime:
         """The newest write time of all: Tryton's clock, as far as it matters."""
@@ -91,25 +96,33 @@ class ChangeFeed:
         return newest
 
     async def _writes(self, floor: dt.datetime) -> list[_Write]:
-        # A record has no write time until it is written for the first time after its creation.
-        changed = [
-            "OR",
-            ["write_date", ">=", floor],
-            [["write_date", "=", None], ["create_date", ">=", floor]],
-        ]
-        stamps = ["write_date", "create_date"]
+        changed = _changed_since(floor)
         try:
             writes = [
-                _Write(row["write_date"] or row["create_date"], f"sale {row['id']}", (row["id"],))
-                for row in await self._search(SALE, [changed, *_OURS], stamps)
+                _Write(_written(row), f"sale {row['id']}", (_order_of(row),))
+                for row in await self._search(SALE, [changed, *_OURS], [*_STAMPS, "origin"])
             ]
-            for row in await self._search(SHIPMENT, changed, [*stamps, "outgoing_moves.sale"]):
+            for row in await self._search(SHIPMENT, changed, [*_STAMPS, "outgoing_moves.sale"]):
                 sales = dict.fromkeys(
                     move["sale"] for move in row["outgoing_moves."] if move["sale"] is not None
                 )
                 if sales:
-                    at = row["write_date"] or row["create_date"]
-                    writes.append(_Write(at, f"shipment {row['id']}", tuple(sales)))
+                    writes.append(_Write(_written(row), f"shipment {row['id']}", tuple(sales)))
+        except (KeyError, TypeError) as error:
+            raise ContractBroken(SYSTEM, _OPERATION, f"the answer lacks something ({error!r})") from error
+        return [*writes, *await self._returned(changed)]
+
+    async def _returned(self, changed: list[Any]) -> list[_Write]:
+        """Writes of return shipments of ours: their moves come from those that took the goods to the customer."""
+        fields = [*_STAMPS, "incoming_moves.origin.sale"]
+        writes = []
+        try:
+            for row in await self._search(
+                RETURN_SHIPMENT, [changed, ["reference", "like", f"%{MARK}%"]], fields
+            ):
+                origins = (move["origin."] for move in row["incoming_moves."])
+                sales = dict.fromkeys(sent["sale"] for sent in origins if sent and sent["sale"] is not None)
+                writes.append(_Write(_written(row), f"return {row['id']}", tuple(sales)))
         except (KeyError, TypeError) as error:
             raise ContractBroken(SYSTEM, _OPERATION, f"the answer lacks something ({error!r})") from error
         return writes
@@ -129,6 +142,21 @@ class ChangeFeed:
         if not isinstance(rows, list):
             raise ContractBroken(SYSTEM, _OPERATION, "the answer is no list", str(rows))
         return rows
+
+
+def _changed_since(floor: dt.datetime) -> list[Any]:
+    # A record has no write time until it is written for the first time after its creation.
+    return ["OR", ["write_date", ">=", floor], [["write_date", "=", None], ["create_date", ">=", floor]]]
+
+
+def _written(row: dict[str, Any]) -> dt.datetime:
+    return row["write_date"] or row["create_date"]  # type: ignore[no-any-return]  # Tryton's times
+
+
+def _order_of(row: dict[str, Any]) -> int:
+    """The order that a sale is, or whose return it credits."""
+    order = order_credited(row)
+    return int(row["id"]) if order is None else order
 
 
 def _parse(cursor: str) -> _Cursor:

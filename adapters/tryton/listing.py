@@ -17,6 +17,8 @@ from domain.listings import ErpRecord, OrderName
 from domain.order import OrderKey
 
 _OPERATION: Final = "list sales"
+_NO_RETURN: Final = ["OR", ["origin", "=", None], ["origin", "not like", f"{SALE},%"]]
+"""A sale that was made from another gives units of it back; it is no second order."""
 
 
 class Listing:
@@ -41,7 +43,7 @@ class Listing:
         ]
         named = [["reference", "!=", None], ["reference", "!=", ""]]
         whose = ["OR", _entered_by_us(channel), [_entered_by_hand(channel), named]]
-        domain = [["id", ">", int(cursor or 0)], changed, whose]
+        domain = [["id", ">", int(cursor or 0)], changed, whose, _NO_RETURN]
         rows = await self._rows(domain, self._page_size + 1)
         page = rows[: self._page_size]
         return ErpRecordPage(
@@ -57,7 +59,8 @@ class Listing:
         numbers = sorted({order.number for order in orders if order.number})
         by_key = [_entered_by_us(channel), ["web_id", "in", ids]]
         by_number = [_entered_by_hand(channel), ["reference", "in", numbers]]
-        return tuple(_record(sale) for sale in await self._rows(["OR", by_key, by_number], None))
+        domain = [["OR", by_key, by_number], _NO_RETURN]
+        return tuple(_record(sale) for sale in await self._rows(domain, None))
 
     async def _rows(self, domain: list[Any], limit: int | None) -> list[ListedSale]:
         order = [["id", "ASC"]]

@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.errors import ContractBroken
-from adapters.tryton.amounts import net_of, taxes_of
 from adapters.tryton.records import BilledRecord, LineRecord, MoveRecord, SaleBody, SaleRecord, ShipmentRecord
-from adapters.tryton.translate import is_rounding, real_tax
+from adapters.tryton.returned import returns_of
+from adapters.tryton.sums import net_of_line, tax_amounts
+from adapters.tryton.translate import is_rounding
 from domain.erp_order import (
     ADJUSTMENT_LINE,
     ErpInvoice,
@@ -55,18 +56,10 @@ def read_order(sale: SaleRecord) -> ErpOrder:
         ),
         lines=_lines(sale),
         shipments=shipments_of(sale),
-        invoices=tuple(_invoice(invoice) for invoice in sale.invoices),
-        adjustment=_adjustment(sale),
+        invoices=tuple(_invoice(bill) for each in (sale, *sale.credits) for bill in each.invoices),
+        adjustment=net_of_line(sale, ADJUSTMENT_LINE),
+        returns=returns_of(sale),
     )
-
-
-def _adjustment(sale: SaleRecord) -> Decimal:
-    nets = (
-        net_of(line.units, line.unit_price or Decimal(0), sale.currency.rounding)
-        for line in sale.order_lines
-        if line.origin[0] == ADJUSTMENT_LINE
-    )
-    return sum(nets, Decimal(0))
 
 
 def _invoice(invoice: BilledRecord) -> ErpInvoice:
@@ -85,24 +78,6 @@ def _invoice(invoice: BilledRecord) -> ErpInvoice:
         tax=abs(invoice.tax_amount),
         total=abs(invoice.total_amount),
     )
-
-
-def tax_amounts(sale: SaleRecord) -> dict[str, Decimal]:
-    """Tax by code, a rounding tax counted to its real one.
-
-    Tryton tells the sum only; the parts are computed as it computes them, and a sum that differs all the same (say,
-    taxes rounded per document) stands under the code ``unexplained`` so that no comparison misses it.
-    """
-    amounts: dict[str, Decimal] = defaultdict(Decimal)
-    for line in sale.order_lines:
-        taxes = {tax.id: tax.line_tax() for tax in line.taxes}
-        price = line.unit_price or Decimal(0)
-        for tax, amount in taxes_of(line.units, price, tuple(taxes.values()), sale.currency.rounding).items():
-            amounts[real_tax(taxes[tax].code)] += amount
-    unexplained = sale.tax_amount - sum(amounts.values(), Decimal(0))
-    if unexplained:
-        amounts["unexplained"] = unexplained
-    return dict(amounts)
 
 
 def state_of(sale: SaleBody) -> ErpOrderState:

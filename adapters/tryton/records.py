@@ -13,11 +13,20 @@ from adapters.tryton.translate import PlannedLine, read_note
 from domain.order import OrderKey
 
 SHIPMENT: Final = "stock.shipment.out"
+RETURN_SHIPMENT: Final = "stock.shipment.out.return"
 _MOVE: Final = ("state", "quantity", "shipment")
+_SENT: Final = (
+    *_MOVE,
+    # What came of a move to the customer: how it was picked, and what came back of it.
+    *(f"outcome_moves.{name}" for name in _MOVE),
+    *(f"outcome_moves.shipment.{name}" for name in ("number", "state", "reference")),
+    *(f"outcome_moves.outcome_moves.{name}" for name in _MOVE),
+)
 SALE_FIELDS: Final = (
     *(
         "number",
         "state",
+        "origin",
         "web_id",
         "web_shop.name",
         "party",
@@ -25,7 +34,7 @@ SALE_FIELDS: Final = (
         "shipment_address",
         "carrier",
     ),
-    *("comment", "total_amount", "tax_amount", "shipment_state", "invoice_state"),
+    *("comment", "total_amount", "tax_amount", "shipment_state", "invoice_state", "payment_term"),
     *("currency.code", "currency.rounding", "warehouse.code"),
     *(
         "lines.type",
@@ -36,10 +45,10 @@ SALE_FIELDS: Final = (
         "lines.note",
     ),
     *(f"lines.taxes.{name}" for name in ("description", "type", "rate", "amount", "sequence")),
-    *(f"lines.moves.{name}" for name in _MOVE),
+    *(f"lines.moves.{name}" for name in _SENT),
     *("lines.moves_ignored", "lines.moves_recreated"),
     "lines.components.quantity",
-    *(f"lines.components.moves.{name}" for name in _MOVE),
+    *(f"lines.components.moves.{name}" for name in _SENT),
     *("lines.components.moves_ignored", "lines.components.moves_recreated"),
     *("shipments.number", "shipments.state", "shipments.warehouse.code", "shipments.reference"),
     *("shipments.effective_date", "shipments.carrier.party.code", "shipments._timestamp"),
@@ -112,8 +121,8 @@ class TaxRecord(_Record):
         )
 
 
-class MoveRecord(_Record):
-    """Units of a product on their way to the customer."""
+class _Move(_Record):
+    """Pieces of a product on their way."""
 
     state: str
     quantity: float
@@ -122,8 +131,46 @@ class MoveRecord(_Record):
     @property
     def shipment_id(self) -> int | None:
         """The customer shipment it is in."""
-        model, _, number = (self.shipment or "").partition(",")
-        return int(number) if model == SHIPMENT else None
+        return self._within(SHIPMENT)
+
+    @property
+    def return_id(self) -> int | None:
+        """The customer return shipment it is in."""
+        return self._within(RETURN_SHIPMENT)
+
+    @property
+    def pieces(self) -> Decimal:
+        """Its quantity, exactly."""
+        return Decimal(str(self.quantity))
+
+    def _within(self, model: str) -> int | None:
+        found, _, number = (self.shipment or "").partition(",")
+        return int(number) if found == model else None
+
+
+class OnwardMove(_Move):
+    """What became of what came back: on the shelf, written off, or sent to the buyer again."""
+
+
+class PaperRecord(_Record):
+    """Number, state and reference of a shipment of any kind."""
+
+    number: str | None = None
+    state: str
+    reference: str | None = None
+
+
+class OutcomeMove(_Move):
+    """A move that was made from a move to the customer: the picking of it, or what of it comes back."""
+
+    paper: PaperRecord | None = Field(default=None, alias="shipment.")
+    onward: tuple[OnwardMove, ...] = Field(default=(), alias="outcome_moves.")
+
+
+class MoveRecord(_Move):
+    """Units of a product on their way to the customer."""
+
+    outcome: tuple[OutcomeMove, ...] = Field(default=(), alias="outcome_moves.")
 
 
 class _Movable(_Record):
@@ -234,8 +281,12 @@ class ListedSale(SaleBody):
     write_date: datetime | None = None
 
 
+CREDIT_MARK: Final = "/return/"
+"""Stands in the web id of a sale that credits a return: after the order's, before the return's."""
+
+
 class SaleRecord(SaleBody):
-    """A sale with all that belongs to it."""
+    """A sale with all that belongs to it, the sales that credit its returns included."""
 
     web_id: str
     web_shop: ShopRecord = Field(alias="web_shop.")
@@ -243,6 +294,7 @@ class SaleRecord(SaleBody):
     invoice_address: int | None = None
     shipment_address: int | None = None
     carrier: int | None = None
+    payment_term: int | None = None
     comment: str | None = None
     total_amount: Decimal
     tax_amount: Decimal
@@ -250,11 +302,21 @@ class SaleRecord(SaleBody):
     warehouse: CodeRecord | None = Field(default=None, alias="warehouse.")
     invoices: tuple[BilledRecord, ...] = Field(default=(), alias="invoices.")
     invoices_ignored: tuple[int, ...] = ()
+    credits: tuple["SaleRecord", ...] = ()
 
     @property
     def key(self) -> OrderKey:
         """Whose order it is."""
         return OrderKey(channel=self.web_shop.name, external_id=self.web_id)
+
+    @property
+    def return_credited(self) -> str:
+        """The return that this sale credits; empty where it is an order."""
+        return self.web_id.partition(CREDIT_MARK)[2]
+
+    def credit_of(self, return_id: str) -> "SaleRecord | None":
+        """The sale that credits a return; Tryton lets there be one only."""
+        return next((credit for credit in self.credits if credit.return_credited == return_id), None)
 
 
 def read_record(raw: Any) -> SaleRecord:

@@ -66,13 +66,24 @@ class ReferenceBook:
         ``carrier_unknown``, ``price_list_unknown``, ``shop_unknown`` or ``currency_differs``. The cause names the first
         code that is missing, the words all of them and what to add where.
         """
-        shop = await self.shop(order.key.channel)
-        if shop.currency_code != order.currency:
-            raise _unknown(
-                f"currency_differs:{SYSTEM}:{order.currency}",
-                f"the order is in {order.currency}, the ERP's web shop {order.key.channel!r} in {shop.currency_code}",
-            )
         products, taxes, warehouses = needed_codes(order)
+        found = await self.of_lines(order.key.channel, order.currency, products, taxes)
+        return found.model_copy(
+            update={
+                "warehouses": await self.warehouses(warehouses),
+                "carrier": await self._one("carrier", order.carrier, self._carriers),
+                "price_list": await self._one("price_list", order.price_list, self._price_lists),
+            }
+        )
+
+    async def of_lines(self, channel: str, currency: str, products: set[str], taxes: set[str]) -> References:
+        """What lines with these products and taxes need, no warehouse among it. Raises as ``of_order``."""
+        shop = await self.shop(channel)
+        if shop.currency_code != currency:
+            raise _unknown(
+                f"currency_differs:{SYSTEM}:{currency}",
+                f"the order is in {currency}, the ERP's web shop {channel!r} in {shop.currency_code}",
+            )
         rounding = {code + ROUNDING_SUFFIX for code in taxes}
         return References(
             company=shop.company,
@@ -82,9 +93,7 @@ class ReferenceBook:
             # What brings a tax to the cent is asked for by the plan only where a cent is off.
             products=await self._find("product", products, self._products, optional={ROUNDING_PRODUCT}),
             taxes=await self._find("tax", taxes, self._taxes, optional=rounding),
-            warehouses=await self.warehouses(warehouses),
-            carrier=await self._one("carrier", order.carrier, self._carriers),
-            price_list=await self._one("price_list", order.price_list, self._price_lists),
+            warehouses={},
         )
 
     async def shop(self, channel: str) -> Shop:
@@ -178,12 +187,14 @@ class ReferenceBook:
 
     async def _warehouses(self, codes: list[str]) -> dict[str, WarehouseReference]:
         domain = [["type", "=", "warehouse"], ["code", "in", codes]]
-        fields = ["code", "storage_location", "picking_location", "output_location"]
+        fields = ["code", "input_location", "storage_location", "picking_location", "output_location"]
         return {
             row["code"]: WarehouseReference(
                 id=row["id"],
                 storage=row["picking_location"] or row["storage_location"],
                 output=row["output_location"],
+                input=row["input_location"],
+                shelf=row["storage_location"],
             )
             for row in await self._read("stock.location", domain, fields)
         }

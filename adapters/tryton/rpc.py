@@ -38,6 +38,8 @@ LOGIN_HOLD: Final = dt.timedelta(seconds=120)
 LOGIN_LOCK: Final = dt.timedelta(seconds=60)
 """The least time to wait after Tryton locked the login (HTTP 429)."""
 MAX_WORDS: Final = 300
+TELLING_WORDS: Final = 2_000
+"""Characters from which the kind of a refusal is told; the search for names in them takes the square of that."""
 MAX_WARNINGS: Final = 200
 _NAMES_AND_NUMBERS: Final = re.compile(r"\"[^\"]*\"|“[^”]*”|'[^']*'|\S*\d\S*")
 _ROLLED_BACK: Final = ("database is locked", "could not serialize", "deadlock detected", "lock timeout")
@@ -282,7 +284,8 @@ def shorten(words: list[Any]) -> str:
 
 def kind_of(words: list[Any]) -> str:
     """Tryton's words without names and numbers: refusals that differ only in those share a cause."""
-    bare = _NAMES_AND_NUMBERS.sub(" ", " ".join(str(word) for word in words if word))
+    said = " ".join(str(word) for word in words if word)[:TELLING_WORDS]
+    bare = _NAMES_AND_NUMBERS.sub(" ", said)
     return "-".join(re.findall(r"[a-z]+", bare.lower()))[:80] or "without-words"
 
 

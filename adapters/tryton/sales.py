@@ -1,5 +1,6 @@
 """Reads sales of Tryton, and makes the calls on them that several parts need."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from domain.order import OrderKey
 
 SALE: Final = "sale.sale"
+_OF_A_SHOP: Final[list[Any]] = [["web_shop", "!=", None], ["web_id", "!=", None]]
+"""A return sale that people make from an order has neither: it is theirs."""
 _AT_ONCE: Final = 100
 """Sales read in one call: Tryton takes some 20 ms for each."""
 
@@ -21,13 +24,19 @@ class Sales:
         self._rpc = rpc
 
     async def find(self, key: OrderKey) -> SaleRecord | None:
-        """The sale of an order; Tryton lets there be one only."""
-        found = await self._search([["web_shop.name", "=", key.channel], ["web_id", "=", key.external_id]])
+        """The sale of an order; Tryton lets there be one only. Those that credit its returns come along."""
+        found = await self._search(
+            [["web_shop.name", "=", key.channel], ["web_id", "=", key.external_id]],
+            [
+                ["origin.web_shop.name", "=", key.channel, SALE],
+                ["origin.web_id", "=", key.external_id, SALE],
+            ],
+        )
         return found[0] if found else None
 
     async def get(self, sale: int) -> SaleRecord:
         """A sale by its id. Raises ContractBroken where it is gone."""
-        found = await self._search([["id", "=", sale]])
+        found = await self._search([["id", "=", sale]], [["origin", "=", f"{SALE},{sale}"]])
         if not found:
             raise ContractBroken(SYSTEM, "read sale", f"sale {sale} is gone")
         return found[0]
@@ -42,7 +51,8 @@ class Sales:
         for start in range(0, len(sales), _AT_ONCE):
             some = list(sales[start : start + _AT_ONCE])
             for row in await self._rows(
-                [["id", "in", some], ["web_shop", "!=", None], ["web_id", "!=", None]]
+                [["id", "in", some], *_OF_A_SHOP],
+                [["origin", "in", [f"{SALE},{sale}" for sale in some]]],
             ):
                 try:
                     found.append(read_record(row))
@@ -69,16 +79,30 @@ class Sales:
         )
         await self._rpc.call(operation, f"wizard.{name}.delete", begun[0], writes=True, context=context)
 
-    async def _search(self, domain: list[Any]) -> list[SaleRecord]:
-        return [read_record(row) for row in await self._rows(domain)]
+    async def _search(self, orders: list[Any], credits_of_them: list[Any]) -> list[SaleRecord]:
+        return [read_record(row) for row in await self._rows(orders, credits_of_them)]
 
-    async def _rows(self, domain: list[Any]) -> list[Any]:
+    async def _rows(self, orders: list[Any], credits_of_them: list[Any]) -> list[dict[str, Any]]:
+        """Sales, each with the sales that credit its returns; one call for all."""
+        domain = ["OR", orders, [*credits_of_them, *_OF_A_SHOP]]
         rows = await self._rpc.call(
             "read sale", f"model.{SALE}.search_read", domain, 0, None, None, list(SALE_FIELDS), writes=False
         )
         if not isinstance(rows, list):
             raise ContractBroken(SYSTEM, "read sale", "the answer is no list", str(rows))
-        return rows
+        credited: dict[int, list[Any]] = defaultdict(list)
+        for row in rows:
+            if (order := order_credited(row)) is not None:
+                credited[order].append(row)
+        return [
+            {**row, "credits": credited.get(row["id"], [])} for row in rows if order_credited(row) is None
+        ]
+
+
+def order_credited(row: dict[str, Any]) -> int | None:
+    """The id of the sale that a sale credits a return of: Tryton's own mark of a return sale is its origin."""
+    model, _, number = str(row.get("origin") or "").partition(",")
+    return int(number) if model == SALE else None
 
 
 def _key_of(row: Any, broken: ContractBroken) -> OrderKey:

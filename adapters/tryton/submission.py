@@ -8,12 +8,13 @@ from typing import Final, NamedTuple
 from adapters.errors import ContractBroken, Rejected
 from adapters.spans import looked_up
 from adapters.tryton.parties import PartyBook
-from adapters.tryton.reading import read_order, tax_amounts
+from adapters.tryton.reading import read_order
 from adapters.tryton.records import SaleRecord
 from adapters.tryton.references import ReferenceBook
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import SALE, Sales
 from adapters.tryton.shipments import Allocation
+from adapters.tryton.sums import tax_amounts
 from adapters.tryton.translate import SalePlan, plan_sale, require_equal
 from domain.erp_order import ErpOrder, SalesOrder
 

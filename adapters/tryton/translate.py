@@ -42,11 +42,15 @@ class ProductReference(Frozen):
 
 
 class WarehouseReference(Frozen):
-    """A warehouse and the two places in it that a shipment moves between."""
+    """A warehouse and the places in it that goods move between."""
 
     id: int
     storage: int
+    """Where is picked from."""
     output: int
+    input: int
+    shelf: int
+    """Where goods that came in are put."""
 
 
 class PartyReference(Frozen):
@@ -80,6 +84,10 @@ class PlannedLine(NamedTuple):
     unit_price: Decimal
     taxes: frozenset[int]
     note: str
+
+
+LineValues = tuple[PlannedLine, dict[str, Any]]
+"""A line, and what ``sale.sale.create`` takes for it."""
 
 
 class SalePlan(Frozen):
@@ -116,18 +124,8 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
     Raises Rejected with cause ``amounts_differ``, the difference named, where that cannot be.
     """
     check_sums(order)
-    lines: list[tuple[PlannedLine, dict[str, Any]]] = []
-    missing: dict[str, Decimal] = defaultdict(Decimal)
-    for line in order.lines:
-        if line.quantity == 0 and not line.net and not any(tax.amount for tax in line.taxes):
-            continue
-        parts = _parts(line, references.currency_step)
-        lines += [_sale_line(line, part, references) for part in parts]
-        for code, cents in _missing_tax(line, references).items():
-            missing[code] += cents
-    for code, difference in sorted(missing.items()):
-        if difference:
-            lines.append(_rounding_line(code, difference, references))
+    lines, missing = plan_lines(order.lines, references)
+    lines += rounding_lines(missing, references)
     _check_adjustment(order, references)
     ships = any(references.products[line.product].ships for line in order.lines if line.quantity)
     main = main_warehouse(order)
@@ -152,10 +150,41 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
         "shipment_method": "order",
         "comment": order_comment(order),
     }
-    values["lines"] = [
-        ["create", [{**line, "sequence": number} for number, (_, line) in enumerate(lines, 1)]]
+    return SalePlan(values={**values, "lines": numbered(lines)}, lines=tuple(planned for planned, _ in lines))
+
+
+def plan_lines(
+    lines: Iterable[SalesLine], references: References, *, steps: int = 1
+) -> tuple[list[LineValues], dict[str, Decimal]]:
+    """Sale lines, and by tax code what the store's tax has over what Tryton makes of them.
+
+    ``steps``: by how many of the currency's smallest units a line's tax may be off. Raises Rejected, cause
+    ``amounts_differ``, where it is by more.
+    """
+    planned: list[LineValues] = []
+    missing: dict[str, Decimal] = defaultdict(Decimal)
+    for line in lines:
+        if line.quantity == 0 and not line.net and not any(tax.amount for tax in line.taxes):
+            continue
+        parts = _parts(line, references.currency_step)
+        planned += [_sale_line(line, part, references) for part in parts]
+        for code, cents in _missing_tax(line, references, steps).items():
+            missing[code] += cents
+    return planned, missing
+
+
+def rounding_lines(missing: dict[str, Decimal], references: References) -> list[LineValues]:
+    """Sale lines that bring each tax to the cent. Raises Rejected, cause ``rounding_missing``."""
+    return [
+        _rounding_line(code, difference, references)
+        for code, difference in sorted(missing.items())
+        if difference
     ]
-    return SalePlan(values=values, lines=tuple(planned for planned, _ in lines))
+
+
+def numbered(lines: list[LineValues]) -> list[Any]:
+    """Tryton's command that makes these lines, in this order."""
+    return [["create", [{**values, "sequence": number} for number, (_, values) in enumerate(lines, 1)]]]
 
 
 def _check_adjustment(order: SalesOrder, references: References) -> None:
@@ -245,9 +274,7 @@ def _line_taxes(line: SalesLine, references: References) -> list[LineTax]:
     return taxes
 
 
-def _sale_line(
-    line: SalesLine, part: PricedPart, references: References
-) -> tuple[PlannedLine, dict[str, Any]]:
+def _sale_line(line: SalesLine, part: PricedPart, references: References) -> LineValues:
     product = references.products[line.product]
     taxes = [tax.id for tax in _line_taxes(line, references)]
     note = line_note(line)
@@ -257,7 +284,7 @@ def _sale_line(
     return planned, values
 
 
-def _missing_tax(line: SalesLine, references: References) -> dict[str, Decimal]:
+def _missing_tax(line: SalesLine, references: References, steps: int) -> dict[str, Decimal]:
     """What the store's tax has over Tryton's, by code. Raises Rejected where that is not rounding."""
     step = references.currency_step
     taxes = _line_taxes(line, references)
@@ -269,7 +296,7 @@ def _missing_tax(line: SalesLine, references: References) -> dict[str, Decimal]:
     for code, amount in sum_taxes(line.taxes).items():
         tax = references.taxes[code]
         exact = round_half_up(line.net * (tax.rate or Decimal(0)), step)
-        if abs(amount - exact) > step:
+        if abs(amount - exact) > steps * step:
             raise _differ(
                 f"line {line.line_id} ({line.product}): the store charges {amount} of {code} on {line.net}, the ERP's "
                 f"rate gives {exact}; a difference of {amount - exact} is more than rounding"
@@ -278,9 +305,7 @@ def _missing_tax(line: SalesLine, references: References) -> dict[str, Decimal]:
     return missing
 
 
-def _rounding_line(
-    code: str, difference: Decimal, references: References
-) -> tuple[PlannedLine, dict[str, Any]]:
+def _rounding_line(code: str, difference: Decimal, references: References) -> LineValues:
     rounding, product = (
         references.taxes.get(code + ROUNDING_SUFFIX),
         references.products.get(ROUNDING_PRODUCT),

@@ -22,6 +22,7 @@ from domain.erp_order import ErpOrderState, ErpShipmentState, SalesOrder
 from domain.listings import OrderName
 from domain.model import Frozen, Instant
 from domain.order import OrderKey
+from domain.returns import ReturnAuthorization, ReturnCredit
 from sandbox import catalog
 from sandbox.memory_erp.books import BookFile, Books
 
@@ -64,6 +65,11 @@ class MemoryErpServer:
             "amend_order": lambda target: books.amend_order(SalesOrder.model_validate(target)),
             "cancel_order": lambda key, reason: books.cancel_order(_key(key), reason),
             "deliver_order": lambda key: books.deliver_order(_key(key)),
+            "authorize_return": lambda request: books.authorize_return(
+                ReturnAuthorization.model_validate(request)
+            ),
+            "credit_return": lambda request: books.credit_return(ReturnCredit.model_validate(request)),
+            "cancel_return": lambda key, return_id, reason: books.cancel_return(_key(key), return_id, reason),
             "list_records": lambda channel, changed_since, cursor: books.list_records(
                 channel, _INSTANT.validate_python(changed_since), cursor
             ),

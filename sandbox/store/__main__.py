@@ -10,7 +10,15 @@ from pydantic import SecretStr, ValidationError
 
 from domain.model import Frozen
 from sandbox.store.client import StoreControl, StoreRefused
-from sandbox.store.requests import CancelOrder, EditOrder, GiveBack, PlaceOrder, PlacePayment
+from sandbox.store.requests import (
+    AskReturn,
+    CancelOrder,
+    ChangeReturn,
+    EditOrder,
+    GiveBack,
+    PlaceOrder,
+    PlacePayment,
+)
 from sandbox.store.server import ADMIN_PATH, StoreSettings, serve
 
 app = typer.Typer(
@@ -118,6 +126,29 @@ def refund(
     r"""Give back, such as '{"lines": [{"line": 1, "quantity": 1, "restock": "RETURN"}], "shipping": "all"}'."""
     wanted = _parsed(GiveBack, refund)
     _show(url, lambda store: store.refund_order(order_id, wanted).model_dump(mode="json"))
+
+
+@app.command("return")
+def ask_return(
+    order_id: int,
+    wanted: Annotated[str, typer.Argument(help="JSON of the return, @FILE, or - for standard input.")],
+    url: Url = _DEFAULT_URL,
+) -> None:
+    r"""Ask to send back, such as '{"lines": [{"line": 1, "quantity": 1, "reason": "defective"}]}'."""
+    request = _parsed(AskReturn, wanted)
+    _show(url, lambda store: store.ask_return(order_id, request).model_dump(mode="json"))
+
+
+@app.command("change-return")
+def change_return(
+    order_id: int,
+    return_id: int,
+    act: Annotated[str, typer.Argument(help="approve, decline, close or withdraw.")],
+    url: Url = _DEFAULT_URL,
+) -> None:
+    """Approve, decline or close a return as the shop's staff, or withdraw it as the buyer."""
+    request = _parsed(ChangeReturn, json.dumps({"act": act}))
+    _show(url, lambda store: store.change_return(order_id, return_id, request.act).model_dump(mode="json"))
 
 
 @app.command()

@@ -22,6 +22,8 @@ SCOPES: Final = {
     "write_orders": "Modify orders",
     "read_merchant_managed_fulfillment_orders": "Read fulfillment orders",
     "write_merchant_managed_fulfillment_orders": "Modify fulfillment orders",
+    "read_returns": "Read returns",
+    "write_returns": "Modify returns",
     "read_inventory": "Read inventory",
     "write_inventory": "Modify inventory",
     "read_locations": "Read locations",

@@ -12,6 +12,8 @@ import httpx
 
 from sandbox.store.control import Fault, OrderReading
 from sandbox.store.requests import (
+    Act,
+    AskReturn,
     AssessRisk,
     CancelOrder,
     EditLine,
@@ -92,6 +94,16 @@ class StoreControl:
         body = refund.model_dump(mode="json")
         return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/refund", body))
 
+    def ask_return(self, order_id: int | str, wanted: AskReturn) -> OrderReading:
+        """The buyer asks to send units back."""
+        body = wanted.model_dump(mode="json")
+        return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/returns", body))
+
+    def change_return(self, order_id: int | str, return_id: int | str, act: Act) -> OrderReading:
+        """Staff approves, declines or closes a return, or the buyer withdraws it."""
+        path = f"/orders/{order_id}/returns/{return_id}"
+        return OrderReading.model_validate(self._send("POST", path, {"act": act}))
+
     def expire_authorizations(self, order_id: int | str) -> OrderReading:
         """Let the order's open authorizations expire now."""
         return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/expire"))
@@ -169,6 +181,16 @@ class AsyncStoreControl:
         """Give units, delivery or money back."""
         body = refund.model_dump(mode="json")
         return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/refund", body))
+
+    async def ask_return(self, order_id: int | str, wanted: AskReturn) -> OrderReading:
+        """The buyer asks to send units back."""
+        body = wanted.model_dump(mode="json")
+        return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/returns", body))
+
+    async def change_return(self, order_id: int | str, return_id: int | str, act: Act) -> OrderReading:
+        """Staff approves, declines or closes a return, or the buyer withdraws it."""
+        path = f"/orders/{order_id}/returns/{return_id}"
+        return OrderReading.model_validate(await self._send("POST", path, {"act": act}))
 
     async def cancel_order(self, order_id: int | str, cancel: CancelOrder | None = None) -> OrderReading:
         """Cancel at the storefront."""

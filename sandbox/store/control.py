@@ -1,5 +1,6 @@
 """The control API: what buyers, the shop's staff and the weather do to the store. Loopback only, no login."""
 
+from collections import Counter
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -7,11 +8,21 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import Field
 
 from domain.model import Amount, Frozen, Instant
-from sandbox.store import editing, orders, payments, refunding
+from sandbox.store import editing, orders, payments, refunding, returning
 from sandbox.store.money import Both
 from sandbox.store.outbox import WebhookKnobs
 from sandbox.store.records import NotAllowed, OrderRecord
-from sandbox.store.requests import AssessRisk, CancelOrder, EditOrder, GiveBack, PlaceOrder, PlacePayment
+from sandbox.store.requests import (
+    AskReturn,
+    AssessRisk,
+    CancelOrder,
+    ChangeReturn,
+    EditOrder,
+    GiveBack,
+    PlaceOrder,
+    PlacePayment,
+)
+from sandbox.store.return_records import ReturnRecord
 from sandbox.store.status import financial_status, fulfillment_status
 from sandbox.store.throttle import ThrottleKnobs
 
@@ -42,6 +53,17 @@ class LineReading(Frozen):
     ordered: int
     current: int
     shipped: int
+
+
+class ReturnReading(Frozen):
+    """A return as the store remembers it."""
+
+    id: int
+    name: str
+    status: str
+    units: dict[int, int]
+    """By line."""
+    processed: int
 
 
 class OrderReading(Frozen):
@@ -81,6 +103,7 @@ class OrderReading(Frozen):
     """Units that locations are still to ship."""
     tracking_numbers: tuple[str, ...]
     lines: tuple[LineReading, ...]
+    returns: tuple[ReturnReading, ...] = ()
 
 
 def read(order: OrderRecord) -> OrderReading:
@@ -123,6 +146,20 @@ def read(order: OrderRecord) -> OrderReading:
             )
             for line in order.lines
         ),
+        returns=tuple(_read_return(each) for each in order.returns),
+    )
+
+
+def _read_return(record: ReturnRecord) -> ReturnReading:
+    units: Counter[int] = Counter()
+    for line in record.lines:
+        units[line.line_id] += line.quantity
+    return ReturnReading(
+        id=record.id,
+        name=record.name,
+        status=record.status,
+        units=dict(units),
+        processed=sum(line.processed for line in record.lines),
     )
 
 
@@ -196,6 +233,30 @@ async def refund_order(order_id: int, wanted: GiveBack, request: Request) -> Ord
     order = _find(request, order_id)
     with _refusals():
         refunding.give_back(store.state, store.outbox, order, wanted)
+    return read(order)
+
+
+@router.post("/orders/{order_id}/returns", status_code=201)
+async def ask_return(order_id: int, wanted: AskReturn, request: Request) -> OrderReading:
+    """The buyer asks to send units back."""
+    store = request.app.state.store
+    order = _find(request, order_id)
+    with _refusals():
+        returning.ask(store.state, store.outbox, order, wanted)
+    return read(order)
+
+
+@router.post("/orders/{order_id}/returns/{return_id}")
+async def change_return(
+    order_id: int, return_id: int, wanted: ChangeReturn, request: Request
+) -> OrderReading:
+    """The shop's staff approves, declines or closes a return, or the buyer withdraws it."""
+    store = request.app.state.store
+    order = _find(request, order_id)
+    if return_id not in {each.id for each in order.returns}:
+        raise HTTPException(404, f"order {order_id} has no return {return_id}")
+    with _refusals():
+        returning.change(store.state, store.outbox, order, order.returned(return_id), wanted.act)
     return read(order)
 
 

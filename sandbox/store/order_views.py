@@ -29,6 +29,7 @@ from sandbox.store.records import (
     TaxRecord,
 )
 from sandbox.store.refund_views import RefundViews
+from sandbox.store.return_views import ReturnViews
 from sandbox.store.search import connection
 from sandbox.store.state import State
 from sandbox.store.status import financial_status, fulfillment_status, is_paid
@@ -43,6 +44,7 @@ class OrderViews:
         self.parcels = ParcelViews(self)
         self.payments = PaymentViews(self)
         self.refunds = RefundViews(self)
+        self.returns = ReturnViews(self)
 
     def view(self) -> View:
         """Order."""
@@ -70,6 +72,8 @@ class OrderViews:
             "transactionsCount": {"count": len(order.transactions), "precision": "EXACT"},
             "refunds": first_of(lambda: [self.refunds.refund(each) for each in order.refunds]),
             "suggestedRefund": self.refunds.suggested,
+            "returns": self.returns.all,
+            "returnStatus": lazily(self.returns.status),
         }
 
     def bag(self, amount: Both) -> View:

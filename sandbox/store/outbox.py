@@ -18,6 +18,7 @@ from domain.model import Frozen
 from sandbox.store import payloads
 from sandbox.store.payload_parts import Json
 from sandbox.store.records import OrderRecord, RefundRecord
+from sandbox.store.return_records import ReturnRecord
 from sandbox.store.state import State
 
 DEFAULT_TOPICS: Final = (
@@ -27,6 +28,11 @@ DEFAULT_TOPICS: Final = (
     "orders/paid",
     "orders/risk_assessment_changed",
     "refunds/create",
+    "returns/request",
+    "returns/approve",
+    "returns/decline",
+    "returns/cancel",
+    "returns/close",
 )
 """What Orderwright takes (docs/decisions/0007); any other is refused there, and would be delivered again and again."""
 
@@ -91,6 +97,10 @@ class Outbox:
     def announce_refund(self, order: OrderRecord, refund: RefundRecord) -> None:
         """Announce ``refunds/create``."""
         self._put(order, {"refunds/create": payloads.refund_body(order, refund)})
+
+    def announce_return(self, order: OrderRecord, wanted: ReturnRecord, topic: str) -> None:
+        """Announce one of ``returns/*``."""
+        self._put(order, {topic: payloads.return_body(order, wanted, topic)})
 
     def send_again(self, order_id: int, *, as_new: bool) -> int:
         """Send the delivered webhooks of an order once more, ``as_new`` under new delivery ids; returns how many."""

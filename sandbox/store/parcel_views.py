@@ -100,13 +100,14 @@ class ParcelViews:
             "location": self._views.location(made.location_id),
             "order": lazily(self._views.view),
             "trackingInfo": first_of(lambda: [each.model_dump() for each in made.tracking]),
-            "fulfillmentLineItems": connection(lambda: [self._line(part) for part in made.lines]),
+            "fulfillmentLineItems": connection(lambda: [self.fulfillment_line(part) for part in made.lines]),
             "fulfillmentOrders": connection(
                 lambda: [self.plan(order.fulfillment_order(each)) for each in made.fulfillment_order_ids]
             ),
         }
 
-    def _line(self, part: FulfillmentLineRecord) -> View:
+    def fulfillment_line(self, part: FulfillmentLineRecord) -> View:
+        """FulfillmentLineItem."""
         order = self._views.order
         line = order.line(part.line_id)
         discounted = order.currencies.share(line.gross - line.discount, part.quantity, line.quantity)

@@ -18,6 +18,7 @@ from sandbox.store.payload_parts import (
     value_type,
 )
 from sandbox.store.records import OrderRecord, RefundRecord, Restock
+from sandbox.store.return_records import ReturnRecord
 from sandbox.store.status import financial_status, fulfillment_status
 
 
@@ -222,7 +223,7 @@ def refund_body(order: OrderRecord, refund: RefundRecord) -> Json:
             }
             for part in refund.shipping
         ],
-        "return": None,
+        "return": _named("Return", refund.return_id) if refund.return_id else None,
         "total_duties_set": money_set(ZERO, pair),
         "refund_line_items": [
             {
@@ -241,6 +242,41 @@ def refund_body(order: OrderRecord, refund: RefundRecord) -> Json:
         ],
         "transactions": [transaction_part(order, order.transaction(each)) for each in refund.transaction_ids],
     }
+
+
+def return_body(order: OrderRecord, wanted: ReturnRecord, topic: str) -> Json:
+    """Body of ``returns/*``."""
+    body: Json = {**_named("Return", wanted.id), "status": wanted.status.lower()}
+    if topic in {"returns/close", "returns/cancel"}:
+        return {**body, "order_id": order.id}
+    body["order"] = _named("Order", order.id)
+    if topic == "returns/decline":
+        return {
+            **body,
+            "decline": {"reason": (wanted.decline_reason or "OTHER").lower(), "note": wanted.decline_note},
+        }
+    return {
+        **body,
+        # In Shopify's example it has none.
+        "name": None,
+        "return_line_items": [
+            {
+                **_named("ReturnLineItem", line.id),
+                "quantity": line.quantity,
+                "customer_note": line.customer_note,
+                "fulfillment_line_item": _named("FulfillmentLineItem", line.fulfillment_line_id),
+            }
+            for line in wanted.lines
+        ],
+        "total_return_line_items": len(wanted.lines),
+        "return_shipping_fees": [],
+        "exchange_line_items": [],
+        "total_exchange_line_items": 0,
+    }
+
+
+def _named(kind: str, number: int) -> Json:
+    return {"id": number, "admin_graphql_api_id": gid(kind, number)}
 
 
 def _adjustments(order: OrderRecord, refund: RefundRecord) -> list[Json]:

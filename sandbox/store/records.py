@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from domain.model import Amount, Instant, Quantity, Rate
 from sandbox.store.money import ZERO, Both, CurrencyPair
 from sandbox.store.party_records import AddressRecord, CompanyRecord, CustomerRecord
+from sandbox.store.return_records import ReturnRecord
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -219,6 +220,7 @@ class RefundRecord(Record):
     lines: list[RefundLineRecord] = []
     shipping: list[RefundShippingRecord] = []
     transaction_ids: list[int] = []
+    return_id: int | None = None
 
     def worth(self, *, taxes_included: bool) -> Both:
         """What units and delivery cost the buyer, tax included."""
@@ -258,6 +260,7 @@ class OrderRecord(Record):
     fulfillment_orders: list[FulfillmentOrderRecord] = []
     fulfillments: list[FulfillmentRecord] = []
     refunds: list[RefundRecord] = []
+    returns: list[ReturnRecord] = []
     shipping_removed: bool = False
     """A canceled order owes no delivery."""
     original_total: Both
@@ -278,6 +281,10 @@ class OrderRecord(Record):
     def fulfillment_order(self, fulfillment_order_id: int) -> FulfillmentOrderRecord:
         """A fulfillment order by id. Raises KeyError."""
         return {each.id: each for each in self.fulfillment_orders}[fulfillment_order_id]
+
+    def returned(self, return_id: int) -> ReturnRecord:
+        """A return by id. Raises KeyError."""
+        return {each.id: each for each in self.returns}[return_id]
 
     @property
     def received(self) -> Both:

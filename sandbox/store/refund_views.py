@@ -9,7 +9,7 @@ from graphql import GraphQLError
 
 from sandbox.store import refunding
 from sandbox.store.catalog_views import lazily
-from sandbox.store.money import Both
+from sandbox.store.money import ZERO, Both
 from sandbox.store.notation import gid, moment, number
 from sandbox.store.records import NotAllowed, Restock
 from sandbox.store.search import connection
@@ -40,6 +40,11 @@ class RefundViews:
             "processedAt": moment(refund.created_at),
             "updatedAt": moment(refund.created_at),
             "order": lazily(self._views.view),
+            "return": lazily(
+                lambda: (
+                    self._views.returns.view(order.returned(refund.return_id)) if refund.return_id else None
+                )
+            ),
             "totalRefundedSet": bag(Both.total(p.amount for p in payments)),
             "transactions": connection(lambda: [self._views.payments.transaction(p) for p in payments]),
             "refundLineItems": connection(lambda: [self._line(line) for line in refund.lines]),
@@ -48,7 +53,7 @@ class RefundViews:
 
     def _line(self, line: RefundLineRecord) -> View:
         return {
-            "id": gid("RefundLineItem", line.id),
+            "id": gid("RefundLineItem", line.id) if line.id else None,
             "lineItem": lazily(lambda: self._views.line(self._views.order.line(line.line_id))),
             "location": self._views.location(line.location_id) if line.location_id else None,
             "quantity": line.quantity,
@@ -82,12 +87,22 @@ class RefundViews:
             shipping=shipping_wanted({"amount": shippingAmount, "fullRefund": refundShipping}),
         )
         try:
-            amount = refunding.suggested(self._views.state, order, wish)
+            refund = refunding.planned(self._views.state, order, wish)
         except NotAllowed as refusal:
             raise GraphQLError(str(refusal), extensions={"code": "BAD_REQUEST"}) from refusal
+        delivery_tax = Both.total(part.tax for part in refund.shipping)
         return {
-            "amountSet": bag(amount),
+            "amountSet": bag(refunding.covered(order, refund)),
             "maximumRefundableSet": bag(order.received - order.refunded),
+            "subtotalSet": bag(Both.total(line.subtotal for line in refund.lines)),
+            "totalTaxSet": bag(Both.total(line.tax for line in refund.lines) + delivery_tax),
+            "totalDutiesSet": bag(ZERO),
+            "refundLineItems": [self._line(line) for line in refund.lines],
+            "shipping": {
+                "amountSet": bag(Both.total(part.subtotal for part in refund.shipping)),
+                "maximumRefundableSet": bag(order.shipping_price(current=True)),
+                "taxSet": bag(delivery_tax),
+            },
         }
 
 

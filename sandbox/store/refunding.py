@@ -63,7 +63,13 @@ def give_back(state: State, outbox: Outbox, order: OrderRecord, request: GiveBac
 
 
 def refund(
-    state: State, outbox: Outbox, order: OrderRecord, wish: RefundWish, money: Sequence[payments.Part]
+    state: State,
+    outbox: Outbox,
+    order: OrderRecord,
+    wish: RefundWish,
+    money: Sequence[payments.Part],
+    *,
+    return_id: int | None = None,
 ) -> RefundRecord:
     """Give units, delivery and money back, and announce it. Raises NotAllowed; then nothing was done."""
     was_paid = is_paid(order)
@@ -74,6 +80,7 @@ def refund(
             raise NotAllowed(msg)
         for part in made.lines:
             _take_back(state, order, part)
+        made.return_id = return_id
         order.refunds.append(made)
         made.transaction_ids = payments.give_back(state, order, money)
         state.save_order(order)
@@ -85,7 +92,17 @@ def refund(
 
 def suggested(state: State, order: OrderRecord, wish: RefundWish) -> Both:
     """What units and delivery are worth, as far as money was taken. Raises NotAllowed."""
-    worth = _record(state, order, wish, dry=True).worth(taxes_included=order.taxes_included)
+    return covered(order, planned(state, order, wish))
+
+
+def planned(state: State, order: OrderRecord, wish: RefundWish) -> RefundRecord:
+    """The refund as it would be, without its money and ids. Raises NotAllowed."""
+    return _record(state, order, wish, dry=True)
+
+
+def covered(order: OrderRecord, refund: RefundRecord) -> Both:
+    """What a refund's units and delivery are worth, as far as money was taken."""
+    worth = refund.worth(taxes_included=order.taxes_included)
     taken = order.received - order.refunded
     return worth if worth.presentment <= taken.presentment else taken
 

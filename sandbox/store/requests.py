@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from domain.model import Amount, Currency, Frozen, Quantity, Rate
 from sandbox import catalog
+from sandbox.store.return_records import Reason
 
 DEFAULT_LOCATION = int(next(iter(catalog.LOCATIONS)))
 
@@ -241,3 +242,28 @@ class GiveBack(Frozen):
     shipping: Annotated[Amount, Field(ge=0)] | Literal["all"] = Decimal(0)
     """Of the price of delivery, before tax unless taxes are included; its tax follows."""
     note: str = ""
+
+
+class AskReturnLine(Frozen):
+    """Units of a line. ``line`` is its id, or its place from 1 on; ``note`` is the buyer's."""
+
+    line: int = 1
+    quantity: Annotated[int, Field(gt=0)] = 1
+    reason: Reason = "unwanted"
+    note: str = ""
+
+
+class AskReturn(Frozen):
+    """The buyer asks to send units back; ``agreed`` where the shop's staff has said yes already."""
+
+    lines: Annotated[tuple[AskReturnLine, ...], Field(min_length=1)]
+    agreed: bool = False
+
+
+Act = Literal["approve", "decline", "close", "withdraw"]
+
+
+class ChangeReturn(Frozen):
+    """What people do to a return: the shop's staff approves, declines or closes it, the buyer withdraws it."""
+
+    act: Act

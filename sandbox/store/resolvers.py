@@ -15,11 +15,12 @@ from graphql import (
 )
 
 from sandbox.store import catalog_views as views
-from sandbox.store import jobs
+from sandbox.store import jobs, returning
 from sandbox.store.mutations import Mutations
 from sandbox.store.notation import gid, number
 from sandbox.store.order_views import OrderViews
 from sandbox.store.outbox import Outbox
+from sandbox.store.return_mutations import ReturnMutations
 from sandbox.store.schema import NEEDS_IDEMPOTENCY_KEY, store_schema
 from sandbox.store.search import MAX_PAGE, connection, find_orders
 from sandbox.store.state import State
@@ -33,6 +34,7 @@ class Api:
         self._state = state
         self._shop_domain = shop_domain
         self._mutations = Mutations(state, outbox)
+        self._return_mutations = ReturnMutations(state, outbox)
 
     def execute(
         self,
@@ -62,6 +64,7 @@ class Api:
             "fulfillmentOrderMove": mutations.move_fulfillment_order,
             "orderCapture": mutations.capture,
             "orderCancel": mutations.cancel,
+            **self._return_mutations.resolvers(),
         }
         with_key: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
             "inventorySetQuantities": (mutations.set_quantities, mutations.set_quantities_view),
@@ -83,6 +86,8 @@ class Api:
             "nodes": lambda _info, ids: self._nodes(ids),
             "fulfillment": lambda _info, id: self._fulfillment(id),  # noqa: A006
             "fulfillmentOrder": lambda _info, id: self._plan(id),  # noqa: A006
+            "return": lambda _info, id: self._return(id),  # noqa: A006
+            "reverseFulfillmentOrder": lambda _info, id: self._reverse_order(id),  # noqa: A006
             "job": lambda _info, id: self._job(id),  # noqa: A006
             "location": lambda _info, id=None: views.location_view(  # noqa: A006
                 state, number(id, "Location") or 0 if id else min(state.locations())
@@ -133,6 +138,18 @@ class Api:
         wanted = number(plan_id, "FulfillmentOrder") or 0
         order = self._state.order_of("fulfillment_order", wanted)
         return OrderViews(self._state, order).parcels.plan(order.fulfillment_order(wanted)) if order else None
+
+    def _return(self, return_id: str) -> views.View | None:
+        held = returning.find(self._state, number(return_id, "Return") or 0)
+        return OrderViews(self._state, held[0]).returns.view(held[1]) if held else None
+
+    def _reverse_order(self, reverse_id: str) -> views.View | None:
+        wanted = number(reverse_id, "ReverseFulfillmentOrder") or 0
+        order = self._state.order_of("reverse_order", wanted)
+        if order is None:
+            return None
+        expected = next(each for each in order.returns if each.reverse_order_id == wanted)
+        return OrderViews(self._state, order).returns.reverse_order(expected)
 
     def _job(self, job_id: str) -> views.View | None:
         done = jobs.is_done(self._state, job_id.removeprefix(gid("Job", "")))

@@ -22,7 +22,8 @@ _FIRST: Final = {
     "order": 5_000, "number": 1_000, "line": 60_000, "shipping": 70_000, "transaction": 80_000,
     "fulfillment_order": 20_000, "fulfillment_order_line": 30_000, "fulfillment": 40_000, "fulfillment_line": 50_000,
     "refund": 90_000, "refund_line": 95_000, "customer": 7_000, "company_location": 8_000, "adjustment": 10_000,
-    "edit": 11_000,
+    "edit": 11_000, "return": 13_000, "return_line": 14_000, "reverse_order": 15_000, "reverse_line": 16_000,
+    "disposition": 17_000,
 }  # fmt: skip
 _FIRST_VARIANT: Final = 400
 _FIRST_PRODUCT: Final = 200
@@ -169,7 +170,7 @@ class State:
         return OrderRecord.model_validate_json(found[0]["record"]) if found else None
 
     def order_of(self, kind: str, part_id: int) -> OrderRecord | None:
-        """The order that a ``fulfillment_order`` or ``fulfillment`` belongs to."""
+        """The order that a ``fulfillment_order``, ``fulfillment``, ``return`` or ``reverse_order`` belongs to."""
         found = self.rows("SELECT order_id FROM part WHERE kind = ? AND id = ?", (kind, part_id))
         return self.order(found[0]["order_id"]) if found else None
 
@@ -196,6 +197,8 @@ class State:
         )
         parts = [("fulfillment_order", f.id) for f in order.fulfillment_orders]
         parts += [("fulfillment", f.id) for f in order.fulfillments]
+        parts += [("return", each.id) for each in order.returns]
+        parts += [("reverse_order", each.reverse_order_id) for each in order.returns if each.reverse_order_id]
         self._db.executemany(
             "INSERT OR IGNORE INTO part VALUES (?, ?, ?)",
             [(kind, part_id, order.id) for kind, part_id in parts],

@@ -155,10 +155,11 @@ class Seed:
         return sequence
 
     def numbers(self) -> None:
-        """Say what a number counts: sales S00001, parcels P00001, invoices I00001."""
+        """Say what a number counts: sales S00001, parcels P00001, returns R00001, invoices I00001."""
         for model, kind, prefix in (
             ("ir.sequence", "Sale", "S"),
             ("ir.sequence", "Customer Shipment", "P"),
+            ("ir.sequence", "Customer Return Shipment", "R"),
             ("ir.sequence.strict", "Invoice", "I"),
         ):
             for sequence in Model.get(model).find([("sequence_type.name", "=", kind)]):
@@ -203,7 +204,7 @@ class Seed:
                 ).save()
 
     def products(self) -> None:
-        """Goods, the kit, and the services that charge delivery, book accepted differences and carry tax rounding."""
+        """Goods, the kit, and services: delivery, accepted differences, the fee for taking goods back, tax rounding."""
         (self.unit,) = Model.get("product.uom").find([("name", "=", "Unit")])
         self.goods = [
             self._product(p["sku"], p["name"], p["price"], "goods") for p in self.catalog["products"]
@@ -219,6 +220,7 @@ class Seed:
         kit.template.save()
         self.shipping = self._product(self.catalog["shipping_product"], "Delivery", "0", "service")
         self._product(self.catalog["adjustment_product"], "Accepted difference", "0", "service")
+        self._product(self.catalog["fee_product"], "Restocking fee", "0", "service")
         self._product(self.catalog["tax_rounding_product"], "Tax rounding", "0", "service")
 
     def _product(self, code: str, name: str, price: str, kind: str) -> Any:
@@ -238,7 +240,7 @@ class Seed:
         return product
 
     def warehouses(self) -> None:
-        """Two warehouses, every product in stock in each."""
+        """Two warehouses, each with a place for what is written off, every product in stock in each."""
         location = Model.get("stock.location")
         (first,) = location.find([("type", "=", "warehouse")])
         (lost_found,) = location.find([("type", "=", "lost_found")])
@@ -254,6 +256,9 @@ class Seed:
                 part.name, part.code = f"{name}, {field.split('_')[0]}", f"{code}-{suffix}"
                 part.save()
                 setattr(warehouse, field, part)
+            scrap = location(type="lost_found", name=f"{name}, scrap", code=f"{code}-SCRAP")
+            scrap.save()
+            warehouse.waste_locations.append(scrap)
             warehouse.name, warehouse.code = name, code
             warehouse.save()
             self.places_of_stock.append(warehouse)

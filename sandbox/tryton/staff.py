@@ -5,7 +5,7 @@ shipment's tracking number goes into its ``reference`` ("the external identifier
 have no better place.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from sandbox.tryton.reading import Reader, SaleReading, ShipmentReading
+from sandbox.tryton.returns_desk import ReturnsDesk
 from sandbox.tryton.rpc import Refused, Rpc
 from sandbox.tryton.template import CHANNEL, TAX_ROUNDING_PRODUCT
 
@@ -50,6 +51,7 @@ class Staff:
     def __init__(self, url: str, database: str, login: str, password: str, *, channel: str = CHANNEL) -> None:
         self._rpc = Rpc(url, database, login, password)
         self._reader = Reader(self._rpc, channel, TAX_ROUNDING_PRODUCT)
+        self._returns = ReturnsDesk(self._rpc)
         self._channel = channel
 
     async def __aenter__(self) -> Self:
@@ -246,6 +248,20 @@ class Staff:
             values["carrier"] = carrier["id"]
         values["reference"] = f"{code}-{job.web_id}-{job.number}"
         await self._rpc.call(SHIPMENT, "write", [job.shipment_id], values)
+
+    async def receive_return(
+        self, web_id: str, return_id: str, units: Mapping[str, int] | None = None
+    ) -> str:
+        """Take in what comes back; see ``ReturnsDesk.receive``."""
+        return await self._returns.receive(web_id, return_id, units)
+
+    async def send_back(self, web_id: str, return_id: str) -> dict[str, int]:
+        """Send what of a return is not taken to the buyer again; see ``ReturnsDesk.send_back``."""
+        return await self._returns.send_back(web_id, return_id)
+
+    async def count_stock(self, product: str, warehouse: str) -> int:
+        """Pieces of a product on the shelves of a warehouse."""
+        return await self._returns.count_stock(product, warehouse)
 
     # --- the back office
 

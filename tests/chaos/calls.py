@@ -4,14 +4,25 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.ports import CaptureRequest, ErpPort, FulfillmentRequest, StorefrontPort
+from adapters.ports import CaptureRequest, ErpPort, FulfillmentRequest, RefundRequest, StorefrontPort
 from domain.erp_order import SalesOrder
 from domain.order import OrderKey
+from domain.returns import ReturnAuthorization, ReturnCredit
 
 STOREFRONT, ERP = "storefront", "erp"
 PORTS: dict[str, type[Any]] = {STOREFRONT: StorefrontPort, ERP: ErpPort}
 NO_CALLS = {"close"}
 """Asynchronous, but nothing goes over the wire."""
+RETURNING = {
+    "quote_refund",
+    "refund_order",
+    "approve_return",
+    "end_return",
+    "authorize_return",
+    "credit_return",
+    "cancel_return",
+}
+"""Calls of orders of which something comes back."""
 WRITES = {
     "create_fulfillment",
     "capture_payment",
@@ -19,7 +30,10 @@ WRITES = {
     "submit_order",
     "amend_order",
     "deliver_order",
+    *(RETURNING - {"quote_refund"}),
 }
+WITHDRAWN = {"end_return", "cancel_return"}
+"""Calls of returns that nothing comes of."""
 ASKED = {"list_orders", "list_changed", "find_orders", "list_records", "find_records", "probe"}
 """What the sweep, the doctor and the like ask. A new call that is in no set here is taken for one about an order."""
 OF_NO_ORDER = {*ASKED, "changes", "ping"}
@@ -33,7 +47,10 @@ TELLING_AMOUNTS = {
     "amend_order",
     "deliver_order",
     "changes",
+    *RETURNING,
 }
+WITHOUT_CURRENCY = {"capture_payment", "quote_refund", "refund_order"}
+"""Calls whose answers tell amounts and no currency."""
 
 
 @dataclass(frozen=True, order=True)
@@ -67,6 +84,13 @@ def order_concerned(arguments: tuple[Any, ...]) -> str | None:
             return external_id
         case OrderKey() as key:
             return key.external_id
-        case FulfillmentRequest() | CaptureRequest() | SalesOrder() as request:
+        case (
+            FulfillmentRequest()
+            | CaptureRequest()
+            | SalesOrder()
+            | RefundRequest()
+            | ReturnAuthorization()
+            | ReturnCredit() as request
+        ):
             return request.key.external_id
     return None

@@ -109,8 +109,13 @@ class Lives:
     def __init__(self, client: Client, board: Board, *, longest: float) -> None:
         self._client, self._board, self._longest = client, board, longest
 
-    async def live(self, key: OrderKey, *, cancel: bool = False, edit: Edit | None = None) -> Life:
-        """From webhook to end; it is canceled or edited once it is in the ERP. Raises AssertionError when late."""
+    async def live(
+        self, key: OrderKey, *, cancel: bool = False, edit: Edit | None = None, later: Edit | None = None
+    ) -> Life:
+        """From webhook to end; it is canceled or edited once it is in the ERP. Raises AssertionError when late.
+
+        ``later`` waits by itself for its time, and the storefront then tells of something new.
+        """
         handle = await self._start(key)
         life = Life(key, canceled=cancel)
         ending = asyncio.create_task(handle.result())
@@ -123,6 +128,9 @@ class Lives:
                     await self._until_in_erp(key)
                     await edit(key)
                     await handle.signal("storefront_changed", _hint(key, "orders/edited"))
+                if later is not None:
+                    await later(key)
+                    await handle.signal("storefront_changed", _hint(key, "returns/request"))
                 await self._see_through(handle, ending, life)
             life.outcome = ending.result().outcome
         except TimeoutError:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from decimal import Decimal
 from itertools import count, product
 
 from temporalio.client import Client
@@ -13,33 +14,47 @@ from temporalio.service import RPCError
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
 from domain.balance import check_closing
-from domain.erp_order import ErpOrderState, ErpShipmentState
+from domain.erp_order import ErpOrder, ErpOrderState, ErpReturnState, ErpShipmentState
 from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
+from domain.returns import LIVE
 from store.cases import Cases
 from store.connections import Connections
 from store.database import Database
 from store.mappings import MappingCatalog
 from tests.chaos.asking import AWAY, CARRIED_ON, PACE, asked, pinged
-from tests.chaos.calls import ASKED, CALLS, ERP, OF_NO_ORDER, STOREFRONT, TELLING_AMOUNTS, Call
-from tests.chaos.lives import Board, Life, Lives, in_background, told_causes, told_errors
+from tests.chaos.calls import (
+    ASKED,
+    CALLS,
+    ERP,
+    OF_NO_ORDER,
+    RETURNING,
+    STOREFRONT,
+    TELLING_AMOUNTS,
+    WITHDRAWN,
+    WITHOUT_CURRENCY,
+    Call,
+)
+from tests.chaos.lives import LOOK_SECONDS, Board, Life, Lives, in_background, told_causes, told_errors
 from tests.chaos.spoiled import ALTERED, ASKED_TO_WAIT, MemoryFault, Spoiled, Trouble
 from tests.order_builder import handed_over, make_line, make_order, make_shipping, sandbox_mapping
 from workers.composition import Parts
 from workers.worker import start_feed, workers
-from workflows.messages import ERP_FEED_ID, Attention
+from workflows.messages import ERP_FEED_ID, Attention, StorefrontChanged
 
 FEED_INTERVAL = timedelta(milliseconds=100)
 LONGEST = 100.0
 """Seconds that any order may take here."""
 NOTHING_TO_TELL = "-"
+SHIPMENTS = 2
+"""Of each order."""
 
 
 def applies(call: Call, fault: MemoryFault) -> bool:
     """Whether the answer of a call tells what the fault would tell wrong."""
     if fault not in ALTERED:
         return True
-    payments_have_no_currency = call.operation == "capture_payment" and fault is MemoryFault.WRONG_CURRENCY
-    return call.operation in TELLING_AMOUNTS and not payments_have_no_currency
+    no_currency = call.operation in WITHOUT_CURRENCY and fault is MemoryFault.WRONG_CURRENCY
+    return call.operation in TELLING_AMOUNTS and not no_currency
 
 
 def order_of_two_parcels(external_id: str) -> Order:
@@ -64,6 +79,8 @@ class MemoryMatrix:
         self._board = Board(database)
         self._lives = Lives(client, self._board, longest=LONGEST)
         self._kept_back: set[str] = set()
+        self._coming_back: dict[str, bool] = {}
+        """Orders of which something comes back, and whether the buyer does send it."""
         self.cells: dict[tuple[str, str], str] = {}
         self.failures: dict[tuple[str, str], str] = {}
 
@@ -100,11 +117,26 @@ class MemoryMatrix:
         while True:
             for key, held in list(self.erp.orders.items()):
                 waiting = [x for x in held.shipments if x.state is ErpShipmentState.WAITING]
+                if key.external_id in self._coming_back:
+                    self._take_back(key, held)
+                    continue
                 edited = self.storefront.orders[key.external_id].total != held.total
                 if waiting and not edited and key.external_id not in self._kept_back:
                     units = {line.line_id: line.quantity for line in waiting[0].lines}
                     self.erp.ship(key, waiting[0].warehouse, units)
             await asyncio.sleep(0.5)
+
+    def _take_back(self, key: OrderKey, held: ErpOrder) -> None:
+        """The second parcel waits until the return of the first is over, so that the order stays open for it."""
+        waiting = [x for x in held.shipments if x.state is ErpShipmentState.WAITING]
+        over = all(each.status not in LIVE for each in self.storefront.orders[key.external_id].returns)
+        asked = bool(self.storefront.orders[key.external_id].returns)
+        for each in held.returns:
+            if each.state is ErpReturnState.EXPECTED and self._coming_back[key.external_id]:
+                self.erp.receive_return(key, each.return_id, {x.line_id: x.quantity for x in each.expected})
+        if len(waiting) == SHIPMENTS or (waiting and asked and over):
+            units = {line.line_id: line.quantity for line in waiting[0].lines}
+            self.erp.ship(key, waiting[0].warehouse, units)
 
     # -- calls about an order -------------------------------------------------------------------------------------
 
@@ -115,11 +147,10 @@ class MemoryMatrix:
         await self._noted(call, fault, self._lived(call, fault))
 
     async def _lived(self, call: Call, fault: MemoryFault) -> str:
-        life_of = {
-            "cancel_order": {"cancel": True},
-            "amend_order": {"edit": True},
-            "deliver_order": {"at_counter": True},
-        }
+        life_of = {"cancel_order": {"cancel": True}, "amend_order": {"edit": True}}
+        life_of |= {name: {"back": True} for name in RETURNING}
+        life_of |= {name: {"withdrawn": True} for name in WITHDRAWN}
+        life_of["deliver_order"] = {"at_counter": True}
         trouble, life = await self._live(call, fault, **life_of.get(call.operation, {}))
         self._assert_one_of_everything(life)
         assert trouble.struck, "the fault never struck"
@@ -136,6 +167,8 @@ class MemoryMatrix:
         *,
         cancel: bool = False,
         edit: bool = False,
+        back: bool = False,
+        withdrawn: bool = False,
         at_counter: bool = False,
     ) -> tuple[Trouble, Life]:
         order = order_of_two_parcels(str(next(self._ids)))
@@ -144,6 +177,8 @@ class MemoryMatrix:
             self._kept_back.add(order.key.external_id)
         trouble = Trouble(call, fault)
         self._spoiled[call.system].troubles[order.key.external_id] = trouble
+        if back or withdrawn:
+            self._coming_back[order.key.external_id] = back
         life = await self._through(order, cancel=cancel, edit=edit)
         await asyncio.gather(*trouble.late)  # whatever arrives late must find that all is done
         return trouble, life
@@ -152,12 +187,34 @@ class MemoryMatrix:
         if cancel or edit:
             self._kept_back.add(order.key.external_id)
         self.storefront.place(order)
-        return await self._lives.live(order.key, cancel=cancel, edit=self._edit if edit else None)
+        back = self._coming_back.get(order.key.external_id)
+        later = None if back is None else self._send_back if back else self._want_to_send_back
+        return await self._lives.live(
+            order.key, cancel=cancel, edit=self._edit if edit else None, later=later
+        )
 
     async def _edit(self, key: OrderKey) -> None:
         """A unit less; the warehouse ships what the ERP has taken over."""
         self.storefront.edit_quantity(key.external_id, "12", 1)
         self._kept_back.discard(key.external_id)
+
+    async def _send_back(self, key: OrderKey) -> None:
+        """A unit of the first parcel comes back."""
+        while not self.storefront.orders[key.external_id].fulfillments:  # noqa: ASYNC110  a worker tells of it
+            await asyncio.sleep(LOOK_SECONDS)
+        self.storefront.request_return(key.external_id, {"11": 1}, "too small")
+
+    async def _want_to_send_back(self, key: OrderKey) -> None:
+        """The buyer asks for a return, and thinks better of it."""
+        await self._send_back(key)
+        handle = self._client.get_workflow_handle(key.workflow_id)
+        await handle.signal(
+            "storefront_changed", StorefrontChanged(message_id="asked", topic="returns/request")
+        )
+        while not self.erp.orders[key].returns:  # noqa: ASYNC110  a worker does what is waited for
+            await asyncio.sleep(LOOK_SECONDS)
+        asked = self.storefront.orders[key.external_id].returns[0]
+        self.storefront.withdraw_return(key.external_id, asked.return_id)
 
     def _word(self, trouble: Trouble, life: Life) -> str:
         """What happened, told by the errors that the order's calls met and the problems it stopped with."""
@@ -180,10 +237,15 @@ class MemoryMatrix:
             return
         assert life.outcome is Attention.CLOSED
         assert held.state is ErpOrderState.DONE
-        assert (len(held.shipments), len(told.fulfillments)) == (2, 2)
+        assert (len(held.shipments), len(told.fulfillments)) == (SHIPMENTS, SHIPMENTS)
         at_once = all(each.tracking_number is None for each in told.fulfillments)
-        assert (taken[PaymentKind.CAPTURE], taken[PaymentKind.REFUND]) == (1 if at_once else 2, 0)
-        assert told.captured == told.total == held.total
+        back = self._coming_back.get(life.key.external_id, False)
+        # A parcel that is told while money goes back leaves what it cannot know of to the closing.
+        assert taken[PaymentKind.CAPTURE] in ({2, 3} if back else {1} if at_once else {2})
+        assert taken[PaymentKind.REFUND] == (1 if back else 0)
+        credit = sum((each.total for each in held.returns), Decimal(0))
+        assert told.captured == told.total == held.total - credit
+        assert bool(credit) == back
 
     # -- the change feed ------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from adapters.errors import (
     SessionExpired,
     Unavailable,
 )
-from adapters.ports import CancelOutcome, ErpChanges
+from adapters.ports import CancelOutcome, ErpChanges, Refund, RefundQuote
 from domain.erp_order import ErpOrder
 from domain.order import Order
 from tests.chaos.calls import OF_NO_ORDER, WRITES, Call, order_concerned
@@ -153,6 +153,10 @@ def altered(answer: Any, fault: MemoryFault) -> Any:
             return answer.model_copy(update={"total": answer.total + CENT})
         case Order() | ErpOrder():
             return answer.model_copy(update={"currency": "EUR"})
+        case RefundQuote():
+            return answer.model_copy(update={"total": answer.total + CENT})
+        case Refund():
+            return answer.model_copy(update={"amount": answer.amount + CENT})
         case CancelOutcome():
             return answer.model_copy(update={"order": altered(answer.order, fault)})
         case ErpChanges():

@@ -56,3 +56,15 @@ def foreign_currency(storefront_world):
 def plans(storefront_world):
     if not storefront_world.storefront.capabilities.location_plans:
         pytest.skip("this storefront does not say which location ships what")
+
+
+@pytest.fixture
+def refunds(storefront_world):
+    if not storefront_world.storefront.capabilities.refunds:
+        pytest.skip("this storefront refunds by itself")
+
+
+@pytest.fixture
+def returns(storefront_world):
+    if not storefront_world.storefront.capabilities.returns:
+        pytest.skip("this storefront keeps no returns")

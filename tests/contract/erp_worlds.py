@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from domain.order import OrderKey
 from sandbox.catalog import (
     ADJUSTMENT_PRODUCT,
     COMPANIES,
+    FEE_PRODUCT,
+    KIT_COMPONENTS,
     KIT_SKU,
     LOCATIONS,
     PRODUCTS,
@@ -31,7 +34,10 @@ from sandbox.catalog import (
 from sandbox.tryton.staff import Job, Staff
 from tests.tryton_fixture import TrytonAccess
 
-MEMORY_WRITES = "draft_order|accept_order|amend_order|cancel_order|send_shipment"
+MEMORY_WRITES = (
+    "draft_order|accept_order|amend_order|cancel_order|send_shipment"
+    "|authorize_return|credit_return|cancel_return"
+)
 Cut = Literal["request", "answer"]
 _IDS = count(6001)
 """Of all worlds of a run: they share one Tryton."""
@@ -78,6 +84,16 @@ class ErpWorld(Protocol):
 
     async def pick(self, key: OrderKey) -> str:
         """Take a shipment off the shelf; returns its number."""
+        ...
+
+    async def receive_return(
+        self, key: OrderKey, return_id: str, units: dict[str, int] | None = None
+    ) -> None:
+        """The warehouse takes a return in: all that was announced, or so many units by product."""
+        ...
+
+    async def stock(self, product: str, warehouse: str) -> int:
+        """Units of a product that a warehouse has to sell."""
         ...
 
     async def enter_again(self, key: OrderKey) -> str:
@@ -131,7 +147,12 @@ class MemoryErpWorld:
     def __init__(self) -> None:
         self.erp = self._memory = MemoryErp(
             products={product["sku"] for product in PRODUCTS}
-            | {KIT_SKU, SHIPPING_PRODUCT, ADJUSTMENT_PRODUCT},
+            | {KIT_SKU, SHIPPING_PRODUCT, ADJUSTMENT_PRODUCT, FEE_PRODUCT},
+            stock={
+                (warehouse, product["sku"]): on_hand
+                for warehouse, _, on_hand in LOCATIONS.values()
+                for product in PRODUCTS
+            },
             warehouses={warehouse for warehouse, *_ in LOCATIONS.values()},
             taxes={code: Decimal(rate) for code, (_, rate) in TAXES.items()},
             parties={party for party, *_ in COMPANIES.values()},
@@ -162,6 +183,27 @@ class MemoryErpWorld:
         shipment = self._memory.orders[key].shipments[0]
         self._memory.pick(key, shipment.warehouse)
         return shipment.number
+
+    async def receive_return(
+        self, key: OrderKey, return_id: str, units: dict[str, int] | None = None
+    ) -> None:
+        order = self._memory.orders[key]
+        line_of = {line.product: line.line_id for line in order.lines}
+        (held,) = [each for each in order.returns if each.return_id == return_id]
+        rest = Counter({line.line_id: line.quantity for line in held.expected})
+        rest.subtract({line.line_id: line.quantity for line in held.received})
+        came = +rest
+        if units is not None:
+            came = Counter({line_of[product]: number for product, number in units.items()})
+        if not came or came - rest:
+            raise LookupError(f"no such goods are expected on return {return_id}")
+        try:
+            self._memory.receive_return(key, return_id, came)
+        except ValueError as error:
+            raise LookupError(str(error)) from error
+
+    async def stock(self, product: str, warehouse: str) -> int:
+        return self._memory.stock[warehouse, product]
 
     async def enter_again(self, key: OrderKey) -> str:
         return self._memory.enter_by_hand(self._memory.references[key]).number
@@ -255,6 +297,19 @@ class TrytonErpWorld:
 
     async def pick(self, key: OrderKey) -> str:
         return (await self._staff.pick_only(key.external_id)).number
+
+    async def receive_return(
+        self, key: OrderKey, return_id: str, units: dict[str, int] | None = None
+    ) -> None:
+        pieces = None
+        if units is not None:
+            kits = units.get(KIT_SKU, 0)
+            pieces = Counter({product: number for product, number in units.items() if product != KIT_SKU})
+            pieces.update({product: number * kits for product, number in KIT_COMPONENTS if kits})
+        await self._staff.receive_return(key.external_id, return_id, pieces)
+
+    async def stock(self, product: str, warehouse: str) -> int:
+        return await self._staff.count_stock(product, warehouse)
 
     async def _jobs(self, key: OrderKey) -> tuple[Job, ...]:
         return await self._staff.shipments_to_do([key.external_id])

@@ -15,8 +15,16 @@ from adapters.shopify.storefront import ShopifyStorefront
 from domain.money import round_money
 from domain.order import PaymentKind
 from sandbox.store.control import Fault
-from sandbox.store.requests import PlaceOrder
-from tests.order_builder import PLACED_AT, US_TAXES, make_line, make_order, make_payment
+from sandbox.store.requests import AskReturn, AskReturnLine, PlaceOrder
+from tests.order_builder import (
+    PLACED_AT,
+    US_TAXES,
+    make_discount,
+    make_line,
+    make_order,
+    make_payment,
+    make_shipping,
+)
 from tests.running_store import RunningStore
 from tests.store_fixture import storefront_at
 
@@ -24,8 +32,15 @@ from tests.store_fixture import storefront_at
 _MUTATIONS: Final = {
     "create_fulfillment": "fulfillmentCreate",
     "capture_payment": "orderCapture",
+    "refund_order": "refundCreate",
+    "refund_return": "returnProcess",
+    "approve_return": "returnApproveRequest",
+    "end_return": "returnCancel",
     "cancel_order": "orderCancel",
 }
+
+_IN_MEMORY: Final = {"refund_return": "refund_order"}
+"""Memory settles a return by the same call."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +55,11 @@ class Basket:
     expires_in_days: int | None = None
     """Until when the card's authorization can be captured; None: without end."""
     test: bool = False
+    delivery: Decimal | None = None
+    """Price of a charge for delivery, taxed like the lines; None: there is none."""
+    discount: Decimal | None = None
+    """On the first line."""
+    taxes_included: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +93,14 @@ class StorefrontWorld(Protocol):
         """What is authorized and not captured expires now."""
         ...
 
+    def ask_return(self, external_id: str, units: dict[str, int]) -> str:
+        """The buyer asks to send units (by line) back; returns the return's id."""
+        ...
+
+    def withdraw_return(self, external_id: str, return_id: str) -> None:
+        """The buyer keeps them after all."""
+        ...
+
     def truth(self, external_id: str) -> Truth:
         """What the storefront's people see."""
         ...
@@ -100,13 +128,28 @@ class MemoryStorefrontWorld:
     def place(self, basket: Basket) -> str:
         number = next(self._ids)
         lines = tuple(
-            make_line(f"{number}{place}", sku, sum(units.values()), tax_rates=US_TAXES[:1])
+            make_line(
+                f"{number}{place}",
+                sku,
+                sum(units.values()),
+                discounts=[make_discount(basket.discount)] if basket.discount and place == 1 else [],
+                tax_rates=US_TAXES[:1],
+                taxes_included=basket.taxes_included,
+            )
             for place, (sku, units) in enumerate(basket.lines.items(), 1)
         )
         placement = {line.line_id: units for line, units in zip(lines, basket.lines.values(), strict=True)}
+        delivery = make_shipping(
+            basket.delivery or 0,
+            charge_id=f"{number}9",
+            tax_rates=US_TAXES[:1],
+            taxes_included=basket.taxes_included,
+        )
         order = make_order(
             str(number),
             lines=lines,
+            shipping=[delivery] if basket.delivery else [],
+            taxes_included=basket.taxes_included,
             placement=placement,
             test=basket.test,
             placed_at=PLACED_AT + timedelta(seconds=number),
@@ -149,6 +192,12 @@ class MemoryStorefrontWorld:
     def expire(self, external_id: str) -> None:
         self._memory.expire_authorizations(external_id)
 
+    def ask_return(self, external_id: str, units: dict[str, int]) -> str:
+        return self._memory.request_return(external_id, units, "Too big").returns[-1].return_id
+
+    def withdraw_return(self, external_id: str, return_id: str) -> None:
+        self._memory.withdraw_return(external_id, return_id)
+
     def truth(self, external_id: str) -> Truth:
         order = self._memory.orders[external_id]
         signs = {PaymentKind.CAPTURE: 1, PaymentKind.SALE: 1, PaymentKind.REFUND: -1}
@@ -164,10 +213,10 @@ class MemoryStorefrontWorld:
         )
 
     def lose_answer(self, operation: str) -> None:
-        self._memory.faults.lose_answer(operation, nth=1)
+        self._memory.faults.lose_answer(_IN_MEMORY.get(operation, operation), nth=1)
 
     def lose_request(self, operation: str) -> None:
-        self._memory.faults.unavailable(operation, nth=1)
+        self._memory.faults.unavailable(_IN_MEMORY.get(operation, operation), nth=1)
 
     def stranger(self) -> StorefrontPort:
         stranger = MemoryStorefront()
@@ -183,18 +232,24 @@ class ShopifyWorld:
         self.storefront: StorefrontPort = storefront_at(store)
 
     def place(self, basket: Basket) -> str:
+        lines: list[dict[str, object]] = [
+            {
+                "sku": sku,
+                "quantity": sum(units.values()),
+                "split": [{"location": int(at), "quantity": quantity} for at, quantity in units.items()],
+            }
+            for sku, units in basket.lines.items()
+        ]
         wanted: dict[str, object] = {
-            "lines": [
-                {
-                    "sku": sku,
-                    "quantity": sum(units.values()),
-                    "split": [{"location": int(at), "quantity": quantity} for at, quantity in units.items()],
-                }
-                for sku, units in basket.lines.items()
-            ],
+            "lines": lines,
             "taxes": ["STATE-6.25"],
+            "taxes_included": basket.taxes_included,
             "test": basket.test,
         }
+        if basket.discount:
+            lines[0]["discount"] = {"title": "Sorry", "amount": str(basket.discount)}
+        if basket.delivery:
+            wanted["shipping"] = {"price": str(basket.delivery)}
         if basket.presentment:
             currency, rate = basket.presentment
             wanted |= {"presentment_currency": currency, "presentment_rate": str(rate)}
@@ -210,6 +265,16 @@ class ShopifyWorld:
 
     def expire(self, external_id: str) -> None:
         self._store.control.expire_authorizations(external_id)
+
+    def ask_return(self, external_id: str, units: dict[str, int]) -> str:
+        lines = tuple(
+            AskReturnLine(line=int(line), quantity=quantity, note="Too big")
+            for line, quantity in units.items()
+        )
+        return str(self._store.control.ask_return(external_id, AskReturn(lines=lines)).returns[-1].id)
+
+    def withdraw_return(self, external_id: str, return_id: str) -> None:
+        self._store.control.change_return(external_id, return_id, "withdraw")
 
     def truth(self, external_id: str) -> Truth:
         reading = self._store.control.read_order(external_id)

@@ -183,4 +183,6 @@ def test_shopifys_own_example_of_every_topic_is_read(topic: str) -> None:
     # the number in the examples was rounded on its way; where there is a global id, it tells the whole number
     rounded = topic in {"orders/edited", "refunds/create"}
     expected = "820982911946154500" if rounded else "820982911946154508"
+    if topic.startswith("returns/"):
+        expected = "4783296544821"
     assert ShopifyWebhooks("hush").read(raw, headers).external_id == expected

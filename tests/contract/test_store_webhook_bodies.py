@@ -8,8 +8,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sandbox.store import editing, orders
-from sandbox.store.outbox import Outbox
-from sandbox.store.requests import AssessRisk, EditLine, EditOrder, PlaceOrder
+from sandbox.store.fulfillment import fulfill
+from sandbox.store.outbox import DEFAULT_TOPICS, Outbox
+from sandbox.store.records import OrderRecord
+from sandbox.store.refunding import RefundWish
+from sandbox.store.requests import AskReturn, AskReturnLine, AssessRisk, EditLine, EditOrder, PlaceOrder
+from sandbox.store.returning import Settled, ask, change, process
 from sandbox.store.state import State
 from tests.shopify_schema import webhook_schema
 
@@ -34,28 +38,34 @@ RICH = {
 
 @pytest.fixture
 def bodies() -> Iterator[dict[str, Any]]:
-    """One body a topic: an order that was placed, paid, edited, canceled and refunded."""
+    """One body a topic: an order placed, paid, edited, canceled and refunded, and one of which a part came back."""
     state = State(":memory:")
     outbox = Outbox(state, "sandbox.myshopify.com")
     placed = orders.place(state, outbox, PlaceOrder.model_validate(RICH))
     editing.edit(state, outbox, placed, EditOrder(lines=(EditLine(line=1, quantity=2),)))
     orders.assess(state, outbox, placed, AssessRisk(risk_level="MEDIUM"))
     orders.cancel(state, outbox, placed, "CUSTOMER", restock=True, refund=True)
+    _return(state, outbox, orders.place(state, outbox, PlaceOrder.model_validate(RICH)))
     yield {row["topic"]: json.loads(row["body"]) for row in state.rows("SELECT topic, body FROM outbox")}
     state.close()
 
 
-@pytest.mark.parametrize(
-    "topic",
-    [
-        "orders/create",
-        "orders/paid",
-        "orders/edited",
-        "orders/cancelled",
-        "orders/risk_assessment_changed",
-        "refunds/create",
-    ],
-)
+def _return(state: State, outbox: Outbox, order: OrderRecord) -> None:
+    """Every step that a return can take."""
+    fulfill(state, outbox, [(order.fulfillment_orders[0].id, None)], {})
+    shipped = state.order(order.id)
+    assert shipped is not None
+    wanted = AskReturn(lines=(AskReturnLine(line=1),))
+    for act in ("withdraw", "decline"):
+        change(state, outbox, shipped, ask(state, outbox, shipped, wanted), act)
+    made = ask(state, outbox, shipped, wanted)
+    change(state, outbox, shipped, made, "approve")
+    units = [Settled(return_line_id=made.lines[0].id, quantity=1)]
+    process(state, outbox, shipped, made, units=units, wish=RefundWish(), money=[])
+    change(state, outbox, shipped, made, "close")
+
+
+@pytest.mark.parametrize("topic", [*DEFAULT_TOPICS])
 def test_a_body_fits_the_published_schema(bodies: dict[str, Any], topic: str) -> None:
     schema = _without_empty_lists(webhook_schema(topic))
     validator = Draft202012Validator(schema)

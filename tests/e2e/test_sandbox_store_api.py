@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from adapters.shopify.documents import document, names
 from sandbox.store.control import Fault
-from sandbox.store.requests import CancelOrder, GiveBack
+from sandbox.store.requests import AskReturn, AskReturnLine, CancelOrder, GiveBack
 from sandbox.store.schema import store_schema
 from sandbox.store.server import ADMIN_PATH, StoreSettings, create_app
 from sandbox.store.throttle import ThrottleKnobs, requested_cost
@@ -26,6 +26,10 @@ from tests.running_store import (
     read,
     ship,
 )
+
+RETURN_LINES = """query ($id: ID!) { return(id: $id) { returnLineItems(first: 1) { nodes { id } }
+  reverseFulfillmentOrders(first: 1) { nodes { lineItems(first: 1) { nodes { id } } } } } }"""
+PROCESS = "mutation ($i: ReturnProcessInput!) { returnProcess(input: $i) { userErrors { message } } }"
 
 
 def test_stock_is_set_once_per_key_and_only_from_what_was_seen(store: RunningStore) -> None:
@@ -171,6 +175,9 @@ def test_every_document_of_the_adapter_runs_here(store: RunningStore) -> None:
     east = order["fulfillmentOrders"]["nodes"][0]
     ship(store, east)
     made = read(store, order_id)["fulfillments"][0]["id"]
+    asked = AskReturn(lines=(AskReturnLine(line=1),), agreed=True)
+    back = f"gid://shopify/Return/{store.control.ask_return(order_id, asked).returns[0].id}"
+    expected = "gid://shopify/ReverseFulfillmentOrder/15001"
     own: dict[str, dict[str, Any]] = {
         "list_orders": {"query": "created_at:>='2020-01-01T00:00:00Z'", "sortKey": "CREATED_AT"},
         "find_orders": {"ids": [f"gid://shopify/Order/{order_id}"]},
@@ -184,6 +191,12 @@ def test_every_document_of_the_adapter_runs_here(store: RunningStore) -> None:
                          "restock": True, "notifyCustomer": False, "staffNote": ""},
         "move_fulfillment_order": {"id": east["id"], "newLocationId": "gid://shopify/Location/102"},
         "watch_cancellation": {"job": "gid://shopify/Job/none"},
+        **{name: {"id": back} for name in ("read_return", "close_return", "cancel_return", "read_more_return_lines")},
+        "read_more_reverse_lines": {"id": expected},
+        "approve_return": {"input": {"id": back}},
+        "decline_return": {"input": {"id": back, "declineReason": "OTHER"}},
+        "process_return": {"input": {"returnId": back}},
+        "refund_order": {"input": {"orderId": f"gid://shopify/Order/{order_id}"}, "key": "a"},
     }  # fmt: skip
     common = {"id": f"gid://shopify/Order/{order_id}", "first": 10, "fulfillments": 10}
     assert len(names()) >= 10, "the adapter's documents were not found"
@@ -202,6 +215,21 @@ def test_every_field_of_the_schema_has_an_answer(store: RunningStore) -> None:
     ship(store, read(store, order_id)["fulfillmentOrders"]["nodes"][0])
     capture(store, order_id, "9.00")
     store.control.refund_order(order_id, GiveBack(amount=Decimal("1.00")))
+    plan = read(store, order_id)["fulfillmentOrders"]["nodes"][0]
+    assert plan["status"] == "CLOSED"
+    asked = AskReturn(lines=(AskReturnLine(line=1),))
+    store.control.change_return(order_id, store.control.ask_return(order_id, asked).returns[0].id, "decline")
+    back = store.control.ask_return(order_id, asked.model_copy(update={"agreed": True})).returns[1].id
+    line = store.data(RETURN_LINES, id=f"gid://shopify/Return/{back}")["return"]
+    (part,), (reverse,) = (
+        line["returnLineItems"]["nodes"],
+        line["reverseFulfillmentOrders"]["nodes"][0]["lineItems"]["nodes"],
+    )
+    disposed = {"quantity": 1, "dispositionType": "RESTOCKED", "locationId": "gid://shopify/Location/101"}
+    disposed["reverseFulfillmentOrderLineItemId"] = reverse["id"]
+    units = [{"id": part["id"], "quantity": 1, "dispositions": [disposed]}]
+    settled = store.data(PROCESS, i={"returnId": f"gid://shopify/Return/{back}", "returnLineItems": units})
+    assert settled["returnProcess"]["userErrors"] == []
     canceled = place(store, lines=[{"sku": "CAP-GRN"}], payments=[{"kind": "sale"}])
     store.control.cancel_order(canceled, CancelOrder())
     store.control.set_throttle(
@@ -210,6 +238,7 @@ def test_every_field_of_the_schema_has_an_answer(store: RunningStore) -> None:
     asked = everything("Order", 5)
     for wanted in (order_id, canceled):
         store.data(f'{{ order(id: "gid://shopify/Order/{wanted}") {{ {asked} }} }}')
+    store.data(f'{{ return(id: "gid://shopify/Return/{back}") {{ {everything("Return", 5)} }} }}')
     store.data(
         f"{{ shop {{ {everything('Shop', 2)} }} currentAppInstallation {{ {everything('AppInstallation', 2)} }} }}"
     )

@@ -21,6 +21,8 @@ Path = Callable[[World, str], Awaitable[None]]
 PATHS: Final[dict[str, Path]] = {}
 CONTINUED: Final = "continue-as-new"
 """Needs a server that suggests it early."""
+RETURN_CONTINUED: Final = "return-over-renewals"
+"""Likewise."""
 FEED: Final = "erp-feed"
 
 
@@ -37,7 +39,7 @@ def slug(name: str) -> str:
 
 def expected() -> set[str]:
     """Every name that must have been recorded."""
-    return {slug(scenario.name) for scenario in shapes()} | set(PATHS) | {CONTINUED, FEED}
+    return {slug(scenario.name) for scenario in shapes()} | set(PATHS) | {CONTINUED, RETURN_CONTINUED, FEED}
 
 
 def two_warehouses(external_id: str) -> Order:

@@ -29,12 +29,15 @@ from sandbox.stack import find_temporal
 from store.database import Database
 from tests.order_builder import sandbox_mapping
 from tests.replay import histories, paths
+from tests.replay.return_paths import RULES, return_over_renewals
 from tests.store_fixture import run_store, storefront_at
 from tests.workflows.world import World, terminate_all
 from workers.composition import Parts
 from workflows.erp_feed import ROUNDS_A_RUN
 from workflows.messages import ERP_FEED_ID, OrderResult
 from workflows.order import OrderWorkflow
+from workflows.order_reach import OrderReach
+from workflows.return_messages import RETURN_WORKFLOW
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 
 SUGGEST_EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=15")
@@ -60,13 +63,28 @@ class RecordedWorld(World):
         self.runs[handle.first_execution_run_id] = handle.id
         return handle
 
+    async def find_returns(self) -> None:
+        """Take the workflows that orders began themselves among the runs."""
+        orders = {f"return:{workflow_id.removeprefix('order:')}:" for workflow_id in self.runs.values()}
+        await asyncio.sleep(1)  # the list of workflows is written a moment later
+        found = {}
+        async for run in self.client.list_workflows(f'WorkflowType = "{RETURN_WORKFLOW}"'):
+            if run.id.startswith(tuple(orders)):
+                history = await self.client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
+                started = history.events[0].workflow_execution_started_event_attributes
+                found[started.first_execution_run_id] = run.id
+        self.runs.update(sorted(found.items(), key=lambda item: item[1]))
+
 
 class QuickParts(Parts):
     """Rounds of the change feed that end at once, so that its workflow comes to continue as new."""
 
     def feed_activities(self, client: Client, interval: timedelta) -> FeedActivities:
         short = timedelta(milliseconds=20)
-        return FeedActivities(self.erp, client, self.database, interval=short, round_length=short)
+        bring_back = OrderReach(client).bring_back
+        return FeedActivities(
+            self.erp, client, self.database, bring_back=bring_back, interval=short, round_length=short
+        )
 
 
 class Recorder:
@@ -82,10 +100,13 @@ class Recorder:
             database = Database(f"sqlite:///{folder}/orders.db")
             database.migrate()
             world = RecordedWorld(client, database)
+            if name in RULES:
+                world.replace_mapping(world.mapping.model_copy(update={"returns": RULES[name]}))
             if quick_feed:
                 world.parts = QuickParts(database, world.parts.storefronts, world.erp, world.parts.mappings)
             async with world.working():
                 await take(world)
+                await world.find_returns()
             recorded = [h for first, key in world.runs.items() async for h in _chain(client, key, first)]
             await terminate_all(client)
             database.close()
@@ -179,6 +200,7 @@ async def record(folder: Path) -> dict[str, list[str]]:
         await recorder.record(client, paths.FEED, _feed, quick_feed=True)
     async with _server(*SUGGEST_EARLY) as client:
         await recorder.record(client, paths.CONTINUED, _along(paths.continues_as_new))
+        await recorder.record(client, paths.RETURN_CONTINUED, _along(return_over_renewals))
     return recorder.fingerprints
 
 

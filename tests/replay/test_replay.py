@@ -11,8 +11,9 @@ from temporalio.worker import Replayer, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import NondeterminismError
 
-from tests.replay import histories, paths
+from tests.replay import histories, paths, return_paths
 from workers.worker import RUNNER
+from workflows.customer_return import ReturnWorkflow
 from workflows.erp_feed import ErpFeedWorkflow
 from workflows.messages import ORDER_WORKFLOW, OrderResult, OrderStart
 from workflows.order import OrderWorkflow
@@ -36,16 +37,19 @@ def replayer(*workflows: type, runner: WorkflowRunner = RUNNER) -> Replayer:
 
 @pytest.mark.parametrize(("release", "name"), RUNS)
 async def test_a_recorded_history_still_replays(release: str, name: str) -> None:
-    await replayer(OrderWorkflow, ErpFeedWorkflow).replay_workflow(histories.load(release, name))
+    await replayer(OrderWorkflow, ReturnWorkflow, ErpFeedWorkflow).replay_workflow(
+        histories.load(release, name)
+    )
 
 
 @pytest.mark.parametrize(("release", "name"), RUNS)
 async def test_it_replays_in_the_sandbox_too(release: str, name: str) -> None:
-    guarded = replayer(OrderWorkflow, ErpFeedWorkflow, runner=SANDBOX)
+    guarded = replayer(OrderWorkflow, ReturnWorkflow, ErpFeedWorkflow, runner=SANDBOX)
     await guarded.replay_workflow(histories.load(release, name))
 
 
 def test_every_shape_and_path_is_recorded() -> None:
+    assert set(return_paths.RULES) <= set(paths.PATHS)
     newest = histories.releases()[-1]
     recorded = set(histories.names(newest))
     assert paths.expected() <= recorded

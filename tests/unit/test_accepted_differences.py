@@ -10,7 +10,14 @@ from domain.differences import Acceptance, Difference, accepted_by, kinds, not_a
 from domain.erp_order import ADJUSTMENT_LINE, SalesLineKind
 from domain.order import Order, PaymentKind
 from domain.planning import PlanRefused, plan_sales_order
-from tests.order_builder import make_erp_order, make_order, make_payment, make_shipment, sandbox_mapping
+from tests.order_builder import (
+    after_leaving,
+    make_erp_order,
+    make_order,
+    make_payment,
+    make_shipment,
+    sandbox_mapping,
+)
 
 MAPPING = sandbox_mapping()
 
@@ -94,7 +101,7 @@ def _told(order: Order, units: dict[str, int]) -> Order:
 
     lines = tuple(FulfillmentLine(line_id=line, quantity=quantity) for line, quantity in units.items())
     told = Fulfillment(fulfillment_id="1", location="101", lines=lines, tracking_number="S1")
-    return order.model_copy(update={"fulfillments": (told,)})
+    return after_leaving(order, units).model_copy(update={"fulfillments": (told,)})
 
 
 def test_an_order_closes_with_exactly_the_accepted_differences() -> None:

@@ -15,6 +15,7 @@ from domain.order import Fulfillment, FulfillmentLine, Order, PaymentKind
 from domain.planning import plan_sales_order
 from domain.quantities import delivered_units, shipped_units
 from tests.order_builder import (
+    after_leaving,
     make_erp_order,
     make_line,
     make_order,
@@ -44,7 +45,8 @@ def told(order: Order, units: dict[str, int]) -> Order:
         )
         for n, step in enumerate(plan_captures(order, units))
     )
-    return change(order, fulfillments=fulfillments, payments=(*order.payments, *captures))
+    left = after_leaving(order, units)
+    return change(left, fulfillments=fulfillments, payments=(*order.payments, *captures))
 
 
 CLOSED = told(ORDER, {"11": 2, "12": 1})
@@ -243,14 +245,11 @@ def test_money_is_compared_as_the_buyer_paid_it():
         make_payment("2.01", PaymentKind.CAPTURE, payment_id="2", presentment_amount="1.83", parent_id="801"),
         make_payment("1.00", PaymentKind.CAPTURE, payment_id="3", presentment_amount="0.92", parent_id="801"),
     )
-    order = make_order(
-        lines=[line],
-        presentment_currency="EUR",
-        presentment_total=Decimal("2.75"),
-        payments=(authorization, *captures),
-        fulfillments=told(make_order(lines=[line]), {"11": 3}).fulfillments,
+    sold = make_order(
+        lines=[line], presentment_currency="EUR", presentment_total=Decimal("2.75"), payments=(authorization,)
     )
-    erp = make_erp_order(plan_sales_order(order, MAPPING), [make_shipment({"11": 3})])
+    order = change(told(sold, {"11": 3}), payments=(authorization, *captures))
+    erp = make_erp_order(plan_sales_order(sold, MAPPING), [make_shipment({"11": 3})])
     assert check_closing(order, erp, MAPPING).balanced
     (difference,) = check_closing(change(order, payments=order.payments[:2]), erp, MAPPING).differences
     assert difference.sentence("USD").endswith("store EUR 1.83, ERP EUR 2.75, difference EUR -0.92")

@@ -6,7 +6,6 @@ import pytest
 
 from domain.connection import Connection, ConnectionState
 from store.connections import Connections
-from tests.database_fixture import *  # noqa: F403  the fixtures
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -20,7 +20,6 @@ from adapters.errors import (
 from domain.connection import ConnectionState
 from store.connections import Connections
 from store.database import Database
-from tests.database_fixture import *  # noqa: F403  the fixtures
 
 FAST = Pace(look=0.01, probe=0.05, ping=0.2)
 NEVER = Pace(look=0.01, probe=3600, ping=0.2)

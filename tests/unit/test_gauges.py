@@ -20,7 +20,6 @@ from store.errors import DatabaseUnavailable
 from store.figures import Figures, read_figures
 from store.inbox import Inbox, Received
 from store.order_view import OrderPatch, apply_patch
-from tests.database_fixture import *  # noqa: F403  the fixtures
 from tests.telemetry_fixture import Measured
 from web.gauges import StoreGauges
 

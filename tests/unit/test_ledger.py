@@ -17,6 +17,7 @@ from domain.order import Fulfillment, FulfillmentLine, Order, PaymentKind, Payme
 from domain.planning import plan_sales_order
 from domain.quantities import delivered_units, shipped_units
 from tests.order_builder import (
+    after_leaving,
     make_discount,
     make_erp_order,
     make_line,
@@ -56,7 +57,8 @@ def finish(order: Order, erp: ErpOrder) -> Order:
         make_payment(s.capture_up_to, PaymentKind.CAPTURE, payment_id=f"9{n}", parent_id=s.authorization_id)
         for n, s in enumerate(plan_captures(order, delivered_units(order, erp)))
     )
-    return order.model_copy(update={"fulfillments": told, "payments": (*order.payments, *captures)})
+    left = after_leaving(order, shipped_units(erp))
+    return left.model_copy(update={"fulfillments": told, "payments": (*order.payments, *captures)})
 
 
 ORDER = make_order(

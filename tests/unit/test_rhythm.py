@@ -1,6 +1,7 @@
 """The alarm on silence: steady traffic never raises it, a stop does in bounded time, a quiet night does not."""
 
 import random
+from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -25,13 +26,12 @@ def silence(came: list[datetime], now: datetime):
 
 
 def alarm_after(came: list[datetime], at_most: timedelta) -> timedelta:
-    """How long after the last webhook the alarm comes."""
+    """How long after the last webhook the alarm comes: found by halving, as a longer silence never surprises less."""
     last = max(came)
-    waited = timedelta(0)
-    while not silence(came, last + waited).alarming:
-        waited += SLOT
-        assert waited <= at_most, f"no alarm after {at_most}"
-    return waited
+    waits = range(int(at_most / SLOT) + 1)
+    first = bisect_left(waits, True, key=lambda slots: silence(came, last + slots * SLOT).alarming)
+    assert first < len(waits), f"no alarm after {at_most}"
+    return first * SLOT
 
 
 @given(st.integers(1, 48 * 60), st.integers(0, 7 * 24 * 60))
@@ -45,6 +45,14 @@ def test_steady_traffic_never_alarms(period_minutes, shift):
 def test_a_stop_alarms_within_a_bounded_time(period_minutes):
     period = timedelta(minutes=period_minutes)
     assert alarm_after(every(period), at_most=max(SOONEST, 14 * period))
+
+
+@given(st.integers(1, 12 * 60), st.integers(0, 14 * 24 * 60), st.integers(1, 60))
+def test_a_longer_silence_never_surprises_less(period_minutes, silent_minutes, more_minutes):
+    came = every(timedelta(minutes=period_minutes))
+    shorter = max(came) + timedelta(minutes=silent_minutes)
+    longer = shorter + timedelta(minutes=more_minutes)
+    assert silence(came, longer).surprise >= silence(came, shorter).surprise
 
 
 def test_a_busy_channel_alarms_after_some_half_an_hour_and_no_sooner():

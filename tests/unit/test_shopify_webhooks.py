@@ -90,6 +90,22 @@ def test_a_refund_and_an_edit_name_their_order() -> None:
     assert read(risk, "orders/risk_assessment_changed").external_id == "5001"
 
 
+@pytest.mark.parametrize("topic", ["returns/request", "returns/approve", "returns/decline"])
+def test_a_return_names_its_order_whole(topic: str) -> None:
+    order = {"id": 820982911946154500, "admin_graphql_api_id": "gid://shopify/Order/820982911946154508"}
+    told = {"id": 7, "admin_graphql_api_id": "gid://shopify/Return/7", "name": "#9999-R1", "order": order}
+    assert read(told, topic).external_id == "820982911946154508"
+    # It is the return's name, not the order's.
+    assert read(told, topic).label is None
+    assert read({**told, "order": {"id": 5001}}, topic).external_id == "5001"
+
+
+@pytest.mark.parametrize("topic", ["returns/cancel", "returns/close"])
+def test_a_return_that_is_over_names_its_order_by_number(topic: str) -> None:
+    told = {"id": 7, "admin_graphql_api_id": "gid://shopify/Return/7", "order_id": 5001, "status": "closed"}
+    assert read(told, topic).external_id == "5001"
+
+
 def test_the_topics_are_those_we_subscribe_to_and_not_each_echo_of_our_own_writes() -> None:
     assert ShopifyWebhooks(SECRET).topics == {
         "orders/create",
@@ -98,6 +114,11 @@ def test_the_topics_are_those_we_subscribe_to_and_not_each_echo_of_our_own_write
         "orders/paid",
         "orders/risk_assessment_changed",
         "refunds/create",
+        "returns/request",
+        "returns/approve",
+        "returns/decline",
+        "returns/cancel",
+        "returns/close",
     }
 
 
@@ -165,6 +186,9 @@ def test_an_empty_secret_is_refused_at_once() -> None:
         ({"id": 5001, "admin_graphql_api_id": "5001"}, "orders/create", {}, "admin_graphql_api_id"),
         ({"id": 7}, "refunds/create", {}, "order_id is None"),
         ({"risk_level": "low"}, "orders/risk_assessment_changed", {}, "order_id is None"),
+        ({"id": 7}, "returns/close", {}, "order_id is None"),
+        ({"id": 7}, "returns/request", {}, "order is missing"),
+        ({"id": 7, "order": {}}, "returns/approve", {}, r"order\.id is None"),
         ({"order_edit": []}, "orders/edited", {}, "order_edit is missing"),
         ({"order_edit": {"id": 9}}, "orders/edited", {}, "order_edit.order_id is None"),
     ],

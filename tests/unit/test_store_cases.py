@@ -18,7 +18,6 @@ from store.database import Database
 from store.errors import CrosswalkConflict
 from store.journal import Entry, Journal
 from store.order_view import OrderPatch, apply_patch
-from tests.database_fixture import *  # noqa: F403  the fixtures
 
 UNKNOWN = "product_unknown:tryton:ABC-1"
 

@@ -14,7 +14,6 @@ from store.database import Database
 from store.inbox import Inbox, Received
 from store.order_view import OrderPatch, OrderViews, apply_patch
 from store.rhythms import Rhythms
-from tests.database_fixture import *  # noqa: F403  the fixtures
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

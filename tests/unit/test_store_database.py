@@ -21,7 +21,6 @@ from store.database import Database, changed_rows
 from store.errors import DatabaseUnavailable, SchemaOutdated
 from store.mappings import MappingRow
 from store.tables import METADATA, TABLES
-from tests.database_fixture import *  # noqa: F403  the fixtures
 
 NOON = datetime(2026, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)
 

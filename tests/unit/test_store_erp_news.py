@@ -4,7 +4,6 @@ from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState
 from domain.planning import plan_sales_order
 from store.database import Database
 from store.erp_news import news_among, remember
-from tests.database_fixture import *  # noqa: F403  the fixtures
 from tests.order_builder import make_erp_order, make_order, make_shipment, sandbox_mapping
 
 

@@ -9,7 +9,6 @@ import pytest
 from domain.order import OrderKey
 from store.database import Database
 from store.inbox import Inbox, InboxState, Received
-from tests.database_fixture import *  # noqa: F403  the fixtures
 
 LEASE = timedelta(seconds=60)
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)

@@ -8,7 +8,6 @@ from domain.mapping_rules import MappingRule
 from store.database import Database
 from store.mapping_rules import add_rule
 from store.mappings import MappingCatalog
-from tests.database_fixture import *  # noqa: F403  the fixtures
 from tests.order_builder import sandbox_mapping
 
 

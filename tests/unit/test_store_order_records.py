@@ -18,7 +18,6 @@ from store.errors import CrosswalkConflict
 from store.journal import Entry, Journal
 from store.mappings import MappingCatalog
 from store.order_view import OrderPatch, OrderViewRow, OrderViews, apply_patch
-from tests.database_fixture import *  # noqa: F403  the fixtures
 from tests.order_builder import sandbox_mapping
 
 KEY = OrderKey(channel="shop", external_id="5001")

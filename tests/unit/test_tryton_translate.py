@@ -62,8 +62,8 @@ REFERENCES = References(
         for code, n in ROUNDING_IDS.items()
     },
     warehouses={
-        "EAST": WarehouseReference(id=21, storage=22, output=23),
-        "WEST": WarehouseReference(id=31, storage=32, output=33),
+        "EAST": WarehouseReference(id=21, storage=22, output=23, input=24, shelf=22),
+        "WEST": WarehouseReference(id=31, storage=32, output=33, input=34, shelf=32),
     },
     carrier=41,
 )

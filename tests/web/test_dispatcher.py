@@ -12,7 +12,6 @@ from domain.order import OrderKey
 from store.database import Database
 from store.errors import DatabaseUnavailable
 from store.inbox import Inbox, InboxItem, InboxState, Received
-from tests.database_fixture import *  # noqa: F403  the fixtures
 from web.dispatcher import Dispatcher, Pace, TemporalAway
 
 QUICK = Pace(

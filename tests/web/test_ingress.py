@@ -22,7 +22,6 @@ from domain.order import OrderKey
 from store.database import Database
 from store.errors import DatabaseUnavailable
 from store.inbox import Inbox, InboxState
-from tests.database_fixture import *  # noqa: F403  the fixtures
 from web.app import create_app
 from web.counters import Counters
 

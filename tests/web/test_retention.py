@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 from store.database import Database
 from store.inbox import Inbox, InboxState, Received
-from tests.database_fixture import *  # noqa: F403  the fixtures
 from web.retention import purge_regularly
 
 

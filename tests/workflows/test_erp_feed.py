@@ -1,7 +1,9 @@
 """The change feed: no answer of the ERP ends it, a long poll is no sign of death."""
 
+from collections import Counter
 from datetime import timedelta
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.testing import ActivityEnvironment
 
 from activities.contracts import FollowChanges
@@ -12,6 +14,7 @@ from tests.order_builder import make_order
 from tests.workflows.world import World
 from workflows.erp_feed import SIGN_OF_LIFE as HEARTBEAT_TIMEOUT
 from workflows.messages import ERP_FEED_ID, Attention
+from workflows.order_reach import OrderReach
 
 
 async def test_a_refused_poll_does_not_end_the_feed(world: World, external_id):
@@ -57,6 +60,7 @@ async def test_a_cursor_that_the_erp_does_not_know_starts_the_feed_anew(world: W
         erp,
         world.client,
         world.database,
+        bring_back=OrderReach(world.client).bring_back,
         interval=timedelta(milliseconds=10),
         round_length=timedelta(milliseconds=50),
     )
@@ -74,6 +78,7 @@ async def test_a_long_poll_gives_signs_of_life(world: World):
         MemoryErp(latency=0.3),
         world.client,
         world.database,
+        bring_back=OrderReach(world.client).bring_back,
         interval=timedelta(milliseconds=10),
         round_length=timedelta(milliseconds=10),
         sign_of_life=timedelta(milliseconds=20),
@@ -82,3 +87,18 @@ async def test_a_long_poll_gives_signs_of_life(world: World):
     assert len(beats) > 5
     assert beats[0] == (None, 0)
     assert SIGN_OF_LIFE * 2 < HEARTBEAT_TIMEOUT
+
+
+async def test_the_feed_goes_on_at_once_with_the_workers_that_replace_others(world: World, external_id):
+    """A task that a worker was given while it ended would be missed for ten seconds."""
+    for restart in range(4):
+        order = make_order(f"{external_id}{restart}")
+        async with world.working():
+            handle = await world.place(order)
+            await world.until_in_erp(order.key)
+            world.erp.ship_all(order.key)
+            await handle.result()
+    history = await world.client.get_workflow_handle(ERP_FEED_ID).fetch_history()
+    kinds = Counter(EventType.Name(event.event_type) for event in history.events)
+    assert kinds["EVENT_TYPE_ACTIVITY_TASK_COMPLETED"] >= 3, "the feed was handed over"
+    assert kinds["EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT"] == 0

@@ -1,0 +1,137 @@
+"""What all activities of orders share: their ports, and how an act is noted, done or refused.
+
+An act changes a system and writes down in the same call what it did: the order's row, the audit and the crosswalk are
+written together by ``store.journal``.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.contracts import LONGEST_ATTEMPT
+from activities.failures import EXPLAINED, Explained, Refusal, as_application_error
+from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
+from adapters.ports import ErpPort, MappingSource, StorefrontPort
+from domain.cases import CaseReport
+from domain.erp_order import ErpOrder
+from domain.mapping import Mapping as FieldMapping
+from domain.order import OrderKey
+from store.crosswalk import Link
+from store.database import Database
+from store.errors import CrosswalkConflict
+from store.journal import Entry, Journal
+from store.order_view import OrderPatch
+
+log = logging.getLogger(__name__)
+
+
+class NotedActs:
+    """Base of the activities; ports injected, one instance serves all orders of a worker."""
+
+    def __init__(
+        self,
+        storefronts: Mapping[str, StorefrontPort],
+        erp: ErpPort,
+        mappings: MappingSource,
+        database: Database,
+        *,
+        longest_attempt: timedelta = LONGEST_ATTEMPT,
+    ) -> None:
+        self._storefronts = storefronts
+        self._erp = erp
+        self._mappings = mappings
+        self._journal = Journal(database)
+        self._longest_attempt = longest_attempt.total_seconds()
+
+    def _storefront(self, key: OrderKey) -> StorefrontPort:
+        if key.channel not in self._storefronts:
+            raise Rejected(
+                key.channel,
+                "find the storefront",
+                f"channel {key.channel!r} is not set up here; set it and resubmit",
+                f"channel_unknown:{key.channel}",
+            )
+        return self._storefronts[key.channel]
+
+    def _mapping(self, version: str) -> FieldMapping:
+        try:
+            return self._mappings.version(version)
+        except KeyError:
+            raise Rejected(
+                "Orderwright",
+                f"use mapping version {version}",
+                "it is not in the store (was the database replaced?); put the mapping file back as it was, restart",
+                "mapping_version_lost",
+            ) from None
+
+    @asynccontextmanager
+    async def _noted(self, key: OrderKey, revision: int, action: str) -> AsyncIterator[None]:
+        """Turn what goes wrong inside into what Temporal should do; a refusal is noted on the order first."""
+        try:
+            async with asyncio.timeout(self._longest_attempt):
+                yield
+        except EXPLAINED as error:
+            raise await self._failure(key, revision, action, error) from None
+        except CrosswalkConflict as conflict:
+            raise await self._failure(key, revision, action, _contradiction(conflict)) from None
+        except TimeoutError:
+            words = f"not done after {self._longest_attempt:g} s"
+            late = OutcomeUnknown("Orderwright", action.replace("_", " "), words)
+            raise await self._failure(key, revision, action, late) from None
+
+    async def _failure(self, key: OrderKey, revision: int, action: str, error: Explained) -> ApplicationError:
+        failure = as_application_error(error, activity.info().attempt)
+        if failure.details and isinstance(refusal := failure.details[0], Refusal):
+            patch = OrderPatch(problem=refusal.reason, waiting_for="a person: mend the cause, then resubmit")
+            case = CaseReport(cause=refusal.cause, reason=refusal.reason, key=key, evidence=_evidence(error))
+            await self._note(key, revision, action, f"Refused: {refusal.reason}", patch, report=case)
+        # The chain of causes would push the words an operator needs out of Temporal's size limit.
+        log.debug("%s failed", action, exc_info=error)
+        return failure
+
+    async def _note(
+        self,
+        key: OrderKey,
+        revision: int,
+        action: str,
+        text: str,
+        patch: OrderPatch,
+        *,
+        actor: str = "Orderwright",
+        links: tuple[Link, ...] = (),
+        moved: tuple[Link, ...] = (),
+        erp: ErpOrder | None = None,
+        report: CaseReport | None = None,
+    ) -> None:
+        entry = Entry(
+            key=key,
+            revision=revision,
+            action=action,
+            actor=actor,
+            text=text,
+            patch=patch,
+            links=links,
+            moved=moved,
+            erp=erp,
+            report=report,
+        )
+        try:
+            await asyncio.to_thread(self._journal.note, entry)
+        except CrosswalkConflict as conflict:
+            raise await self._failure(key, revision, action, _contradiction(conflict)) from None
+
+
+def _evidence(error: Explained) -> str:
+    """What was asked and what came back, where the answer itself is the trouble."""
+    if not isinstance(error, ContractBroken):
+        return ""
+    return f"{error.system}, asked to {error.operation}, answered:\n{error.raw}"
+
+
+def _contradiction(conflict: CrosswalkConflict) -> Rejected:
+    return Rejected("Orderwright", "note which id is which", str(conflict), "crosswalk_conflict")

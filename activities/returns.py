@@ -1,0 +1,244 @@
+"""The activities of one return: the only place where its workflow touches the world.
+
+Each may run again at any time, so each is find-or-make by the return's id, and notes on its order what it did.
+"""
+
+import asyncio
+from collections import Counter
+from decimal import Decimal
+
+from temporalio import activity
+
+from activities.noting import NotedActs
+from activities.return_contracts import (
+    AuthorizeReturn,
+    CreditReturn,
+    EndReturn,
+    RefundReturn,
+    ReportReturn,
+    ReturnAct,
+    ReturnCredited,
+    ReturnRefunded,
+)
+from adapters.errors import ContractBroken, Rejected
+from adapters.ports import RefundLine, RefundQuote, RefundRequest
+from domain.cases import CaseReport
+from domain.erp_order import ErpOrder, ErpReturn, ErpShipmentState, ShipmentLine
+from domain.mapping import Mapping
+from domain.money import format_money
+from domain.order import Order, ReturnStatus
+from domain.refunds import Credit, credit_for, fees_presentment, money_back, units_left
+from domain.returns import ReturnAuthorization, ReturnCredit
+from domain.status import count_units
+from store.journal import Entry
+from store.order_view import OrderPatch
+
+_NOTHING = Decimal(0)
+
+
+class ReturnActivities(NotedActs):
+    """Ports injected; one instance serves all returns of a worker."""
+
+    @activity.defn
+    async def authorize_return(self, request: AuthorizeReturn) -> ErpReturn:
+        """Agree to the return in the storefront, and let a warehouse expect the goods."""
+        key = request.key
+        async with self._noted(key, request.revision, request.step):
+            mapping = self._mapping(request.mapping_version)
+            erp_order = await self._in_erp(request)
+            if request.in_storefront:
+                storefront = self._storefront(key)
+                order = await storefront.read_order(key.external_id)
+                if _asked_for(order, request.return_id):
+                    await storefront.approve_return(key.external_id, request.return_id)
+            warehouse = mapping.returns.warehouse or _sender(erp_order, request.lines)
+            held = await self._erp.authorize_return(
+                ReturnAuthorization(
+                    key=key,
+                    return_id=request.return_id,
+                    number=request.number,
+                    warehouse=warehouse,
+                    lines=tuple(
+                        ShipmentLine(line_id=line, quantity=units) for line, units in request.lines.items()
+                    ),
+                    note=request.reason,
+                )
+            )
+            returned = _return_of(held, request)
+        units = count_units(sum(request.lines.values()))
+        text = f"Return {request.number} agreed to: {units} expected at {warehouse} as {returned.number}"
+        await self._note(key, request.revision, request.step, text, _patch(request), erp=held)
+        return returned
+
+    @activity.defn
+    async def credit_return(self, request: CreditReturn) -> ReturnCredited:
+        """Settle the return in the ERP, and work out the money to give back: both at the storefront's prices."""
+        key = request.key
+        async with self._noted(key, request.revision, request.step):
+            mapping = self._mapping(request.mapping_version)
+            storefront = self._storefront(key)
+            order = await storefront.read_order(key.external_id)
+            erp_order = await self._in_erp(request)
+            shipping = _shipping_back(order, mapping, request.credited)
+            quote = RefundQuote(parts=(), total=_NOTHING, presentment_total=_NOTHING)
+            if any(request.credited.values()):
+                wanted = _refund(request, request.restocked, request.scrapped, None, shipping)
+                quote = await storefront.quote_refund(wanted)
+                _require_sum(key.channel, quote)
+            credit = credit_for(order, quote.parts, mapping)
+            others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
+            beside = erp_order.model_copy(update={"returns": others})
+            money = money_back(order, beside, quote.presentment_total, credit.fee)
+            held = await self._erp.credit_return(_credit(request, credit))
+            returned = _return_of(held, request)
+        restocked = sum(request.restocked.values())
+        location = None
+        if restocked:
+            location = mapping.location_of(mapping.returns.warehouse or _sender(held, request.restocked))
+        credited = format_money(returned.total, held.currency)
+        fee = f" after a fee of {format_money(returned.fee, held.currency)}" if returned.fee else ""
+        text = f"Return {request.number} settled in the ERP as {returned.number}: {credited} credited{fee}"
+        await self._note(key, request.revision, request.step, text, _patch(request), erp=held)
+        return ReturnCredited(
+            returned=returned,
+            currency=held.currency,
+            shipping=shipping,
+            location=location,
+            money=money,
+            fee=fees_presentment(order, returned.fee),
+        )
+
+    @activity.defn
+    async def refund_return(self, request: RefundReturn) -> ReturnRefunded:
+        """Give units and money back in the storefront, once; what is not given back of its return ends."""
+        key = request.key
+        async with self._noted(key, request.revision, request.step):
+            storefront = self._storefront(key)
+            wanted = _refund(request, request.restocked, request.scrapped, request.location, request.shipping)
+            made = await storefront.refund_order(wanted.model_copy(update={"money": request.money}))
+            if request.in_storefront and request.rest_is_over:
+                await storefront.end_return(key.external_id, request.return_id, "not taken back")
+            order = await storefront.read_order(key.external_id)
+        money = format_money(made.amount, order.presentment_currency)
+        text = f"Return {request.number}: {money} given back to the buyer"
+        patch = _patch(request).model_copy(update={"captured": order.captured})
+        await self._note(key, request.revision, request.step, text, patch)
+        return ReturnRefunded(
+            refund_id=made.refund_id, amount=made.amount, currency=order.presentment_currency
+        )
+
+    @activity.defn
+    async def end_return(self, request: EndReturn) -> None:
+        """Give the return up: the warehouse expects its goods no more, the storefront's return ends."""
+        key = request.key
+        async with self._noted(key, request.revision, request.step):
+            if request.in_erp:
+                await self._erp.cancel_return(key, request.return_id, request.reason)
+            if request.in_storefront:
+                await self._storefront(key).end_return(key.external_id, request.return_id, request.reason)
+        text = f"Return {request.number} ended without goods: {request.reason}"
+        await self._note(key, request.revision, request.step, text, _patch(request))
+
+    @activity.defn
+    async def report_return(self, request: ReportReturn) -> None:
+        """Put into its case what a person has to decide. Asks no outside system."""
+        entry = Entry(
+            key=request.key,
+            revision=request.revision,
+            action=request.step,
+            actor="Orderwright",
+            text=f"Return {request.number} waits: {request.reason}",
+            patch=OrderPatch(problem=request.reason, waiting_for="a person: decide about the return"),
+            report=CaseReport(cause=request.cause, reason=request.reason, key=request.key),
+        )
+        await asyncio.to_thread(self._journal.note, entry)
+
+    async def _in_erp(self, act: ReturnAct) -> ErpOrder:
+        found = await self._erp.find_order(act.key)
+        if found is None:
+            reason = f"it has no order for {act.key} any more"
+            raise Rejected("ERP", "find the order", reason, "erp_order_missing")
+        return found
+
+
+def _patch(act: ReturnAct) -> OrderPatch:
+    """What a done act changes of the order's row: it tells of the return's problem no more."""
+    return OrderPatch(problem="", waiting_for="") if act.was_stopped else OrderPatch()
+
+
+def _return_of(order: ErpOrder, act: ReturnAct) -> ErpReturn:
+    for each in order.returns:
+        if each.return_id == act.return_id:
+            return each
+    reason = f"order {order.number} shows no return {act.return_id} though it was just made"
+    raise Rejected("ERP", "read the return", reason, "return_missing")
+
+
+def _require_sum(channel: str, quote: RefundQuote) -> None:
+    """Raises ContractBroken where the parts of a quote do not come to its total: the ERP is given the parts."""
+    parts = sum((part.net + part.tax for part in quote.parts), _NOTHING)
+    if parts != quote.total:
+        reason = f"its parts come to {parts}, its total is {quote.total}"
+        raise ContractBroken(channel, "quote refund", reason, quote.model_dump_json())
+
+
+def _asked_for(order: Order, return_id: str) -> bool:
+    """Whether nobody has agreed to the storefront's return yet."""
+    return any(
+        each.return_id == return_id and each.status is ReturnStatus.REQUESTED for each in order.returns
+    )
+
+
+def _sender(order: ErpOrder, lines: dict[str, int]) -> str:
+    """The warehouse that most of the units left from. Raises Rejected where none has."""
+    units: Counter[str] = Counter()
+    for shipment in order.shipments:
+        for part in shipment.lines if shipment.state is ErpShipmentState.SHIPPED else ():
+            if part.line_id in lines:
+                units[shipment.warehouse] += part.quantity
+    if not units:
+        reason = f"nothing of lines {', '.join(sorted(lines))} has left a warehouse; name one as [returns] warehouse"
+        raise Rejected("ERP", "find the warehouse for a return", reason, "return_warehouse_unknown")
+    return max(sorted(units), key=units.__getitem__)
+
+
+def _shipping_back(order: Order, mapping: Mapping, credited: dict[str, int]) -> Decimal:
+    """The delivery charges that go back with the last units, in the buyer's currency."""
+    if not mapping.returns.refund_shipping or units_left(order, credited):
+        return _NOTHING
+    if order.currency != order.presentment_currency:
+        return _NOTHING  # the storefront tells charges in the shop's currency alone: a person gives them back
+    return sum((c.price - sum((d.amount for d in c.discounts), _NOTHING) for c in order.shipping), _NOTHING)
+
+
+def _refund(
+    act: ReturnAct,
+    restocked: dict[str, int],
+    scrapped: dict[str, int],
+    location: str | None,
+    shipping: Decimal,
+) -> RefundRequest:
+    lines = [RefundLine(line_id=line, quantity=n, location=location) for line, n in restocked.items() if n]
+    lines += [RefundLine(line_id=line, quantity=n) for line, n in scrapped.items() if n]
+    return RefundRequest(
+        key=act.key,
+        refund_key=f"return:{act.key}:{act.return_id}",
+        return_id=act.return_id if act.in_storefront else None,
+        lines=tuple(lines),
+        shipping=shipping,
+        note=f"Return {act.number}",
+    )
+
+
+def _credit(request: CreditReturn, credit: Credit) -> ReturnCredit:
+    return ReturnCredit(
+        key=request.key,
+        return_id=request.return_id,
+        number=request.number,
+        restocked={line: units for line, units in request.restocked.items() if units},
+        scrapped={line: units for line, units in request.scrapped.items() if units},
+        lines=credit.lines,
+        total=credit.total,
+        taxes=credit.taxes,
+        note=f"Return {request.number}",
+    )

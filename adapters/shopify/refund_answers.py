@@ -1,0 +1,91 @@
+"""The shape of Shopify's answers about refunds, as far as this adapter reads them; see ``answers``."""
+
+from pydantic import Field
+
+from adapters.shopify.answers import Answer, BothMoney, Identified, Money, Page, Transaction
+from adapters.shopify.global_ids import GidTail
+from domain.model import Currency, Quantity
+
+
+class PresentmentMoney(Answer):
+    """Money in the buyer's currency."""
+
+    presentment_money: Money
+
+
+class Refund(Answer):
+    """A refund; the note holds the key of one that we made."""
+
+    id: GidTail
+    note: str | None = None
+    return_: Identified | None = Field(default=None, validation_alias="return")
+    """The return that it settled."""
+    total_refunded_set: PresentmentMoney
+
+
+class LineUnits(Answer):
+    """Units of a line: of ``refundable_quantity``, which are not refunded yet, some have not left."""
+
+    id: GidTail
+    refundable_quantity: Quantity
+    unfulfilled_quantity: Quantity
+
+
+class Charge(Answer):
+    """A charge for delivery and what is left of its price."""
+
+    id: GidTail | None = None
+    is_removed: bool
+    current_discounted_price_set: BothMoney
+
+
+class Charges(Answer):
+    """The charges of an order."""
+
+    nodes: tuple[Charge, ...]
+
+    @property
+    def left(self) -> tuple[Charge, ...]:
+        """Those that were not taken off the order."""
+        return tuple(charge for charge in self.nodes if not charge.is_removed)
+
+
+class RefundState(Answer):
+    """What was paid, refunded and sent."""
+
+    currency_code: Currency
+    presentment_currency_code: Currency
+    taxes_included: bool
+    transactions: tuple[Transaction, ...]
+    refunds: tuple[Refund, ...]
+    shipping_lines: Charges
+    line_items: Page[LineUnits]
+
+
+class QuotedLine(Answer):
+    """Units of a line and what they are worth."""
+
+    line_item: Identified
+    quantity: Quantity
+    subtotal_set: BothMoney
+    total_tax_set: BothMoney
+
+
+class QuotedShipping(Answer):
+    """What delivery is worth, all charges together."""
+
+    amount_set: BothMoney
+    tax_set: BothMoney
+
+
+class SuggestedRefund(Answer):
+    """What the shop's arithmetic says."""
+
+    refund_line_items: tuple[QuotedLine, ...]
+    shipping: QuotedShipping
+
+
+class Quotation(Answer):
+    """What an order's units and delivery are worth."""
+
+    suggested_refund: SuggestedRefund

@@ -1,0 +1,397 @@
+"""Brings goods that came in to their places: on the shelf, to what is written off, or to the buyer again.
+
+The first two are moves within the return shipment. What is not taken leaves by a shipment to the customer of its own,
+which the warehouse packs as any other: until then it lies where goods come in, and is not for sale.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from adapters.errors import Conflict, ContractBroken
+from adapters.tryton.bundles import Bundle, Taken, count, take
+from adapters.tryton.records import RETURN_SHIPMENT, SHIPMENT, PaperRecord, SaleRecord
+from adapters.tryton.returned import ReturnPaper, papers_of
+from adapters.tryton.returning import MOVE, Returning, refusal
+from adapters.tryton.rpc import SYSTEM, TrytonRpc
+from adapters.tryton.sales import Sales
+from domain.returns import ReturnCredit
+
+_DIFFERENT: Final = ".check_quantity_product"
+"""Tryton's warning that less is put away than came in; that is so where something goes to the buyer again."""
+_OPERATION: Final = "put goods away"
+_DOCK_FIELDS: Final = (
+    *("state", "_timestamp", "warehouse", "warehouse_input", "warehouse_storage", "customer"),
+    *("warehouse.code", "warehouse.output_location", "warehouse.waste_locations", "contact_address"),
+)
+_PIECE_FIELDS: Final = (
+    *("product", "unit", "unit_price", "currency", "company", "from_location", "to_location", "quantity"),
+    *(f"outcome_moves.{name}" for name in ("state", "quantity", "shipment", "to_location.type")),
+    "outcome_moves.shipment.state",
+)
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    id: int
+
+
+Found = TypeVar("Found", bound=_Read)
+
+
+class _Place(_Read):
+    type: str
+
+
+class _Onward(_Read):
+    state: str
+    quantity: float
+    shipment: str | None = None
+    paper: PaperRecord | None = Field(default=None, alias="shipment.")
+    to_location: _Place = Field(alias="to_location.")
+
+
+class Pieces(_Read):
+    """An incoming move: where its pieces are now, and what is needed to move them on."""
+
+    product: int
+    unit: int
+    unit_price: Decimal | None = None
+    currency: int | None = None
+    company: int
+    from_location: int
+    to_location: int
+    quantity: float
+    onward: tuple[_Onward, ...] = Field(default=(), alias="outcome_moves.")
+
+    @property
+    def all(self) -> Decimal:
+        """How many came in."""
+        return Decimal(str(self.quantity))
+
+    def inside(self, kind: str) -> dict[int, Decimal]:
+        """Moves to a place of this type within the return shipment, with their pieces."""
+        return {
+            x.id: Decimal(str(x.quantity)) for x in self._onto(RETURN_SHIPMENT) if x.to_location.type == kind
+        }
+
+    @property
+    def sent_again(self) -> Decimal:
+        """Pieces that are on a shipment to the customer already."""
+        return sum((Decimal(str(x.quantity)) for x in self._onto(SHIPMENT)), Decimal(0))
+
+    @property
+    def unready(self) -> set[int]:
+        """Shipments to the customer that an interrupted call has left as drafts."""
+        drafts = (x for x in self._onto(SHIPMENT) if x.paper is not None and x.paper.state == "draft")
+        return {int((x.shipment or "").partition(",")[2]) for x in drafts}
+
+    def onto(self, pieces: Decimal, start: int, end: int) -> dict[str, Any]:
+        """Values of a move that takes so many of the pieces further."""
+        return {
+            "product": self.product,
+            "unit": self.unit,
+            "quantity": float(pieces),
+            "from_location": start,
+            "to_location": end,
+            "company": self.company,
+            "origin": f"{MOVE},{self.id}",
+        }
+
+    def _onto(self, model: str) -> Iterator[_Onward]:
+        return (
+            x for x in self.onward if x.state != "cancelled" and (x.shipment or "").startswith(f"{model},")
+        )
+
+
+class _Warehouse(_Read):
+    code: str | None = None
+    output_location: int | None = None
+    waste_locations: tuple[int, ...] = ()
+
+
+class Dock(_Read):
+    """A return shipment, and the places around it."""
+
+    state: str
+    timestamp: str = Field(alias="_timestamp")
+    customer: int
+    contact_address: int | None = None
+    warehouse_input: int
+    warehouse_storage: int
+    warehouse: _Warehouse = Field(alias="warehouse.")
+
+    @property
+    def one_step(self) -> bool:
+        """What comes in here is on the shelf at once."""
+        return self.warehouse_input == self.warehouse_storage
+
+
+class Goods(NamedTuple):
+    """Everything that came in on one return."""
+
+    papers: tuple[ReturnPaper, ...]
+    docks: dict[int, Dock]
+    pieces: dict[int, Pieces]
+
+    def on_the_shelf(self, paper: ReturnPaper, move: int) -> Decimal:
+        """Pieces that are on the shelf for good."""
+        pieces = self.pieces[move]
+        if self.docks[paper.id].one_step:
+            return pieces.all - self.written_off(move) - pieces.sent_again
+        return sum(pieces.inside("storage").values(), Decimal(0))
+
+    def written_off(self, move: int) -> Decimal:
+        """Pieces that are written off for good."""
+        return sum(self.pieces[move].inside("lost_found").values(), Decimal(0))
+
+
+class Placing(NamedTuple):
+    """What is to become of the pieces of each incoming move."""
+
+    shelf: dict[int, Decimal]
+    waste: dict[int, Decimal]
+    buyer: dict[int, Decimal]
+
+
+class PuttingAway:
+    """Settles the goods of returns."""
+
+    def __init__(self, rpc: TrytonRpc, sales: Sales, returning: Returning) -> None:
+        self._rpc = rpc
+        self._sales = sales
+        self._returning = returning
+
+    async def check(self, sale: SaleRecord, request: ReturnCredit) -> None:
+        """Raise Rejected where the goods cannot be settled as asked for; changes nothing.
+
+        Causes: ``return_short``, ``return_stocked_otherwise``, ``waste_location_missing``.
+        """
+        papers = [paper for paper in papers_of(sale).get(request.return_id, []) if paper.alive]
+        if arrived := tuple(paper for paper in papers if paper.came_in):
+            _place(await self._goods(arrived), request)
+        elif papers:
+            _units_of(papers[0], request)
+
+    async def settle(self, sale: SaleRecord, request: ReturnCredit) -> SaleRecord:
+        """Bring every unit to its place; the sale as it is afterwards."""
+        papers = papers_of(sale).get(request.return_id, [])
+        drafts = [paper for paper in papers if paper.state == "draft"]
+        if drafts and _wanted(request) and not any(paper.came_in for paper in papers):
+            await self._receive(drafts.pop(0), request)
+        if drafts:
+            # Nobody waits for what has not come any more.
+            await self._returning.give_up(drafts, "settled without")
+        sale = await self._sales.get(sale.id)
+        arrived = tuple(
+            paper for paper in papers_of(sale).get(request.return_id, []) if paper.came_in and paper.alive
+        )
+        if not arrived:
+            return sale
+        goods = await self._goods(arrived)
+        placing = _place(goods, request)
+        for paper in arrived:
+            if paper.state == "received":
+                await self._put_away(paper, goods, placing)
+        await self._send_again(goods, placing)
+        return await self._sales.get(sale.id)
+
+    async def _goods(self, papers: tuple[ReturnPaper, ...]) -> Goods:
+        docks = await self._read(RETURN_SHIPMENT, [paper.id for paper in papers], _DOCK_FIELDS, Dock)
+        moves = [
+            number for paper in papers for number, move in paper.moves.items() if move.state != "cancelled"
+        ]
+        pieces = await self._read(MOVE, moves, _PIECE_FIELDS, Pieces)
+        for paper in papers:
+            if docks[paper.id].state != paper.state:
+                raise Conflict(SYSTEM, _OPERATION, f"somebody works on return {paper.number}")
+        return Goods(papers, docks, pieces)
+
+    async def _receive(self, paper: ReturnPaper, request: ReturnCredit) -> None:
+        """The goods are in, as who settles the return says, and nobody has told the ERP so."""
+        taken = _units_of(paper, request)
+        docks = await self._read(RETURN_SHIPMENT, [paper.id], _DOCK_FIELDS, Dock)
+        writes = [
+            ["write", [number], {"quantity": float(taken.pieces.get(number, Decimal(0)))}]
+            for number, move in paper.moves.items()
+            if move.pieces != taken.pieces.get(number, Decimal(0))
+        ]
+        if writes:
+            await self._write("count goods in", "write", docks[paper.id], {"incoming_moves": writes})
+        await self._press("receive", paper)
+
+    async def _put_away(self, paper: ReturnPaper, goods: Goods, placing: Placing) -> None:
+        dock = goods.docks[paper.id]
+        commands: list[Any] = []
+        for number, move in paper.moves.items():
+            if move.state != "cancelled":
+                pieces, shelf, waste = goods.pieces[number], placing.shelf, placing.waste
+                start = dock.warehouse_input
+                commands += _brought_to(pieces, "storage", shelf.get(number), start, dock.warehouse_storage)
+                if waste.get(number) or pieces.inside("lost_found"):
+                    end = dock.warehouse.waste_locations[0]
+                    commands += _brought_to(pieces, "lost_found", waste.get(number), start, end)
+        if commands:
+            await self._write(_OPERATION, "write", dock, {"inventory_moves": commands})
+        await self._press("do", paper)
+
+    async def _send_again(self, goods: Goods, placing: Placing) -> None:
+        """What is not taken is packed for the buyer; the warehouse sends it as any other parcel."""
+        waiting: set[int] = {shipment for pieces in goods.pieces.values() for shipment in pieces.unready}
+        for paper in goods.papers:
+            dock = goods.docks[paper.id]
+            place = dock.warehouse.output_location
+            again = {number: placing.buyer[number] for number in paper.moves if placing.buyer.get(number)}
+            if not again or place is None:
+                continue
+            moves = [
+                {
+                    **goods.pieces[number].onto(units, place, goods.pieces[number].from_location),
+                    "unit_price": goods.pieces[number].unit_price or Decimal(0),
+                    "currency": goods.pieces[number].currency,
+                }
+                for number, units in again.items()
+            ]
+            values = {
+                "company": moves[0]["company"],
+                "customer": dock.customer,
+                "delivery_address": dock.contact_address,
+                "warehouse": dock.warehouse.id,
+                # Picked where it came in: it was never on a shelf.
+                "warehouse_storage": dock.warehouse_input,
+                "warehouse_output": place,
+                "outgoing_moves": [["create", moves]],
+            }
+            made = await self._rpc.call(
+                "create shipment back", f"model.{SHIPMENT}.create", [values], writes=True
+            )
+            waiting.update(made)
+        if waiting:
+            await self._rpc.call("wait shipment back", f"model.{SHIPMENT}.wait", sorted(waiting), writes=True)
+
+    async def _press(self, button: str, paper: ReturnPaper) -> None:
+        await self._rpc.call(
+            f"{button} return",
+            f"model.{RETURN_SHIPMENT}.{button}",
+            [paper.id],
+            writes=True,
+            acknowledge=lambda warning, _: warning.endswith(_DIFFERENT),
+        )
+
+    async def _write(self, operation: str, method: str, dock: Dock, values: dict[str, Any]) -> None:
+        seen = {f"{RETURN_SHIPMENT},{dock.id}": dock.timestamp}
+        name = f"model.{RETURN_SHIPMENT}.{method}"
+        await self._rpc.call(operation, name, [dock.id], values, writes=True, context={"_timestamp": seen})
+
+    async def _read(
+        self, model: str, ids: list[int], fields: Sequence[str], kind: type[Found]
+    ) -> dict[int, Found]:
+        rows = await self._rpc.call(_OPERATION, f"model.{model}.read", ids, list(fields), writes=False)
+        try:
+            return {record.id: record for record in (kind.model_validate(row) for row in rows)}
+        except (ValidationError, TypeError) as error:
+            raise ContractBroken(
+                SYSTEM, _OPERATION, f"{model} cannot be read ({error})", str(rows)
+            ) from error
+
+
+def _place(goods: Goods, request: ReturnCredit) -> Placing:
+    """Spread the asked units over what came in; what people put away already stays where it is."""
+    done = [paper for paper in goods.papers if paper.state == "done"]
+    shelf = take(_held(done, goods.on_the_shelf), request.restocked)
+    waste = take(_held(done, lambda _, move: goods.written_off(move)), request.scrapped)
+    if otherwise := [line for taken in (shelf, waste) for line, n in count(taken.left).items() if n]:
+        raise refusal(
+            f"the warehouse has put goods of line {', '.join(otherwise)} away otherwise than they are settled here: "
+            f"{_words(goods, done)}. Settle them the same way; or cancel the return shipment there, reset it to draft "
+            "and receive it again, and leave the rest to this",
+            "return_stocked_otherwise",
+        )
+    opened = _held([p for p in goods.papers if p.state == "received"], lambda _, m: goods.pieces[m].all)
+    restocked = take(opened, shelf.short)
+    scrapped = take(restocked.left, waste.short)
+    if short := restocked.short | scrapped.short:
+        missing = ", ".join(f"{number} of line {line}" for line, number in short.items())
+        raise refusal(f"more is to be settled than came in: {missing} is not there", "return_short")
+    _check_waste(goods, scrapped)
+    placed = {
+        number: restocked.pieces.get(number, Decimal(0)) + scrapped.pieces.get(number, Decimal(0))
+        if paper.state == "received"
+        else goods.on_the_shelf(paper, number) + goods.written_off(number)
+        for paper in goods.papers
+        for number in paper.moves
+        if number in goods.pieces
+    }
+    buyer = {
+        number: goods.pieces[number].all - pieces - goods.pieces[number].sent_again
+        for number, pieces in placed.items()
+    }
+    return Placing(
+        restocked.pieces, scrapped.pieces, {n: pieces for n, pieces in buyer.items() if pieces > 0}
+    )
+
+
+def _check_waste(goods: Goods, scrapped: Taken) -> None:
+    for paper in goods.papers:
+        warehouse = goods.docks[paper.id].warehouse
+        if scrapped.pieces.keys() & paper.moves.keys() and not warehouse.waste_locations:
+            raise refusal(
+                f"warehouse {warehouse.code} has no place for what is written off; give it a waste location, then "
+                "resubmit",
+                f"waste_location_missing:{SYSTEM}:{warehouse.code}",
+            )
+
+
+def _held(papers: Sequence[ReturnPaper], pieces: Callable[[ReturnPaper, int], Decimal]) -> tuple[Bundle, ...]:
+    """The papers' bundles with other pieces."""
+    return tuple(
+        bundle._replace(
+            parts=tuple(
+                part._replace(held={move: pieces(paper, move) for move in part.held}) for part in bundle.parts
+            )
+        )
+        for paper in papers
+        for bundle in paper.bundles
+    )
+
+
+def _brought_to(pieces: Pieces, kind: str, wanted: Decimal | None, start: int, end: int) -> list[Any]:
+    """Commands by which so many pieces, no more and no less, go to a place."""
+    there = pieces.inside(kind)
+    wanted = wanted or Decimal(0)
+    if sum(there.values(), Decimal(0)) == wanted:
+        return []
+    kept = min(there) if there and wanted else None
+    commands: list[Any] = [["delete", sorted(there.keys() - {kept})]] if there.keys() - {kept} else []
+    if kept is not None:
+        return [*commands, ["write", [kept], {"quantity": float(wanted)}]]
+    return [*commands, ["create", [pieces.onto(wanted, start, end)]]] if wanted else commands
+
+
+def _wanted(request: ReturnCredit) -> dict[str, int]:
+    units = dict(request.restocked)
+    for line, number in request.scrapped.items():
+        units[line] = units.get(line, 0) + number
+    return {line: number for line, number in units.items() if number}
+
+
+def _units_of(paper: ReturnPaper, request: ReturnCredit) -> Taken:
+    """What is settled of an expected return. Raises Rejected with cause ``return_short``."""
+    taken = take(paper.bundles, _wanted(request))
+    if taken.short:
+        missing = ", ".join(f"{number} of line {line}" for line, number in taken.short.items())
+        raise refusal(f"more is to be settled than was announced: {missing}", "return_short")
+    return taken
+
+
+def _words(goods: Goods, done: Sequence[ReturnPaper]) -> str:
+    """Where people have put what came in."""
+    shelf = count(_held(done, goods.on_the_shelf))
+    waste = count(_held(done, lambda _, move: goods.written_off(move)))
+    return "; ".join(
+        f"line {line}: {shelf.get(line, 0)} on the shelf, {waste.get(line, 0)} written off"
+        for line in dict.fromkeys((*shelf, *waste))
+    )

@@ -1,0 +1,268 @@
+"""What came back of a sale, from Tryton's records. Pure.
+
+The goods of a return are a customer return shipment, made without a sale: each of its moves has the move that took the
+goods to the customer as its origin, and its reference names the return and the units that were announced. Where fewer
+came in, another is made for the rest. The money is a sale of its own with quantities below zero, whose origin is the
+order's sale (``adapters.tryton.crediting``).
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from adapters.errors import ContractBroken
+from adapters.tryton.bundles import Bundle, bundles_of, count
+from adapters.tryton.records import MoveRecord, OutcomeMove, PaperRecord, SaleRecord
+from adapters.tryton.sums import net_of_line, tax_amounts
+from domain.erp_order import ErpReturn, ErpReturnState, ShipmentLine, TaxAmount
+from domain.order import OrderKey
+from domain.returns import FEE_LINE, ReturnAuthorization
+
+UNITS_NOTE: Final = "Units given back"
+"""Stands on a credit line for units of goods; one for delivery, a fee or a part of a price lacks it."""
+MARK: Final = "(return:"
+_MARKED: Final = re.compile(r"\(return:(?P<name>[^;()]+); (?P<lines>[^()]*)\)")
+_LONGEST_NOTE: Final = 120
+_POSTED: Final = frozenset({"posted", "paid"})
+
+
+class ReturnPaper(NamedTuple):
+    """A customer return shipment of ours. ``bundles`` are what it brings, by incoming move."""
+
+    id: int
+    number: str
+    state: str
+    reference: str
+    announced: dict[str, int]
+    moves: dict[int, OutcomeMove]
+    bundles: tuple[Bundle, ...]
+
+    @property
+    def alive(self) -> bool:
+        """It was not canceled."""
+        return self.state != "cancelled"
+
+    @property
+    def came_in(self) -> bool:
+        """The warehouse has received it."""
+        return self.state in {"received", "done"}
+
+
+def reference_of(request: ReturnAuthorization) -> str:
+    """What stands on the return shipment, for people and for ``papers_of``."""
+    units = ", ".join(f"{line.line_id}={line.quantity}" for line in request.lines)
+    mark = f"{MARK}{request.key}:{request.return_id}; {units})"
+    note = " ".join(request.note.split())[:_LONGEST_NOTE]
+    return " ".join(filter(None, [request.number, mark, note]))
+
+
+def papers_of(sale: SaleRecord) -> dict[str, list[ReturnPaper]]:
+    """The sale's return shipments by return, oldest first; those that people made by themselves are none of ours."""
+    moves: dict[int, dict[int, OutcomeMove]] = defaultdict(dict)
+    papers: dict[int, PaperRecord] = {}
+    for line in sale.order_lines:
+        for sent in line.all_moves():
+            for move in sent.outcome:
+                if move.return_id is not None and move.paper is not None:
+                    moves[move.return_id][move.id] = move
+                    papers[move.return_id] = move.paper
+    found: dict[str, list[ReturnPaper]] = defaultdict(list)
+    for number, paper in sorted(papers.items()):
+        named = _read_reference(sale.key, paper.reference or "")
+        if named is not None:
+            return_id, announced = named
+            inside = moves[number]
+            found[return_id].append(
+                ReturnPaper(
+                    id=number,
+                    number=paper.number or str(number),
+                    state=paper.state,
+                    reference=paper.reference or "",
+                    announced=announced,
+                    moves=inside,
+                    bundles=_bundles(sale, paper, inside),
+                )
+            )
+    return dict(found)
+
+
+def came_in(papers: Iterable[ReturnPaper]) -> dict[str, int]:
+    """Whole units by line that the warehouse has received."""
+    return _sum(paper for paper in papers if paper.came_in)
+
+
+def rest_of(papers: Sequence[ReturnPaper]) -> dict[str, int]:
+    """Units that were announced and are on no return shipment any more: fewer came in than was written on one.
+
+    What people canceled is expected no more, and no part of it.
+    """
+    if not any(paper.came_in for paper in papers):
+        return {}
+    written = _sum(papers)
+    rest = {line: number - written.get(line, 0) for line, number in papers[0].announced.items()}
+    return {line: number for line, number in rest.items() if number > 0}
+
+
+def short_returns(sale: SaleRecord) -> dict[str, list[ReturnPaper]]:
+    """Returns of which a rest is to be expected yet; nobody waits for the rest of one that is being settled."""
+    return {
+        return_id: papers
+        for return_id, papers in papers_of(sale).items()
+        if rest_of(papers) and sale.credit_of(return_id) is None and not is_settled(papers, None)
+    }
+
+
+def doubles_of(papers: Iterable[ReturnPaper]) -> list[ReturnPaper]:
+    """Drafts by which more would come in than was announced, as where two processes made one at once."""
+    expected: dict[str, int] = defaultdict(int)
+    doubles = []
+    for paper in papers:
+        if paper.alive:
+            units = {line: expected[line] + number for line, number in count(paper.bundles).items()}
+            if paper.state == "draft" and any(n > paper.announced.get(line, 0) for line, n in units.items()):
+                doubles.append(paper)
+            else:
+                expected.update(units)
+    return doubles
+
+
+def at_the_buyer(sale: SaleRecord) -> tuple[Bundle, ...]:
+    """What has left, less what came back or is to come, by move to the customer."""
+    ours = {paper.id for papers in papers_of(sale).values() for paper in papers}
+
+    def held(move: MoveRecord) -> dict[int, Decimal]:
+        if move.state != "done" or move.shipment_id is None:
+            return {}
+        returned = [x for x in move.outcome if x.return_id in ours and x.state != "cancelled"]
+        return {move.id: move.pieces - sum((x.pieces - sent_again(x) for x in returned), Decimal(0))}
+
+    return bundles_of(sale.order_lines, held)
+
+
+def sent_again(move: OutcomeMove) -> Decimal:
+    """Pieces of what came in that go, or went, to the buyer again."""
+    onward = (x for x in move.onward if x.state != "cancelled" and x.shipment_id is not None)
+    return sum((x.pieces for x in onward), Decimal(0))
+
+
+def returns_of(sale: SaleRecord) -> tuple[ErpReturn, ...]:
+    """The order's returns; one without goods is told once its credit note is posted. Raises ContractBroken."""
+    papers = papers_of(sale)
+    credited = {credit.return_credited: credit for credit in sale.credits if credit.return_credited}
+    found = []
+    for return_id in dict.fromkeys((*papers, *credited)):
+        goods, credit = papers.get(return_id, []), credited.get(return_id)
+        if goods or is_posted(credit):
+            found.append(_return(return_id, goods, credit))
+    return tuple(found)
+
+
+def is_posted(credit: SaleRecord | None) -> bool:
+    """Whether a credit note stands in the books."""
+    if credit is None or not binds(credit):
+        return False
+    living = [invoice for invoice in credit.invoices if invoice.state != "cancelled"]
+    return bool(living) and all(invoice.state in _POSTED for invoice in living)
+
+
+def is_settled(papers: Sequence[ReturnPaper], credit: SaleRecord | None) -> bool:
+    """Goods are where they belong, and the credit note is posted; none is due where all of them went back."""
+    if any(paper.state == "received" for paper in papers):
+        return False
+    done = [paper for paper in papers if paper.state == "done"]
+    if credit is not None:
+        # A rest that is expected still, beside what is done, holds nothing up.
+        return is_posted(credit) and (bool(done) or not any(paper.alive for paper in papers))
+    return bool(done) and all(
+        sent_again(move) == move.pieces
+        for paper in done
+        for move in paper.moves.values()
+        if move.state != "cancelled"
+    )
+
+
+def binds(credit: SaleRecord | None) -> bool:
+    """Whether the ERP owes what a credit sale comes to."""
+    return credit is not None and credit.state in {"processing", "done"}
+
+
+def _return(return_id: str, papers: list[ReturnPaper], credit: SaleRecord | None) -> ErpReturn:
+    binding = credit if binds(credit) else None
+    first = next((paper for paper in papers if paper.alive), papers[0] if papers else None)
+    number = first.number if first else (credit.number if credit else None)
+    taxes = tax_amounts(binding) if binding else {}
+    return ErpReturn(
+        return_id=return_id,
+        number=number or return_id,
+        state=_state(papers, credit),
+        expected=_lines(papers[0].announced if papers else {}),
+        received=_lines(came_in(papers)),
+        credited=_lines(_credited(binding) if binding else {}),
+        total=-binding.total_amount if binding else Decimal(0),
+        taxes=tuple(TaxAmount(code=code, amount=-amount) for code, amount in sorted(taxes.items()) if amount),
+        fee=net_of_line(binding, FEE_LINE) if binding else Decimal(0),
+    )
+
+
+def _state(papers: list[ReturnPaper], credit: SaleRecord | None) -> ErpReturnState:
+    if is_settled(papers, credit):
+        return ErpReturnState.SETTLED
+    if any(paper.came_in for paper in papers):
+        return ErpReturnState.RECEIVED
+    states = {paper.state for paper in papers}
+    if "draft" in states:
+        return ErpReturnState.EXPECTED
+    if states == {"cancelled"}:
+        return ErpReturnState.CANCELED
+    named = ", ".join(f"{paper.number} {paper.state!r}" for paper in papers)
+    raise ContractBroken("tryton", "read sale", f"a return shipment is in an unknown state: {named}")
+
+
+def _bundles(sale: SaleRecord, paper: PaperRecord, inside: Mapping[int, OutcomeMove]) -> tuple[Bundle, ...]:
+    """A canceled move counts only in a canceled shipment, as what it would have held."""
+
+    def held(move: MoveRecord) -> dict[int, Decimal]:
+        return {
+            x.id: x.pieces
+            for x in move.outcome
+            if x.id in inside and (x.state != "cancelled" or paper.state == "cancelled")
+        }
+
+    return bundles_of(sale.order_lines, held)
+
+
+def _read_reference(key: OrderKey, reference: str) -> tuple[str, dict[str, int]] | None:
+    """Return and announced units; None where the reference names no return of this order."""
+    found = _MARKED.search(reference)
+    if found is None or not found["name"].startswith(f"{key}:"):
+        return None
+    announced = {}
+    for entry in found["lines"].split(", "):
+        line, _, number = entry.rpartition("=")
+        if line and number.isdecimal():
+            announced[line] = int(number)
+    return found["name"].removeprefix(f"{key}:"), announced
+
+
+def _credited(credit: SaleRecord) -> dict[str, int]:
+    units: dict[str, int] = defaultdict(int)
+    for line in credit.order_lines:
+        if UNITS_NOTE in (line.note or ""):
+            units[line.origin[0]] -= int(line.units)
+    return dict(units)
+
+
+def _lines(units: Mapping[str, int]) -> tuple[ShipmentLine, ...]:
+    return tuple(
+        ShipmentLine(line_id=line, quantity=number) for line, number in sorted(units.items()) if number > 0
+    )
+
+
+def _sum(papers: Iterable[ReturnPaper]) -> dict[str, int]:
+    units: dict[str, int] = defaultdict(int)
+    for paper in papers:
+        for line, number in count(paper.bundles).items():
+            units[line] += number
+    return dict(units)

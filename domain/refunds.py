@@ -1,0 +1,134 @@
+"""What is credited and paid back when goods come back. Pure.
+
+The storefront says what units are worth (it has priced them); here that is put into the ERP's words, the fee is taken
+off, and the money is spread over the payments it came from.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from domain.capture import delivered_presentment, taken_presentment
+from domain.erp_order import ErpOrder, SalesLineKind, TaxAmount
+from domain.mapping import Mapping as FieldMapping
+from domain.model import Amount, Frozen
+from domain.money import proportion, split
+from domain.order import Order, Payment, PaymentKind, PaymentStatus
+from domain.planning import map_taxes, sum_by_code
+from domain.quantities import delivered_units
+from domain.returns import FEE_LINE, CreditLine, QuotedPart, RefundPart
+
+_NOTHING = Decimal(0)
+_TAKEN = frozenset({PaymentKind.CAPTURE, PaymentKind.SALE})
+
+
+class Credit(Frozen):
+    """A credit note in the ERP's words."""
+
+    lines: tuple[CreditLine, ...]
+    taxes: tuple[TaxAmount, ...]
+    total: Amount
+    """Nets and taxes of the lines, less the fee."""
+    fee: Amount = _NOTHING
+
+
+def credit_for(order: Order, parts: Iterable[QuotedPart], mapping: FieldMapping) -> Credit:
+    """The credit note for what came back; the restocking fee is taken off the worth of goods alone.
+
+    A line's tax is divided over the ERP's codes as the line's own taxes are. Raises Unmapped.
+    """
+    goods = {line.line_id: line for line in order.lines}
+    charges = {charge.charge_id: charge for charge in order.shipping}
+    lines: list[CreditLine] = []
+    worth_of_goods = _NOTHING
+    for worth in parts:
+        line = goods.get(worth.line_id)
+        part = line or charges[worth.line_id]
+        codes = map_taxes(part.taxes, mapping)
+        taxes = split(worth.tax, tuple(codes.values()), order.currency) if codes else ()
+        if line is not None:
+            worth_of_goods += worth.net + worth.tax
+        lines.append(
+            CreditLine(
+                line_id=worth.line_id,
+                kind=SalesLineKind.GOODS if line is not None else SalesLineKind.SHIPPING,
+                product=mapping.product((line.sku or "").strip()) if line else mapping.shipping_product,
+                quantity=worth.quantity,
+                net=worth.net,
+                taxes=tuple(
+                    TaxAmount(code=code, amount=amount) for code, amount in zip(codes, taxes, strict=True)
+                ),
+                description=part.title,
+            )
+        )
+    taxes_in_all = sum_by_code(tax for line in lines for tax in line.taxes)
+    total = sum((line.net for line in lines), sum((tax.amount for tax in taxes_in_all), _NOTHING))
+    fee = proportion(worth_of_goods, mapping.returns.fee_percent, 100, order.currency)
+    if fee:
+        assert mapping.returns.fee_product is not None  # the rules see to it
+        lines.append(
+            CreditLine(
+                line_id=FEE_LINE,
+                kind=SalesLineKind.FEE,
+                product=mapping.returns.fee_product,
+                quantity=1,
+                net=fee,
+                description="Restocking fee",
+            )
+        )
+    return Credit(lines=tuple(lines), taxes=taxes_in_all, total=total - fee, fee=fee)
+
+
+def fees_presentment(order: Order, fees: Decimal) -> Decimal:
+    """Fees of an order as the buyer pays them: at the rate at which the money was taken."""
+    if order.currency == order.presentment_currency:
+        return fees
+    taken = [p for p in order.payments if p.status is PaymentStatus.SUCCESS and p.kind in _TAKEN]
+    whole = sum((p.amount for p in taken), _NOTHING)
+    if not whole:
+        return _NOTHING
+    return proportion(taken_presentment(order), fees, whole, order.presentment_currency)
+
+
+def money_back(
+    order: Order, erp: ErpOrder, worth_presentment: Decimal, fee: Decimal
+) -> tuple[RefundPart, ...]:
+    """The money to give back for units worth so much to the buyer, ``fee`` (``Order.currency``) kept back.
+
+    Never more than what is held beyond the goods that stay with the buyer: what was not paid is not given back. Spread
+    over the payments in proportion to what each holds still.
+    """
+    held = {payment.payment_id: _left(order, payment) for payment in _payments(order)}
+    kept = sum(held.values(), _NOTHING)
+    earlier = sum((each.fee for each in erp.returns), _NOTHING)
+    stays = delivered_presentment(order, delivered_units(order, erp)) - worth_presentment
+    owed = max(stays, _NOTHING) + fees_presentment(order, earlier + fee)
+    due = min(worth_presentment - fees_presentment(order, fee), kept - owed)
+    if due <= 0:
+        return ()
+    parts = split(due, tuple(held.values()), order.presentment_currency)
+    return tuple(
+        RefundPart(payment_id=payment.payment_id, gateway=payment.gateway, amount=part)
+        for payment, part in zip(_payments(order), parts, strict=True)
+        if part
+    )
+
+
+def units_left(order: Order, lines: Mapping[str, int]) -> bool:
+    """Whether the buyer keeps any unit, or waits for one, once these (line -> units) are gone."""
+    return any(line.current > lines.get(line.line_id, 0) for line in order.lines)
+
+
+def _payments(order: Order) -> tuple[Payment, ...]:
+    return tuple(p for p in order.payments if p.status is PaymentStatus.SUCCESS and p.kind in _TAKEN)
+
+
+def _left(order: Order, payment: Payment) -> Decimal:
+    """What a payment holds still. A refund on its way counts as given back: asking again could give it twice."""
+    back = (
+        p.presentment_amount
+        for p in order.payments
+        if p.kind is PaymentKind.REFUND
+        and p.parent_id == payment.payment_id
+        and p.status is not PaymentStatus.FAILED
+    )
+    return payment.presentment_amount - sum(back, _NOTHING)

@@ -1,0 +1,73 @@
+"""The warehouse's table where goods come back: what was announced is counted in, what is not taken goes out again."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sandbox.tryton.rpc import Rpc
+
+RETURN: Final = "stock.shipment.out.return"
+SHIPMENT: Final = "stock.shipment.out"
+
+
+class ReturnsDesk:
+    """Works on the ERP's return shipments through a login of its people."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
+    async def receive(self, web_id: str, return_id: str, units: Mapping[str, int] | None = None) -> str:
+        """Receive what an order's return announces, or so many pieces by product; returns the return's number.
+
+        Raises LookupError where nothing is expected, or more came in than is announced of a product.
+        """
+        found = await self._find(web_id, return_id, ["state", "=", "draft"])
+        if units is not None:
+            await self._count_in(found["incoming_moves"], dict(units))
+        await self._rpc.press(RETURN, "receive", [found["id"]])
+        return str(found["number"])
+
+    async def send_back(self, web_id: str, return_id: str) -> dict[str, int]:
+        """Send off what of a return is not taken; returns pieces by product. Raises LookupError where there is none."""
+        found = await self._find(web_id, return_id, ["state", "=", "done"])
+        origins = [f"stock.move,{move}" for move in found["incoming_moves"]]
+        moves = await self._rpc.find(
+            "stock.move",
+            [["origin", "in", origins], ["shipment.state", "=", "waiting", SHIPMENT]],
+            ["shipment", "product.code", "quantity"],
+        )
+        sent: Counter[str] = Counter()
+        for move in moves:
+            sent[move["product."]["code"]] += int(move["quantity"])
+        if not sent:
+            raise LookupError(f"nothing of return {return_id} of order {web_id} is to be sent back")
+        shipments = sorted({int(move["shipment"].partition(",")[2]) for move in moves})
+        for button in ("assign_try", "pick", "pack", "do"):
+            await self._rpc.press(SHIPMENT, button, shipments)
+        return dict(sent)
+
+    async def count_stock(self, product: str, warehouse: str) -> int:
+        """Pieces of a product on the shelves of a warehouse."""
+        (place,) = await self._rpc.find(
+            "stock.location", [["type", "=", "warehouse"], ["code", "=", warehouse]], ["storage_location"]
+        )
+        (found,) = await self._rpc.find(
+            "product.product", [["code", "=", product]], ["quantity"], locations=[place["storage_location"]]
+        )
+        return int(found["quantity"])
+
+    async def _find(self, web_id: str, return_id: str, state: list[str]) -> dict[str, Any]:
+        reference = ["reference", "like", f"%:{web_id}:{return_id}; %"]
+        found = await self._rpc.find(RETURN, [reference, state], ["number", "incoming_moves"])
+        if not found:
+            raise LookupError(f"return {return_id} of order {web_id} is not {state[2]}")
+        return dict(found[0])
+
+    async def _count_in(self, moves: list[int], units: dict[str, int]) -> None:
+        for move in await self._rpc.read("stock.move", moves, ["product.code", "quantity"]):
+            product = move["product."]["code"]
+            came = min(units.get(product, 0), int(move["quantity"]))
+            units[product] = units.get(product, 0) - came
+            await self._rpc.call("stock.move", "write", [move["id"]], {"quantity": float(came)})
+        if more := {product: number for product, number in units.items() if number}:
+            raise LookupError(f"more came in than was announced: {more}")

@@ -1,0 +1,136 @@
+"""What is credited and paid back, for any order: nothing is lost, nothing given twice, both sides fall by the same."""
+
+from collections import Counter
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.memory.giving_back import after_refund, quote
+from adapters.memory.order_changes import after_capture, after_shipping
+from adapters.ports import RefundLine, RefundRequest
+from domain.balance import check_closing
+from domain.capture import plan_captures
+from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState, ShipmentLine
+from domain.mapping import Mapping
+from domain.money import round_money
+from domain.order import Fulfillment, FulfillmentLine, Order, PaymentKind
+from domain.planning import plan_sales_order
+from domain.quantities import units_returned
+from domain.refunds import credit_for, money_back
+from domain.return_rules import ReturnRules
+from tests.order_builder import make_erp_order, make_order, make_payment, make_shipment
+from tests.order_strategy import orders, wide_mapping
+
+FEE = ReturnRules(fee_percent=Decimal("12.5"), fee_product="RESTOCKING-FEE")
+
+
+def delivered(order: Order) -> tuple[Order, ErpOrder]:
+    """Everything left and was told, its money is taken, and the ERP holds it as it was sold."""
+    mapping = wide_mapping()
+    sold = plan_sales_order(order, mapping)
+    parcels: dict[str, Counter[str]] = {}
+    for line in sold.lines:
+        if line.warehouse and line.quantity:
+            parcels.setdefault(line.warehouse, Counter())[line.line_id] += line.quantity
+    ids = iter(range(1, 10_000))
+    shipments = []
+    for number, (warehouse, units) in enumerate(sorted(parcels.items())):
+        made = Fulfillment(
+            fulfillment_id=f"f{number}",
+            location=mapping.location_of(warehouse),
+            lines=tuple(FulfillmentLine(line_id=line, quantity=n) for line, n in units.items()),
+        )
+        order = after_shipping(order, made, lambda: f"m{next(ids)}")
+        shipments.append(make_shipment(dict(units), shipment_id=str(number), warehouse=warehouse))
+    left = {line.line_id: line.current for line in order.lines}
+    for step in plan_captures(order, left):
+        payment = next(p for p in order.payments if p.payment_id == step.authorization_id)
+        order = after_capture(order, payment, step.capture_up_to, order.placed_at, lambda: f"c{next(ids)}")
+    return order, make_erp_order(sold, shipments)
+
+
+def give_back(
+    order: Order, placed: Order, erp: ErpOrder, units: dict[str, int], mapping: Mapping
+) -> tuple[Order, ErpOrder, Decimal]:
+    """One return, as the activities do it; returns both sides after it and what the buyer got."""
+    request = RefundRequest(
+        key=order.key,
+        refund_key="r",
+        lines=tuple(RefundLine(line_id=line, quantity=n) for line, n in units.items() if n),
+    )
+    quoted = quote(order, placed, request)
+    credit = credit_for(order, quoted.parts, mapping)
+    money = money_back(order, erp, quoted.presentment_total, credit.fee)
+    ids = iter(range(1, 10_000))
+    after = after_refund(
+        order,
+        placed,
+        request.model_copy(update={"money": money}),
+        lambda: f"r{len(order.payments)}-{next(ids)}",
+    )
+    assert order.total - after.total == quoted.total == credit.total + credit.fee
+    settled = ErpReturn(
+        return_id=f"r{len(erp.returns)}",
+        number=f"R{len(erp.returns)}",
+        state=ErpReturnState.SETTLED,
+        credited=tuple(ShipmentLine(line_id=line, quantity=n) for line, n in units.items() if n),
+        total=credit.total,
+        taxes=credit.taxes,
+        fee=credit.fee,
+    )
+    held = erp.model_copy(update={"returns": (*erp.returns, settled)})
+    return after, held, sum((part.amount for part in money), Decimal(0))
+
+
+@given(orders(), st.data())
+def test_any_sequence_of_returns_stays_balanced_to_the_cent(placed, data):
+    mapping = wide_mapping().model_copy(update={"returns": data.draw(st.sampled_from([ReturnRules(), FEE]))})
+    order, erp = delivered(placed)
+    came_back: Counter[str] = Counter()
+    for _ in range(data.draw(st.integers(1, 3))):
+        units = {
+            line.line_id: data.draw(st.integers(0, line.current))
+            for line in order.lines
+            if line.requires_shipping
+        }
+        if not any(units.values()):
+            continue
+        order, erp, _ = give_back(order, placed, erp, units, mapping)
+        came_back.update(units)
+        report = check_closing(order, erp, mapping)
+        assert report.balanced, report.differences
+    assert units_returned(order) == {line: n for line, n in came_back.items() if n}
+
+
+@given(orders())
+def test_whoever_returns_everything_pays_for_delivery_and_fees_alone(placed):
+    mapping = wide_mapping().model_copy(update={"returns": FEE})
+    order, erp = delivered(placed)
+    units = {line.line_id: line.current for line in order.lines if line.requires_shipping and line.current}
+    if len(units) < len([line for line in order.lines if line.current]) or not units:
+        return  # what needs no parcel stays with its buyer
+    after, held, money = give_back(order, placed, erp, units, mapping)
+    assert after.total == order.total - held.returns[0].total - held.returns[0].fee
+    if order.currency == order.presentment_currency:
+        assert order.captured - money == after.captured
+
+
+def test_what_was_never_paid_is_not_given_back():
+    placed = make_order(payments=())
+    sold = plan_sales_order(placed, wide_mapping())
+    left = {line.line_id: line.current for line in placed.lines}
+    erp = make_erp_order(sold, [make_shipment(left)])
+    assert money_back(placed, erp, placed.presentment_total, Decimal(0)) == ()
+
+
+def test_what_is_taken_for_goods_still_to_come_is_kept():
+    """All was taken at the order, one of two units left and comes back: the other one's money stays."""
+    placed = make_order()
+    line = placed.lines[0]
+    taken = make_payment(placed.total, PaymentKind.SALE, payment_id="1")
+    order = placed.model_copy(update={"payments": (taken,)})
+    erp = make_erp_order(plan_sales_order(placed, wide_mapping()), [make_shipment({line.line_id: 1})])
+    worth = round_money(placed.total / line.current, placed.currency)
+    [part] = money_back(order, erp, worth, Decimal(0))
+    assert part.amount == worth

@@ -1,0 +1,411 @@
+"""Goods that come back, from the buyer's wish to the refund: on a real Temporal server, weeks are skipped."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+
+from domain.erp_order import ErpInvoiceState, ErpReturnState
+from domain.order import Order, PaymentKind, ReturnStatus
+from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
+from domain.returns import Disposition
+from store.cases import Cases
+from store.order_view import OrderViews
+from tests.order_builder import make_line, make_order, make_payment, sandbox_mapping
+from tests.workflows.world import World
+from workflows.customer_return import ReturnWorkflow
+from workflows.messages import Attention, OperatorMessage, ReturnAsked
+from workflows.order import OrderWorkflow
+from workflows.return_messages import Inspection, ReturnResult, ReturnView, return_workflow_id
+
+WINDOW = ReturnRules(window_days=100)
+ASKED = OperatorMessage(actor="Ada", reason="the buyer called")
+
+
+@pytest.fixture(autouse=True)
+def days_pass_when_told(server: WorkflowEnvironment) -> Iterator[None]:
+    """The server would skip the weeks in which goods are on their way before a test can send them."""
+    with server.with_time_skipping_disabled():
+        yield
+
+
+def with_rules(world: World, rules: ReturnRules) -> None:
+    world.replace_mapping(sandbox_mapping().model_copy(update={"returns": rules}))
+
+
+def goods(external_id: str) -> Order:
+    lines = [make_line("11", ordered=3, unit_price="19.99"), make_line("12", "MUG-LOGO", ordered=2)]
+    return make_order(external_id, lines=lines, placement={"11": {"101": 3}, "12": {"102": 2}})
+
+
+async def deliver(world: World, order: Order) -> None:
+    """The order is placed, shipped whole and proven balanced; it stays open for returns."""
+    await world.place(order)
+    await world.until_in_erp(order.key)
+    world.erp.ship_all(order.key)
+    await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
+
+
+async def ask(world: World, order: Order, units: dict[str, int]) -> str:
+    """The buyer asks in the storefront; returns the id of the return."""
+    asked = world.storefront.request_return(order.key.external_id, units, "too small")
+    await world.start(order, f"returns/request-{len(asked.returns)}")
+    return asked.returns[-1].return_id
+
+
+def page(world: World, order: Order, return_id: str):
+    return world.client.get_workflow_handle_for(ReturnWorkflow.run, return_workflow_id(order.key, return_id))
+
+
+async def until(world: World, order: Order, return_id: str, words: str) -> ReturnView:
+    """Wait until the return waits for, or says, these words."""
+    view = None
+    for _ in range(200):
+        with suppress(RPCError):  # it has not begun yet
+            view = await page(world, order, return_id).query(ReturnWorkflow.status)
+        if view is not None and (words in view.sentence or words in view.waiting_for):
+            return view
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{view}\n{await story(world, order, return_id)}")
+
+
+async def story(world: World, order: Order, return_id: str) -> str:
+    entries = await page(world, order, return_id).query(ReturnWorkflow.timeline)
+    return "\n".join(f"{entry.actor}: {entry.text}" for entry in entries)
+
+
+async def ended(world: World, order: Order, return_id: str) -> ReturnResult:
+    """How the return ended; fails with its story where it does not."""
+    try:
+        async with asyncio.timeout(20):
+            return await page(world, order, return_id).result()
+    except TimeoutError:
+        raise AssertionError(await story(world, order, return_id)) from None
+
+
+def refunds(world: World, order: Order) -> Decimal:
+    told = world.storefront.orders[order.key.external_id]
+    return sum((p.amount for p in told.payments if p.kind is PaymentKind.REFUND), Decimal(0))
+
+
+async def closes_balanced(world: World, order: Order, server: WorkflowEnvironment | None = None) -> None:
+    """After the return window; captured less refunded is what the buyer has, and the ERP credited as much."""
+    handle = world.client.get_workflow_handle_for(OrderWorkflow.run, order.key.workflow_id)
+    if server is not None:
+        await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
+        await server.fast_forward(handle, timedelta(days=101))
+    try:
+        async with asyncio.timeout(20):
+            assert (await handle.result()).outcome is Attention.CLOSED
+    except TimeoutError:
+        raise AssertionError(await world.story(order.key)) from None
+    told, held = world.storefront.orders[order.key.external_id], world.erp.orders[order.key]
+    credit = sum((each.total for each in held.returns), Decimal(0))
+    fees = sum((each.fee for each in held.returns), Decimal(0))
+    assert told.captured == told.total + fees == held.total - credit
+
+
+async def test_a_return_is_agreed_to_received_credited_and_refunded(world: World, server, external_id):
+    with_rules(world, WINDOW)
+    world.erp.stock = {("WH-EAST", "TEE-BLK-M"): 10}
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 2})
+        await until(world, order, return_id, "2 units of TEE-BLK-M are still to come")
+        assert world.storefront.orders[external_id].returns[0].status is ReturnStatus.OPEN
+        assert world.erp.orders[order.key].returns[0].state is ErpReturnState.EXPECTED
+        world.erp.receive_return(order.key, return_id, {"11": 2})
+        result = await ended(world, order, return_id)
+        assert result.back == {"11": 2}
+        assert "2 units of TEE-BLK-M; USD" in result.text
+        view = await world.until(order.key, lambda v: v.attention is Attention.DELIVERED)
+        assert view.lines[0].returned == view.lines[0].refunded == 2
+        told = await world.story(order.key)
+        assert "Return #" in told
+        assert "Balanced" in told
+        await closes_balanced(world, order, server)
+    held = world.erp.orders[order.key]
+    assert held.returns[0].state is ErpReturnState.SETTLED
+    assert [note.state for note in held.invoices if note.is_credit] == [ErpInvoiceState.POSTED]
+    assert world.erp.stock["WH-EAST", "TEE-BLK-M"] == 10 - 3 + 2
+    closed = world.storefront.orders[external_id]
+    assert closed.returns[0].status is ReturnStatus.CLOSED
+    assert refunds(world, order) == order.total - closed.total > 0
+
+
+async def test_every_answer_lost_once_refunds_and_credits_once(world: World, server, external_id):
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        for call in ("approve_return", "authorize_return", "credit_return", "refund_order"):
+            world.faults.lose_answer(call, nth=1)
+        return_id = await ask(world, order, {"11": 1, "12": 2})
+        await until(world, order, return_id, "still to come")
+        world.erp.receive_return(order.key, return_id, {"11": 1, "12": 2})
+        await ended(world, order, return_id)
+        await closes_balanced(world, order, server)
+    assert len(world.storefront.refunds) == 1
+    assert len([note for note in world.erp.orders[order.key].invoices if note.is_credit]) == 1
+
+
+async def test_goods_that_come_in_parts_are_settled_once_all_are_there(world: World, server, external_id):
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 3})
+        await until(world, order, return_id, "3 units of TEE-BLK-M are still to come")
+        world.erp.receive_return(order.key, return_id, {"11": 1})
+        await until(world, order, return_id, "2 units of TEE-BLK-M are still to come")
+        assert refunds(world, order) == 0
+        world.erp.receive_return(order.key, return_id, {"11": 2})
+        assert (await ended(world, order, return_id)).back == {"11": 3}
+        await closes_balanced(world, order, server)
+
+
+async def test_what_came_can_be_settled_without_the_rest(world: World, server, external_id):
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 3})
+        await until(world, order, return_id, "still to come")
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await page(world, order, return_id).execute_update(ReturnWorkflow.settle_update, ASKED)
+        assert "no goods are back yet" in str(refused.value.cause)
+        world.erp.receive_return(order.key, return_id, {"11": 1})
+        await until(world, order, return_id, "2 units of TEE-BLK-M are still to come")
+        await page(world, order, return_id).execute_update(ReturnWorkflow.settle_update, ASKED)
+        assert (await ended(world, order, return_id)).back == {"11": 1}
+        await closes_balanced(world, order, server)
+    assert world.storefront.orders[external_id].returns[0].status is ReturnStatus.CLOSED
+
+
+async def test_goods_that_never_come_are_reminded_of_and_then_given_up(world: World, server, external_id):
+    with_rules(world, ReturnRules(window_days=100, reminder_days=10, expire_days=25))
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 1})
+        await until(world, order, return_id, "still to come")
+        for days in (11, 10, 10):
+            await server.fast_forward(page(world, order, return_id), timedelta(days=days))
+        result = await ended(world, order, return_id)
+        assert "no goods came within 25 days" in result.text
+        told = await story(world, order, return_id)
+        assert told.count("Still waiting") == 2
+        await closes_balanced(world, order, server)
+    assert world.erp.orders[order.key].returns[0].state is ErpReturnState.CANCELED
+    assert world.storefront.orders[external_id].returns[0].status is ReturnStatus.CANCELED
+    assert refunds(world, order) == 0
+
+
+async def test_a_person_agrees_where_the_mapping_says_so(world: World, server, external_id):
+    with_rules(world, ReturnRules(window_days=100, approval=ApprovalRule.ASK))
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"12": 1})
+        stopped = await world.until_stopped(order.key)
+        assert "nobody has agreed" in Cases(world.database).list()[0].title
+        assert "resubmit" in stopped.can_do
+        await page(world, order, return_id).execute_update(ReturnWorkflow.approve_update, ASKED)
+        await until(world, order, return_id, "still to come")
+        assert not Cases(world.database).list()
+        world.erp.receive_return(order.key, return_id, {"12": 1})
+        await ended(world, order, return_id)
+        await closes_balanced(world, order, server)
+
+
+async def test_a_return_is_agreed_to_by_resubmitting_its_order(world: World, server, external_id):
+    with_rules(world, ReturnRules(window_days=100, approval=ApprovalRule.ASK))
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"12": 1})
+        await world.until_stopped(order.key)
+        handle = world.client.get_workflow_handle(order.key.workflow_id)
+        await handle.execute_update(OrderWorkflow.resubmit_update, ASKED)
+        await until(world, order, return_id, "still to come")
+
+
+async def test_a_declined_return_ends_in_both_systems(world: World, server, external_id):
+    with_rules(world, ReturnRules(window_days=100, approval=ApprovalRule.ASK))
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"12": 1})
+        await world.until_stopped(order.key)
+        reason = OperatorMessage(actor="Ada", reason="worn")
+        answer = await page(world, order, return_id).execute_update(ReturnWorkflow.end_update, reason)
+        assert answer.done
+        assert "worn" in answer.text
+        await closes_balanced(world, order, server)
+    assert world.storefront.orders[external_id].returns[0].status is ReturnStatus.DECLINED
+    assert not Cases(world.database).list()
+
+
+async def test_every_unit_is_judged_and_what_is_rejected_is_not_paid_back(world: World, server, external_id):
+    with_rules(world, ReturnRules(window_days=100, inspection=InspectionRule.ASK))
+    world.erp.stock = {("WH-EAST", "TEE-BLK-M"): 10}
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 3})
+        await until(world, order, return_id, "still to come")
+        world.erp.receive_return(order.key, return_id, {"11": 3})
+        await world.until_stopped(order.key)
+        short = Inspection(actor="Ada", lines={"11": {Disposition.RESTOCK: 1}})
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await page(world, order, return_id).execute_update(ReturnWorkflow.inspect_update, short)
+        assert "3 units came back, and 1 unit are judged" in str(refused.value.cause)
+        verdict = {Disposition.RESTOCK: 1, Disposition.SCRAP: 1, Disposition.REJECT: 1}
+        whole = Inspection(actor="Ada", lines={"11": verdict})
+        await page(world, order, return_id).execute_update(ReturnWorkflow.inspect_update, whole)
+        assert (await ended(world, order, return_id)).back == {"11": 2}
+        await closes_balanced(world, order, server)
+    assert world.erp.stock["WH-EAST", "TEE-BLK-M"] == 10 - 3 + 1
+    assert world.storefront.orders[external_id].lines[0].current == 1
+
+
+async def test_a_fee_is_held_back_credited_less_and_named(world: World, server, external_id):
+    rules = ReturnRules(window_days=100, fee_percent=Decimal(10), fee_product="RESTOCKING-FEE")
+    with_rules(world, rules)
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 1})
+        await until(world, order, return_id, "still to come")
+        world.erp.receive_return(order.key, return_id, {"11": 1})
+        await ended(world, order, return_id)
+        await closes_balanced(world, order, server)
+    held = world.erp.orders[order.key].returns[0]
+    assert held.fee > 0
+    assert refunds(world, order) == held.total
+
+
+async def test_money_goes_back_to_all_payments_in_proportion(world: World, server, external_id):
+    with_rules(world, WINDOW)
+    lines = (make_line(ordered=4, unit_price="25.00", tax_rates=()),)
+    gift = make_payment("30.00", PaymentKind.SALE, payment_id="1", gateway="gift_card")
+    card = make_payment("70.00", payment_id="2")
+    order = make_order(external_id, lines=lines, payments=(gift, card))
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 2})
+        await until(world, order, return_id, "still to come")
+        world.erp.receive_return(order.key, return_id, {"11": 2})
+        await ended(world, order, return_id)
+        await closes_balanced(world, order, server)
+    told = world.storefront.orders[external_id]
+    back = sorted((p.gateway, str(p.amount)) for p in told.payments if p.kind is PaymentKind.REFUND)
+    assert back == [("gift_card", "15.00"), ("shopify_payments", "35.00")]
+
+
+async def test_an_operator_refunds_without_goods(world: World, server, external_id):
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        handle = world.client.get_workflow_handle(order.key.workflow_id)
+        asked = ReturnAsked(actor="Ada", reason="lost in the post", lines={"MUG-LOGO": 1}, without_goods=True)
+        await handle.execute_update(OrderWorkflow.return_update, asked)
+        await world.until_told(order.key, "1 unit of MUG-LOGO; USD")
+        too_many = asked.model_copy(update={"lines": {"MUG-LOGO": 2}})
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update(OrderWorkflow.return_update, too_many)
+        assert "MUG-LOGO" in str(refused.value.cause)
+        await closes_balanced(world, order, server)
+    assert world.storefront.orders[external_id].lines[1].current == 1
+
+
+async def test_a_closed_order_comes_back_to_life_for_a_return(world: World, server, external_id):
+    order = goods(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.ship_all(order.key)
+        assert (await handle.result()).outcome is Attention.CLOSED
+        return_id = await ask(world, order, {"11": 1})
+        await until(world, order, return_id, "still to come")
+        row = OrderViews(world.database).get(order.key)
+        assert row is not None
+        assert row.closed_at is None
+        world.erp.receive_return(order.key, return_id, {"11": 1})
+        await ended(world, order, return_id)
+        await closes_balanced(world, order)
+    assert len(world.storefront.orders[external_id].fulfillments) == 2
+    row = OrderViews(world.database).get(order.key)
+    assert row is not None
+    assert row.closed_at is not None
+
+
+async def test_goods_that_nobody_announced_are_taken_back(world: World, server, external_id):
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = world.erp.receive_unannounced(order.key, "WH-EAST", {"11": 1})
+        assert (await until(world, order, return_id, "credited")).ended
+        await closes_balanced(world, order, server)
+    assert refunds(world, order) > 0
+
+
+async def test_a_closed_order_comes_back_for_goods_that_nobody_announced(world: World, server, external_id):
+    order = goods(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.ship_all(order.key)
+        assert (await handle.result()).outcome is Attention.CLOSED
+        return_id = world.erp.receive_unannounced(order.key, "WH-EAST", {"11": 1})
+        assert (await until(world, order, return_id, "credited")).ended
+        await closes_balanced(world, order)
+
+
+async def test_a_closed_period_stops_the_return_and_not_the_order(world: World, server, external_id):
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 1})
+        await until(world, order, return_id, "still to come")
+        world.erp.close_period()
+        world.erp.receive_return(order.key, return_id, {"11": 1})
+        stopped = await world.until_stopped(order.key)
+        assert stopped.problem is not None
+        assert stopped.problem.cause.startswith("period_closed")
+        [case] = Cases(world.database).list()
+        assert case.cause.startswith("period_closed")
+        assert refunds(world, order) == 0
+        world.erp.open_period()
+        handle = world.client.get_workflow_handle(order.key.workflow_id)
+        await handle.execute_update(OrderWorkflow.resubmit_update, ASKED)
+        await ended(world, order, return_id)
+        assert not Cases(world.database).list()
+        await closes_balanced(world, order, server)
+
+
+async def test_the_window_costs_nothing_and_ends_by_itself(world: World, server, external_id):
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        handle = world.client.get_workflow_handle_for(OrderWorkflow.run, order.key.workflow_id)
+        began = (await handle.describe()).history_length
+        await server.fast_forward(handle, timedelta(days=99))
+        assert (await handle.describe()).history_length - began <= 2
+        assert (await world.view(order.key)).attention is Attention.DELIVERED
+        await server.fast_forward(handle, timedelta(days=2))
+        assert (await handle.result()).outcome is Attention.CLOSED
+        ended = await handle.describe()
+        # Its timer, the last proof and the closing.
+        assert ended.history_length - began <= 16

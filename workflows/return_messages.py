@@ -1,0 +1,120 @@
+"""Every payload of a return's workflow, and its own serialisable state."""
+
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from activities.return_contracts import ReturnCredited, ReturnRefunded
+from domain.erp_order import ErpReturn
+from domain.model import Amount, Frozen, Instant, Quantity
+from domain.order import OrderKey
+from domain.return_rules import ReturnRules
+from domain.returns import Disposition
+from workflows.messages import CancelRequest, Problem, ReturnWish, TimelineEntry
+
+RETURN_WORKFLOW = "ReturnWorkflow"
+ERP_RETURN_CHANGED = "erp_return_changed"
+"""Signal to a return: what the ERP holds of it now; its payload is an ``ErpReturn``."""
+STOREFRONT_RETURN_CHANGED = "storefront_return_changed"
+"""Signal to a return: where it stands in the storefront; its payload is a ``ReturnStatus``."""
+RETURN_NEWS = "return_news"
+"""Signal from a return to its order; its payload is ``ReturnNews``."""
+
+
+def return_workflow_id(key: OrderKey, return_id: str) -> str:
+    """Id of the workflow that carries a return."""
+    return f"return:{key.channel}:{key.external_id}:{return_id}"
+
+
+class ReturnStart(Frozen):
+    """Input of ``ReturnWorkflow``; ``state`` is set by continue-as-new only."""
+
+    key: OrderKey
+    wish: ReturnWish
+    rules: ReturnRules
+    mapping_version: str
+    order_number: str
+    names: dict[str, str]
+    """Line -> what people call it."""
+    state: "ReturnState | None" = None
+
+
+class Inspection(Frozen):
+    """Body of ``inspect``: of each line, how many units become what; what is not named is not there."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    message_id: str = ""
+    actor: str = "operator"
+    reason: str = ""
+    lines: dict[str, dict[Disposition, Quantity]]
+
+
+class ReturnState(BaseModel):
+    """All that a return remembers."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    key: OrderKey
+    wish: ReturnWish
+    rules: ReturnRules
+    mapping_version: str
+    order_number: str
+    names: dict[str, str]
+    opened_at: Instant | None = None
+    agreed: bool = False
+    erp: ErpReturn | None = None
+    reminded: int = 0
+    """How often it was told that the goods are still to come."""
+    goods_awaited: bool = True
+    """False once a person or the expiry said to settle what is there."""
+    verdicts: dict[str, dict[Disposition, Quantity]] = Field(default_factory=dict)
+    """Line -> what becomes of how many units; empty before somebody, or the rule, said it."""
+    credited: ReturnCredited | None = None
+    refunded: ReturnRefunded | None = None
+    give_up: CancelRequest | None = None
+    """Somebody, or the expiry, ends it without goods."""
+    problem: Problem | None = None
+    ended: str | None = None
+    """Set once: how, in words."""
+    was_stopped: bool = False
+    """A problem came, and nothing was done since."""
+    told_problem: str = ""
+    """The cause of the problem that the order was told of last; empty for none."""
+    revision: int = 0
+    seen_messages: tuple[str, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+
+
+class ReturnNews(Frozen):
+    """What an order hears of its return."""
+
+    return_id: str
+    text: str
+    """A sentence for the order's story; empty where nothing is to be told."""
+    problem: Problem | None = None
+    ended: bool = False
+    back: dict[str, Quantity] = Field(default_factory=dict)
+    """Line -> units that were credited and refunded."""
+    given_back: Amount = Decimal(0)
+    """Money that went back, and the fee, in the buyer's currency."""
+
+
+class ReturnView(Frozen):
+    """Answer of the query ``status``: the return in plain words."""
+
+    key: OrderKey
+    return_id: str
+    number: str
+    sentence: str
+    waiting_for: str
+    can_do: tuple[str, ...]
+    problem: Problem | None
+    ended: bool
+
+
+class ReturnResult(Frozen):
+    """How the return ended."""
+
+    text: str
+    back: dict[str, Quantity]

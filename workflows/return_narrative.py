@@ -1,0 +1,239 @@
+"""A return's story in plain words: what the Temporal UI and the command line show. Pure functions of its state."""
+
+from decimal import Decimal
+
+from domain.cases import guide, known
+from domain.connection import ERP_SYSTEM
+from domain.money import format_money
+from domain.returns import Disposition
+from domain.status import count_units
+from workflows.narrative import full_stop
+from workflows.return_messages import Inspection, ReturnState, ReturnView
+from workflows.return_steps import (
+    ReturnStep,
+    given_back,
+    goods_are_in,
+    next_return_step,
+    received,
+    units_that_become,
+)
+
+_UNDER_WAY = {
+    ReturnStep.REPORT_PROBLEM: "putting the problem into its case",
+    ReturnStep.ASK_APPROVAL: "asking a person whether to agree",
+    ReturnStep.AUTHORIZE: "letting the warehouse expect the goods; tried again until both systems answer",
+    ReturnStep.ASK_INSPECTION: "finding out what becomes of the goods",
+    ReturnStep.CREDIT: "settling the goods and crediting them in the ERP; tried again until it answers",
+    ReturnStep.REFUND: "giving the money back in the storefront; tried again until it answers",
+    ReturnStep.GIVE_UP: "ending the return in both systems",
+    ReturnStep.FINISH: "nothing: the return has ended",
+}
+
+
+def opened(state: ReturnState) -> str:
+    """Sentence for the beginning."""
+    wish = state.wish
+    what = goods(state, wish.lines)
+    why = f" ({wish.reason})" if wish.reason else ""
+    if wish.without_goods:
+        return f"Refund of {what} without waiting for the goods{why}."
+    return f"Return of {what}, wanted by {wish.origin}{why}."
+
+
+def authorized(state: ReturnState) -> str:
+    """Sentence once the warehouse knows."""
+    assert state.erp is not None
+    return f"Agreed to; the warehouse expects the goods as {state.erp.number}."
+
+
+def came(state: ReturnState) -> str:
+    """Sentence for goods that came in."""
+    return f"Back at the warehouse so far: {goods(state, received(state))}."
+
+
+def judged(state: ReturnState) -> str:
+    """Sentence for the inspection."""
+    words = {
+        Disposition.RESTOCK: "back in stock",
+        Disposition.SCRAP: "written off" if not state.wish.without_goods else "kept by the buyer, or lost",
+        Disposition.REJECT: "not taken back",
+    }
+    parts = []
+    for verdict, told in words.items():
+        units = units_that_become(state, verdict)
+        if units:
+            parts.append(f"{goods(state, units)} {told}")
+    return f"Inspected: {'; '.join(parts) or 'nothing'}."
+
+
+def credited(state: ReturnState) -> str:
+    """Sentence for the ERP's part."""
+    assert state.credited is not None
+    returned, currency = state.credited.returned, state.credited.currency
+    if not given_back(state):
+        return f"Settled in the ERP as {returned.number}: nothing is credited."
+    fee = f", {format_money(returned.fee, currency)} held back as a fee" if returned.fee else ""
+    return f"Settled in the ERP as {returned.number}: {format_money(returned.total, currency)} credited{fee}."
+
+
+def refunded(state: ReturnState) -> str:
+    """Sentence for the storefront's part."""
+    assert state.refunded is not None
+    return f"{format_money(state.refunded.amount, state.refunded.currency)} given back to the buyer."
+
+
+def ended(state: ReturnState) -> str:
+    """Sentence for the end, also in the order's own story."""
+    if state.give_up is not None and state.credited is None:
+        return f"Return {state.wish.number} ended without goods: {full_stop(state.give_up.reason)}"
+    if not given_back(state):
+        return f"Return {state.wish.number}: nothing was taken back."
+    assert state.credited is not None
+    assert state.refunded is not None
+    credit = format_money(state.credited.returned.total, state.credited.currency)
+    money = format_money(state.refunded.amount, state.refunded.currency)
+    return (
+        f"Return {state.wish.number}: {goods(state, given_back(state))}; {credit} credited, {money} refunded."
+    )
+
+
+def money_given_back(state: ReturnState) -> Decimal:
+    """Money that went back, and the fee, in the buyer's currency."""
+    if state.refunded is None or state.credited is None:
+        return Decimal(0)
+    return state.refunded.amount + state.credited.fee
+
+
+def sentence(state: ReturnState) -> str:
+    """Where the return stands."""
+    if state.ended is not None:
+        return state.ended
+    if state.credited is not None:
+        return credited(state)
+    if any(received(state).values()) and not state.wish.without_goods:
+        return came(state)
+    return authorized(state) if state.erp is not None else opened(state)
+
+
+def waiting_for(state: ReturnState) -> str:
+    """What has to happen for the return to move on."""
+    if state.problem is not None:
+        return f"a person: {full_stop(state.problem.reason)} {state.problem.remedy}"
+    step = next_return_step(state)
+    if step is not ReturnStep.WAIT:
+        return _UNDER_WAY[step]
+    left = {line: units - received(state).get(line, 0) for line, units in state.wish.lines.items()}
+    return f"the goods: {goods(state, {line: n for line, n in left.items() if n > 0})} are still to come"
+
+
+def waits_on(state: ReturnState) -> str | None:
+    """The system whose answer the return waits for, ``erp`` or its channel; None where it waits for something else."""
+    match next_return_step(state):
+        case ReturnStep.AUTHORIZE | ReturnStep.CREDIT:
+            return ERP_SYSTEM
+        case ReturnStep.REFUND | ReturnStep.GIVE_UP:
+            return state.key.channel
+        case _:
+            return None
+
+
+def can_do(state: ReturnState) -> tuple[str, ...]:
+    """The messages that would be taken now."""
+    wishes = {
+        "approve": not approve_obstacle(state),
+        "inspect": not inspect_obstacle(state),
+        "settle": not settle_obstacle(state),
+        "end": not end_obstacle(state),
+        "resubmit": state.problem is not None,
+    }
+    return tuple(name for name, possible in wishes.items() if possible)
+
+
+def approve_obstacle(state: ReturnState) -> str:
+    """Why nothing is to be agreed to; empty where something is."""
+    if state.ended is not None or state.agreed or state.erp is not None or not state.wish.requested:
+        return f"return {state.wish.number} waits for nobody's agreement"
+    return ""
+
+
+def inspect_obstacle(state: ReturnState, inspection: Inspection | None = None) -> str:
+    """Why these verdicts cannot be taken; empty where they can."""
+    if state.ended is not None or state.credited is not None:
+        return f"return {state.wish.number} is settled already"
+    if state.wish.without_goods or not any(received(state).values()):
+        return "no goods are back yet"
+    if inspection is None:
+        return ""
+    back = received(state)
+    if unknown := sorted(inspection.lines.keys() - back.keys()):
+        return f"line {unknown[0]} is not part of what came back; lines are {', '.join(sorted(back))}"
+    for line, units in back.items():
+        told = sum(inspection.lines.get(line, {}).values())
+        if told != units:
+            name = state.names.get(line, line)
+            return f"{name}: {count_units(units)} came back, and {count_units(told)} are judged; name each of them"
+    return ""
+
+
+def settle_obstacle(state: ReturnState) -> str:
+    """Why nothing can be settled now; empty where what is back can."""
+    if state.ended is not None or state.credited is not None:
+        return f"return {state.wish.number} is settled already"
+    if goods_are_in(state):
+        return "all goods are back: it is settled without being asked"
+    return "" if any(received(state).values()) else "no goods are back yet"
+
+
+def end_obstacle(state: ReturnState) -> str:
+    """Why the return cannot end without goods; empty where it can."""
+    if state.ended is not None or state.give_up is not None:
+        return f"return {state.wish.number} has ended, or is about to"
+    if state.credited is not None:
+        return "it is credited already; the money goes back next"
+    if any(received(state).values()) and not state.wish.without_goods:
+        return "goods are back; inspect them instead (reject what is not taken back)"
+    return ""
+
+
+def remedy(step: ReturnStep, cause: str) -> str:
+    """What a person should do about a problem."""
+    if known(cause):
+        return guide(cause).fix
+    return f"Mend the cause, then resubmit; it goes on with: {step.value}."
+
+
+def goods(state: ReturnState, units: dict[str, int]) -> str:
+    """``2 units of TEE-BLK-M and 1 unit of MUG``."""
+    told = [f"{count_units(n)} of {state.names.get(line, line)}" for line, n in sorted(units.items()) if n]
+    return " and ".join(told) or "nothing"
+
+
+def view(state: ReturnState) -> ReturnView:
+    """Everything the query ``status`` answers."""
+    return ReturnView(
+        key=state.key,
+        return_id=state.wish.return_id,
+        number=state.wish.number,
+        sentence=sentence(state),
+        waiting_for=waiting_for(state),
+        can_do=can_do(state),
+        problem=state.problem,
+        ended=state.ended is not None,
+    )
+
+
+def details(state: ReturnState) -> str:
+    """Markdown for the Temporal UI's current details."""
+    parts = [f"### Return {state.wish.number} of order {state.order_number}: {sentence(state)}"]
+    if state.problem is not None:
+        parts += [
+            f"**Needs a person:** {full_stop(state.problem.reason)}",
+            f"**What to do:** {state.problem.remedy}",
+        ]
+    else:
+        parts.append(f"**Waits for** {waiting_for(state)}")
+    if possible := can_do(state):
+        parts.append(f"**You can do** {', '.join(f'`{name}`' for name in possible)}")
+    story = [f"- {e.at:%Y-%m-%d %H:%M:%S} {e.actor}: {e.text}" for e in state.timeline]
+    parts.append("**Story (UTC)**\n\n" + "\n".join(story))
+    return "\n\n".join(parts)

@@ -1,0 +1,94 @@
+"""What a return does next: one pure decision over its state."""
+
+from enum import StrEnum
+
+from domain.erp_order import ErpReturnState
+from domain.return_rules import ApprovalRule, InspectionRule
+from domain.returns import Disposition
+from workflows.return_messages import ReturnState
+
+
+class ReturnStep(StrEnum):
+    """The next thing to do; ``WAIT`` means that a message or the clock moves it on."""
+
+    REPORT_PROBLEM = "put the problem into its case"
+    ASK_APPROVAL = "ask a person whether to agree"
+    AUTHORIZE = "agree and let the warehouse expect the goods"
+    ASK_INSPECTION = "ask a person what becomes of the goods"
+    CREDIT = "settle the goods and credit them in the ERP"
+    REFUND = "give the money back in the storefront"
+    GIVE_UP = "end the return in both systems"
+    WAIT = "wait"
+    FINISH = "finish"
+
+
+def next_return_step(state: ReturnState) -> ReturnStep:
+    """Decide from the state alone."""
+    if state.ended is not None:
+        return ReturnStep.FINISH
+    if state.problem is not None:
+        return ReturnStep.WAIT if state.problem.in_case else ReturnStep.REPORT_PROBLEM
+    if state.credited is not None:
+        return ReturnStep.REFUND
+    if state.give_up is not None:
+        return ReturnStep.GIVE_UP
+    if state.wish.requested and not state.agreed and state.rules.approval is ApprovalRule.ASK:
+        return ReturnStep.ASK_APPROVAL
+    if state.erp is None and not state.wish.without_goods:
+        return ReturnStep.AUTHORIZE
+    if not goods_are_in(state):
+        return ReturnStep.WAIT
+    if not state.verdicts:
+        return ReturnStep.ASK_INSPECTION
+    return ReturnStep.CREDIT
+
+
+def received(state: ReturnState) -> dict[str, int]:
+    """Line -> units that are back; of a return without goods, all of them count."""
+    if state.wish.without_goods:
+        return dict(state.wish.lines)
+    units: dict[str, int] = {}
+    for line in state.erp.received if state.erp else ():
+        units[line.line_id] = units.get(line.line_id, 0) + line.quantity
+    return units
+
+
+def goods_are_in(state: ReturnState) -> bool:
+    """Everything is back, or what is back is to be settled without the rest."""
+    if state.wish.without_goods:
+        return True
+    units = received(state)
+    if not any(units.values()):
+        return False
+    return not state.goods_awaited or all(units.get(line, 0) >= n for line, n in state.wish.lines.items())
+
+
+def by_rule(state: ReturnState) -> dict[str, dict[Disposition, int]]:
+    """What the rule makes of what is back; empty where a person is to say it.
+
+    Goods that the buyer keeps cannot be stocked: they are written off.
+    """
+    if state.wish.without_goods:
+        return {line: {Disposition.SCRAP: units} for line, units in received(state).items() if units}
+    if state.rules.inspection is InspectionRule.ASK:
+        return {}
+    return {line: {Disposition.RESTOCK: units} for line, units in received(state).items() if units}
+
+
+def units_that_become(state: ReturnState, disposition: Disposition) -> dict[str, int]:
+    """Line -> units of that verdict; lines without any are left out."""
+    found = {line: verdict.get(disposition, 0) for line, verdict in state.verdicts.items()}
+    return {line: units for line, units in found.items() if units}
+
+
+def given_back(state: ReturnState) -> dict[str, int]:
+    """Line -> units whose worth is given back."""
+    units = units_that_become(state, Disposition.RESTOCK)
+    for line, scrapped in units_that_become(state, Disposition.SCRAP).items():
+        units[line] = units.get(line, 0) + scrapped
+    return units
+
+
+def settled_in_erp(state: ReturnState) -> bool:
+    """The ERP has credited it already."""
+    return state.erp is not None and state.erp.state is ErpReturnState.SETTLED
