@@ -10,8 +10,10 @@ from hashlib import sha256
 from domain.case_guides import GUIDES, OTHER, CaseGuide
 from domain.model import Frozen
 from domain.order import OrderKey
+from domain.return_guides import RETURN_GUIDES
 
 LONGEST_CAUSE = 300
+_GUIDES = {**RETURN_GUIDES, **GUIDES}
 AUTHORIZATION_EXPIRES = "authorization_expires"
 """Family of the cause that an authorization expires before its goods leave."""
 _CURED_BY_PAYMENT = frozenset(
@@ -62,13 +64,13 @@ def family(cause: str) -> str:
 
 def known(cause: str) -> bool:
     """Whether the table has an entry for the cause's family."""
-    return family(cause) in GUIDES
+    return family(cause) in _GUIDES
 
 
 def guide(cause: str) -> CaseGuide:
     """What the cause means and what helps, its parts filled in. A family nobody foresaw gets a sensible default."""
     name, *parts = cause.split(":", maxsplit=2)
-    found = (GUIDES.get(f"{name}:{parts[0]}") if parts else None) or GUIDES.get(name) or OTHER
+    found = (_GUIDES.get(f"{name}:{parts[0]}") if parts else None) or _GUIDES.get(name) or OTHER
     named = [*(part or "?" for part in parts), "?", "?"]
     words = name.replace("_", " ").strip() or "unknown cause"
     title = found.title.format(*named, family=words[:1].upper() + words[1:])

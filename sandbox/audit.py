@@ -4,9 +4,10 @@ The store is asked through its own control API, the ERP as its staff would, the 
 adapter, no translation and no store of ours is involved.
 """
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from sandbox import catalog
 from sandbox.billable import Cost
@@ -55,6 +56,11 @@ class ErpSide(BaseModel):
     """None where this ERP keeps no invoices."""
     currency: str
     canceled: bool = False
+    given_back: Decimal = Decimal(0)
+    """What came back is worth, tax included; the fee is not taken off."""
+    taxes_given_back: dict[str, Decimal] = Field(default_factory=dict)
+    fees: Decimal = Decimal(0)
+    """Held back of credit notes."""
 
 
 class Audited(BaseModel):
@@ -103,16 +109,19 @@ def _differences(store: StoreSide, erp: ErpSide | None) -> list[str]:
 
     same("orders", 1, erp.count)
     same("currency", store.currency, erp.currency)
-    same("total", store.total, erp.total)
+    same("total", store.total, erp.total - erp.given_back)
     for code in sorted(store.taxes.keys() | erp.taxes.keys()):
-        same(f"tax {code}", store.taxes.get(code, Decimal(0)), erp.taxes.get(code, Decimal(0)))
+        back = erp.taxes_given_back.get(code, Decimal(0))
+        same(f"tax {code}", store.taxes.get(code, Decimal(0)), erp.taxes.get(code, Decimal(0)) - back)
     if erp.invoiced is not None:
-        same("invoiced", store.total, erp.invoiced)
+        same("invoiced less credited", store.total + erp.fees, erp.invoiced)
     same("parcels", store.fulfillments, erp.shipments)
     if store.fulfilled != store.units:
         found.append(f"fulfilled: {store.fulfilled} of {store.units} units")
-    if store.presentment_captured != store.presentment_total:
-        found.append(f"captured: {store.presentment_captured} of {store.presentment_total}")
+    # A fee is booked in the shop's currency: the store tells it apart only where the buyer pays in that.
+    due = store.presentment_total + (erp.fees if store.presentment_total == store.total else Decimal(0))
+    if store.presentment_captured != due:
+        found.append(f"captured: {store.presentment_captured} of {due}")
     return found
 
 
@@ -131,6 +140,15 @@ def _left_of_canceled(store: StoreSide, erp: ErpSide | None) -> list[str]:
     if erp is not None and erp.invoiced:
         found.append(f"canceled, and {erp.invoiced} are invoiced all the same")
     return found
+
+
+def added(taxes: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
+    """Amounts by tax code, of all of them."""
+    amounts: dict[str, Decimal] = {}
+    for each in taxes:
+        for code, amount in each.items():
+            amounts[code] = amounts.get(code, Decimal(0)) + amount
+    return amounts
 
 
 def tax_codes(by_title_and_rate: dict[str, Decimal]) -> dict[str, Decimal]:

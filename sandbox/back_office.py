@@ -1,12 +1,14 @@
 """The ERP's own people, whichever ERP it is: the warehouse ships, the back office posts and reads the books."""
 
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import httpx
 
-from sandbox.audit import ErpSide
+from sandbox.audit import ErpSide, added
+from sandbox.catalog import pieces
 from sandbox.stack import CHANNEL, Addresses
 from sandbox.tryton.staff import Staff
 
@@ -33,6 +35,17 @@ class BackOffice(Protocol):
 
     async def ship(self, external_ids: Collection[str], *, part: bool = False) -> int:
         """One round through the warehouse; returns how many parcels left. ``part``: with half of each line's units."""
+        ...
+
+    async def receive_return(self, external_id: str, units: Mapping[str, int] | None = None) -> None:
+        """Take in what is expected back of an order, or so many units by SKU.
+
+        Raises LookupError where nothing is expected.
+        """
+        ...
+
+    async def enter_return(self, external_id: str, units: Mapping[str, int], warehouse: str) -> None:
+        """Take in units by SKU that nobody has announced."""
         ...
 
     async def settle(self, external_ids: Collection[str]) -> None:
@@ -77,6 +90,14 @@ class TrytonOffice:
         del part
         return len(await self._staff.ship_in_parts(external_ids))
 
+    async def receive_return(self, external_id: str, units: Mapping[str, int] | None = None) -> None:
+        """See ``BackOffice``."""
+        await self._staff.receive_return(external_id, units=pieces(units) if units else None)
+
+    async def enter_return(self, external_id: str, units: Mapping[str, int], warehouse: str) -> None:
+        """See ``BackOffice``."""
+        await self._staff.enter_return(external_id, pieces(units), warehouse)
+
     async def settle(self, external_ids: Collection[str]) -> None:
         """See ``BackOffice``."""
         for external_id in external_ids:
@@ -98,6 +119,9 @@ class TrytonOffice:
                     invoiced=sale.invoiced,
                     currency=sale.currency,
                     canceled=sale.canceled,
+                    given_back=sum((each.given_back for each in sale.credits), Decimal(0)),
+                    taxes_given_back=added(each.taxes for each in sale.credits),
+                    fees=sum((each.fee for each in sale.credits), Decimal(0)),
                 )
         return found
 
@@ -134,6 +158,23 @@ class MemoryOffice:
         answer.raise_for_status()
         return int(answer.json())
 
+    async def receive_return(self, external_id: str, units: Mapping[str, int] | None = None) -> None:
+        """See ``BackOffice``."""
+        await self._take_in(external_id, units, None)
+
+    async def enter_return(self, external_id: str, units: Mapping[str, int], warehouse: str) -> None:
+        """See ``BackOffice``."""
+        await self._take_in(external_id, units, warehouse)
+
+    async def _take_in(
+        self, external_id: str, units: Mapping[str, int] | None, warehouse: str | None
+    ) -> None:
+        asked = {"units": None if units is None else dict(units), "warehouse": warehouse}
+        answer = await self._client.post(f"/returns/{external_id}", json=asked)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise LookupError(answer.json()["detail"])
+        answer.raise_for_status()
+
     async def settle(self, external_ids: Collection[str]) -> None:
         """See ``BackOffice``: there are no invoices."""
 
@@ -150,6 +191,9 @@ class MemoryOffice:
                 invoiced=None,
                 currency=order["currency"],
                 canceled=order["canceled"],
+                given_back=order["given_back"],
+                taxes_given_back=order["taxes_given_back"],
+                fees=order["fees"],
             )
             for external_id, order in (await self._orders(numbers)).items()
         }

@@ -3,6 +3,8 @@
 Amounts are decimal strings in USD. ``config/mappings/shopify-tryton.toml`` maps between the two sides.
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Final, TypedDict
 
 
@@ -87,3 +89,11 @@ SUBDIVISIONS: Final = {
     "US": {"NY": "New York", "CA": "California", "TX": "Texas"},
     "CA": {"ON": "Ontario", "QC": "Quebec"},
 }
+
+
+def pieces(units: Mapping[str, int]) -> Counter[str]:
+    """What lies on the table where so many units (SKU -> number) are counted: of kits their components."""
+    kits = units.get(KIT_SKU, 0)
+    found = Counter({sku: number for sku, number in units.items() if sku != KIT_SKU})
+    found.update({sku: number * kits for sku, number in KIT_COMPONENTS if kits})
+    return found

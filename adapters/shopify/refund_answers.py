@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from adapters.shopify.answers import Answer, BothMoney, Identified, Money, Page, Transaction
+from adapters.shopify.answers import Answer, BothMoney, Identified, Money, Page, ShopMoney, Transaction
 from adapters.shopify.global_ids import GidTail
 from domain.model import Currency, Quantity
 
@@ -81,6 +81,7 @@ class QuotedShipping(Answer):
 class SuggestedRefund(Answer):
     """What the shop's arithmetic says."""
 
+    total_tax_set: ShopMoney
     refund_line_items: tuple[QuotedLine, ...]
     shipping: QuotedShipping
 

@@ -12,14 +12,14 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
-from adapters.errors import OutcomeUnknown, Rejected
+from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
 from adapters.ports import Refund, RefundLine, RefundQuote, RefundRequest
 from adapters.shopify import refund_answers
 from adapters.shopify.answers import SYSTEM, fit
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
 from adapters.shopify.reading import OrderReader
-from adapters.shopify.refund_answers import LineUnits, Quotation, RefundState
+from adapters.shopify.refund_answers import LineUnits, Quotation, RefundState, SuggestedRefund
 from adapters.shopify.translate import to_payments
 from adapters.spans import looked_up
 from domain.money import split
@@ -240,6 +240,7 @@ def _quote(request: RefundRequest, state: RefundState, quotation: Quotation) -> 
         for line in suggested.refund_line_items
     ]
     delivery = suggested.shipping
+    _check_taxes(suggested)
     if request.shipping:
         tax = delivery.tax_set.shop_money.amount
         net = _net(delivery.amount_set.shop_money.amount, tax, included)
@@ -258,6 +259,16 @@ def _quote(request: RefundRequest, state: RefundState, quotation: Quotation) -> 
         total=sum((part.net + part.tax for part in parts), _NOTHING),
         presentment_total=presentment,
     )
+
+
+def _check_taxes(suggested: SuggestedRefund) -> None:
+    """Raise ContractBroken where the parts do not add up: a credit note of them would be wrong."""
+    goods = sum((line.total_tax_set.shop_money.amount for line in suggested.refund_line_items), _NOTHING)
+    told = suggested.total_tax_set.shop_money.amount
+    # Whether the total counts the tax on delivery is not said.
+    if told not in {goods, goods + suggested.shipping.tax_set.shop_money.amount}:
+        reason = f"suggestedRefund: taxes of {told} are suggested in all, the lines' come to {goods}"
+        raise ContractBroken(SYSTEM, QUOTE, reason)
 
 
 def _net(subtotal: Decimal, tax: Decimal, included: bool) -> Decimal:

@@ -129,7 +129,7 @@ class Crediting:
                 raise refusal(
                     f"sale {credit.number}, which credits return {request.number}, was canceled in the ERP; reset it "
                     "to draft there, then resubmit",
-                    "credit_canceled",
+                    f"credit_canceled:{request.key}",
                 )
             try:
                 await self._sales.press(credit.id, buttons[credit.state])

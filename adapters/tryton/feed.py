@@ -12,8 +12,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapters.errors import ContractBroken, Rejected
-from adapters.tryton.records import RETURN_SHIPMENT, SHIPMENT
-from adapters.tryton.returned import MARK
+from adapters.tryton.records import MOVE, RETURN_SHIPMENT, SHIPMENT
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import SALE, order_credited
 
@@ -113,19 +112,29 @@ class ChangeFeed:
         return [*writes, *await self._returned(changed)]
 
     async def _returned(self, changed: list[Any]) -> list[_Write]:
-        """Writes of return shipments of ours: their moves come from those that took the goods to the customer."""
-        fields = [*_STAMPS, "incoming_moves.origin.sale"]
-        writes = []
+        """Writes of return shipments whose moves come from those that took the goods to the customer."""
         try:
-            for row in await self._search(
-                RETURN_SHIPMENT, [changed, ["reference", "like", f"%{MARK}%"]], fields
-            ):
-                origins = (move["origin."] for move in row["incoming_moves."])
-                sales = dict.fromkeys(sent["sale"] for sent in origins if sent and sent["sale"] is not None)
-                writes.append(_Write(_written(row), f"return {row['id']}", tuple(sales)))
-        except (KeyError, TypeError) as error:
+            rows = await self._search(RETURN_SHIPMENT, changed, [*_STAMPS, "incoming_moves.origin"])
+            sent = {
+                row["id"]: [
+                    int(origin.removeprefix(f"{MOVE},"))
+                    for origin in (move["origin"] or "" for move in row["incoming_moves."])
+                    if origin.startswith(f"{MOVE},")
+                ]
+                for row in rows
+            }
+            moves = sorted({move for origins in sent.values() for move in origins})
+            sales = {
+                move["id"]: move["sale"]
+                for move in (await self._search(MOVE, [["id", "in", moves]], ["sale"]) if moves else ())
+            }
+            return [
+                _Write(_written(row), f"return {row['id']}", tuple(dict.fromkeys(concerned)))
+                for row in rows
+                if (concerned := [s for s in map(sales.get, sent[row["id"]]) if s is not None])
+            ]
+        except (KeyError, TypeError, ValueError) as error:
             raise ContractBroken(SYSTEM, _OPERATION, f"the answer lacks something ({error!r})") from error
-        return writes
 
     async def _search(
         self,

@@ -4,17 +4,18 @@ The first two are moves within the return shipment. What is not taken leaves by 
 which the warehouse packs as any other: until then it lies where goods come in, and is not for sale.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from adapters.errors import Conflict, ContractBroken
 from adapters.tryton.bundles import Bundle, Taken, count, take
-from adapters.tryton.records import RETURN_SHIPMENT, SHIPMENT, PaperRecord, SaleRecord
+from adapters.tryton.dock import DOCK_FIELDS, PIECE_FIELDS, Dock, Goods, Pieces, StockRecord
+from adapters.tryton.records import MOVE, RETURN_SHIPMENT, SHIPMENT, SaleRecord
 from adapters.tryton.returned import ReturnPaper, papers_of
-from adapters.tryton.returning import MOVE, Returning, refusal
+from adapters.tryton.returning import Returning, refusal
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import Sales
 from domain.returns import ReturnCredit
@@ -22,131 +23,7 @@ from domain.returns import ReturnCredit
 _DIFFERENT: Final = ".check_quantity_product"
 """Tryton's warning that less is put away than came in; that is so where something goes to the buyer again."""
 _OPERATION: Final = "put goods away"
-_DOCK_FIELDS: Final = (
-    *("state", "_timestamp", "warehouse", "warehouse_input", "warehouse_storage", "customer"),
-    *("warehouse.code", "warehouse.output_location", "warehouse.waste_locations", "contact_address"),
-)
-_PIECE_FIELDS: Final = (
-    *("product", "unit", "unit_price", "currency", "company", "from_location", "to_location", "quantity"),
-    *(f"outcome_moves.{name}" for name in ("state", "quantity", "shipment", "to_location.type")),
-    "outcome_moves.shipment.state",
-)
-
-
-class _Read(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
-
-    id: int
-
-
-Found = TypeVar("Found", bound=_Read)
-
-
-class _Place(_Read):
-    type: str
-
-
-class _Onward(_Read):
-    state: str
-    quantity: float
-    shipment: str | None = None
-    paper: PaperRecord | None = Field(default=None, alias="shipment.")
-    to_location: _Place = Field(alias="to_location.")
-
-
-class Pieces(_Read):
-    """An incoming move: where its pieces are now, and what is needed to move them on."""
-
-    product: int
-    unit: int
-    unit_price: Decimal | None = None
-    currency: int | None = None
-    company: int
-    from_location: int
-    to_location: int
-    quantity: float
-    onward: tuple[_Onward, ...] = Field(default=(), alias="outcome_moves.")
-
-    @property
-    def all(self) -> Decimal:
-        """How many came in."""
-        return Decimal(str(self.quantity))
-
-    def inside(self, kind: str) -> dict[int, Decimal]:
-        """Moves to a place of this type within the return shipment, with their pieces."""
-        return {
-            x.id: Decimal(str(x.quantity)) for x in self._onto(RETURN_SHIPMENT) if x.to_location.type == kind
-        }
-
-    @property
-    def sent_again(self) -> Decimal:
-        """Pieces that are on a shipment to the customer already."""
-        return sum((Decimal(str(x.quantity)) for x in self._onto(SHIPMENT)), Decimal(0))
-
-    @property
-    def unready(self) -> set[int]:
-        """Shipments to the customer that an interrupted call has left as drafts."""
-        drafts = (x for x in self._onto(SHIPMENT) if x.paper is not None and x.paper.state == "draft")
-        return {int((x.shipment or "").partition(",")[2]) for x in drafts}
-
-    def onto(self, pieces: Decimal, start: int, end: int) -> dict[str, Any]:
-        """Values of a move that takes so many of the pieces further."""
-        return {
-            "product": self.product,
-            "unit": self.unit,
-            "quantity": float(pieces),
-            "from_location": start,
-            "to_location": end,
-            "company": self.company,
-            "origin": f"{MOVE},{self.id}",
-        }
-
-    def _onto(self, model: str) -> Iterator[_Onward]:
-        return (
-            x for x in self.onward if x.state != "cancelled" and (x.shipment or "").startswith(f"{model},")
-        )
-
-
-class _Warehouse(_Read):
-    code: str | None = None
-    output_location: int | None = None
-    waste_locations: tuple[int, ...] = ()
-
-
-class Dock(_Read):
-    """A return shipment, and the places around it."""
-
-    state: str
-    timestamp: str = Field(alias="_timestamp")
-    customer: int
-    contact_address: int | None = None
-    warehouse_input: int
-    warehouse_storage: int
-    warehouse: _Warehouse = Field(alias="warehouse.")
-
-    @property
-    def one_step(self) -> bool:
-        """What comes in here is on the shelf at once."""
-        return self.warehouse_input == self.warehouse_storage
-
-
-class Goods(NamedTuple):
-    """Everything that came in on one return."""
-
-    papers: tuple[ReturnPaper, ...]
-    docks: dict[int, Dock]
-    pieces: dict[int, Pieces]
-
-    def on_the_shelf(self, paper: ReturnPaper, move: int) -> Decimal:
-        """Pieces that are on the shelf for good."""
-        pieces = self.pieces[move]
-        if self.docks[paper.id].one_step:
-            return pieces.all - self.written_off(move) - pieces.sent_again
-        return sum(pieces.inside("storage").values(), Decimal(0))
-
-    def written_off(self, move: int) -> Decimal:
-        """Pieces that are written off for good."""
-        return sum(self.pieces[move].inside("lost_found").values(), Decimal(0))
+Found = TypeVar("Found", bound=StockRecord)
 
 
 class Placing(NamedTuple):
@@ -200,11 +77,11 @@ class PuttingAway:
         return await self._sales.get(sale.id)
 
     async def _goods(self, papers: tuple[ReturnPaper, ...]) -> Goods:
-        docks = await self._read(RETURN_SHIPMENT, [paper.id for paper in papers], _DOCK_FIELDS, Dock)
+        docks = await self._read(RETURN_SHIPMENT, [paper.id for paper in papers], DOCK_FIELDS, Dock)
         moves = [
             number for paper in papers for number, move in paper.moves.items() if move.state != "cancelled"
         ]
-        pieces = await self._read(MOVE, moves, _PIECE_FIELDS, Pieces)
+        pieces = await self._read(MOVE, moves, PIECE_FIELDS, Pieces)
         for paper in papers:
             if docks[paper.id].state != paper.state:
                 raise Conflict(SYSTEM, _OPERATION, f"somebody works on return {paper.number}")
@@ -213,7 +90,7 @@ class PuttingAway:
     async def _receive(self, paper: ReturnPaper, request: ReturnCredit) -> None:
         """The goods are in, as who settles the return says, and nobody has told the ERP so."""
         taken = _units_of(paper, request)
-        docks = await self._read(RETURN_SHIPMENT, [paper.id], _DOCK_FIELDS, Dock)
+        docks = await self._read(RETURN_SHIPMENT, [paper.id], DOCK_FIELDS, Dock)
         writes = [
             ["write", [number], {"quantity": float(taken.pieces.get(number, Decimal(0)))}]
             for number, move in paper.moves.items()
@@ -308,14 +185,16 @@ def _place(goods: Goods, request: ReturnCredit) -> Placing:
             f"the warehouse has put goods of line {', '.join(otherwise)} away otherwise than they are settled here: "
             f"{_words(goods, done)}. Settle them the same way; or cancel the return shipment there, reset it to draft "
             "and receive it again, and leave the rest to this",
-            "return_stocked_otherwise",
+            f"return_stocked_otherwise:{request.key}",
         )
     opened = _held([p for p in goods.papers if p.state == "received"], lambda _, m: goods.pieces[m].all)
     restocked = take(opened, shelf.short)
     scrapped = take(restocked.left, waste.short)
     if short := restocked.short | scrapped.short:
         missing = ", ".join(f"{number} of line {line}" for line, number in short.items())
-        raise refusal(f"more is to be settled than came in: {missing} is not there", "return_short")
+        raise refusal(
+            f"more is to be settled than came in: {missing} is not there", f"return_short:{request.key}"
+        )
     _check_waste(goods, scrapped)
     placed = {
         number: restocked.pieces.get(number, Decimal(0)) + scrapped.pieces.get(number, Decimal(0))
@@ -383,7 +262,7 @@ def _units_of(paper: ReturnPaper, request: ReturnCredit) -> Taken:
     taken = take(paper.bundles, _wanted(request))
     if taken.short:
         missing = ", ".join(f"{number} of line {line}" for line, number in taken.short.items())
-        raise refusal(f"more is to be settled than was announced: {missing}", "return_short")
+        raise refusal(f"more is to be settled than was announced: {missing}", f"return_short:{request.key}")
     return taken
 
 

@@ -14,6 +14,7 @@ from domain.order import OrderKey
 
 SHIPMENT: Final = "stock.shipment.out"
 RETURN_SHIPMENT: Final = "stock.shipment.out.return"
+MOVE: Final = "stock.move"
 _MOVE: Final = ("state", "quantity", "shipment")
 _SENT: Final = (
     *_MOVE,

@@ -22,7 +22,9 @@ from domain.returns import FEE_LINE, ReturnAuthorization
 
 UNITS_NOTE: Final = "Units given back"
 """Stands on a credit line for units of goods; one for delivery, a fee or a part of a price lacks it."""
-MARK: Final = "(return:"
+_MARK: Final = "(return:"
+BY_HAND: Final = "erp-"
+"""Before the id of a return shipment that people made by themselves."""
 _MARKED: Final = re.compile(r"\(return:(?P<name>[^;()]+); (?P<lines>[^()]*)\)")
 _LONGEST_NOTE: Final = 120
 _POSTED: Final = frozenset({"posted", "paid"})
@@ -53,13 +55,17 @@ class ReturnPaper(NamedTuple):
 def reference_of(request: ReturnAuthorization) -> str:
     """What stands on the return shipment, for people and for ``papers_of``."""
     units = ", ".join(f"{line.line_id}={line.quantity}" for line in request.lines)
-    mark = f"{MARK}{request.key}:{request.return_id}; {units})"
+    mark = f"{_MARK}{request.key}:{request.return_id}; {units})"
     note = " ".join(request.note.split())[:_LONGEST_NOTE]
     return " ".join(filter(None, [request.number, mark, note]))
 
 
 def papers_of(sale: SaleRecord) -> dict[str, list[ReturnPaper]]:
-    """The sale's return shipments by return, oldest first; those that people made by themselves are none of ours."""
+    """The sale's return shipments by return, oldest first.
+
+    One that people made by themselves, its moves from those that took the goods to the customer, is a return as well:
+    goods that nobody has told us of. Its own id names it.
+    """
     moves: dict[int, dict[int, OutcomeMove]] = defaultdict(dict)
     papers: dict[int, PaperRecord] = {}
     for line in sale.order_lines:
@@ -70,21 +76,21 @@ def papers_of(sale: SaleRecord) -> dict[str, list[ReturnPaper]]:
                     papers[move.return_id] = move.paper
     found: dict[str, list[ReturnPaper]] = defaultdict(list)
     for number, paper in sorted(papers.items()):
+        inside = moves[number]
+        bundles = _bundles(sale, paper, inside)
         named = _read_reference(sale.key, paper.reference or "")
-        if named is not None:
-            return_id, announced = named
-            inside = moves[number]
-            found[return_id].append(
-                ReturnPaper(
-                    id=number,
-                    number=paper.number or str(number),
-                    state=paper.state,
-                    reference=paper.reference or "",
-                    announced=announced,
-                    moves=inside,
-                    bundles=_bundles(sale, paper, inside),
-                )
+        return_id, announced = named or (f"{BY_HAND}{number}", count(bundles))
+        found[return_id].append(
+            ReturnPaper(
+                id=number,
+                number=paper.number or str(number),
+                state=paper.state,
+                reference=paper.reference or "",
+                announced=announced,
+                moves=inside,
+                bundles=bundles,
             )
+        )
     return dict(found)
 
 

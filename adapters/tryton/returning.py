@@ -14,7 +14,7 @@ from adapters.errors import Conflict, ContractBroken, Rejected
 from adapters.spans import looked_up
 from adapters.tryton.bundles import Taken, take
 from adapters.tryton.reading import read_order
-from adapters.tryton.records import RETURN_SHIPMENT, SaleRecord
+from adapters.tryton.records import MOVE, RETURN_SHIPMENT, SaleRecord
 from adapters.tryton.references import ReferenceBook
 from adapters.tryton.returned import (
     ReturnPaper,
@@ -34,7 +34,6 @@ from domain.erp_order import ErpOrder
 from domain.order import OrderKey
 from domain.returns import ReturnAuthorization
 
-MOVE: Final = "stock.move"
 _ROUNDS: Final = 4
 
 
@@ -75,7 +74,7 @@ class Returning:
         self._references = references
 
     async def authorize(self, request: ReturnAuthorization) -> ErpOrder:
-        """See ``ErpPort.authorize_return``. Raises Rejected with cause ``not_returnable`` for what never left."""
+        """See ``ErpPort.authorize_return``. Raises Rejected, cause ``return_exceeds_shipped``, for what never left."""
         sale = await self.sale_of(request.key, "authorize return")
         papers = papers_of(sale).get(request.return_id, [])
         looked_up(SYSTEM, "return", found=bool(papers))
@@ -165,7 +164,7 @@ class Returning:
             reason = (
                 f"more is to come back than is at the buyer: {missing} has not left, or is on another return"
             )
-            raise refusal(reason, "not_returnable")
+            raise refusal(reason, f"return_exceeds_shipped:{sale.key}")
         place = warehouses[request.warehouse]
         where = {
             "warehouse": place.id,

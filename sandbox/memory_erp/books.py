@@ -1,14 +1,19 @@
 """The books of the served memory ERP: kept in a SQLite file, so that they survive the process being killed."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol, TypedDict
 
 from adapters.ports import ErpPort
-from domain.erp_order import ErpOrder, ErpShipment, SalesOrder
+from domain.erp_order import ErpOrder, ErpReturnState, ErpShipment, SalesOrder
 from domain.order import OrderKey
+from sandbox.audit import added
+
+_COMING: Final = frozenset({ErpReturnState.EXPECTED, ErpReturnState.RECEIVED})
 
 
 class Books(ErpPort, Protocol):
@@ -31,6 +36,14 @@ class Books(ErpPort, Protocol):
         self, key: OrderKey, warehouse: str, units: Mapping[str, int], *, tracking: str | None = None
     ) -> ErpShipment:
         """Send units off."""
+        ...
+
+    def receive_return(self, key: OrderKey, return_id: str, units: Mapping[str, int]) -> ErpOrder:
+        """Take in units by line that are expected."""
+        ...
+
+    def receive_unannounced(self, key: OrderKey, warehouse: str, units: Mapping[str, int]) -> str:
+        """Take in units by line that nobody has announced."""
         ...
 
     def forbid_product(self, code: str) -> None:
@@ -101,3 +114,51 @@ class BookFile:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def take_in(
+    books: Books,
+    key: OrderKey,
+    units: Mapping[str, int] | None = None,
+    *,
+    return_id: str | None = None,
+) -> None:
+    """Take in what is expected of a return (of the oldest, unless it is named), or so many units by SKU.
+
+    Raises LookupError where nothing is expected, or more came in than is.
+    """
+    for each in books.orders[key].returns:
+        if each.return_id != (return_id or each.return_id) or each.state not in _COMING:
+            continue
+        rest = Counter({line.line_id: line.quantity for line in each.expected})
+        rest.subtract({line.line_id: line.quantity for line in each.received})
+        came = +rest if units is None else lines_of(books, key, units)
+        if came and not came - rest:
+            books.receive_return(key, each.return_id, came)
+            return
+    raise LookupError(f"no such goods of order {key} are expected")
+
+
+def lines_of(books: Books, key: OrderKey, units: Mapping[str, int]) -> Counter[str]:
+    """Units by line of units by SKU. Raises LookupError for one that the order does not have."""
+    line_of = {line.product: line.line_id for line in books.orders[key].lines}
+    if unknown := units.keys() - line_of.keys():
+        raise LookupError(f"order {key} has no {', '.join(sorted(unknown))}")
+    return Counter({line_of[sku]: number for sku, number in units.items()})
+
+
+class GivenBack(TypedDict):
+    """What an order's returns come to, as ``sandbox.audit.ErpSide`` has it."""
+
+    given_back: Decimal
+    taxes_given_back: dict[str, Decimal]
+    fees: Decimal
+
+
+def given_back(order: ErpOrder) -> GivenBack:
+    """Of all that is credited."""
+    return GivenBack(
+        given_back=sum((each.total + each.fee for each in order.returns), Decimal(0)),
+        taxes_given_back=added({tax.code: tax.amount for tax in each.taxes} for each in order.returns),
+        fees=sum((each.fee for each in order.returns), Decimal(0)),
+    )

@@ -13,7 +13,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from adapters.errors import Rejected
@@ -24,7 +24,7 @@ from domain.model import Frozen, Instant
 from domain.order import OrderKey
 from domain.returns import ReturnAuthorization, ReturnCredit
 from sandbox import catalog
-from sandbox.memory_erp.books import BookFile, Books
+from sandbox.memory_erp.books import BookFile, Books, given_back, lines_of, take_in
 
 _OVER = frozenset({ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED})
 _DONE = frozenset({ErpOrderState.ACCEPTED, ErpOrderState.DONE, ErpOrderState.CANCELED})
@@ -45,6 +45,17 @@ class OrderReading(Frozen):
     """Shipments that the warehouse has to do."""
     tracking_numbers: tuple[str, ...]
     """Of the shipments that left."""
+    given_back: Decimal = Decimal(0)
+    """What came back is worth, tax included; the fee is not taken off."""
+    taxes_given_back: dict[str, Decimal] = Field(default_factory=dict)
+    fees: Decimal = Decimal(0)
+
+
+class TakenIn(Frozen):
+    """Units by SKU that came back; all that is expected where None. Unannounced where a warehouse is named."""
+
+    units: dict[str, int] | None = None
+    warehouse: str | None = None
 
 
 class _Call(BaseModel):
@@ -117,6 +128,7 @@ class MemoryErpServer:
                     for shipment in order.shipments
                     if shipment.state is ErpShipmentState.SHIPPED
                 ),
+                **given_back(order),
             )
             for key, order in self.books.orders.items()
         ]
@@ -136,6 +148,17 @@ class MemoryErpServer:
         self._file.keep(self.books)
         return left
 
+    def take_in(self, external_id: str, came: TakenIn) -> None:
+        """Goods come back. Raises LookupError where nothing is expected, or there is no such order."""
+        key = next((key for key in self.books.orders if key.external_id == external_id), None)
+        if key is None:
+            raise LookupError(f"there is no order {external_id}")
+        if came.warehouse is None:
+            take_in(self.books, key, came.units)
+        else:
+            self.books.receive_unannounced(key, came.warehouse, lines_of(self.books, key, came.units or {}))
+        self._file.keep(self.books)
+
 
 def create_app(state: Path, seconds_per_order: float) -> FastAPI:
     """The ASGI application; the books are those of the file ``state``."""
@@ -144,7 +167,7 @@ def create_app(state: Path, seconds_per_order: float) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         books: Books = build_memory_erp(
             products={product["sku"] for product in catalog.PRODUCTS}
-            | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT},
+            | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.FEE_PRODUCT},
             warehouses={code for code, *_ in catalog.LOCATIONS.values()},
         )
         file = BookFile(state)
@@ -173,6 +196,14 @@ def create_app(state: Path, seconds_per_order: float) -> FastAPI:
     async def ship(external_ids: list[str], *, part: bool = False) -> int:
         server: MemoryErpServer = app.state.erp
         return server.ship(set(external_ids), part=part)
+
+    @app.post("/control/returns/{external_id}")
+    async def take_in(external_id: str, came: TakenIn) -> None:
+        server: MemoryErpServer = app.state.erp
+        try:
+            server.take_in(external_id, came)
+        except LookupError as error:
+            raise HTTPException(404, str(error)) from error
 
     @app.delete("/control/products/{code}")
     async def forbid(code: str) -> None:

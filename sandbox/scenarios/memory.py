@@ -32,6 +32,7 @@ from domain.order import OrderKey
 from sandbox import catalog
 from sandbox.audit import ErpSide
 from sandbox.house import PLUS_PLAN
+from sandbox.memory_erp.books import given_back, lines_of, take_in
 from sandbox.processes import free_port
 from sandbox.scenarios.vocabulary import WentWrong
 from sandbox.stack import CHANNEL, find_temporal
@@ -64,7 +65,7 @@ class MemoryPeople:
     def __init__(self) -> None:
         self.erp = build_memory_erp(
             products={product["sku"] for product in catalog.PRODUCTS}
-            | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.ADJUSTMENT_PRODUCT},
+            | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.ADJUSTMENT_PRODUCT, catalog.FEE_PRODUCT},
             warehouses={code for code, *_ in catalog.LOCATIONS.values()},
         )
 
@@ -117,6 +118,15 @@ class MemoryPeople:
         tracking = f"{picked[0].carrier or 'UPS'}-{external_id}-{picked[0].number}"
         self.erp.ship(key, picked[0].warehouse, _all(picked[0]), tracking=tracking)
 
+    async def receive_return(self, external_id: str, units: Mapping[str, int] | None = None) -> None:
+        """See ``BackOffice``."""
+        take_in(self.erp, _key(external_id), units)
+
+    async def enter_return(self, external_id: str, units: Mapping[str, int], warehouse: str) -> None:
+        """See ``BackOffice``."""
+        key = _key(external_id)
+        self.erp.receive_unannounced(key, warehouse, lines_of(self.erp, key, units))
+
     async def settle(self, external_ids: Collection[str]) -> None:
         """See ``BackOffice``: there are no invoices."""
 
@@ -136,6 +146,7 @@ class MemoryPeople:
                     invoiced=None,
                     currency=order.currency,
                     canceled=order.state is ErpOrderState.CANCELED,
+                    **given_back(order),
                 )
         return found
 

@@ -163,7 +163,7 @@ class Player:
                 words.Edited() | words.CanceledAtStore() | words.Paid() | words.Assessed() | words.ToldAgain()
             ):
                 await self._at_the_store(act, external_id)
-            case words.Shipped() | words.Picked() | words.SentPicked():
+            case words.Shipped() | words.Picked() | words.SentPicked() | words.TakenBack():
                 await self._at_the_warehouse(act, external_id)
             case words.Operated():
                 await self._ask(act, external_id)
@@ -210,7 +210,7 @@ class Player:
                 await spoil(ground, act)
 
     async def _at_the_warehouse(
-        self, act: words.Shipped | words.Picked | words.SentPicked, external_id: str
+        self, act: words.Shipped | words.Picked | words.SentPicked | words.TakenBack, external_id: str
     ) -> None:
         people = self._ground.people
         match act:
@@ -221,6 +221,10 @@ class Player:
                 await people.pick(external_id)
             case words.SentPicked():
                 await people.send_picked(external_id)
+            case words.TakenBack() if act.warehouse is not None:
+                await people.enter_return(external_id, act.units, act.warehouse)
+            case words.TakenBack():
+                await people.receive_return(external_id, act.units or None)
 
     async def _ask(self, act: words.Operated, external_id: str) -> None:
         """Send an operator's message; one that comes a moment too early is sent again."""

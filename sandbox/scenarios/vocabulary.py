@@ -70,6 +70,24 @@ class SentPicked(Frozen):
     act: Literal["warehouse sends what is picked"]
 
 
+class TakenBack(Frozen):
+    """The warehouse takes in what is expected back of the order, or so many ``units`` by SKU.
+
+    With a ``warehouse`` it takes in units that nobody has announced.
+    """
+
+    act: Literal["warehouse receives a return"]
+    units: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    warehouse: str | None = None
+
+    @model_validator(mode="after")
+    def _says_what_came(self) -> Self:
+        if self.warehouse is not None and not self.units:
+            msg = "units that nobody has announced must be named; give units, or leave warehouse out"
+            raise ValueError(msg)
+        return self
+
+
 class ProductHidden(Frozen):
     """The ERP takes a product out of its catalogue. No other scenario may sell it."""
 
@@ -146,8 +164,8 @@ class TimePassed(Frozen):
 
 
 Act = Annotated[
-    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | Shipped | Picked | SentPicked | ProductHidden
-    | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
+    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | Shipped | Picked | SentPicked | TakenBack
+    | ProductHidden | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip
 

@@ -35,6 +35,20 @@ class InvoiceReading:
 
 
 @dataclass(frozen=True)
+class CreditReading:
+    """A sale below zero that gives back what came back; amounts are above zero in the buyer's favor."""
+
+    number: str | None
+    state: str
+    given_back: Decimal
+    """Before the fee is taken off."""
+    fee: Decimal
+    taxes: dict[str, Decimal]
+    """By tax code, as credited."""
+    invoices: tuple[InvoiceReading, ...] = ()
+
+
+@dataclass(frozen=True)
 class SaleReading:
     """A sale as the ERP holds it, amounts in ``currency``."""
 
@@ -56,11 +70,13 @@ class SaleReading:
     invoices: tuple[InvoiceReading, ...] = ()
     ordered: dict[str, int] = field(default_factory=dict)
     """Units by product code as sold: kits whole, the rounding line left out."""
+    credits: tuple[CreditReading, ...] = ()
 
     @property
     def invoiced(self) -> Decimal:
-        """Total of all invoices that count."""
-        return sum((i.total for i in self.invoices if i.state != "cancelled"), Decimal(0))
+        """Total of all invoices that count, less credit notes."""
+        bills = [*self.invoices, *(each for credit in self.credits for each in credit.invoices)]
+        return sum((i.total for i in bills if i.state != "cancelled"), Decimal(0))
 
     @property
     def canceled(self) -> bool:
@@ -136,6 +152,7 @@ class Reader:
             shipments=await self.read_shipments(sale["shipments"]),
             invoices=await self._invoices(sale["invoices"]),
             ordered=dict(ordered),
+            credits=await self._credits(sale["id"]),
         )
 
     async def read_shipments(self, ids: list[int]) -> tuple[ShipmentReading, ...]:
@@ -171,6 +188,34 @@ class Reader:
                     carrier=carriers[each["carrier."]["party"]] if each["carrier."] else None,
                     tracking_number=each["reference"],
                     quantities=dict(quantities),
+                )
+            )
+        return tuple(found)
+
+    async def _credits(self, sale: int) -> tuple[CreditReading, ...]:
+        domain = [
+            ["origin", "=", f"sale.sale,{sale}"],
+            ["web_shop", "!=", None],
+            ["state", "!=", "cancelled"],
+        ]
+        found = []
+        for each in await self._rpc.find(
+            "sale.sale", domain, ["number", "state", "total_amount", "invoices"]
+        ):
+            # Of all that a credit holds, the fee alone is charged.
+            fees = [["sale", "=", each["id"]], ["quantity", ">", 0], ["unit_price", ">", Decimal(0)]]
+            fee = sum(
+                (line["amount"] for line in await self._rpc.find("sale.line", fees, ["amount"])), Decimal(0)
+            )
+            taxes = await self._taxes(each["invoices"])
+            found.append(
+                CreditReading(
+                    number=each["number"],
+                    state=each["state"],
+                    given_back=fee - each["total_amount"],
+                    fee=fee,
+                    taxes={code: -amount for code, amount in taxes.items()},
+                    invoices=await self._invoices(each["invoices"]),
                 )
             )
         return tuple(found)

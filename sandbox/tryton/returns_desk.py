@@ -16,16 +16,63 @@ class ReturnsDesk:
     def __init__(self, rpc: Rpc) -> None:
         self._rpc = rpc
 
-    async def receive(self, web_id: str, return_id: str, units: Mapping[str, int] | None = None) -> str:
+    async def receive(
+        self, web_id: str, return_id: str | None = None, units: Mapping[str, int] | None = None
+    ) -> str:
         """Receive what an order's return announces, or so many pieces by product; returns the return's number.
 
-        Raises LookupError where nothing is expected, or more came in than is announced of a product.
+        Without ``return_id`` it is the order's oldest that is expected. Raises LookupError where nothing is, or more
+        came in than is announced of a product.
         """
         found = await self._find(web_id, return_id, ["state", "=", "draft"])
         if units is not None:
             await self._count_in(found["incoming_moves"], dict(units))
         await self._rpc.press(RETURN, "receive", [found["id"]])
         return str(found["number"])
+
+    async def enter(self, web_id: str, units: Mapping[str, int], warehouse: str) -> str:
+        """Enter pieces (product -> number) that came back of an order and that nobody had announced.
+
+        Returns the number of the return shipment, which is received at once. Raises LookupError where so many pieces
+        have not left.
+        """
+        sales = await self._rpc.find("sale.sale", [["web_id", "=", web_id]], ["party", "company"])
+        (place,) = await self._rpc.find(
+            "stock.location",
+            [["type", "=", "warehouse"], ["code", "=", warehouse]],
+            ["input_location", "storage_location"],
+        )
+        left = [["sale", "=", sales[0]["id"]], ["state", "=", "done"], ["to_location.type", "=", "customer"]]
+        fields = ["product", "product.code", "unit", "quantity", "unit_price", "currency", "to_location"]
+        wanted, moves = dict(units), []
+        for move in await self._rpc.find("stock.move", left, fields):
+            some = min(int(move["quantity"]), wanted.get(move["product."]["code"], 0))
+            if some:
+                wanted[move["product."]["code"]] -= some
+                moves.append(
+                    {
+                        **{name: move[name] for name in ("product", "unit", "unit_price", "currency")},
+                        "quantity": float(some),
+                        "from_location": move["to_location"],
+                        "to_location": place["input_location"],
+                        "company": sales[0]["company"],
+                        "origin": f"stock.move,{move['id']}",
+                    }
+                )
+        if any(wanted.values()):
+            raise LookupError(f"so much of order {web_id} has not left: {wanted}")
+        values = {
+            "company": sales[0]["company"],
+            "customer": sales[0]["party"],
+            "warehouse": place["id"],
+            "warehouse_input": place["input_location"],
+            "warehouse_storage": place["storage_location"],
+            "incoming_moves": [["create", moves]],
+        }
+        (made,) = await self._rpc.call(RETURN, "create", [values])
+        await self._rpc.press(RETURN, "receive", [made])
+        (entered,) = await self._rpc.read(RETURN, [made], ["number"])
+        return str(entered["number"])
 
     async def send_back(self, web_id: str, return_id: str) -> dict[str, int]:
         """Send off what of a return is not taken; returns pieces by product. Raises LookupError where there is none."""
@@ -56,11 +103,11 @@ class ReturnsDesk:
         )
         return int(found["quantity"])
 
-    async def _find(self, web_id: str, return_id: str, state: list[str]) -> dict[str, Any]:
-        reference = ["reference", "like", f"%:{web_id}:{return_id}; %"]
+    async def _find(self, web_id: str, return_id: str | None, state: list[str]) -> dict[str, Any]:
+        reference = ["reference", "like", f"%:{web_id}:{return_id or '%'}; %"]
         found = await self._rpc.find(RETURN, [reference, state], ["number", "incoming_moves"])
         if not found:
-            raise LookupError(f"return {return_id} of order {web_id} is not {state[2]}")
+            raise LookupError(f"no return {return_id or ''} of order {web_id} is {state[2]}")
         return dict(found[0])
 
     async def _count_in(self, moves: list[int], units: dict[str, int]) -> None:

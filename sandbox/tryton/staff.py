@@ -250,10 +250,14 @@ class Staff:
         await self._rpc.call(SHIPMENT, "write", [job.shipment_id], values)
 
     async def receive_return(
-        self, web_id: str, return_id: str, units: Mapping[str, int] | None = None
+        self, web_id: str, return_id: str | None = None, units: Mapping[str, int] | None = None
     ) -> str:
         """Take in what comes back; see ``ReturnsDesk.receive``."""
         return await self._returns.receive(web_id, return_id, units)
+
+    async def enter_return(self, web_id: str, units: Mapping[str, int], warehouse: str) -> str:
+        """Take in what nobody has announced; see ``ReturnsDesk.enter``."""
+        return await self._returns.enter(web_id, units, warehouse)
 
     async def send_back(self, web_id: str, return_id: str) -> dict[str, int]:
         """Send what of a return is not taken to the buyer again; see ``ReturnsDesk.send_back``."""

@@ -19,6 +19,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 OFTEN = {
     STOREFRONT: {
         **dict.fromkeys(("storefront.create_fulfillment", "storefront.capture_payment"), (*WIRE_FAULTS,)),
+        "storefront.quote_refund": ("wrong total",),
+        "storefront.refund_order": ("drop-answer", "drop-answer, twice", "502, done", "truncate"),
+        "storefront.approve_return": ("late-answer",),
+        "storefront.end_return": ("drop-answer",),
         "storefront.read_order": ("hang", "wrong total"),
         "storefront.cancel_order": ("drop-answer", "truncate"),
         "storefront.list_orders": ("cut-answer",),

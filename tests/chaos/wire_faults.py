@@ -11,12 +11,14 @@ from adapters.ports import ErpPort, StorefrontPort
 from sandbox.faults.messages import LOGIN, READS, WRITES
 from sandbox.faults.proxy import Proxy
 from sandbox.faults.rules import Fault, Rule
-from tests.chaos.calls import OF_NO_ORDER, TELLING_AMOUNTS, Call, order_concerned
+from tests.chaos.calls import OF_NO_ORDER, TELLING_AMOUNTS, WITHOUT_CURRENCY, Call, order_concerned
 
 Port = StorefrontPort | ErpPort
 TOTALS = {
     "storefront": "currentTotalPriceSet.shopMoney.amount",
     "storefront.capture_payment": "amountSet.shopMoney.amount",
+    "storefront.quote_refund": "suggestedRefund.totalTaxSet.shopMoney.amount",
+    "storefront.refund_order": "totalRefundedSet.presentmentMoney.amount",
     "erp": "total_amount",
 }
 CURRENCIES = {"storefront": "order.currencyCode", "erp": "currency..code"}
@@ -54,7 +56,7 @@ def applies(call: Call, column: str) -> bool:
     """Whether the call's answer holds what the fault would tell wrong."""
     if WIRE_FAULTS[column]["fault"] is not Fault.REWRITE:
         return True
-    if column == "wrong currency" and call.operation == "capture_payment":
+    if column == "wrong currency" and call.operation in WITHOUT_CURRENCY:
         return False
     return call.operation in TELLING_AMOUNTS
 

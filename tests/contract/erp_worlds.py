@@ -5,7 +5,6 @@
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,13 +23,14 @@ from sandbox.catalog import (
     ADJUSTMENT_PRODUCT,
     COMPANIES,
     FEE_PRODUCT,
-    KIT_COMPONENTS,
     KIT_SKU,
     LOCATIONS,
     PRODUCTS,
     SHIPPING_PRODUCT,
     TAXES,
+    pieces,
 )
+from sandbox.memory_erp.books import lines_of, take_in
 from sandbox.tryton.staff import Job, Staff
 from tests.tryton_fixture import TrytonAccess
 
@@ -90,6 +90,10 @@ class ErpWorld(Protocol):
         self, key: OrderKey, return_id: str, units: dict[str, int] | None = None
     ) -> None:
         """The warehouse takes a return in: all that was announced, or so many units by product."""
+        ...
+
+    async def enter_return(self, key: OrderKey, units: dict[str, int], warehouse: str) -> str:
+        """The warehouse takes in what nobody has announced (units by product); returns the return's number."""
         ...
 
     async def stock(self, product: str, warehouse: str) -> int:
@@ -187,20 +191,11 @@ class MemoryErpWorld:
     async def receive_return(
         self, key: OrderKey, return_id: str, units: dict[str, int] | None = None
     ) -> None:
-        order = self._memory.orders[key]
-        line_of = {line.product: line.line_id for line in order.lines}
-        (held,) = [each for each in order.returns if each.return_id == return_id]
-        rest = Counter({line.line_id: line.quantity for line in held.expected})
-        rest.subtract({line.line_id: line.quantity for line in held.received})
-        came = +rest
-        if units is not None:
-            came = Counter({line_of[product]: number for product, number in units.items()})
-        if not came or came - rest:
-            raise LookupError(f"no such goods are expected on return {return_id}")
-        try:
-            self._memory.receive_return(key, return_id, came)
-        except ValueError as error:
-            raise LookupError(str(error)) from error
+        take_in(self._memory, key, units, return_id=return_id)
+
+    async def enter_return(self, key: OrderKey, units: dict[str, int], warehouse: str) -> str:
+        made = self._memory.receive_unannounced(key, warehouse, lines_of(self._memory, key, units))
+        return next(each.number for each in self._memory.orders[key].returns if each.return_id == made)
 
     async def stock(self, product: str, warehouse: str) -> int:
         return self._memory.stock[warehouse, product]
@@ -301,12 +296,10 @@ class TrytonErpWorld:
     async def receive_return(
         self, key: OrderKey, return_id: str, units: dict[str, int] | None = None
     ) -> None:
-        pieces = None
-        if units is not None:
-            kits = units.get(KIT_SKU, 0)
-            pieces = Counter({product: number for product, number in units.items() if product != KIT_SKU})
-            pieces.update({product: number * kits for product, number in KIT_COMPONENTS if kits})
-        await self._staff.receive_return(key.external_id, return_id, pieces)
+        await self._staff.receive_return(key.external_id, return_id, None if units is None else pieces(units))
+
+    async def enter_return(self, key: OrderKey, units: dict[str, int], warehouse: str) -> str:
+        return await self._staff.enter_return(key.external_id, pieces(units), warehouse)
 
     async def stock(self, product: str, warehouse: str) -> int:
         return await self._staff.count_stock(product, warehouse)

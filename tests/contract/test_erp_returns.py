@@ -1,84 +1,29 @@
-"""What every ERP makes of goods that come back, held against memory and a real Tryton."""
+"""What every ERP makes of goods that are to come back, held against memory and a real Tryton."""
 
 import asyncio
-from collections import Counter
-from decimal import Decimal
 
 import pytest
 
 from adapters.errors import OutcomeUnknown, Rejected
-from domain.erp_order import (
-    ErpInvoiceState,
-    ErpOrder,
-    ErpReturn,
-    ErpReturnState,
-    SalesLine,
-    SalesLineKind,
-    SalesOrder,
-    ShipmentLine,
-    TaxAmount,
-)
-from domain.listings import OrderName
-from domain.money import proportion
+from domain.erp_order import ErpReturnState
 from domain.order import OrderKey
-from domain.returns import FEE_LINE, CreditLine, ReturnAuthorization, ReturnCredit
-from sandbox.catalog import FEE_PRODUCT
+from tests.contract.coming_back import (
+    EAST,
+    MOST_WRITES,
+    TEE,
+    Feed,
+    all_current,
+    announce,
+    credit_of,
+    sent_from_two_warehouses,
+    sent_order,
+    the_return,
+    units,
+)
 from tests.contract.erp_worlds import ErpWorld
-from tests.contract.order_shapes import kits, sales_order, two_warehouses
-from tests.order_builder import make_line, make_order, make_shipping
+from tests.contract.order_shapes import kits, sales_order
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-MOST_WRITES = 30
-"""At least as many as any adapter needs for one call; a cut that never ends is told then."""
-EAST, WEST = "WH-EAST", "WH-WEST"
-TEE, CAP = "TEE-BLK-M", "CAP-BLK"
-
-
-async def sent_order(world: ErpWorld) -> SalesOrder:
-    """Four tees and two caps have left the east."""
-    lines = [make_line("11", TEE, 4), make_line("12", CAP, 2)]
-    placement = {"11": {"101": 4}, "12": {"101": 2}}
-    order = sales_order(
-        make_order(world.new_id(), lines=lines, placement=placement, shipping=[make_shipping()])
-    )
-    await world.erp.submit_order(order)
-    await world.ship(order.key, EAST, part=False)
-    return order
-
-
-async def sent_from_two_warehouses(world: ErpWorld) -> SalesOrder:
-    """So have five jeans, from two warehouses."""
-    order = sales_order(two_warehouses(world.new_id()))
-    await world.erp.submit_order(order)
-    for warehouse in (EAST, WEST):
-        await world.ship(order.key, warehouse, part=False)
-    return order
-
-
-def announce(key: OrderKey, return_id: str = "1", **units: int) -> ReturnAuthorization:
-    """``line_11=2``: two units of line 11 come back."""
-    return ReturnAuthorization(
-        key=key,
-        return_id=return_id,
-        number=f"#{key.external_id}-R{return_id}",
-        warehouse=EAST,
-        lines=tuple(
-            ShipmentLine(line_id=name.removeprefix("line_"), quantity=number)
-            for name, number in units.items()
-        ),
-        note="too (small)",
-    )
-
-
-def the_return(order: ErpOrder | None, return_id: str = "1") -> ErpReturn:
-    assert order is not None
-    (found,) = [each for each in order.returns if each.return_id == return_id]
-    return found
-
-
-def units(lines: tuple[ShipmentLine, ...]) -> dict[str, int]:
-    return {line.line_id: line.quantity for line in lines}
 
 
 async def test_goods_that_are_authorized_are_expected_and_found_in_every_reading(erp_world: ErpWorld):
@@ -115,29 +60,6 @@ async def test_the_feed_tells_that_goods_are_expected_received_and_expected_no_m
     assert await feed.told(order.key) is None
 
 
-class Feed:
-    """Reads what is new for one order."""
-
-    def __init__(self, world: ErpWorld, cursor: str) -> None:
-        self._world, self._cursor = world, cursor
-
-    @classmethod
-    async def from_now(cls, world: ErpWorld) -> "Feed":
-        feed = cls(world, (await world.erp.changes(None)).cursor)
-        await feed.told(OrderKey(channel="shop", external_id="none"))
-        return feed
-
-    async def told(self, key: OrderKey) -> ErpOrder | None:
-        found = None
-        while True:
-            page = await self._world.erp.changes(self._cursor)
-            self._cursor = page.cursor
-            found = next((order for order in page.orders if order.key == key), found)
-            assert page.unreadable == ()
-            if not page.more:
-                return found
-
-
 async def test_a_feed_that_starts_late_tells_what_came_in_of_an_order_that_is_over(erp_world: ErpWorld):
     order = await sent_order(erp_world)
     await erp_world.erp.authorize_return(announce(order.key, line_12=2))
@@ -146,14 +68,18 @@ async def test_a_feed_that_starts_late_tells_what_came_in_of_an_order_that_is_ov
     assert units(the_return(told).received) == {"12": 2}
 
 
-async def all_current(world: ErpWorld) -> list[ErpOrder]:
-    """What a feed that starts now tells."""
-    page = await world.erp.changes(None)
-    orders = list(page.orders)
-    while page.more:
-        page = await world.erp.changes(page.cursor)
-        orders += page.orders
-    return orders
+async def test_goods_that_nobody_announced_are_told_and_can_be_settled(erp_world: ErpWorld):
+    order = await sent_order(erp_world)
+    feed = await Feed.from_now(erp_world)
+    number = await erp_world.enter_return(order.key, {TEE: 2}, EAST)
+    told = await feed.told(order.key)
+    assert told is not None
+    (found,) = told.returns
+    assert (found.state, found.number) == (ErpReturnState.RECEIVED, number)
+    assert units(found.received) == {"11": 2}
+    request = credit_of(order, found.return_id, restocked={"11": 2})
+    settled = the_return(await erp_world.erp.credit_return(request), found.return_id)
+    assert (settled.state, settled.total) == (ErpReturnState.SETTLED, request.total)
 
 
 async def test_many_authorize_at_once_and_goods_are_expected_once(erp_world: ErpWorld):
@@ -271,227 +197,3 @@ async def test_a_warehouse_that_it_does_not_know_takes_nothing_in(erp_world: Erp
     found = await erp_world.erp.find_order(order.key)
     assert found is not None
     assert found.returns == ()
-
-
-def credit_of(
-    order: SalesOrder,
-    return_id: str = "1",
-    *,
-    restocked: dict[str, int] | None = None,
-    scrapped: dict[str, int] | None = None,
-    fee: str = "0",
-    delivery: bool = False,
-) -> ReturnCredit:
-    """The units' share of what they were sold for."""
-    units = Counter(restocked or {})
-    units.update(scrapped or {})
-    lines = [
-        _credit_line(line, units[line.line_id], order.currency)
-        for line in order.lines
-        if units[line.line_id] or (delivery and line.kind is SalesLineKind.SHIPPING)
-    ]
-    taxes: Counter[str] = Counter()
-    for line in lines:
-        for tax in line.taxes:
-            taxes[tax.code] += tax.amount  # type: ignore[assignment]  # counted in cents
-    total = sum((line.net for line in lines), Decimal(0)) + sum(taxes.values(), Decimal(0))
-    if Decimal(fee):
-        lines.append(
-            CreditLine(
-                line_id=FEE_LINE, kind=SalesLineKind.FEE, product=FEE_PRODUCT, quantity=1, net=Decimal(fee)
-            )
-        )
-    return ReturnCredit(
-        key=order.key,
-        return_id=return_id,
-        number=f"{order.number}-R{return_id}",
-        restocked=restocked or {},
-        scrapped=scrapped or {},
-        lines=tuple(lines),
-        total=total - Decimal(fee),
-        taxes=tuple(TaxAmount(code=code, amount=Decimal(amount)) for code, amount in taxes.items()),
-    )
-
-
-def _credit_line(line: SalesLine, units: int, currency: str) -> CreditLine:
-    part = units or line.quantity
-    return CreditLine(
-        line_id=line.line_id,
-        kind=line.kind,
-        product=line.product,
-        quantity=part,
-        net=proportion(line.net, part, line.quantity, currency),
-        taxes=tuple(
-            TaxAmount(code=tax.code, amount=proportion(tax.amount, part, line.quantity, currency))
-            for tax in line.taxes
-        ),
-    )
-
-
-def billed(order: ErpOrder) -> Decimal:
-    """What the buyer is asked for, less what is given back."""
-    return sum((-x.total if x.is_credit else x.total for x in order.invoices), Decimal(0))
-
-
-async def came_in(world: ErpWorld, order: SalesOrder, **announced: int) -> None:
-    await world.erp.authorize_return(announce(order.key, **announced))
-    await world.receive_return(order.key, "1")
-
-
-async def test_what_is_restocked_is_for_sale_again_and_everything_taken_is_credited(erp_world: ErpWorld):
-    order = await sent_order(erp_world)
-    await came_in(erp_world, order, line_11=3, line_12=1)
-    tees, caps = await erp_world.stock(TEE, EAST), await erp_world.stock(CAP, EAST)
-    before = await erp_world.erp.find_order(order.key)
-    assert before is not None
-    feed = await Feed.from_now(erp_world)
-    request = credit_of(order, restocked={"11": 2}, scrapped={"12": 1}, fee="4.50")
-    answered = await erp_world.erp.credit_return(request)
-    settled = the_return(answered)
-    assert settled.state is ErpReturnState.SETTLED
-    assert units(settled.received) == {"11": 3, "12": 1}
-    assert units(settled.credited) == {"11": 2, "12": 1}
-    assert (settled.total, settled.fee) == (request.total, Decimal("4.50"))
-    assert {t.code: t.amount for t in settled.taxes} == {t.code: t.amount for t in request.taxes}
-    # A tee was neither stocked nor written off: it is the buyer's still.
-    assert await erp_world.stock(TEE, EAST) == tees + 2
-    assert await erp_world.stock(CAP, EAST) == caps
-    (note,) = [invoice for invoice in answered.invoices if invoice.is_credit]
-    assert (note.state, note.total) == (ErpInvoiceState.POSTED, request.total)
-    assert note.number
-    assert billed(answered) == order.total - request.total
-    # Nothing else of the order is touched.
-    parts = {"returns": (), "invoices": ()}
-    assert answered.model_copy(update=parts) == before.model_copy(update=parts)
-    assert await feed.told(order.key) == answered
-    assert await erp_world.erp.credit_return(request) == answered
-    assert await erp_world.erp.find_order(order.key) == answered
-    with pytest.raises(Rejected) as caught:
-        await erp_world.erp.cancel_return(order.key, "1", "never mind")
-    assert caught.value.cause == "return_settled"
-
-
-async def test_a_credit_is_no_second_order(erp_world: ErpWorld):
-    order = await sent_order(erp_world)
-    begun = await erp_world.now()
-    await came_in(erp_world, order, line_11=1)
-    await erp_world.erp.credit_return(credit_of(order, restocked={"11": 1}))
-    found = await erp_world.erp.find_records(
-        "shop", [OrderName(external_id=order.key.external_id, number=order.number)]
-    )
-    assert [record.key for record in found] == [order.key]
-    listed, cursor = [], None
-    while True:
-        page = await erp_world.erp.list_records("shop", begun, cursor)
-        listed += page.records
-        if (cursor := page.next_cursor) is None:
-            break
-    assert not [r for r in listed if r.key != order.key and order.key.external_id in f"{r.key}{r.reference}"]
-    assert (await erp_world.books(order.key)).orders == 1
-    assert [each.key for each in await all_current(erp_world)].count(order.key) == 1
-
-
-async def test_money_is_credited_without_goods_where_none_were_expected(erp_world: ErpWorld):
-    order = await sent_order(erp_world)
-    tees = await erp_world.stock(TEE, EAST)
-    request = credit_of(order, scrapped={"11": 4, "12": 2}, delivery=True)
-    answered = await erp_world.erp.credit_return(request)
-    settled = the_return(answered)
-    assert settled.state is ErpReturnState.SETTLED
-    assert (settled.expected, settled.received) == ((), ())
-    assert units(settled.credited) == {"11": 4, "12": 2}
-    assert settled.total == request.total == order.total
-    assert billed(answered) == 0
-    assert await erp_world.stock(TEE, EAST) == tees
-    assert await erp_world.erp.credit_return(request) == answered
-
-
-async def test_goods_that_are_all_rejected_are_settled_without_a_credit(erp_world: ErpWorld):
-    order = await sent_order(erp_world)
-    await came_in(erp_world, order, line_11=2)
-    tees = await erp_world.stock(TEE, EAST)
-    answered = await erp_world.erp.credit_return(credit_of(order))
-    settled = the_return(answered)
-    assert (settled.state, settled.total, settled.credited) == (ErpReturnState.SETTLED, 0, ())
-    assert units(settled.received) == {"11": 2}
-    assert await erp_world.stock(TEE, EAST) == tees
-    assert billed(answered) == order.total
-    assert await erp_world.erp.credit_return(credit_of(order)) == answered
-
-
-async def test_a_rest_may_come_later_and_one_that_does_not_is_not_waited_for(erp_world: ErpWorld):
-    order = await sent_order(erp_world)
-    await erp_world.erp.authorize_return(announce(order.key, line_11=4))
-    feed = await Feed.from_now(erp_world)
-    for number in (1, 2):
-        await erp_world.receive_return(order.key, "1", {TEE: 1})
-        received = the_return(await feed.told(order.key))
-        assert (units(received.expected), units(received.received)) == ({"11": 4}, {"11": number})
-        assert received.state is ErpReturnState.RECEIVED
-    request = credit_of(order, restocked={"11": 2})
-    settled = the_return(await erp_world.erp.credit_return(request))
-    assert (settled.state, settled.total) == (ErpReturnState.SETTLED, request.total)
-    assert units(settled.received) == {"11": 2}
-    assert the_return(await feed.told(order.key)) == settled
-    with pytest.raises(LookupError):
-        await erp_world.receive_return(order.key, "1", {TEE: 1})
-
-
-async def test_whichever_write_is_lost_or_unheard_a_return_is_settled_once(erp_world: ErpWorld):
-    order = await sent_order(erp_world)
-    await came_in(erp_world, order, line_11=3)
-    tees = await erp_world.stock(TEE, EAST)
-    request = credit_of(order, restocked={"11": 1}, scrapped={"11": 1}, fee="1.00")
-    unheard = 0
-    for _ in range(MOST_WRITES):
-        # Each attempt gets one write further, and never hears of it.
-        erp_world.lose_answer()
-        try:
-            await erp_world.erp.credit_return(request)
-            break
-        except OutcomeUnknown:
-            unheard += 1
-    erp_world.mend_line()
-    assert unheard
-    answered = await erp_world.erp.credit_return(request)
-    settled = the_return(answered)
-    assert (settled.state, settled.total) == (ErpReturnState.SETTLED, request.total)
-    assert await erp_world.stock(TEE, EAST) == tees + 1
-    assert billed(answered) == order.total - request.total
-    assert len(answered.invoices) == len({invoice.is_credit for invoice in answered.invoices}) == 2
-
-
-async def test_a_credit_that_does_not_add_up_changes_nothing(erp_world: ErpWorld):
-    order = await sent_order(erp_world)
-    await came_in(erp_world, order, line_11=1)
-    before = await erp_world.erp.find_order(order.key)
-    right = credit_of(order, restocked={"11": 1})
-    more = right.model_copy(update={"total": right.total + Decimal("0.01")})
-    taxed = right.model_copy(
-        update={"taxes": (_more(right.taxes[0]), *right.taxes[1:]), "total": right.total + Decimal("0.01")}
-    )
-    for wrong in (more, taxed):
-        with pytest.raises(Rejected) as caught:
-            await erp_world.erp.credit_return(wrong)
-        assert caught.value.cause == "amounts_differ"
-    unknown = right.model_copy(
-        update={"lines": (right.lines[0].model_copy(update={"product": "NO-SUCH-THING"}),)}
-    )
-    with pytest.raises(Rejected, match="NO-SUCH-THING"):
-        await erp_world.erp.credit_return(unknown)
-    assert await erp_world.erp.find_order(order.key) == before
-    settled = the_return(await erp_world.erp.credit_return(right))
-    assert settled.total == right.total
-
-
-def _more(tax: TaxAmount) -> TaxAmount:
-    return tax.model_copy(update={"amount": tax.amount + Decimal("0.01")})
-
-
-async def test_a_canceled_return_is_not_credited(erp_world: ErpWorld):
-    order = await sent_order(erp_world)
-    await erp_world.erp.authorize_return(announce(order.key, line_11=1))
-    await erp_world.erp.cancel_return(order.key, "1", "the buyer keeps it")
-    with pytest.raises(Rejected) as caught:
-        await erp_world.erp.credit_return(credit_of(order, restocked={"11": 1}))
-    assert caught.value.cause == "return_canceled"

@@ -10,7 +10,7 @@ from domain.case_guides import CaseAct
 from domain.cases import LONGEST_CAUSE, case_key, cured_by_mapping, family, guide, known
 
 ROOT = Path(__file__).parents[2]
-RAISERS = {"Rejected": 3, "PlanRefused": 0, "_unknown": 0, "Refusal": 0}
+RAISERS = {"Rejected": 3, "PlanRefused": 0, "_unknown": 0, "Refusal": 0, "refusal": 1}
 """What makes a refusal, and which argument its cause is."""
 NO_CASE = {"cursor_unknown"}
 """Only the change feed meets it, and starts anew by itself."""

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters.errors import OutcomeUnknown, Rejected
+from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
 from adapters.ports import RefundLine, RefundRequest
 from domain.order import OrderKey
 from domain.returns import RefundPart
@@ -131,6 +131,27 @@ async def test_a_refusal_is_looked_into_once_more() -> None:
     with pytest.raises(Rejected, match="greater than net payment") as caught:
         await storefront(script).refund_order(REFUND)
     assert caught.value.cause == "shop_refused:refund order"
+
+
+async def test_a_suggestion_that_does_not_add_up_is_no_quote() -> None:
+    def suggested(tax_in_all: str) -> httpx.Response:
+        line = {
+            "lineItem": {"id": gid("LineItem", 601)},
+            "quantity": 3,
+            "subtotalSet": shop.money("10.00", "9.00"),
+            "totalTaxSet": shop.money("2.00", "1.80"),
+        }
+        shipping = {"amountSet": shop.money("2.78", "2.50"), "taxSet": shop.money("0.56", "0.50")}
+        told = {"totalTaxSet": shop.money(tax_in_all), "refundLineItems": [line], "shipping": shipping}
+        return data(order={"suggestedRefund": told})
+
+    for tax_in_all in ("2.00", "2.56"):
+        script = ScriptedShop(ReadRefunds=state(), QuoteRefund=suggested(tax_in_all))
+        quote = await storefront(script).quote_refund(REFUND)
+        assert (quote.total, quote.presentment_total) == (Decimal("15.34"), Decimal("13.80"))
+    script = ScriptedShop(ReadRefunds=state(), QuoteRefund=suggested("2.01"))
+    with pytest.raises(ContractBroken, match=r"2\.01"):
+        await storefront(script).quote_refund(REFUND)
 
 
 async def test_a_payment_that_took_nothing_gives_nothing_back() -> None:

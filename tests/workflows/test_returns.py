@@ -354,7 +354,7 @@ async def test_goods_that_nobody_announced_are_taken_back(world: World, server, 
     async with world.working():
         await deliver(world, order)
         return_id = world.erp.receive_unannounced(order.key, "WH-EAST", {"11": 1})
-        assert (await until(world, order, return_id, "credited")).ended
+        assert (await until(world, order, return_id, "refunded")).ended
         await closes_balanced(world, order, server)
     assert refunds(world, order) > 0
 
@@ -367,7 +367,7 @@ async def test_a_closed_order_comes_back_for_goods_that_nobody_announced(world: 
         world.erp.ship_all(order.key)
         assert (await handle.result()).outcome is Attention.CLOSED
         return_id = world.erp.receive_unannounced(order.key, "WH-EAST", {"11": 1})
-        assert (await until(world, order, return_id, "credited")).ended
+        assert (await until(world, order, return_id, "refunded")).ended
         await closes_balanced(world, order)
 
 

@@ -1,0 +1,73 @@
+"""What causes of trouble with returns mean to people, beside those of ``domain.case_guides``."""
+
+from domain.case_guides import CaseAct, CaseGuide
+
+_RETRY = (CaseAct.RETRY,)
+"""Goods have left, and come back: nothing is left to cancel."""
+_DAY, _TWO_DAYS = 24, 48
+
+
+def _guide(title: str, fix: str, hours: int = _TWO_DAYS) -> CaseGuide:
+    return CaseGuide(title=title, fix=fix, acts=_RETRY, hours=hours)
+
+
+RETURN_GUIDES = {
+    "return_canceled": _guide(
+        "A return was canceled in the ERP, and is to be credited",
+        "Find out who canceled it. Where the goods are there, enter them in the ERP as a new return; end this one "
+        "(orderwright return end), with the reason.",
+    ),
+    "return_received": _guide(
+        "A return is to be given up, and its goods have come in",
+        "Settle it: say what becomes of the goods (orderwright return inspect).",
+    ),
+    "return_settled": _guide(
+        "A return is to be given up, and it is credited already",
+        "Nothing of it can be taken back; resubmit, and the money is given back as it was credited.",
+    ),
+    "return_exceeds_shipped": _guide(
+        "More of order {0}:{1} is to come back than has left",
+        "See in the ERP which units have left and which are on another return. Correct the return in the storefront, "
+        "or end it (orderwright return end).",
+    ),
+    "return_short": _guide(
+        "More of order {0}:{1} is to be settled than came in",
+        "See in the ERP what the warehouse has received; inspect the return again by that, or let the rest be "
+        "received, then resubmit.",
+    ),
+    "return_stocked_otherwise": _guide(
+        "Goods of order {0}:{1} were put away otherwise than they are to be settled",
+        "Inspect the return again as the warehouse put the goods away. Or cancel the return shipment in the ERP, reset "
+        "it to draft and receive it again, without putting anything away; then resubmit.",
+    ),
+    "return_missing": _guide(
+        "The ERP shows no trace of a return that it has taken",
+        "Look in the ERP who removed its return shipment or its credit, bring it back, then resubmit.",
+        _DAY,
+    ),
+    "return_unknown": _guide(
+        "The storefront has no such return any more",
+        "See there who removed it. End the return here (orderwright return end), or settle it by hand.",
+        _DAY,
+    ),
+    "return_warehouse_unknown": _guide(
+        "Nobody can tell which warehouse takes a return in",
+        "Name a warehouse of the ERP as warehouse in [returns] of the mapping, then resubmit.",
+        _DAY,
+    ),
+    "payment_unknown": _guide(
+        "A payment that is to be given back is not at the storefront",
+        "See in the storefront what became of the payment; resubmit, and the money is worked out anew.",
+        _DAY,
+    ),
+    "waste_location_missing": _guide(
+        "The ERP's warehouse {1} has no place for goods that are written off",
+        "Give the warehouse a waste location in the ERP, then resubmit.",
+        _DAY,
+    ),
+    "credit_canceled": _guide(
+        "The sale that credits a return of order {0}:{1} was canceled in the ERP",
+        "Reset that sale to draft in the ERP, then resubmit: it is compared, confirmed and posted.",
+        _DAY,
+    ),
+}
