@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from activities.failures import Refusal
+from domain.approval import ApprovalNeeded
 from domain.backorder_rules import BackorderRules
 from domain.balance import BalanceReport
 from domain.certificate import SweepWindow, Tally
@@ -13,7 +14,7 @@ from domain.completeness import Explanation, Flow
 from domain.differences import Acceptance
 from domain.erp_order import ErpOrder, ErpShipment
 from domain.model import Amount, Frozen, Instant
-from domain.order import Order, OrderKey
+from domain.order import CancelKind, Order, OrderKey
 from domain.payment_outlook import PaymentOutlook
 from domain.return_rules import ReturnRules
 from domain.status import OrderStatus
@@ -71,6 +72,8 @@ class OrderRead(Frozen):
     """How an earlier run of this order ended; ``ignored`` says so in words."""
     payment: PaymentOutlook = PaymentOutlook()
     """What its payments ask for next."""
+    approval: ApprovalNeeded | None = None
+    """Why a person has to approve it before it goes to the ERP, where one has to."""
     returns: ReturnRules = ReturnRules()
     """How its channel takes goods back."""
     backorders: BackorderRules = BackorderRules()
@@ -85,6 +88,22 @@ class SubmitOrder(Frozen):
     revision: int
     acceptances: tuple[Acceptance, ...] = ()
     """Differences that people accepted as they are."""
+
+
+class DeliverOrder(Frozen):
+    """Write down in the ERP that everything of the order was handed over already, as the storefront tells."""
+
+    order: Order
+    mapping_version: str
+    revision: int
+
+
+class OrderDelivered(Frozen):
+    """The ERP's order, everything of it shipped."""
+
+    erp: ErpOrder
+    told: Mapping[str, str]
+    """ERP shipment id -> the storefront's fulfillment that tells of it already."""
 
 
 class AmendOrder(Frozen):
@@ -180,6 +199,7 @@ class CancelOrder(Frozen):
     key: OrderKey
     actor: str
     reason: str
+    kind: CancelKind = CancelKind.OTHER
     revision: int
 
 
@@ -212,14 +232,18 @@ class ReportProblem(Frozen):
     cause: str
     reason: str
     waiting_for: str
+    reminder: bool = False
+    """It is in its case already; a person is to be reminded."""
 
 
 class LeaveCases(Frozen):
-    """What the workflow itself had found is over."""
+    """What the workflow itself had found is over; ``actor`` and ``text`` say by whose decision, where it was one."""
 
     key: OrderKey
     revision: int
     waiting_for: str
+    actor: str = ""
+    text: str = ""
 
 
 class OrderClosing(Frozen):

@@ -16,7 +16,7 @@ from domain.erp_order import ErpOrder, RefusedChange, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen, Instant, Quantity
-from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment
+from domain.order import CancelKind, Fulfillment, FulfillmentLine, Order, OrderKey, Payment
 from domain.returns import QuotedPart, RefundPart, ReturnAuthorization, ReturnCredit
 
 MOST_FOUND: Final = 50
@@ -198,8 +198,11 @@ class StorefrontPort(Protocol):
         """Give up a return that nothing came of: a requested one is declined, an open one canceled or closed."""
         ...
 
-    async def cancel_order(self, external_id: str, reason: str) -> Order:
-        """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is."""
+    async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
+        """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is.
+
+        Whom the storefront tells that their order is canceled is up to it; nobody is told of ``FRAUD``.
+        """
         ...
 
     async def cancel_units(self, request: CancelUnitsRequest) -> Order:
@@ -314,6 +317,15 @@ class ErpPort(Protocol):
         ``amounts_differ``). Lines that are not on ``target`` any more go to zero units. Raises Rejected
         ``order_unknown`` where the ERP never had the order, and as ``submit_order`` for unknown products, warehouses,
         taxes. Where the target is not ``complete_only`` any more, what was held back may leave.
+        """
+        ...
+
+    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+        """Write down that everything of the order has left its warehouses already, handed over at a counter.
+
+        Sends every shipment that has not left off as it is, without a tracking number. What has left stays as it is,
+        so a repeated call finds nothing to do and goes on where an earlier try stopped. Raises Rejected with cause
+        ``order_unknown``, or ``stock_missing`` where the ERP's books do not hold what was handed over.
         """
         ...
 

@@ -17,6 +17,7 @@ from config.metrics import METRICS
 from config.ownership import load_ownership
 from config.settings import GROUPS, every_variable, variable
 from domain.backorder_rules import BackorderRules, OnShortage
+from domain.mapping import Mapping as FieldMapping
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -107,6 +108,7 @@ _GROUPS = {
     "return": "Goods that come back",
     "stock": "Not in stock",
     "operator": "Operators and problems",
+    "road": "Orders that take other roads",
     "message": "Webhooks",
     "outage": "Systems that fail",
 }
@@ -161,6 +163,7 @@ def _mapping(path: Path) -> str:
         ),
         *_payment_rules(mapping.payments),
         *_backorder_rules(mapping.backorders),
+        *_approval_rules(mapping),
     ]
     taxes = [(tax.title, f"{(tax.rate * 100).normalize():f} %", f"`{tax.erp_code}`") for tax in mapping.taxes]
     companies = [
@@ -225,6 +228,16 @@ def _backorder_rules(rules: BackorderRules) -> list[tuple[str, str]]:
         ("Orders of which something is not in stock", _SHORTAGES[rules.on_shortage]),
         ("What stays out of stock", f"is canceled after {days} days" if days else "is waited for"),
     ]
+
+
+def _approval_rules(mapping: FieldMapping) -> list[tuple[str, str]]:
+    rules = mapping.approval
+    which = [f"of more than {rules.above}"] if rules.above is not None else []
+    which += [f"of {rules.risk} risk or more"] if rules.risk else []
+    asked = (
+        f"orders {' or '.join(which)}; a reminder every {rules.remind_after_days} days" if which else "none"
+    )
+    return [("Orders that a person has to approve", asked)]
 
 
 def _gateways(rules: PaymentRules) -> list[tuple[str, ...]]:

@@ -14,6 +14,8 @@ class CaseAct(StrEnum):
     """Add the missing entry to the mapping, then all its orders go on."""
     ACCEPT = "accept"
     """Take the differences as they were shown, with a name and a reason."""
+    APPROVE = "approve"
+    """Let its orders go to the ERP, with a name and a reason."""
     CANCEL = "cancel"
     """Cancel all its orders."""
     WAIT = "wait"
@@ -150,6 +152,11 @@ GUIDES = {
         "line of its own for it, so that both totals agree.",
         _ACCEPT,
     ),
+    "stock_missing": _guide(
+        "The ERP's books at {1} do not hold what was handed over",
+        "Correct the stock in the ERP (what was handed over was there), then resubmit.",
+        _ON_ITS_WAY,
+    ),
     "erp_refused": _guide(
         "The ERP refuses: {1}",
         "Mend in the ERP what it names, then resubmit; or cancel the order.",
@@ -193,6 +200,12 @@ GUIDES = {
         "in the ERP by hand (credit note, new order) and accept.",
         _ACCEPT,
         4,
+    ),
+    "approval_needed": _guide(
+        "Order {0}:{1} needs an approval",
+        "Approve it with a reason (orderwright order approve), and it goes to the ERP; or cancel it, --as fraud where "
+        "it is one. Lowered or rated otherwise in the storefront, it goes on by itself.",
+        (CaseAct.RETRY, CaseAct.APPROVE, CaseAct.CANCEL),
     ),
     "return_requested": _guide(
         "A return of order {0}:{1} is asked for, and nobody has agreed",

@@ -27,6 +27,8 @@ _CURED_BY_PAYMENT = frozenset(
         "capture_failed",
     }
 )
+APPROVAL_NEEDED = "approval_needed"
+"""Family of orders that a person has to approve before they go to the ERP."""
 RETURN_REQUESTED = "return_requested"
 """Family of returns that buyers ask for and that a person has to agree to."""
 RETURN_INSPECTION = "return_inspection"

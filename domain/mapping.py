@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from pydantic import Field, model_validator
 
+from domain.approval import ApprovalRules
 from domain.backorder_rules import BackorderRules
 from domain.model import Frozen, Rate
 from domain.payment_rules import PaymentRules
@@ -77,6 +78,7 @@ class Mapping(Frozen):
     adjustment_product: str | None = None
     """ERP product, a service without tax, that an accepted difference is booked on; None: none may be."""
     payments: PaymentRules = PaymentRules()
+    approval: ApprovalRules = ApprovalRules()
     returns: ReturnRules = ReturnRules()
     backorders: BackorderRules = BackorderRules()
 

@@ -13,7 +13,7 @@ from adapters.errors import ContractBroken, Rejected
 from config.settings import Settings, variable
 from domain.connection import ERP_SYSTEM, Connection
 from domain.money import format_money
-from domain.order import OrderKey
+from domain.order import CancelKind, OrderKey
 from domain.quantities import LineState, QuantitiesBroken
 from domain.status import OrderStatus, count_units
 from orderwright.operations import OrderNotFound, ask, tell, temporal, waiting_for_people
@@ -40,7 +40,7 @@ from workflows.messages import OperatorAnswer, OperatorMessage, OrderView, Timel
 
 orders = typer.Typer(
     no_args_is_help=True,
-    help="See and prove orders, and cancel, hold, release, resubmit, accept or rebuild them.",
+    help="See and prove orders, and approve, cancel, hold, release, resubmit, accept or rebuild them.",
 )
 
 orders.command("place")(place)
@@ -152,12 +152,15 @@ def cancel(
     order: Named,
     *,
     reason: Reason = "",
+    kind: Annotated[
+        CancelKind, typer.Option("--as", help="As what the storefront counts it; nobody is told of fraud.")
+    ] = CancelKind.OTHER,
     actor: Actor = "",
     no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Cancel a whole order in both systems, as long as nothing is picked."""
-    send(ctx, order, "cancel", reason, actor, wait=not no_wait, as_json=as_json)
+    send(ctx, order, "cancel", reason, actor, kind=kind, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("resubmit")
@@ -186,6 +189,20 @@ def accept(
 ) -> None:
     """Take what differs between the systems as the order shows it, and nothing else."""
     send(ctx, order, "accept", reason, actor, wait=not no_wait, as_json=as_json)
+
+
+@orders.command("approve")
+def approve(
+    ctx: typer.Context,
+    order: Named,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; kept in the order's story.")],
+    actor: Actor = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let an order of high value or risk go to the ERP, as it stands now."""
+    send(ctx, order, "approve", reason, actor, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("hold")
@@ -299,11 +316,19 @@ async def _look(
 
 
 def send(
-    ctx: typer.Context, order: str, name: str, reason: str, actor: str, *, wait: bool, as_json: bool
+    ctx: typer.Context,
+    order: str,
+    name: str,
+    reason: str,
+    actor: str,
+    *,
+    kind: CancelKind = CancelKind.OTHER,
+    wait: bool,
+    as_json: bool,
 ) -> None:
     """Send an order an operator's message and tell the answer. Exits with failure where it was refused."""
     settings, key = invocation(ctx).settings(), _key(ctx, order)
-    message = OperatorMessage(actor=actor or getpass.getuser(), reason=reason)
+    message = OperatorMessage(actor=actor or getpass.getuser(), reason=reason, kind=kind)
 
     async def sent() -> OperatorAnswer:
         async with temporal(settings.temporal) as client:

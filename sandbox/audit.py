@@ -38,6 +38,8 @@ class StoreSide(BaseModel):
     fulfillments: int
     currency: str
     canceled: bool = False
+    canceled_as: str = ""
+    """Why, in the store's one word; empty where nobody said."""
 
 
 class ErpSide(BaseModel):

@@ -105,6 +105,7 @@ async def workers(
             ERP_QUEUE,
             [
                 orders.submit_order,
+                orders.deliver_order,
                 orders.amend_order,
                 orders.cancel_in_erp,
                 orders.close_order,

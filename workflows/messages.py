@@ -3,13 +3,14 @@
 from decimal import Decimal
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from domain.approval import Approval, ApprovalNeeded
 from domain.backorder_rules import BackorderRules
 from domain.differences import Acceptance, Difference
 from domain.erp_order import ErpOrder, ErpOrderState, ErpReturn
 from domain.model import Amount, Frozen, Instant, Quantity
-from domain.order import Order, OrderKey, ReturnStatus
+from domain.order import CancelKind, Order, OrderKey, ReturnStatus
 from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
 from domain.quantities import LineState
 from domain.return_rules import ReturnRules
@@ -30,6 +31,9 @@ STOREFRONT_CHANGED = "storefront_changed"
 
 ORDERS_PAID = "orders/paid"
 """Topic that says that the buyer has paid. It comes after our own last capture too, and is then news to nobody."""
+
+RISK_ASSESSED = "orders/risk_assessment_changed"
+"""Topic that says that the storefront rates an order's risk otherwise: news only where that is waited for."""
 
 
 class Attention(StrEnum):
@@ -55,9 +59,9 @@ class StorefrontChanged(Frozen):
 
 
 class OperatorMessage(Frozen):
-    """Body of ``cancel``, ``resubmit``, ``accept``, ``hold`` and ``release``; every field may be left out.
+    """Body of ``cancel``, ``resubmit``, ``accept``, ``approve``, ``hold`` and ``release``; every field may be left out.
 
-    Only ``accept`` needs a name and a reason. ``message_id`` makes a repeated click harmless.
+    Only ``accept`` and ``approve`` need a name and a reason. ``message_id`` makes a repeated click harmless.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -65,8 +69,16 @@ class OperatorMessage(Frozen):
     message_id: str = ""
     actor: str = "operator"
     reason: str = ""
+    kind: CancelKind = CancelKind.OTHER
+    """Of ``cancel``, such as ``fraud``; a word that is none of them is ``other``."""
     cause: str = ""
     """Where it is given, the message is for an order that still waits for this cause, and else for none."""
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _known_kind(cls, kind: object) -> object:
+        # Typed by hand in the Temporal UI: a word nobody knows must not keep the order from being canceled.
+        return kind if kind in list(CancelKind) else CancelKind.OTHER
 
 
 class TimelineEntry(Frozen):
@@ -98,6 +110,7 @@ class CancelRequest(Frozen):
 
     actor: str
     reason: str
+    kind: CancelKind = CancelKind.OTHER
 
 
 class ReturnOrigin(StrEnum):
@@ -180,6 +193,8 @@ class OrderState(BaseModel):
     mapping_version: str = ""
     lines: tuple[LineState, ...] = ()
     erp: ErpOrder | None = None
+    hand_over: bool = False
+    """Everything left before the ERP knew of it, which is still to be written down there."""
     amend: bool = False
     """What the storefront holds now is still to be carried into the ERP."""
     given: Order | None = None
@@ -203,6 +218,14 @@ class OrderState(BaseModel):
     """The expiry before which the order was read once more."""
     expiry_heeded: Instant | None = None
     """Up to which expiry something was done, or a person said to go on with it."""
+    approval: ApprovalNeeded | None = None
+    """Why somebody has to approve it before it goes to the ERP, as it was read last."""
+    approved: Approval | None = None
+    """The last approval that somebody gave."""
+    reminded_at: Instant | None = None
+    """When a person was reminded last of the approval that is waited for."""
+    decision: TimelineEntry | None = None
+    """A person's, to be written down once the order leaves its case by it."""
     held_by: str | None = None
     problem: Problem | None = None
     cancel: CancelRequest | None = None

@@ -28,10 +28,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from activities.orders import OrderActivities
     from domain.amendment import amendment_between, fingerprint, holds_otherwise
-    from domain.order import Order
+    from domain.order import CancelKind, Order
     from domain.quantities import QuantitiesBroken, cancel_open, lines_from_order, take_edit
     from domain.status import OrderStatus
     from workflows import narrative
+    from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT, SHIPMENTS_NEXT
     from workflows.messages import (
         ORDER_WORKFLOW,
         ORDERS_QUEUE,
@@ -41,8 +42,7 @@ with workflow.unsafe.imports_passed_through():
         OrderStart,
     )
     from workflows.order_backorders import OrderBackorders
-    from workflows.patience import ONE_CALL, ORDERS_FIRST, PATIENT, SHIPMENTS_NEXT
-    from workflows.steps import Step, delivered_with, next_step, unreported_shipments
+    from workflows.steps import Step, delivered_with, next_step, still_here, unreported_shipments
 
 STOREFRONT = "storefront"
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
@@ -61,8 +61,10 @@ class OrderWorkflow(OrderBackorders):
         self._steps = {
             Step.READ: self._read,
             Step.CANCEL: self._cancel,
+            Step.ASK_APPROVAL: self._ask_approval,
             Step.SUBMIT: self._submit,
             Step.CAPTURE: self._capture,
+            Step.HAND_OVER: self._hand_over,
             Step.AMEND: self._amend,
             Step.CANCEL_REST: self._cancel_rest,
             Step.SEND_WHAT_IS_THERE: self._send_what_is_there,
@@ -159,7 +161,9 @@ class OrderWorkflow(OrderBackorders):
             return
         self._notice_returns(read.order)
         if read.order.canceled_at is not None:
-            state.cancel = CancelRequest(actor=STOREFRONT, reason="the order was canceled in the storefront")
+            reason = "the order was canceled in the storefront"
+            kind = read.order.cancel_kind or CancelKind.OTHER
+            state.cancel = CancelRequest(actor=STOREFRONT, reason=reason, kind=kind)
         if state.erp is None or state.take_new_mapping:
             state.mapping_version, state.take_new_mapping = read.mapping_version, False
         if state.erp is None:
@@ -167,6 +171,7 @@ class OrderWorkflow(OrderBackorders):
             self._tell("storefront", narrative.received(read.order))
             if narrative.awaits_payment(state):
                 self._tell("Orderwright", narrative.unpaid(state))
+            self._take_approval(read.approval)
             return
         # Also while a cancel is asked for, which the ERP may refuse; one by the storefront itself is no edit.
         if before is not None and read.order.canceled_at is None:
@@ -220,6 +225,7 @@ class OrderWorkflow(OrderBackorders):
         # An earlier life of the order may have entered another version as well.
         state.amend = edited or holds_otherwise(state.order, erp)
         state.given = tried if state.amend else None
+        state.hand_over = state.order.handed_over and bool(still_here(erp))
 
     async def _amend(self) -> None:
         state = self._state
@@ -349,7 +355,7 @@ class OrderWorkflow(OrderBackorders):
         wish = state.cancel
         at_erp = await workflow.execute_activity_method(
             OrderActivities.cancel_in_erp,
-            CancelOrder(key=state.key, actor=wish.actor, reason=wish.reason, revision=self._next_revision()),
+            self._canceling(wish),
             task_queue=ERP_QUEUE,
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
@@ -365,7 +371,7 @@ class OrderWorkflow(OrderBackorders):
             return
         await workflow.execute_activity_method(
             OrderActivities.cancel_in_storefront,
-            CancelOrder(key=state.key, actor=wish.actor, reason=wish.reason, revision=self._next_revision()),
+            self._canceling(wish),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
@@ -375,7 +381,16 @@ class OrderWorkflow(OrderBackorders):
         state.lines = cancel_open(state.lines)
         state.cancel = state.problem = None
         state.outcome = Attention.CANCELED
-        self._tell(wish.actor, f"Canceled in both systems: {wish.reason or 'no reason given'}.")
+        self._tell(wish.actor, f"Canceled in both systems: {narrative.why(wish)}.")
+
+    def _canceling(self, wish: CancelRequest) -> CancelOrder:
+        return CancelOrder(
+            key=self._state.key,
+            actor=wish.actor,
+            reason=narrative.why(wish, unsaid=""),
+            kind=wish.kind,
+            revision=self._next_revision(),
+        )
 
     async def _report_problem(self) -> None:
         state = self._state
@@ -389,6 +404,7 @@ class OrderWorkflow(OrderBackorders):
                 cause=problem.cause,
                 reason=problem.reason,
                 waiting_for=narrative.waiting_for(state),
+                reminder=state.reminded_at is not None,
             ),
             task_queue=ORDERS_QUEUE,
             start_to_close_timeout=ONE_CALL,
@@ -402,11 +418,16 @@ class OrderWorkflow(OrderBackorders):
 
     async def _leave_cases(self) -> None:
         state = self._state
+        decision, state.decision = state.decision, None
         state.leaves_cases = state.in_cases = False
         await workflow.execute_activity_method(
             CaseActivities.leave_cases,
             LeaveCases(
-                key=state.key, revision=self._next_revision(), waiting_for=narrative.waiting_for(state)
+                key=state.key,
+                revision=self._next_revision(),
+                waiting_for=narrative.waiting_for(state),
+                actor=decision.actor if decision else "",
+                text=decision.text if decision else "",
             ),
             task_queue=ORDERS_QUEUE,
             start_to_close_timeout=ONE_CALL,
@@ -416,20 +437,15 @@ class OrderWorkflow(OrderBackorders):
         )
 
     async def _wait(self) -> None:
-        if self._rings():
-            self._heed()
+        if (alarm := self._due()) is not None:
+            alarm.ring()
             return
-        if self._window_ends():
-            self._state.window_over = True
-            return
-        self._set_alarms()
-        self._set_window()
+        self._set_timer()
         await workflow.wait_condition(
             lambda: (
                 next_step(self._state) is not Step.WAIT
                 or self._may_continue_as_new()
-                or self._rings()
-                or self._window_ends()
+                or self._due() is not None
             )
         )
 

@@ -3,9 +3,7 @@
 The rules are pure (``domain.backorders``); here are their timer, their two calls, and what people can say to them.
 """
 
-import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from temporalio import workflow
 
@@ -26,23 +24,16 @@ with workflow.unsafe.imports_passed_through():
     from domain.erp_order import ErpOrder
     from domain.order import Order
     from workflows import backorder_story
-    from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, OrderStart, RestCancel
+    from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
+    from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
+    from workflows.order_alarms import Alarm
+    from workflows.order_counter import OrderCounter
     from workflows.order_desk import refuse
-    from workflows.order_returns import OrderReturns
-    from workflows.patience import ONE_CALL, ORDERS_FIRST, PATIENT
     from workflows.steps import Step, unreported_shipments
 
-if TYPE_CHECKING:
-    from datetime import datetime
 
-
-class OrderBackorders(OrderReturns):
-    """Base of ``OrderWorkflow``, between it and what it does about returns and payments."""
-
-    def __init__(self, start: OrderStart) -> None:
-        super().__init__(start)
-        self._shortage_alarm: asyncio.Task[None] | None = None
-        self._shortage_alarm_at: datetime | None = None
+class OrderBackorders(OrderCounter):
+    """Base of ``OrderWorkflow``, between it and everything else that an order has of its own."""
 
     # -- what the ERP tells ----------------------------------------------------------------------------------------
 
@@ -83,23 +74,23 @@ class OrderBackorders(OrderReturns):
             state.backorder_rules, state.short, state.short_since, workflow.now(), state.short_settled
         )
 
-    def _rings(self) -> bool:
-        """Whether something has to be done although no message came."""
-        return self._expires_soon() or self._shortage_is_due()
-
-    def _shortage_is_due(self) -> bool:
+    def _alarms(self) -> tuple[Alarm, ...]:
         state, verdict = self._state, self._shortage()
+        if verdict.at is None:
+            return super()._alarms()
         free = not (state.problem or state.cancel or state.outcome or state.held_by)
-        return free and verdict.at is not None and workflow.now() >= verdict.at
+        asks = verdict.act is ShortageAct.ASK
+        ring = self._ask_about_shortage if asks else self._cancel_what_is_short
+        until = (
+            "Until a person is asked about what is not in stock"
+            if asks
+            else "Until what is not in stock is canceled"
+        )
+        return (*super()._alarms(), Alarm(verdict.at, until, free, ring))
 
-    def _heed(self) -> None:
-        if self._expires_soon():
-            self._heed_expiry()
-        elif self._shortage().act is ShortageAct.ASK:
-            self._ask_about_shortage()
-        else:
-            days = self._state.backorder_rules.cancel_rest_after_days
-            self._wish_cancel_rest("Orderwright", f"not in stock for {days} days")
+    def _cancel_what_is_short(self) -> None:
+        days = self._state.backorder_rules.cancel_rest_after_days
+        self._wish_cancel_rest("Orderwright", f"not in stock for {days} days")
 
     def _ask_about_shortage(self) -> None:
         state = self._state
@@ -108,20 +99,6 @@ class OrderBackorders(OrderReturns):
         cause = f"{BACKORDER}:{state.key.channel}:{' + '.join(sorted(skus))}"
         reason = backorder_story.asks(state.erp, state.lines)
         self._stop(Step.WAIT, Refusal(cause=cause, reason=reason))
-
-    def _set_alarms(self) -> None:
-        """Wake the loop in time. One timer a shortage, kept over many waits, so that it costs once; else none."""
-        self._set_alarm()
-        verdict = self._shortage()
-        at = verdict.at if verdict.act is ShortageAct.CANCEL_REST else None
-        if at == self._shortage_alarm_at:
-            return
-        if self._shortage_alarm is not None:
-            self._shortage_alarm.cancel()
-        self._shortage_alarm_at, self._shortage_alarm = at, None
-        if at is not None and at > workflow.now():
-            until = workflow.sleep(at - workflow.now(), summary="Until what is not in stock is canceled")
-            self._shortage_alarm = asyncio.create_task(until)
 
     def _wish_cancel_rest(self, actor: str, reason: str) -> None:
         """The rest is to be canceled; where nothing else is there, that is the whole order."""

@@ -12,7 +12,7 @@ from itertools import count
 from adapters.errors import Rejected, SessionExpired
 from adapters.memory import returning
 from adapters.memory.amending import amend
-from adapters.memory.back_office import adjustment_of, erp_lines
+from adapters.memory.back_office import OVER, adjustment_of, erp_lines
 from adapters.memory.faults import Faults
 from adapters.memory.stock_room import StockRoom
 from adapters.memory.wire import Call, Wire
@@ -123,6 +123,18 @@ class MemoryErp(StockRoom):
             _refuse("amend order", (*self._unknown(target), *self._differences(target)))
             amended = amend(held, entered, target)
             return AmendOutcome(order=self.rearrange(held, amended.sales), refused=amended.refused)
+
+    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+        """See ``ErpPort``. A fault after a shipment leaves the others behind."""
+        async with self._wire.call("deliver_order", str(key), writes=True):
+            held = self.orders.get(key)
+            if held is None:
+                raise Rejected("erp", "deliver order", f"there is no order {key}", "order_unknown")
+            for shipment in held.shipments:
+                if shipment.state not in OVER:
+                    with self.faults.during("erp", "send_shipment", writes=True):
+                        self.ship(key, shipment.warehouse, {x.line_id: x.quantity for x in shipment.lines})
+            return self.orders[key]
 
     async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
         """See ``ErpPort``."""

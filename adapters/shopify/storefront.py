@@ -41,7 +41,7 @@ from adapters.shopify.translate import to_fulfillments, to_order, to_payment, to
 from adapters.spans import looked_up
 from domain.listings import PlacedOrder
 from domain.model import Instant
-from domain.order import Fulfillment, Order, OrderKey, Payment, PaymentKind, PaymentStatus
+from domain.order import CancelKind, Fulfillment, Order, OrderKey, Payment, PaymentKind, PaymentStatus
 
 # What the app must be allowed; a write scope includes reading.
 REQUIRED_SCOPES: Final = (
@@ -201,7 +201,7 @@ class ShopifyStorefront:
         await self._returning.end(external_id, return_id, reason)
         return await self.read_order(external_id)
 
-    async def cancel_order(self, external_id: str, reason: str) -> Order:
+    async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is.
 
         Shopify cancels by and by. Raises OutcomeUnknown where it takes longer than some seconds, Rejected with cause
@@ -216,7 +216,7 @@ class ShopifyStorefront:
                 )
                 raise Rejected(SYSTEM, _CANCEL, what, "already_shipped")
             try:
-                await self._cancel(external_id, reason)
+                await self._cancel(external_id, reason, kind)
             except Rejected:
                 # an earlier attempt may have got through in the meantime
                 order = await self._reader.order(external_id)
@@ -226,16 +226,16 @@ class ShopifyStorefront:
                 order = await self._reader.order(external_id)
         return to_order(order, self._channel)
 
-    async def _cancel(self, external_id: str, reason: str) -> None:
+    async def _cancel(self, external_id: str, reason: str, kind: CancelKind) -> None:
         payload = await self._api.write(
             _CANCEL,
             "cancel_order",
             {
                 "id": gid("Order", external_id),
-                "reason": "OTHER",
+                "reason": kind.value.upper(),
                 "refundMethod": {"originalPaymentMethodsRefund": True},
                 "restock": True,
-                "notifyCustomer": self._notify_customers,
+                "notifyCustomer": self._notify_customers and kind is not CancelKind.FRAUD,
                 "staffNote": reason[:_STAFF_NOTE_LIMIT],
             },
         )

@@ -22,6 +22,7 @@ from adapters.ports import (
 from adapters.tryton.amendment import Amendment
 from adapters.tryton.cancellation import Cancellation
 from adapters.tryton.crediting import Crediting
+from adapters.tryton.delivery import Delivery
 from adapters.tryton.feed import ChangeFeed
 from adapters.tryton.listing import Listing
 from adapters.tryton.putting_away import PuttingAway
@@ -86,6 +87,7 @@ class TrytonErp:
         )
         self._cancellation = Cancellation(self._rpc, self._sales)
         self._amendment = Amendment(self._rpc, self._sales, self._submission, self._cancellation)
+        self._delivery = Delivery(self._rpc, self._sales, self._allocation)
         self._returning = Returning(self._rpc, self._sales, self._references)
         putting_away = PuttingAway(self._rpc, self._sales, self._returning)
         self._crediting = Crediting(self._rpc, self._sales, self._references, self._returning, putting_away)
@@ -109,6 +111,11 @@ class TrytonErp:
         """Put another sale in its place as long as nothing is picked. See ``ErpPort``."""
         async with self._writing:
             return await self._amendment.amend(target)
+
+    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+        """Reserve, pick, pack and send whatever has not left. See ``ErpPort``."""
+        async with self._writing:
+            return await self._delivery.deliver(key)
 
     async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
         """Cancel as long as nothing is picked. See ``ErpPort``."""

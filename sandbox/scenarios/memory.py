@@ -206,13 +206,14 @@ class MemoryGround:
     async def spoil_erp(self, act: WentWrong) -> None:
         """See ``Ground``."""
         faults = self._erp.faults
+        call = "submit_order" if act.call == "submission" else "deliver_order"
         for nth in range(1, act.times + 1):
             if act.how == "answer lost":
-                faults.lose_answer("submit_order", nth=nth)
+                faults.lose_answer(call, nth=nth)
             elif act.how == "unavailable":
-                faults.unavailable("submit_order", nth=nth)
+                faults.unavailable(call, nth=nth)
             else:
-                faults.rate_limit("submit_order", timedelta(seconds=1), nth=nth)
+                faults.rate_limit(call, timedelta(seconds=1), nth=nth)
 
     async def pass_time(self, external_id: str, days: int) -> None:
         """See ``Ground``."""

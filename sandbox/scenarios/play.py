@@ -169,6 +169,7 @@ class Player:
                 words.Edited()
                 | words.CanceledAtStore()
                 | words.Paid()
+                | words.Assessed()
                 | words.ToldAgain()
                 | words.ReturnWanted()
                 | words.ReturnWithdrawn()
@@ -192,6 +193,7 @@ class Player:
         act: words.Edited
         | words.CanceledAtStore
         | words.Paid
+        | words.Assessed
         | words.ToldAgain
         | words.ReturnWanted
         | words.ReturnWithdrawn,
@@ -205,6 +207,8 @@ class Player:
                 await store.cancel_order(external_id, act.cancel)
             case words.Paid():
                 await store.pay_order(external_id, act.payment)
+            case words.Assessed():
+                await store.assess_order(external_id, act.assessment)
             case words.ToldAgain():
                 await store.deliver_again([external_id], as_new=act.as_new)
             case words.ReturnWanted():
@@ -269,7 +273,9 @@ class Player:
         handle = self._ground.client.get_workflow_handle(workflow_id(external_id))
         deadline = time.monotonic() + ASK_SECONDS
         while True:
-            message = OperatorMessage(message_id=uuid4().hex, actor=act.actor, reason=act.reason)
+            message = OperatorMessage(
+                message_id=uuid4().hex, actor=act.actor, reason=act.reason, kind=act.kind
+            )
             if act.by_signal:
                 for _ in range(act.clicks):
                     await handle.signal(act.to, message)

@@ -67,7 +67,8 @@ class RealGround:
 
     async def spoil_erp(self, act: WentWrong) -> None:
         """See ``Ground``."""
-        rule = Rule(calls=WRITES, fault=_FAULTS[act.how], times=act.times, retry_after=1.0)
+        calls = WRITES if act.call == "submission" else "model.stock.shipment.out.do"
+        rule = Rule(calls=calls, fault=_FAULTS[act.how], times=act.times, retry_after=1.0)
         await self._faults.set_rule("erp", rule)
 
     async def pass_time(self, external_id: str, days: int) -> None:

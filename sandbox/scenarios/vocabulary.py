@@ -11,7 +11,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from domain.model import Amount, Frozen
-from sandbox.store.requests import AskReturn, CancelOrder, EditOrder, PlaceOrder, PlacePayment
+from domain.order import CancelKind
+from sandbox.store.requests import AskReturn, AssessRisk, CancelOrder, EditOrder, PlaceOrder, PlacePayment
 
 
 class Edited(Frozen):
@@ -33,6 +34,13 @@ class Paid(Frozen):
 
     act: Literal["customer pays"]
     payment: PlacePayment = PlacePayment()
+
+
+class Assessed(Frozen):
+    """The store comes to another assessment of the order's risk."""
+
+    act: Literal["store assesses the risk"]
+    assessment: AssessRisk
 
 
 class ToldAgain(Frozen):
@@ -130,9 +138,11 @@ class Operated(Frozen):
     """An operator sends the order a message, and waits for the answer. ``refused``: it must be refused."""
 
     act: Literal["operator asks"]
-    to: Literal["hold", "release", "resubmit", "cancel", "accept", "cancel_rest"]
+    to: Literal["hold", "release", "resubmit", "cancel", "accept", "approve", "cancel_rest"]
     actor: str = "Kim"
     reason: str = "as agreed"
+    kind: CancelKind = CancelKind.OTHER
+    """Of ``cancel``."""
     refused: bool = False
     by_signal: bool = False
     """As from the Temporal UI: kept until somebody reads it, answered by the order's story alone."""
@@ -158,7 +168,7 @@ class WentWrong(Frozen):
     """The next so many calls of a kind go wrong: done and the answer lost, not done, or told to come again later."""
 
     act: Literal["calls go wrong"]
-    call: Literal["reading", "submission", "fulfillment", "capture"]
+    call: Literal["reading", "submission", "delivery", "fulfillment", "capture"]
     how: Literal["answer lost", "unavailable", "too many"]
     times: Annotated[int, Field(ge=1)] = 1
 
@@ -186,7 +196,7 @@ class TimePassed(Frozen):
 
 
 Act = Annotated[
-    Edited | CanceledAtStore | Paid | ToldAgain | ReturnWanted | ReturnWithdrawn | OperatorReturns
+    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | ReturnWanted | ReturnWithdrawn | OperatorReturns
     | Shipped | Picked | SentPicked | TakenBack | Counted | ProductHidden
     | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
@@ -224,6 +234,8 @@ class Holds(Frozen):
     """Units that came back and were refunded."""
     in_erp: bool = True
     parcels: int | None = None
+    canceled_as: str | None = None
+    """The store's word for why."""
     story: tuple[str, ...] = ()
     """Words that the order's own story must hold."""
 
@@ -242,7 +254,9 @@ class Scenario(Frozen):
     """One file: an order, what happens to it, and what must hold."""
 
     name: str = Field(min_length=1)
-    group: Literal["shape", "cancel", "edit", "message", "warehouse", "stock", "return", "operator", "outage"]
+    group: Literal[
+        "shape", "cancel", "edit", "message", "warehouse", "stock", "return", "operator", "road", "outage"
+    ]
     """``shape``: an order that is shipped and nothing else; the demo carries them all."""
     order: PlaceOrder
     happens: tuple[Act, ...] = ()

@@ -37,6 +37,7 @@ WRITES = {
     "cancel_units",
     "submit_order",
     "amend_order",
+    "deliver_order",
     *(RETURNING - {"quote_refund"}),
 }
 WITHDRAWN = {"end_return", "cancel_return"}
@@ -53,6 +54,7 @@ TELLING_AMOUNTS = {
     "find_order",
     "submit_order",
     "amend_order",
+    "deliver_order",
     "changes",
     *RETURNING,
 }

@@ -33,6 +33,7 @@ OFTEN = {
     ERP: {
         "erp.submit_order": ("drop-answer", "late-answer", "502, done", "truncate", "wrong total"),
         "erp.amend_order": ("drop-answer",),
+        "erp.deliver_order": ("drop-answer",),
         "erp.cancel_order": ("drop-answer",),
         "erp.find_order": ("expire-session",),
         "erp.changes": ("cut", "break-json"),

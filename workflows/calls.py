@@ -1,4 +1,4 @@
-"""How long and how often an order asks, and who goes first: shared by all that an order does."""
+"""How an order's workflow calls its activities: how long one call may take, how it is tried again, what goes first."""
 
 from datetime import timedelta
 
