@@ -73,12 +73,13 @@ class Addresses:
             "ORDERWRIGHT_ERP__DATABASE": self.erp_database,
             "ORDERWRIGHT_ERP__LOGIN": self.erp_login,
             "ORDERWRIGHT_ERP__PASSWORD": self.erp_password,
-            "ORDERWRIGHT_ERP__RESERVE": str(self.erp_reserves).lower(),
             f"{channel}VENDOR": "shopify",
             f"{channel}URL": self.store_seen,
             f"{channel}ACCESS_TOKEN": self.store_token,
             f"{channel}WEBHOOK_SECRET": self.webhook_secret,
             f"{channel}MAPPING": "shopify-tryton",
+            # Older code, as an upgrade starts it too, knows nothing of it.
+            **({"ORDERWRIGHT_ERP__RESERVE": "true"} if self.erp_reserves else {}),
             # Where things go wrong on purpose, somebody waits for what the sweep finds.
             **({"ORDERWRIGHT_SWEEP__GRACE_MINUTES": "0"} if self.faults else {}),
         }
