@@ -21,6 +21,7 @@ import httpx
 from sandbox.processes import Part, PartFailed, free_port
 from sandbox.tryton.server import DEFAULT_STATE_DIR as TRYTON_STATE
 from sandbox.tryton.server import TrytonServer
+from web.codec import PATH as CODEC
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 
 Say = Callable[[str], None]
@@ -163,7 +164,8 @@ class Stack:
         if self._faults:
             await self._run(self._proxies(addresses))
         ui_port = int(_port(addresses.temporal_ui))
-        await self._run(temporal_part(addresses.temporal, ui_port, self._directory))
+        codec = addresses.webhooks.split("/webhooks")[0] + CODEC
+        await self._run(temporal_part(addresses.temporal, ui_port, self._directory, codec=codec))
         application = addresses.environment()
         await self.run_worker("worker")
         await self._run(
@@ -333,8 +335,11 @@ class Stack:
         return self._directory / "log" / f"{name}.log"
 
 
-def temporal_part(address: str, ui_port: int, directory: Path) -> Part:
-    """The Temporal dev server on a file in ``directory``, with the search attributes of our orders."""
+def temporal_part(address: str, ui_port: int, directory: Path, *, codec: str = "") -> Part:
+    """The Temporal dev server on a file in ``directory``, with the search attributes of our orders.
+
+    ``codec``: where its UI has payloads decompressed.
+    """
     binary, port = find_temporal(), _port(address)
     attributes: list[str] = []
     for key in SEARCH_ATTRIBUTES:
@@ -344,6 +349,7 @@ def temporal_part(address: str, ui_port: int, directory: Path) -> Part:
         [
             binary, "server", "start-dev", "--ip", "127.0.0.1", "--port", port, "--ui-port", str(ui_port),
             "--db-filename", str(directory / "temporal.sqlite"), "--log-level", "error", *attributes,
+            *(["--ui-codec-endpoint", codec] if codec else []),
         ],
         directory / "log" / "temporal.log",
         ready=lambda: _temporal_serves(binary, address),

@@ -21,10 +21,10 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from activities.gates import Pace
+from adapters.payloads import DATA_CONVERTER
 from adapters.registry import build_memory_erp, build_webhook_reader
 from config.settings import Settings, load_settings
 from domain.erp_order import ErpOrderState, ErpShipment, ErpShipmentState
@@ -268,7 +268,7 @@ async def memory_ground() -> AsyncIterator[MemoryGround]:
                 dev_server_existing_path=find_temporal(),
                 dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
                 dev_server_log_level="error",
-                data_converter=pydantic_data_converter,
+                data_converter=DATA_CONVERTER,
                 search_attributes=SEARCH_ATTRIBUTES,
             )
         environment = await exits.enter_async_context(started)
