@@ -14,6 +14,7 @@ from typing import TypeVar
 from pydantic import Field, model_validator
 
 from domain.approval import ApprovalRules
+from domain.gifts import GiftRules
 from domain.model import Frozen, Rate
 from domain.payment_rules import PaymentRules
 from domain.return_rules import ReturnRules
@@ -78,6 +79,7 @@ class Mapping(Frozen):
     """ERP product, a service without tax, that an accepted difference is booked on; None: none may be."""
     payments: PaymentRules = PaymentRules()
     approval: ApprovalRules = ApprovalRules()
+    gifts: GiftRules = GiftRules()
     returns: ReturnRules = ReturnRules()
 
     @model_validator(mode="after")
