@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from activities.failures import Refusal
 from domain.approval import ApprovalNeeded
+from domain.backorder_rules import BackorderRules
 from domain.balance import BalanceReport
 from domain.certificate import SweepWindow, Tally
 from domain.completeness import Explanation, Flow
@@ -75,6 +76,8 @@ class OrderRead(Frozen):
     """Why a person has to approve it before it goes to the ERP, where one has to."""
     returns: ReturnRules = ReturnRules()
     """How its channel takes goods back."""
+    backorders: BackorderRules = BackorderRules()
+    """What its mapping says about units that are not in stock."""
 
 
 class SubmitOrder(Frozen):
@@ -112,6 +115,31 @@ class AmendOrder(Frozen):
     edit: str
     acceptances: tuple[Acceptance, ...] = ()
     """Differences that people accepted as they are."""
+    places: Mapping[str, Mapping[str, int]] = {}
+    """Line -> warehouse -> units, for lines that are to stay where the ERP has them in hand."""
+    ship_what_is_there: bool = False
+    """A person said that the order need not leave complete."""
+
+
+class CancelRest(Frozen):
+    """Bring lines (line -> units) down to what is there, in the storefront; ``words`` says what is canceled."""
+
+    key: OrderKey
+    mapping_version: str
+    revision: int
+    units: Mapping[str, int]
+    total_before: Amount
+    """In the buyer's currency."""
+    actor: str
+    reason: str
+    words: str
+
+
+class RestCanceled(Frozen):
+    """The order as the storefront holds it now, and what its payments ask for next."""
+
+    order: Order
+    payment: PaymentOutlook
 
 
 class AmendedOrder(Frozen):

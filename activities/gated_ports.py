@@ -6,6 +6,7 @@ from activities.gates import Gate
 from adapters.ports import (
     AmendOutcome,
     CancelOutcome,
+    CancelUnitsRequest,
     CaptureRequest,
     ErpCapabilities,
     ErpChanges,
@@ -93,6 +94,11 @@ class GatedStorefront:
         """See ``StorefrontPort``."""
         async with self._gate.passing("cancel order"):
             return await self._storefront.cancel_order(external_id, reason, kind)
+
+    async def cancel_units(self, request: CancelUnitsRequest) -> Order:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("cancel units"):
+            return await self._storefront.cancel_units(request)
 
     async def ping(self) -> None:
         """See ``StorefrontPort``; never held back."""

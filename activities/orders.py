@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from temporalio import activity
 
-from activities.amending import judge
+from activities.amending import judge, target_of
 from activities.contracts import (
     LONGEST_ATTEMPT,
     AmendedOrder,
@@ -75,7 +75,10 @@ class OrderActivities(NotedActs):
 
     @activity.defn
     async def read_order(self, request: ReadOrder) -> OrderRead:
-        """Read the order and pin the mapping in force. A finished order that comes again is ignored, with a reason."""
+        """Read the order and pin the mapping in force. A finished order that comes again is ignored, with a reason.
+
+        One that was added to since it was closed goes on.
+        """
         async with self._noted(request.key, request.revision, "read_order"):
             storefront = self._storefront(request.key)
             order = await storefront.read_order(request.key.external_id)
@@ -88,7 +91,9 @@ class OrderActivities(NotedActs):
             outlook = look_ahead(order, pinned, datetime.now(UTC), captures=storefront.capabilities.capture)
         known = None if request.submitted else await self._known(request.key)
         ended = known if request.first and known is not None and known.closed_at is not None else None
-        reopened = ended is not None and (request.revive or asks_for_return(order))
+        reopened = ended is not None and (
+            request.revive or asks_for_return(order) or _asks_for_more(order, ended)
+        )
         if ended is not None and not reopened:
             reason = f"the order is {ended.status} since {ended.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
             return OrderRead(order=order, mapping_version=mapping.version, ignored=reason, ended=ended.status)
@@ -122,6 +127,7 @@ class OrderActivities(NotedActs):
             payment=outlook,
             approval=None if entered else approval_needed(order, mapping.approval),
             returns=pinned.returns,
+            backorders=pinned.backorders,
         )
 
     @activity.defn
@@ -171,8 +177,8 @@ class OrderActivities(NotedActs):
         key = request.order.key
         async with self._noted(key, request.revision, "amend_order"):
             mapping = self._mapping(request.mapping_version)
-            target = plan_sales_order(request.order, mapping, request.acceptances)
-            amended = judge(request, await self._erp.amend_order(target), mapping)
+            outcome = await self._erp.amend_order(target_of(request, mapping))
+            amended = judge(request, outcome, mapping)
         erp, case = amended.erp, None
         patch = OrderPatch(
             erp_number=erp.number, erp_total=erp.total, waiting_for="the warehouse", problem=""
@@ -324,6 +330,7 @@ class OrderActivities(NotedActs):
             patch = OrderPatch(
                 status=OrderStatus.CLOSED,
                 waiting_for="",
+                total=report.total,
                 erp_total=erp_order.total,
                 captured=report.captured,
                 closed_at=datetime.now(UTC),
@@ -353,6 +360,12 @@ class OrderActivities(NotedActs):
     async def _entered_before(self, order: Order) -> ErpOrder | None:
         """The ERP's order where goods of it came back already: what it was sold for is known to the ERP alone."""
         return await self._erp.find_order(order.key) if units_returned(order) else None
+
+
+def _asks_for_more(order: Order, ended: OrderSummary) -> bool:
+    """Whether the buyer added to an order after it was closed, or just while it was."""
+    closed_at_total = ended.total if ended.status is OrderStatus.CLOSED else None
+    return closed_at_total is not None and order.canceled_at is None and order.total > closed_at_total
 
 
 def _erp_link(key: OrderKey, erp: ErpOrder) -> Link:

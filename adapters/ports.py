@@ -5,7 +5,7 @@ the same request, also after a lost answer or from another process, it finds wha
 ``tests/contract`` holds one suite a port, run against every adapter.
 """
 
-from collections.abc import Mapping as Headers
+from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Final, Protocol
@@ -113,6 +113,17 @@ class Refund(Frozen):
     """Money given back, in ``Order.presentment_currency``."""
 
 
+class CancelUnitsRequest(Frozen):
+    """Bring lines *down to* a number of units, and give back what was taken for the others: idempotent by nature."""
+
+    key: OrderKey
+    units: Dictionary[str, Quantity]
+    """Line -> units it is to have once the call is done. A line that has no more than that stays as it is."""
+    total_before: Amount
+    """In ``Order.presentment_currency``: the order's total before. At most what it fell by is given back."""
+    reason: str
+
+
 class OrderPage(Frozen):
     """A page of a list of orders; ``next_cursor`` is None on the last one."""
 
@@ -194,6 +205,13 @@ class StorefrontPort(Protocol):
         """
         ...
 
+    async def cancel_units(self, request: CancelUnitsRequest) -> Order:
+        """Cancel units that have not left, and give back what was taken beyond the new total; returns the order.
+
+        Raises Rejected where units have left meanwhile.
+        """
+        ...
+
     async def ping(self) -> None:
         """The lightest call that shows that the system works for us; raises what any call would where it does not."""
         ...
@@ -215,6 +233,10 @@ class ErpCapabilities(Frozen):
     """Goods that come back are expected, received and credited."""
     concurrent_orders: bool = True
     """Several orders may be written at once. False: the adapter itself takes one at a time."""
+    backorders: bool = True
+    """It tells which units are not in stock (``ErpOrder.backorders``)."""
+    complete_only: bool = True
+    """It holds an order back until all of it is in stock, where ``SalesOrder.complete_only`` asks for that."""
 
 
 class UnreadableOrder(Frozen):
@@ -294,7 +316,7 @@ class ErpPort(Protocol):
         released. Amounts are compared with ``target.total`` and ``target.taxes`` where nothing was refused (Rejected
         ``amounts_differ``). Lines that are not on ``target`` any more go to zero units. Raises Rejected
         ``order_unknown`` where the ERP never had the order, and as ``submit_order`` for unknown products, warehouses,
-        taxes.
+        taxes. Where the target is not ``complete_only`` any more, what was held back may leave.
         """
         ...
 
@@ -402,7 +424,7 @@ class WebhookReader(Protocol):
     topics: frozenset[str]
     """Topics that concern orders; others are refused and not kept."""
 
-    def read(self, raw: bytes, headers: Headers[str, str]) -> Delivery:
+    def read(self, raw: bytes, headers: Dictionary[str, str]) -> Delivery:
         """Verify the signature over the raw bytes, then read. Header names are lower case.
 
         Raises SignatureInvalid, DeliveryMalformed.

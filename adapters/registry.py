@@ -55,6 +55,7 @@ def build_erp(settings: Settings) -> ErpPort:
                 channels=sorted(settings.channels),
                 concurrent_orders=chosen.concurrent_orders,
                 backorder=chosen.backorder,
+                reserve=chosen.reserve,
             )
         case ErpVendor.MEMORY:
             return erp_at(chosen.url)
@@ -66,7 +67,7 @@ def build_erp(settings: Settings) -> ErpPort:
 
 def build_memory_erp(*, products: set[str], warehouses: set[str]) -> MemoryErp:
     """An ERP in memory that knows these products and warehouses, for the sandbox to serve to other processes."""
-    return MemoryErp(products=products, warehouses=warehouses)
+    return MemoryErp(products=products, warehouses=warehouses, backorder=True)
 
 
 def _shop_domain(url: str) -> str | None:

@@ -16,6 +16,7 @@ from config.mappings import MAPPINGS, load_mapping
 from config.metrics import METRICS
 from config.ownership import load_ownership
 from config.settings import GROUPS, every_variable, variable
+from domain.backorder_rules import BackorderRules, OnShortage
 from domain.mapping import Mapping as FieldMapping
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
 
@@ -104,6 +105,8 @@ _GROUPS = {
     "edit": "Edited before the ERP has the order",
     "cancel": "Canceled, or too late for it",
     "warehouse": "The warehouse's ways",
+    "return": "Goods that come back",
+    "stock": "Not in stock",
     "operator": "Operators and problems",
     "road": "Orders that take other roads",
     "message": "Webhooks",
@@ -159,6 +162,7 @@ def _mapping(path: Path) -> str:
             else "nothing: none can be entered",
         ),
         *_payment_rules(mapping.payments),
+        *_backorder_rules(mapping.backorders),
         *_approval_rules(mapping),
         *_gift_rules(mapping),
     ]
@@ -217,6 +221,21 @@ def _gift_rules(mapping: FieldMapping) -> list[tuple[str, str]]:
     marks = " or ".join(f"`{name}`" for name in (rules.message, rules.flag) if name)
     prices = "no prices on the papers" if rules.hide_prices else "prices as ever"
     return [("Gifts are told by the attribute", f"{marks}; {prices}" if marks else "none")]
+
+
+_SHORTAGES = {
+    OnShortage.SHIP_WHAT_IS_THERE: "what is there leaves, the rest as it comes",
+    OnShortage.WAIT_FOR_ALL: "nothing leaves before all is there",
+    OnShortage.ASK: "a case for a person; nothing leaves meanwhile, where the ERP can hold it back",
+}
+
+
+def _backorder_rules(rules: BackorderRules) -> list[tuple[str, str]]:
+    days = rules.cancel_rest_after_days
+    return [
+        ("Orders of which something is not in stock", _SHORTAGES[rules.on_shortage]),
+        ("What stays out of stock", f"is canceled after {days} days" if days else "is waited for"),
+    ]
 
 
 def _approval_rules(mapping: FieldMapping) -> list[tuple[str, str]]:

@@ -18,6 +18,12 @@ class CaseAct(StrEnum):
     """Let its orders go to the ERP, with a name and a reason."""
     CANCEL = "cancel"
     """Cancel all its orders."""
+    WAIT = "wait"
+    """Its orders wait until all of each is in stock."""
+    SHIP = "ship"
+    """What is in stock leaves, the rest as it comes."""
+    CANCEL_REST = "cancel-rest"
+    """What is not in stock is canceled in both systems."""
 
 
 class CaseGuide(Frozen):
@@ -35,6 +41,7 @@ _MAP = (CaseAct.RETRY, CaseAct.MAP, CaseAct.CANCEL)
 _ACCEPT = (CaseAct.RETRY, CaseAct.ACCEPT, CaseAct.CANCEL)
 _ON_ITS_WAY = (CaseAct.RETRY,)
 """Of what has left the house, or is being canceled: nothing is left to cancel."""
+_BACKORDER = (CaseAct.WAIT, CaseAct.SHIP, CaseAct.CANCEL_REST, CaseAct.CANCEL)
 _DAY, _TWO_DAYS = 24, 48
 
 
@@ -223,9 +230,23 @@ GUIDES = {
         "See in the storefront what was refunded or taken off by hand, put it right there, then resubmit.",
         _ON_ITS_WAY,
     ),
+    "payment_unknown": _guide(
+        "A refund is to go back to a payment that the storefront does not have",
+        "Compare the order's payments in the storefront, refund there by hand what has no payment, then resubmit.",
+    ),
+    "return_unknown": _guide(
+        "A return is not in the storefront any more",
+        "See in the storefront what became of it, and end the return here; credit by hand what did come back.",
+    ),
     "edit_after_return": _guide(
         "Order {0}:{1} was edited after goods of it came back",
         "Undo the edit in the storefront, then resubmit; or make it in the ERP by hand, and accept what differs.",
+    ),
+    "backorder": _guide(
+        "Orders of {0} lack {1}, which is not in stock",
+        "Let them wait until all is there (--wait), send what is there and the rest as it comes (--ship), or cancel "
+        "what is not there in both systems (--cancel-rest). Stock that comes in answers by itself.",
+        _BACKORDER,
     ),
     "canceled_in_erp": _guide(
         "Canceled in the ERP alone",
@@ -266,6 +287,10 @@ GUIDES = {
         "Compare the parcel with the order's fulfillments in the storefront, correct them, then resubmit.",
         _ON_ITS_WAY,
         8,
+    ),
+    "units_have_left": _guide(
+        "Units that were to be canceled have left by the storefront's books",
+        "Compare the order's fulfillments in the storefront with the parcels, correct them, then resubmit.",
     ),
     "move_refused": _guide(
         "The storefront does not let units leave from the location that shipped them",

@@ -14,6 +14,7 @@ from typing import TypeVar
 from pydantic import Field, model_validator
 
 from domain.approval import ApprovalRules
+from domain.backorder_rules import BackorderRules
 from domain.gifts import GiftRules
 from domain.model import Frozen, Rate
 from domain.payment_rules import PaymentRules
@@ -81,6 +82,7 @@ class Mapping(Frozen):
     approval: ApprovalRules = ApprovalRules()
     gifts: GiftRules = GiftRules()
     returns: ReturnRules = ReturnRules()
+    backorders: BackorderRules = BackorderRules()
 
     @model_validator(mode="after")
     def _one_to_one(self) -> "Mapping":

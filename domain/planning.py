@@ -87,6 +87,7 @@ def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acc
         total=order.total,
         taxes=sum_by_code(tax for line in lines for tax in line.taxes),
         instructions=_instructions(order, goods, mapping),
+        complete_only=mapping.backorders.holds_back,
     )
 
 

@@ -36,6 +36,9 @@ MESSAGES = {
     CaseAct.ACCEPT: "accept",
     CaseAct.APPROVE: "approve",
     CaseAct.CANCEL: "cancel",
+    CaseAct.WAIT: "wait_for_all",
+    CaseAct.SHIP: "ship_what_is_there",
+    CaseAct.CANCEL_REST: "cancel_rest",
 }
 
 NOTHING = "nothing here; it is closed by itself once it is over (see now: orderwright sync run)"

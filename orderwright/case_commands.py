@@ -111,6 +111,13 @@ def resolve(
         bool, typer.Option("--approve", help="Let its orders go to the ERP as they stand.")
     ] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="Cancel its orders in both systems.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Its orders wait until all is in stock.")] = False,
+    ship: Annotated[
+        bool, typer.Option("--ship", help="What is in stock leaves, the rest as it comes.")
+    ] = False,
+    cancel_rest: Annotated[
+        bool, typer.Option("--cancel-rest", help="Cancel what is not in stock in both systems.")
+    ] = False,
     kind: Annotated[
         CancelKind,
         typer.Option("--as", help="With --cancel: as what it counts in the storefront, such as fraud."),
@@ -125,12 +132,14 @@ def resolve(
         CaseAct.ACCEPT: accept,
         CaseAct.APPROVE: approve,
         CaseAct.CANCEL: cancel,
+        CaseAct.WAIT: wait,
+        CaseAct.SHIP: ship,
+        CaseAct.CANCEL_REST: cancel_rest,
     }
     chosen = [act for act, wanted in asked.items() if wanted]
     if len(chosen) != 1:
-        raise CommandFailed(
-            "say what is to be done: exactly one of --retry, --map VALUE, --accept, --approve, --cancel"
-        )
+        ways = ", ".join(f"--{act}" + (" VALUE" if act is CaseAct.MAP else "") for act in asked)
+        raise CommandFailed(f"say what is to be done: exactly one of {ways}")
     if not reason.strip():
         raise CommandFailed("say why: --reason is empty")
     decision = Decision(

@@ -30,8 +30,11 @@ class StoreSide(BaseModel):
     presentment_total: Decimal
     presentment_captured: Decimal
     units: int
-    """Units due, after edits."""
+    """Units due, after edits; what came back is not."""
     fulfilled: int
+    """Units that left."""
+    returned: int = 0
+    """Of them, units that came back or were given up, and were refunded."""
     fulfillments: int
     currency: str
     canceled: bool = False
@@ -116,8 +119,9 @@ def _differences(store: StoreSide, erp: ErpSide | None) -> list[str]:
     if erp.invoiced is not None:
         same("invoiced less credited", store.total + erp.fees, erp.invoiced)
     same("parcels", store.fulfillments, erp.shipments)
-    if store.fulfilled != store.units:
-        found.append(f"fulfilled: {store.fulfilled} of {store.units} units")
+    if store.fulfilled - store.returned != store.units:
+        came_back = f" and returned: {store.returned}" if store.returned else ""
+        found.append(f"fulfilled: {store.fulfilled}{came_back} of {store.units} units")
     # A fee is booked in the shop's currency: the store tells it apart only where the buyer pays in that.
     due = store.presentment_total + (erp.fees if store.presentment_total == store.total else Decimal(0))
     if store.presentment_captured != due:

@@ -202,6 +202,7 @@ def store_side(told: OrderReading) -> StoreSide:
         presentment_captured=told.presentment_captured,
         units=sum(line.current for line in told.lines),
         fulfilled=sum(line.shipped for line in told.lines),
+        returned=sum(line.returned for line in told.lines),
         fulfillments=told.fulfillments,
         currency=told.currency,
         canceled=told.canceled,

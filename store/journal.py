@@ -12,7 +12,7 @@ from store.audit import AuditEntry, add_entry
 from store.cases import release_order, report_case
 from store.crosswalk import Link, add_link, move_link
 from store.database import Database
-from store.order_view import OrderPatch, apply_patch
+from store.order_view import OrderPatch, apply_beside, apply_patch
 
 READ = "read_order"
 RETURN_PROBLEM = "return "
@@ -38,6 +38,11 @@ class Entry(Frozen):
     erp: ErpOrder | None = None
     report: CaseReport | None = None
 
+    @property
+    def of_return(self) -> bool:
+        """Whether a return did it, which is carried beside its order: ``revision`` is then the return's own."""
+        return self.action.startswith(RETURN_PROBLEM)
+
 
 class Journal:
     """Writes entries; all of one or nothing."""
@@ -49,7 +54,11 @@ class Journal:
         """Write an entry; writing it again changes nothing. Raises DatabaseUnavailable, CrosswalkConflict."""
         once = f"{entry.key}/{entry.revision}/{entry.action}/{entry.text[:80]}"
         with self._db.write() as session:
-            timely = apply_patch(session, entry.key, entry.revision, entry.patch)
+            timely = True
+            if entry.of_return:
+                apply_beside(session, entry.key, entry.patch)
+            else:
+                timely = apply_patch(session, entry.key, entry.revision, entry.patch)
             add_entry(
                 session,
                 AuditEntry(key=entry.key, once=once, actor=entry.actor, action=entry.action, text=entry.text),
@@ -72,6 +81,5 @@ def _keep_cases(session: Session, entry: Entry) -> None:
     # Reading alone overcomes nothing: the step that stopped is still to come.
     only_read = entry.action == READ and entry.patch.status is not OrderStatus.IGNORED
     # What a return achieves is nothing to the cases that its order waits in otherwise.
-    of_order = not entry.action.startswith(RETURN_PROBLEM)
-    goes_on = entry.patch.problem == "" and not only_read and of_order
+    goes_on = entry.patch.problem == "" and not only_read and not entry.of_return
     release_order(session, entry.key, step=None if goes_on else entry.action)

@@ -183,6 +183,16 @@ def apply_patch(session: Session, key: OrderKey, revision: int, patch: OrderPatc
     return changed_rows(session, _UPDATE, changes | identity) > 0
 
 
+def apply_beside(session: Session, key: OrderKey, patch: OrderPatch) -> None:
+    """Write what a return changes in its order's row. It is carried beside the order and tells no newer state of it."""
+    changes = patch.model_dump(exclude_none=True, exclude={"reopened"}) | {"updated_at": datetime.now(UTC)}
+    session.connection().execute(
+        update(OrderViewRow)
+        .where(col(OrderViewRow.channel) == key.channel, col(OrderViewRow.external_id) == key.external_id)
+        .values(**changes)
+    )
+
+
 def _summary(row: OrderViewRow) -> OrderSummary:
     return OrderSummary(
         key=OrderKey(channel=row.channel, external_id=row.external_id),

@@ -6,8 +6,9 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from domain.approval import Approval, ApprovalNeeded
+from domain.backorder_rules import BackorderRules
 from domain.differences import Acceptance, Difference
-from domain.erp_order import ErpOrder, ErpReturn
+from domain.erp_order import ErpOrder, ErpOrderState, ErpReturn
 from domain.model import Amount, Frozen, Instant, Quantity
 from domain.order import CancelKind, Order, OrderKey, ReturnStatus
 from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
@@ -175,6 +176,13 @@ class ReturnTelling(Frozen):
     resubmit: OperatorMessage | None = None
 
 
+class RestCancel(Frozen):
+    """What is on backorder is to be canceled."""
+
+    actor: str
+    reason: str
+
+
 class OrderState(BaseModel):
     """All that an order remembers; carried whole through continue-as-new. Quantities are the state."""
 
@@ -224,11 +232,28 @@ class OrderState(BaseModel):
     cancel_refused: str | None = None
     cancel_interrupted: CancelRequest | None = None
     """A cancel that one system took and the other refused; goes on with ``resubmit``."""
+    backorder_rules: BackorderRules = BackorderRules()
+    """What the pinned mapping says about units that are not in stock."""
+    short: dict[str, int] = {}
+    """Line -> units that are on backorder, as the ERP told last."""
+    short_since: Instant | None = None
+    """Since when something is."""
+    short_settled: dict[str, int] = {}
+    """Line -> units on backorder that a person has decided about."""
+    rest_cancel: RestCancel | None = None
+    ship_what_is_there: bool = False
+    """A person said that the order need not leave complete."""
+    send_what_is_there: bool = False
+    """The ERP is still to be told so."""
+    places: dict[str, dict[str, int]] = {}
+    """Line -> warehouse -> units that the ERP has in hand, while the rest of it is being canceled."""
     acceptances: tuple[Acceptance, ...] = ()
     take_new_mapping: bool = False
     """The next reading pins the mapping in force: the one that the order had lacked something."""
     leaves_cases: bool = False
     """A problem that the workflow itself had found is to leave its case once the order is read without it."""
+    in_cases: bool = False
+    """It had stopped, and no step has worked since: where none is left to do, it leaves its cases all the same."""
     return_rules: ReturnRules = ReturnRules()
     returns: dict[str, ReturnBrief] = {}
     """By return id."""
@@ -254,6 +279,11 @@ class OrderState(BaseModel):
     def given_back(self) -> Decimal:
         """What returns gave back, fees included, in the buyer's currency."""
         return sum((brief.given_back for brief in self.returns.values()), Decimal(0))
+
+    @property
+    def erp_is_over(self) -> bool:
+        """Whether the ERP has nothing more to do for the order."""
+        return self.erp is not None and self.erp.state in {ErpOrderState.DONE, ErpOrderState.CANCELED}
 
     @property
     def expires_next(self) -> ExpiringAuthorization | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from activities.contracts import AmendedOrder, OrderClosing, PaymentsCaptured, ShipmentReported
 from domain.amendment import amendment_between
+from domain.backorders import expected_words
 from domain.balance import BalanceReport
 from domain.cases import guide, known
 from domain.connection import ERP_SYSTEM
@@ -18,6 +19,7 @@ from domain.order import CancelKind, Order
 from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
+from workflows import backorder_story
 from workflows.messages import (
     Attention,
     CancelRequest,
@@ -41,6 +43,8 @@ _UNDER_WAY = {
     Step.CAPTURE: "taking the money that is due before the goods leave; tried again until the storefront answers",
     Step.HAND_OVER: "writing down in the ERP what was handed over already; tried again until it answers",
     Step.AMEND: "carrying the edit into the ERP; tried again until it answers",
+    Step.CANCEL_REST: "canceling what is on backorder in the storefront; tried again until it answers",
+    Step.SEND_WHAT_IS_THERE: "letting the ERP send what is there; tried again until it answers",
     Step.REPORT: "telling the storefront of a shipment and capturing its money; tried again until it answers",
     Step.OPEN_RETURN: "beginning a return",
     Step.TELL_RETURN: "telling a return what it waits for",
@@ -57,6 +61,8 @@ _REMEDY_BY_STEP = {
     Step.CAPTURE: "Mend the cause in the storefront, then resubmit; or cancel the order.",
     Step.HAND_OVER: "Mend the cause in the ERP, then resubmit; the goods have left.",
     Step.AMEND: "Mend the cause in the ERP or the mapping, or undo the edit in the storefront; then resubmit.",
+    Step.CANCEL_REST: "Mend the cause in the storefront, then resubmit; or cancel the units there by hand.",
+    Step.SEND_WHAT_IS_THERE: "Mend the cause in the ERP, then resubmit; or release the order there by hand.",
     Step.REPORT: "Mend the cause in the storefront, then resubmit; the shipment itself is safe in the ERP.",
     Step.CLOSE: "Mend the cause, then resubmit.",
     Step.CANCEL: "Mend the cause, then resubmit: the cancel goes on where it stopped.",
@@ -133,15 +139,15 @@ def waiting_for(state: OrderState) -> str:
         return f"return {' and '.join(coming)}, which has a page of its own"
     if state.window_until is not None:
         return f"returns, until {state.window_until:%Y-%m-%d}; it then closes by itself"
-    return "the warehouse to ship the rest; the ERP's change feed tells of it"
+    return backorder_story.waits(state) or "the warehouse to ship the rest; the ERP's change feed tells of it"
 
 
 def waits_on(state: OrderState) -> str | None:
     """The system whose answer the order waits for, ``erp`` or its channel; None where it waits for something else."""
     match next_step(state):
-        case Step.READ | Step.CAPTURE | Step.REPORT:
+        case Step.READ | Step.CAPTURE | Step.CANCEL_REST | Step.REPORT:
             return state.key.channel
-        case Step.SUBMIT | Step.HAND_OVER | Step.AMEND | Step.CLOSE | Step.CANCEL:
+        case Step.SUBMIT | Step.HAND_OVER | Step.AMEND | Step.SEND_WHAT_IS_THERE | Step.CLOSE | Step.CANCEL:
             return ERP_SYSTEM
         case _:
             return None
@@ -157,6 +163,9 @@ def can_do(state: OrderState) -> tuple[str, ...]:
         "hold": not hold_obstacle(state),
         "release": state.held_by is not None and state.outcome is None,
         "return": state.outcome is None and any(returnable_units(state).values()),
+        "wait_for_all": not backorder_story.wait_obstacle(state),
+        "ship_what_is_there": not backorder_story.ship_obstacle(state),
+        "cancel_rest": not backorder_story.cancel_rest_obstacle(state),
     }
     return tuple(name for name, possible in wishes.items() if possible)
 
@@ -283,6 +292,8 @@ def full_stop(text: str) -> str:
 
 def _line_row(line: LineState) -> str:
     done = f"{line.shipped} of {line.ordered - line.canceled} shipped"
+    if line.backordered:
+        done += f", {line.backordered} on backorder{expected_words(line.expected)}"
     return f"- {line.sku or line.title}: {done}" + (f", {line.canceled} canceled" if line.canceled else "")
 
 

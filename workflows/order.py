@@ -41,15 +41,18 @@ with workflow.unsafe.imports_passed_through():
         OrderResult,
         OrderStart,
     )
-    from workflows.order_counter import OrderCounter
+    from workflows.order_backorders import OrderBackorders
     from workflows.steps import Step, delivered_with, next_step, still_here, unreported_shipments
 
 STOREFRONT = "storefront"
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
 
+# Done without a refusal, these take the order out of its cases in the same call.
+_OVERCOMES = {Step.SUBMIT, Step.CAPTURE, Step.AMEND, Step.REPORT, Step.CLOSE}
+
 
 @workflow.defn(name=ORDER_WORKFLOW)
-class OrderWorkflow(OrderCounter):
+class OrderWorkflow(OrderBackorders):
     """The life of one order; id ``order:{channel}:{external id}``."""
 
     @workflow.init
@@ -63,6 +66,8 @@ class OrderWorkflow(OrderCounter):
             Step.CAPTURE: self._capture,
             Step.HAND_OVER: self._hand_over,
             Step.AMEND: self._amend,
+            Step.CANCEL_REST: self._cancel_rest,
+            Step.SEND_WHAT_IS_THERE: self._send_what_is_there,
             Step.REPORT: self._report,
             Step.OPEN_RETURN: self._open_return,
             Step.TELL_RETURN: self._tell_return,
@@ -95,6 +100,8 @@ class OrderWorkflow(OrderCounter):
         """Do one step; a refusal becomes a problem, anything that is not one of ours goes up."""
         try:
             await self._finish_in_any_case(step)
+            if step in _OVERCOMES and self._state.problem is None:
+                self._state.in_cases = False
         except (ActivityError, asyncio.CancelledError) as error:
             if is_cancelled_exception(error):
                 self._temporal_cancel()
@@ -146,6 +153,7 @@ class OrderWorkflow(OrderCounter):
         )
         before, state.order = state.order, read.order
         state.payment, state.return_rules = read.payment, read.returns
+        state.backorder_rules = read.backorders
         if read.ignored is not None:
             # A late message about a finished order ends as the order ended, so that lists tell the truth of it.
             state.outcome = _ENDINGS.get(read.ended, Attention.IGNORED) if read.ended else Attention.IGNORED
@@ -208,8 +216,8 @@ class OrderWorkflow(OrderCounter):
             summary=f"Enter {state.order.number} in the ERP",
             priority=ORDERS_FIRST,
         )
-        self._take_erp(erp)
         self._tell("ERP", narrative.submitted(erp))
+        self._take_erp(erp)
         if state.erp_early is not None:
             early, state.erp_early = state.erp_early, None
             self._take_erp(early)
@@ -234,6 +242,8 @@ class OrderWorkflow(OrderCounter):
                     revision=self._next_revision(),
                     edit=narrative.pending_edit(state),
                     acceptances=state.acceptances,
+                    places=state.places,
+                    ship_what_is_there=state.ship_what_is_there,
                 ),
                 task_queue=ERP_QUEUE,
                 start_to_close_timeout=ONE_CALL,
@@ -253,7 +263,7 @@ class OrderWorkflow(OrderCounter):
         if amended.refusal is not None:
             self._stop(Step.AMEND, amended.refusal, in_case=True)
             return
-        state.amend = False
+        state.amend, state.places = False, {}
         self._tell("ERP", narrative.amended(amended, before))
 
     async def _capture(self) -> None:
@@ -408,7 +418,8 @@ class OrderWorkflow(OrderCounter):
 
     async def _leave_cases(self) -> None:
         state = self._state
-        decision, state.decision, state.leaves_cases = state.decision, None, False
+        decision, state.decision = state.decision, None
+        state.leaves_cases = state.in_cases = False
         await workflow.execute_activity_method(
             CaseActivities.leave_cases,
             LeaveCases(
@@ -429,17 +440,12 @@ class OrderWorkflow(OrderCounter):
         if (alarm := self._due()) is not None:
             alarm.ring()
             return
-        if self._window_ends():
-            self._state.window_over = True
-            return
         self._set_timer()
-        self._set_window()
         await workflow.wait_condition(
             lambda: (
                 next_step(self._state) is not Step.WAIT
                 or self._may_continue_as_new()
                 or self._due() is not None
-                or self._window_ends()
             )
         )
 

@@ -99,6 +99,7 @@ class OrderDesk:
             own=not in_case,
             in_case=in_case,
         )
+        self._state.in_cases = True
         self._tell("Orderwright", f"Stopped: {narrative.full_stop(refusal.reason)}")
         self._hear_early_resubmit()
 
@@ -386,6 +387,6 @@ class OrderDesk:
 
 
 def refuse(obstacle: str) -> None:
-    """Refuse an update, in plain words; an empty obstacle is none."""
+    """Refuse an update with its reason in words; an empty one refuses nothing."""
     if obstacle:
         raise ApplicationError(obstacle, type="NotPossibleNow")

@@ -20,6 +20,8 @@ class Step(StrEnum):
     AMEND = "carry the change into the ERP"
     OPEN_RETURN = "begin a return"
     TELL_RETURN = "tell a return what it waits for"
+    CANCEL_REST = "cancel what is on backorder"
+    SEND_WHAT_IS_THERE = "let the ERP send what is there"
     REPORT = "tell the storefront of a shipment"
     CLOSE = "prove the order balanced and close it"
     REPORT_PROBLEM = "put the problem into its case"
@@ -46,7 +48,8 @@ def next_step(state: OrderState) -> Step:
         return Step.READ
     if state.leaves_cases:
         return Step.LEAVE_CASES
-    return _work(state)
+    step = _work(state)
+    return Step.LEAVE_CASES if step is Step.WAIT and state.in_cases else step
 
 
 def _work(state: OrderState) -> Step:
@@ -59,6 +62,10 @@ def _work(state: OrderState) -> Step:
         return Step.HAND_OVER
     if state.amend:
         return Step.AMEND
+    if state.rest_cancel is not None:
+        return Step.CANCEL_REST
+    if state.send_what_is_there:
+        return Step.SEND_WHAT_IS_THERE
     if state.payment.capture_now or state.capture_all:
         return Step.CAPTURE
     if unreported_shipments(state):

@@ -13,6 +13,7 @@ from adapters.memory import giving_back
 from adapters.memory.faults import Faults
 from adapters.memory.order_changes import (
     after_cancel,
+    after_canceled_units,
     after_capture,
     after_edit,
     after_expiry,
@@ -23,6 +24,7 @@ from adapters.memory.order_changes import (
 from adapters.memory.wire import Call, Wire
 from adapters.ports import (
     MOST_FOUND,
+    CancelUnitsRequest,
     CaptureRequest,
     FulfillmentRequest,
     OrderPage,
@@ -202,6 +204,14 @@ class MemoryStorefront:
         """See ``StorefrontPort``. Raises Rejected with cause ``already_shipped`` once a parcel left."""
         async with self._wire.call("cancel_order", external_id, reason, writes=True):
             return self._cancel(self._known(external_id, "cancel order"), kind)
+
+    async def cancel_units(self, request: CancelUnitsRequest) -> Order:
+        """See ``StorefrontPort``. Raises Rejected with cause ``units_have_left``."""
+        external_id = request.key.external_id
+        async with self._wire.call("cancel_units", external_id, request.reason, writes=True):
+            order, placed = self._of(request.key, "cancel units"), self._placed[external_id]
+            less = after_canceled_units(order, placed, request.units, request.total_before, self._new_id)
+            return order if less == order else self._keep(less)
 
     async def ping(self) -> None:
         """See ``StorefrontPort``."""

@@ -15,6 +15,7 @@ import httpx
 from adapters.errors import AdapterError, OutcomeUnknown, Rejected
 from adapters.http import TIMEOUT
 from adapters.ports import (
+    CancelUnitsRequest,
     CaptureRequest,
     FulfillmentRequest,
     OrderPage,
@@ -33,6 +34,8 @@ from adapters.shopify.global_ids import gid
 from adapters.shopify.lists import OrderLists
 from adapters.shopify.reading import OrderReader
 from adapters.shopify.refunding import QUOTE, REFUND, Refunding
+from adapters.shopify.removal import OPERATION as REMOVE
+from adapters.shopify.removal import Removal
 from adapters.shopify.returning import Returning
 from adapters.shopify.translate import to_fulfillments, to_order, to_payment, to_payments
 from adapters.spans import looked_up
@@ -85,6 +88,7 @@ class ShopifyStorefront:
         self._fulfilling = Fulfilling(self._api, self._reader, notify_customers=notify_customers)
         self._refunding = Refunding(self._api, self._reader, notify_customers=notify_customers)
         self._returning = Returning(self._api, self._reader, notify_customers=notify_customers)
+        self._removal = Removal(self._api, self._reader, channel, notify_customers=notify_customers)
         self._notify_customers = notify_customers
         self._sleep = sleep
 
@@ -252,6 +256,11 @@ class ShopifyStorefront:
                 reason = "the shop has dealt with the cancellation, yet the order is not canceled; look at it there"
                 raise Rejected(SYSTEM, _CANCEL, reason, "cancel_failed")
         raise OutcomeUnknown(SYSTEM, _CANCEL, "the shop is still canceling the order")
+
+    async def cancel_units(self, request: CancelUnitsRequest) -> Order:
+        """Take units that have not left off the order. See ``Removal``."""
+        self._id_of(request.key, REMOVE)
+        return await self._removal.remove(request)
 
     def _id_of(self, key: OrderKey, operation: str) -> str:
         if key.channel != self._channel:

@@ -51,7 +51,9 @@ class TrytonErp:
 
     ``concurrent_orders`` lets several orders be written at once; leave it off where Tryton runs on SQLite, which takes
     one writer at a time. ``backorder`` off refuses orders for what is not in stock (cause ``out_of_stock``) instead of
-    having Tryton ship it later. ``channels`` are the web shops that ``probe`` looks for. ``transport`` is for tests.
+    having Tryton ship it later. ``reserve`` reserves stock as soon as an order is entered, and tells what is not there;
+    Tryton holds nothing back for it. ``channels`` are the web shops that ``probe`` looks for. ``transport`` is for
+    tests.
     """
 
     def __init__(
@@ -64,19 +66,22 @@ class TrytonErp:
         channels: Collection[str] = (),
         concurrent_orders: bool = False,
         backorder: bool = True,
+        reserve: bool = False,
         overlap: dt.timedelta = OVERLAP,
         page_size: int = PAGE_SIZE,
         timeout: httpx.Timeout = TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         secret = password if isinstance(password, SecretStr) else SecretStr(password)
-        self.capabilities = ErpCapabilities(change_feed=True, concurrent_orders=concurrent_orders)
+        self.capabilities = ErpCapabilities(
+            change_feed=True, concurrent_orders=concurrent_orders, backorders=reserve, complete_only=False
+        )
         self._url = url
         self._channels = tuple(channels)
         self._rpc = TrytonRpc(url, database, login, secret, transport=transport, timeout=timeout)
         self._references = ReferenceBook(self._rpc)
-        self._sales = Sales(self._rpc)
-        self._allocation = Allocation(self._rpc, self._sales, self._references)
+        self._sales = Sales(self._rpc, with_stock=reserve)
+        self._allocation = Allocation(self._rpc, self._sales, self._references, reserve=reserve)
         self._submission = Submission(
             self._rpc, self._sales, self._references, self._allocation, backorder=backorder
         )
@@ -166,12 +171,15 @@ class TrytonErp:
 
     async def _settled(self, sale: SaleRecord) -> SaleRecord:
         drifted, short = has_drifted(sale), short_returns(sale)
-        if not drifted and not short:
+        wanting = self._allocation.wants_reserving(sale)
+        if not drifted and not short and not wanting:
             return sale
         try:
             async with self._writing:
                 if drifted:
                     sale = await self._allocation.align(sale)
+                elif wanting:
+                    sale = await self._allocation.reserved(sale)
                 return await self._returning.expect_rest(sale) if short else sale
         except (Conflict, Rejected):
             # Somebody works on it; their next write brings the sale into the feed again.

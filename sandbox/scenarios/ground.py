@@ -30,6 +30,10 @@ class People(BackOffice, Protocol):
         """Send what is picked. Raises LookupError where nothing is."""
         ...
 
+    async def take_stock(self, sku: str, warehouse: str, units: int, external_id: str) -> None:
+        """So many units are on the shelves of a warehouse, whatever the books said; what is there is reserved."""
+        ...
+
 
 class Ground(Protocol):
     """What a player needs. An implementation is made ready by its own context manager."""

@@ -21,10 +21,10 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from activities.gates import Pace
+from adapters.payloads import DATA_CONVERTER
 from adapters.registry import build_memory_erp, build_webhook_reader
 from config.settings import Settings, load_settings
 from domain.erp_order import ErpOrderState, ErpShipment, ErpShipmentState
@@ -127,6 +127,11 @@ class MemoryPeople:
         key = _key(external_id)
         self.erp.receive_unannounced(key, warehouse, lines_of(self.erp, key, units))
 
+    async def take_stock(self, sku: str, warehouse: str, units: int, external_id: str) -> None:
+        """See ``People``. Whoever waits for it is told."""
+        del external_id
+        self.erp.count(warehouse, sku, units)
+
     async def settle(self, external_ids: Collection[str]) -> None:
         """See ``BackOffice``: there are no invoices."""
 
@@ -160,7 +165,9 @@ class MemoryPeople:
 
     def _waiting(self, external_id: str) -> list[ErpShipment]:
         order = self.erp.orders.get(_key(external_id))
-        return [each for each in order.shipments if each.state not in _OVER | _TABLE] if order else []
+        if order is None or self.erp.is_held_back(order):
+            return []
+        return [each for each in order.shipments if each.state not in _OVER | _TABLE]
 
 
 class MemoryGround:
@@ -261,7 +268,7 @@ async def memory_ground() -> AsyncIterator[MemoryGround]:
                 dev_server_existing_path=find_temporal(),
                 dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
                 dev_server_log_level="error",
-                data_converter=pydantic_data_converter,
+                data_converter=DATA_CONVERTER,
                 search_attributes=SEARCH_ATTRIBUTES,
             )
         environment = await exits.enter_async_context(started)

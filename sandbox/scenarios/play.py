@@ -20,7 +20,7 @@ from sandbox.scenarios.proof import Row, prove
 from sandbox.stack import CHANNEL, Say
 from store.database import Database
 from store.order_view import OrderSummary, OrderViews
-from workflows.messages import OperatorAnswer, OperatorMessage, TimelineEntry
+from workflows.messages import OperatorAnswer, OperatorMessage, ReturnAsked, TimelineEntry
 
 LOOK_SECONDS: Final = 0.3
 ASK_SECONDS: Final = 15.0
@@ -28,12 +28,15 @@ ASK_SECONDS: Final = 15.0
 SIDE_BY_SIDE: Final = 32
 CREWS: Final = 2
 MANY: Final = 1_000_000
+PLENTY: Final = 500
+"""Units on a shelf that nobody has to count."""
 
 _COMES_TO: dict[str, Callable[[OrderSummary], bool]] = {
     "read": lambda _row: True,
     "in the ERP": lambda row: row.erp_number is not None,
     "stopped": lambda row: bool(row.problem),
     "partly shipped": lambda row: row.status in {OrderStatus.PARTLY_SHIPPED, OrderStatus.SHIPPED, *OVER},
+    "closed": lambda row: row.status is OrderStatus.CLOSED,
     "shipped": lambda row: row.status in {OrderStatus.SHIPPED, *OVER},
 }  # fmt: skip
 
@@ -124,6 +127,9 @@ class Player:
                     self._failed[scenario.name] = _in_words(error)
             if scenario.name in self._failed:
                 await self._mend(scenario)
+            for act in scenario.happens:
+                if isinstance(act, words.Counted):
+                    await self._ground.people.take_stock(act.sku, act.warehouse, PLENTY, external_id)
         self._done += 1
         failure = self._failed.get(scenario.name)
         self._say(f"  {self._done}: {scenario.name}{f': {failure}' if failure else ''}")
@@ -160,13 +166,21 @@ class Player:
     async def _do(self, act: words.Act, external_id: str) -> None:
         match act:
             case (
-                words.Edited() | words.CanceledAtStore() | words.Paid() | words.Assessed() | words.ToldAgain()
+                words.Edited()
+                | words.CanceledAtStore()
+                | words.Paid()
+                | words.Assessed()
+                | words.ToldAgain()
+                | words.ReturnWanted()
+                | words.ReturnWithdrawn()
             ):
                 await self._at_the_store(act, external_id)
-            case words.Shipped() | words.Picked() | words.SentPicked() | words.TakenBack():
+            case words.Shipped() | words.Picked() | words.SentPicked() | words.TakenBack() | words.Counted():
                 await self._at_the_warehouse(act, external_id)
             case words.Operated():
                 await self._ask(act, external_id)
+            case words.OperatorReturns():
+                await self._return(act, external_id)
             case words.Waited():
                 await self._wait(act, external_id)
             case words.TimePassed():
@@ -176,7 +190,13 @@ class Player:
 
     async def _at_the_store(
         self,
-        act: words.Edited | words.CanceledAtStore | words.Paid | words.Assessed | words.ToldAgain,
+        act: words.Edited
+        | words.CanceledAtStore
+        | words.Paid
+        | words.Assessed
+        | words.ToldAgain
+        | words.ReturnWanted
+        | words.ReturnWithdrawn,
         external_id: str,
     ) -> None:
         store = self._ground.store
@@ -191,6 +211,11 @@ class Player:
                 await store.assess_order(external_id, act.assessment)
             case words.ToldAgain():
                 await store.deliver_again([external_id], as_new=act.as_new)
+            case words.ReturnWanted():
+                await store.ask_return(external_id, act.wish)
+            case words.ReturnWithdrawn():
+                last = (await store.read_order(external_id)).returns[-1]
+                await store.change_return(external_id, last.id, "withdraw")
 
     async def _trouble(
         self,
@@ -210,7 +235,9 @@ class Player:
                 await spoil(ground, act)
 
     async def _at_the_warehouse(
-        self, act: words.Shipped | words.Picked | words.SentPicked | words.TakenBack, external_id: str
+        self,
+        act: words.Shipped | words.Picked | words.SentPicked | words.TakenBack | words.Counted,
+        external_id: str,
     ) -> None:
         people = self._ground.people
         match act:
@@ -224,7 +251,22 @@ class Player:
             case words.TakenBack() if act.warehouse is not None:
                 await people.enter_return(external_id, act.units, act.warehouse)
             case words.TakenBack():
-                await people.receive_return(external_id, act.units or None)
+                await self._take_back(act, external_id)
+            case words.Counted():
+                await people.take_stock(act.sku, act.warehouse, act.units, external_id)
+
+    async def _take_back(self, act: words.TakenBack, external_id: str) -> None:
+        """Goods may be at the door a moment before the warehouse knows that they are to come."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                await self._ground.people.receive_return(external_id, act.units or None)
+            except LookupError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                return
 
     async def _ask(self, act: words.Operated, external_id: str) -> None:
         """Send an operator's message; one that comes a moment too early is sent again."""
@@ -253,6 +295,27 @@ class Player:
                 expected = "was not refused" if act.refused else "was refused"
                 raise Late(f"{act.to} {expected}: {text}")
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _return(self, act: words.OperatorReturns, external_id: str) -> None:
+        """An operator begins a return; a moment too early it is asked for again."""
+        handle = self._ground.client.get_workflow_handle(workflow_id(external_id))
+        asked = ReturnAsked(
+            message_id=uuid4().hex,
+            actor=act.actor,
+            reason=act.reason,
+            lines=act.units,
+            without_goods=act.without_goods,
+        )
+        deadline = time.monotonic() + ASK_SECONDS
+        while True:
+            try:
+                await handle.execute_update("return", asked, result_type=OperatorAnswer)
+            except WorkflowUpdateFailedError as error:
+                if time.monotonic() > deadline:
+                    raise Late(f"return was refused: {error.cause or error}") from None
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                return
 
     async def _wait(self, act: words.Waited, external_id: str) -> None:
         if act.until != "told":

@@ -80,6 +80,7 @@ def missing(holds: Holds, store: StoreSide, erp: ErpSide | None, story: str) -> 
     same("total", holds.total, store.total)
     same("captured", holds.captured, store.captured)
     same("units shipped", holds.shipped, store.fulfilled)
+    same("units returned", holds.returned, store.returned)
     same("canceled at the store", holds.ends is End.CANCELED, store.canceled)
     if holds.canceled_as is not None:
         same("canceled as", holds.canceled_as, store.canceled_as)

@@ -41,6 +41,11 @@ class TrytonPeople(TrytonOffice):
         """See ``People``."""
         await self._staff.send_picked(external_id)
 
+    async def take_stock(self, sku: str, warehouse: str, units: int, external_id: str) -> None:
+        """See ``People``."""
+        await self._staff.take_stock(sku, warehouse, units)
+        await self._staff.reserve_what_came([external_id])
+
 
 class RealGround:
     """Implements ``Ground``."""
@@ -74,7 +79,9 @@ class RealGround:
 async def real_ground(say: Say) -> AsyncIterator[RealGround]:
     """Everything fresh in ``var/scenarios``."""
     async with AsyncExitStack() as exits:
-        stack = await exits.enter_async_context(Stack(DIRECTORY, fresh=True, say=say, faults=True))
+        stack = await exits.enter_async_context(
+            Stack(DIRECTORY, fresh=True, say=say, faults=True, reserve=True)
+        )
         house = await exits.enter_async_context(people_around(stack))
         people = await exits.enter_async_context(TrytonPeople(stack.addresses))
         assert house.faults is not None

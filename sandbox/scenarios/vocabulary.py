@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from domain.model import Amount, Frozen
 from domain.order import CancelKind
-from sandbox.store.requests import AssessRisk, CancelOrder, EditOrder, PlaceOrder, PlacePayment
+from sandbox.store.requests import AskReturn, AssessRisk, CancelOrder, EditOrder, PlaceOrder, PlacePayment
 
 
 class Edited(Frozen):
@@ -70,6 +70,29 @@ class SentPicked(Frozen):
     act: Literal["warehouse sends what is picked"]
 
 
+class ReturnWanted(Frozen):
+    """A customer asks the store to send units back."""
+
+    act: Literal["customer asks to return"]
+    wish: AskReturn
+
+
+class ReturnWithdrawn(Frozen):
+    """A customer keeps the goods of the last return after all."""
+
+    act: Literal["customer keeps the goods"]
+
+
+class OperatorReturns(Frozen):
+    """An operator begins a return of units by SKU; ``without_goods``: the money goes back at once."""
+
+    act: Literal["operator returns"]
+    units: dict[str, Annotated[int, Field(ge=1)]]
+    without_goods: bool = False
+    actor: str = "Kim"
+    reason: str = "as agreed"
+
+
 class TakenBack(Frozen):
     """The warehouse takes in what is expected back of the order, or so many ``units`` by SKU.
 
@@ -86,6 +109,15 @@ class TakenBack(Frozen):
             msg = "units that nobody has announced must be named; give units, or leave warehouse out"
             raise ValueError(msg)
         return self
+
+
+class Counted(Frozen):
+    """The warehouse counts what is on its shelves: more or fewer units than the books said."""
+
+    act: Literal["warehouse counts"]
+    sku: str
+    warehouse: str = "WH-EAST"
+    units: Annotated[int, Field(ge=0)]
 
 
 class ProductHidden(Frozen):
@@ -106,7 +138,7 @@ class Operated(Frozen):
     """An operator sends the order a message, and waits for the answer. ``refused``: it must be refused."""
 
     act: Literal["operator asks"]
-    to: Literal["hold", "release", "resubmit", "cancel", "accept", "approve"]
+    to: Literal["hold", "release", "resubmit", "cancel", "accept", "approve", "cancel_rest"]
     actor: str = "Kim"
     reason: str = "as agreed"
     kind: CancelKind = CancelKind.OTHER
@@ -145,7 +177,7 @@ class Waited(Frozen):
     """Everybody waits until the order has come so far, or until its story holds these ``words``."""
 
     act: Literal["wait"]
-    until: Literal["read", "in the ERP", "stopped", "partly shipped", "shipped", "told"]
+    until: Literal["read", "in the ERP", "stopped", "partly shipped", "shipped", "closed", "told"]
     words: str = ""
 
     @model_validator(mode="after")
@@ -164,15 +196,16 @@ class TimePassed(Frozen):
 
 
 Act = Annotated[
-    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | Shipped | Picked | SentPicked | TakenBack
-    | ProductHidden | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
+    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | ReturnWanted | ReturnWithdrawn | OperatorReturns
+    | Shipped | Picked | SentPicked | TakenBack | Counted | ProductHidden
+    | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip
 
-AT_FIRST: Final = (Edited, CanceledAtStore, Paid, ProductHidden, WentDown, WentWrong)
+AT_FIRST: Final = (Edited, CanceledAtStore, Paid, Counted, ProductHidden, WentDown, WentWrong)
 """Acts that happen before the first webhook goes out where nothing else came before."""
 
-TROUBLE: Final = (WentDown, WentWrong)
+TROUBLE: Final = (WentDown, WentWrong, Counted)
 """Acts that others would feel too: such a scenario has the systems to itself."""
 
 
@@ -196,7 +229,9 @@ class Holds(Frozen):
     captured: Amount
     """Less what was given back, in the shop's currency."""
     shipped: Annotated[int, Field(ge=0)]
-    """Units, by the store's books."""
+    """Units that left, by the store's books."""
+    returned: Annotated[int, Field(ge=0)] = 0
+    """Units that came back and were refunded."""
     in_erp: bool = True
     parcels: int | None = None
     canceled_as: str | None = None
@@ -219,7 +254,9 @@ class Scenario(Frozen):
     """One file: an order, what happens to it, and what must hold."""
 
     name: str = Field(min_length=1)
-    group: Literal["shape", "cancel", "edit", "message", "warehouse", "operator", "road", "outage"]
+    group: Literal[
+        "shape", "cancel", "edit", "message", "warehouse", "stock", "return", "operator", "road", "outage"
+    ]
     """``shape``: an order that is shipped and nothing else; the demo carries them all."""
     order: PlaceOrder
     happens: tuple[Act, ...] = ()

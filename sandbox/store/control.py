@@ -11,7 +11,7 @@ from domain.model import Amount, Frozen, Instant
 from sandbox.store import editing, orders, payments, refunding, returning
 from sandbox.store.money import Both
 from sandbox.store.outbox import WebhookKnobs
-from sandbox.store.records import NotAllowed, OrderRecord
+from sandbox.store.records import NotAllowed, OrderRecord, Restock
 from sandbox.store.requests import (
     AskReturn,
     AssessRisk,
@@ -53,6 +53,8 @@ class LineReading(Frozen):
     ordered: int
     current: int
     shipped: int
+    returned: int = 0
+    """Units refunded after they had left."""
 
 
 class ReturnReading(Frozen):
@@ -143,6 +145,12 @@ def read(order: OrderRecord) -> OrderReading:
                 ordered=line.quantity,
                 current=line.current,
                 shipped=order.shipped(line.id),
+                returned=sum(
+                    part.quantity
+                    for refund in order.refunds
+                    for part in refund.lines
+                    if part.line_id == line.id and part.restock is not Restock.CANCEL
+                ),
             )
             for line in order.lines
         ),

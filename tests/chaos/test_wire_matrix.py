@@ -23,6 +23,7 @@ OFTEN = {
         "storefront.refund_order": ("drop-answer", "drop-answer, twice", "502, done", "truncate"),
         "storefront.approve_return": ("late-answer",),
         "storefront.end_return": ("drop-answer",),
+        "storefront.cancel_units": ("drop-answer", "502, done", "truncate"),
         "storefront.read_order": ("hang", "wrong total"),
         "storefront.cancel_order": ("drop-answer", "truncate"),
         "storefront.list_orders": ("cut-answer",),

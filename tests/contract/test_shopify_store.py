@@ -20,9 +20,10 @@ from domain.planning import plan_sales_order
 from sandbox.scenarios.catalogue import TEST_ORDER, named, shapes
 from sandbox.scenarios.vocabulary import Scenario
 from sandbox.store.control import Fault, OrderReading
-from sandbox.store.requests import PlaceOrder
+from sandbox.store.requests import AskReturn, AskReturnLine, PlaceOrder
 from sandbox.store.throttle import ThrottleKnobs
-from tests.running_store import SECRET, Receiver, RunningStore, until
+from tests.running_store import SECRET, Receiver, RunningStore, ship, until
+from tests.running_store import read as read_raw
 from tests.store_fixture import UNTHROTTLED, run_store, running_store, storefront_at
 
 __all__ = ["running_store"]  # a fixture: pytest finds it by its name in this module
@@ -361,11 +362,20 @@ def test_the_stores_webhooks_are_read(tmp_path: Path) -> None:
             placed = store.control.place_order(PlaceOrder.model_validate(wanted))
             store.control.edit_line(placed.id, 1, 2)
             store.control.cancel_order(placed.id)
+            sent = store.control.place_order(PlaceOrder.model_validate(wanted))
+            ship(store, read_raw(store, sent.id)["fulfillmentOrders"]["nodes"][0])
+            for act in ("withdraw", "decline", "close"):
+                asked = AskReturn(lines=(AskReturnLine(),), agreed=act == "close")
+                back = store.control.ask_return(sent.id, asked).returns[-1]
+                store.control.change_return(sent.id, back.id, act)
             until(lambda: {told.topic for told in _read_all(receiver)} >= ShopifyWebhooks.topics, 20)
     finally:
         receiver.stop()
     told = _read_all(receiver)
-    assert {each.external_id for each in told if each.topic in ShopifyWebhooks.topics} == {str(placed.id)}
+    assert {each.external_id for each in told if each.topic in ShopifyWebhooks.topics} == {
+        str(placed.id),
+        str(sent.id),
+    }
     assert all(each.event_id and each.occurred_at for each in told)
     with pytest.raises(SignatureInvalid):
         ShopifyWebhooks("another secret").read(receiver.received[0].raw, receiver.received[0].headers)

@@ -11,7 +11,7 @@ from domain.order import Order
 from store.cases import Cases
 from store.crosswalk import Crosswalk
 from store.order_view import OrderViews
-from tests.order_builder import make_line, make_order
+from tests.order_builder import make_line, make_order, make_payment
 from tests.workflows.world import Gate, World
 from workflows.messages import Attention, OperatorMessage
 from workflows.order import OrderWorkflow
@@ -119,6 +119,40 @@ async def test_a_rest_that_is_not_wanted_any_more_ends_a_partly_shipped_order(wo
     assert (told.captured, told.total) == (total, total)
 
 
+async def test_what_is_added_to_a_closed_order_is_delivered_too(world: World, external_id):
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.ship_all(order.key)
+        assert (await handle.result()).outcome is Attention.CLOSED
+        lines = [make_line("11", ordered=3), make_line("12", "MUG-LOGO", ordered=3)]
+        more = make_order(external_id, lines=lines, placement={"11": {"101": 3}, "12": {"102": 3}})
+        added = make_payment(more.total - order.total, payment_id="802")
+        closed = world.storefront.orders[external_id]
+        *plans, mugs = closed.location_plans
+        mugs = mugs.model_copy(
+            update={
+                "open": True,
+                "lines": tuple(x.model_copy(update={"quantity": 3, "remaining": 1}) for x in mugs.lines),
+            }
+        )
+        payments = (*closed.payments, added)
+        kept = {"payments": payments, "fulfillments": closed.fulfillments, "location_plans": (*plans, mugs)}
+        world.storefront.replace(more.model_copy(update=kept))
+        again = await world.start(order, "orders/edited-again")
+        await world.until_told(order.key, "Edit carried into")
+        row = OrderViews(world.database).get(order.key)
+        assert row is not None
+        assert row.closed_at is None
+        world.erp.ship_all(order.key)
+        assert (await again.result()).outcome is Attention.CLOSED
+    told = world.storefront.orders[external_id]
+    assert (told.captured, told.total) == (more.total, more.total)
+    assert len(told.fulfillments) == 3
+    assert len(world.erp.orders) == 1
+
+
 @pytest.mark.parametrize("undone", [True, False], ids=["the picking is undone", "the edit is undone"])
 async def test_what_is_picked_is_a_case_with_its_choices(world: World, external_id, undone: bool):
     order = tees_and_mugs(external_id)
@@ -160,6 +194,7 @@ async def test_that_picked_goods_ship_as_they_were_may_be_accepted(world: World,
         await handle.execute_update(OrderWorkflow.accept_update, accepting)
         await world.until(order.key, lambda view: view.problem is None)
         await world.until_told(order.key, "Ada: Accepted (the buyer keeps them)")
+        await world.until_in_no_case(order.key)
     assert units_in_erp(world, order) == {"11": 3, "12": 2}
 
 

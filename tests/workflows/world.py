@@ -15,8 +15,10 @@ from adapters.memory.faults import Faults
 from adapters.memory.storefront import MemoryStorefront
 from domain.mapping import Mapping
 from domain.order import Order, OrderKey
+from store.cases import Cases
 from store.database import Database
 from store.mappings import MappingCatalog
+from store.order_view import OrderViews
 from workers.composition import Parts
 from workers.worker import start_feed, workers
 from workflows.messages import (
@@ -138,6 +140,15 @@ class World:
                 return await self.view(key)
             await asyncio.sleep(0.1)
         raise AssertionError(f"nobody told {words!r}:\n{await self.story(key)}")
+
+    async def until_in_no_case(self, key: OrderKey) -> None:
+        """Wait until lists show nothing more of a problem."""
+        for _ in range(100):
+            row = OrderViews(self.database).get(key)
+            if row is not None and not row.problem and not Cases(self.database).of_order(key):
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"still in a case:\n{await self.story(key)}")
 
     async def until_in_erp(self, key: OrderKey) -> OrderView:
         return await self.until(key, lambda view: view.erp_number is not None)

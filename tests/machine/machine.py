@@ -1,0 +1,295 @@
+"""The state machine: what may happen to an order in any sequence, and what must hold whatever happened."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from hypothesis import note
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from adapters.errors import Unavailable
+from domain.mapping import Mapping
+from domain.order import Order
+from domain.payment_rules import CaptureRule
+from tests.machine.laws import check_after_every_step, check_at_rest
+from tests.machine.model import Model
+from tests.machine.people import People, sheet_of
+from tests.machine.weather import store_away
+from tests.machine.world import House, World
+from tests.order_builder import LOCATIONS, sandbox_mapping
+from tests.order_strategy import orders
+from workflows.messages import Attention, OperatorMessage
+
+Act = Callable[[People, int], None]
+BUYER: dict[str, Act] = {
+    "lowers a line": People.lower_a_line,
+    "adds a line": People.add_a_line,
+    "writes a note": People.write_a_note,
+    "moves house": People.move_house,
+    "cancels": People.cancel_at_shop,
+    "pays": People.pay,
+}
+WAREHOUSE: dict[str, Act] = {
+    "picks": People.pick,
+    "puts back": People.put_back,
+    "ships a unit": People.ship_a_part,
+    "ships a parcel": People.ship_a_parcel,
+    "ships all": People.ship_all,
+}
+OFFICE: dict[str, Act] = {
+    "cancels": People.cancel_at_erp,
+    "posts invoices": People.post_invoices,
+    "hides a product": People.hide_a_product,
+    "closes the books": People.close_the_books,
+    "mends": People.mend,
+}
+ACTS = {
+    f"{who} {what}": act
+    for who, acts in (("buyer", BUYER), ("warehouse", WAREHOUSE), ("office", OFFICE))
+    for what, act in acts.items()
+}
+RULES = {
+    "each": CaptureRule.EACH_SHIPMENT,
+    "first": CaptureRule.AT_FIRST_SHIPMENT,
+    "order": CaptureRule.AT_ORDER,
+}
+CALLS = (
+    "read_order",
+    "create_fulfillment",
+    "capture_payment",
+    "storefront.cancel_order",
+    "submit_order",
+    "draft_order",
+    "accept_order",
+    "amend_order",
+    "find_order",
+    "erp.cancel_order",
+    "changes",
+    "store.write",
+    "*",
+)
+TROUBLES = ("down", "answer lost", "busy", "session gone", "conflict")
+WISHES = ("cancel", "hold", "release", "resubmit", "accept")
+ORDERS = orders(locations=LOCATIONS, max_lines=3)
+GOODS = ORDERS.filter(
+    lambda order: order.total and any(x.current and x.requires_shipping for x in order.lines)
+)
+"""Such as ask for parcels and money."""
+numbers = st.integers(0, 11)
+soon = st.integers(0, 6)
+
+
+class OrderMachine(RuleBasedStateMachine):
+    """One order of one shop. ``house`` is set by whoever runs it."""
+
+    house: ClassVar[House]
+    world_type: ClassVar[type[World]] = World
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world: World | None = None
+        self.said = 0
+
+    @initialize(
+        order=st.one_of(GOODS, GOODS, ORDERS),
+        in_erp=st.sampled_from((True, True, False)),
+        rule=st.sampled_from(sorted(RULES)),
+        paid=st.sampled_from((True, True, True, False)),
+        stock=st.sampled_from((None, None, None, 12)),
+    )
+    def place(self, order: Order, in_erp: bool, rule: str, paid: bool, stock: int | None) -> None:
+        """The buyer orders."""
+        if not paid:
+            order = order.model_copy(update={"payments": ()})
+        self.world = self.world_type(self.house, mapping_with(rule), stock=limited(order, stock))
+        self.key = order.key
+        self.model = Model(rule, sheet_of(order))
+        self.model.think()
+        self.world.storefront.place(order)
+        self.world.write_webhook(order, "orders/create")
+        self.people = People(self.world, order.key, self.model)
+        if stock:
+            self.model.reasons |= {"out_of_stock"}
+        if in_erp:
+            self.world.deliver_webhook()
+            self.world.work()
+
+    # -- people --------------------------------------------------------------------------------------------------------
+
+    @rule(act=st.sampled_from(sorted(BUYER)), dice=numbers)
+    def buyer(self, act: str, dice: int) -> None:
+        BUYER[act](self.people, dice)
+
+    @rule(act=st.sampled_from(sorted(WAREHOUSE)), dice=numbers)
+    def warehouse(self, act: str, dice: int) -> None:
+        WAREHOUSE[act](self.people, dice)
+
+    @rule(act=st.sampled_from(sorted(OFFICE)), dice=numbers)
+    def office(self, act: str, dice: int) -> None:
+        OFFICE[act](self.people, dice)
+
+    @rule(act=st.sampled_from(sorted(ACTS)), dice=numbers, calls=soon)
+    def somebody_in_between(self, act: str, dice: int, calls: int) -> None:
+        self.world.weather.let_people_act(calls, lambda: ACTS[act](self.people, dice))
+
+    @rule(wish=st.sampled_from(WISHES), signal=st.booleans())
+    def operator(self, wish: str, signal: bool) -> None:
+        self.ask(wish, signal=signal)
+
+    # -- what goes on --------------------------------------------------------------------------------------------------
+
+    @rule(steps=st.integers(1, 8))
+    def work(self, steps: int) -> None:
+        for _ in range(steps):
+            self.world.step()
+
+    @rule()
+    def attempt(self) -> None:
+        self.world.attempt()
+
+    @precondition(lambda self: self.world and self.world.post)
+    @rule(place=numbers, again=st.sampled_from((False, False, False, True)))
+    def webhook_arrives(self, place: int, again: bool) -> None:
+        self.world.deliver_webhook(place % len(self.world.post), again=again)
+
+    @rule()
+    def feed_looks(self) -> None:
+        self.world.look_at_feed()
+
+    @rule(minutes=st.integers(1, 600))
+    def time_passes(self, minutes: int) -> None:
+        self.world.pass_time(timedelta(minutes=minutes))
+        self.world.settle_down()
+
+    # -- what goes wrong -----------------------------------------------------------------------------------------------
+
+    @rule(call=st.sampled_from(CALLS), trouble=st.sampled_from(TROUBLES), nth=st.integers(1, 3))
+    def trouble(self, call: str, trouble: str, nth: int) -> None:
+        faults = self.world.weather
+        match trouble:
+            case _ if call == "store.write":
+                faults.fail(call, store_away, nth=nth)  # type: ignore[arg-type]
+            case "answer lost" if call != "*":
+                faults.lose_answer(call, nth=nth)
+            case "busy":
+                faults.rate_limit("storefront.*|erp.*", timedelta(seconds=3), nth=nth)
+            case "session gone":
+                faults.expire_session("storefront.*|erp.*", nth=nth)
+            case "conflict":
+                faults.conflict("erp.*", nth=nth)
+            case _:
+                faults.fail(
+                    "storefront.*|erp.*" if call == "*" else call,
+                    lambda system, operation: Unavailable(system, operation, "is down"),
+                    nth=nth,
+                )
+
+    @rule(calls=soon, after=st.booleans())
+    def worker_dies_soon(self, calls: int, after: bool) -> None:
+        self.world.weather.crash(calls, after=after)
+
+    @rule()
+    def worker_dies(self) -> None:
+        self.world.crash()
+
+    @rule()
+    def history_grows_long(self) -> None:
+        for run in self.world.temporal.all_running():
+            run.suggest_continue_as_new = True
+
+    # -- at rest -------------------------------------------------------------------------------------------------------
+
+    @rule()
+    def all_settles(self) -> None:
+        self.settle()
+
+    @invariant()
+    def laws_hold(self) -> None:
+        if self.world is not None:
+            check_after_every_step(self.world, self.key, self.model)
+
+    def teardown(self) -> None:
+        if self.world is None:
+            return
+        try:
+            self.end_well()
+        except BaseException:
+            note(f"story:\n{self.world.story(self.key)}")
+            raise
+        finally:
+            self.world.close()
+
+    # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """No more trouble; all news arrives; everybody rests."""
+        world = self.world
+        world.weather.calm_down()
+        for _ in range(20):
+            while world.post:
+                world.deliver_webhook()
+            world.look_at_feed()
+            world.work()
+            if not world.post:
+                break
+        world.look_at_feed()
+        world.work()
+        check_after_every_step(world, self.key, self.model)
+        check_at_rest(world, self.key, self.model)
+
+    def ask(self, wish: str, *, signal: bool) -> Any:
+        """An operator's word; None where no order is there to hear it."""
+        run = self.world.temporal.running(self.key.workflow_id)
+        if run is None:
+            return None
+        self.said += 1
+        reason = "looked at it" if wish == "accept" else ""
+        message = OperatorMessage(message_id=f"op-{self.said}", actor="Ada", reason=reason)
+        answered = None
+        if signal:
+            run.signal(wish, message)
+        else:
+            answered = run.update(wish, f"u-{self.said}", message)
+        self.world.settle_down()
+        return answered
+
+    def end_well(self) -> None:
+        """Operators and the warehouse do what is left to do; then the order is over, or waits in a case."""
+        self.settle()
+        for _ in range(8):
+            view = self.world.view(self.key)
+            if view is None or view.attention in OVER:
+                break
+            if "release" in view.can_do:
+                self.ask("release", signal=False)
+            self.people.mend()
+            if view.problem is not None:
+                self.people.put_back(0)
+                self.people.put_back(1)
+                self.ask("accept" if "accept" in view.can_do else "resubmit", signal=False)
+            self.people.pay(0)
+            self.settle()
+            self.people.ship_all(0)
+            self.settle()
+        view = self.world.view(self.key)
+        if view is not None and view.attention not in OVER:
+            assert view.problem is not None, f"not over, and nobody is asked: {view.waiting_for}"
+
+
+OVER = {Attention.CLOSED, Attention.CANCELED, Attention.IGNORED}
+
+
+def mapping_with(rule: str) -> Mapping:
+    """The sandbox's mapping that takes money by this rule."""
+    mapping = sandbox_mapping()
+    return mapping.model_copy(
+        update={"payments": mapping.payments.model_copy(update={"capture": RULES[rule]})}
+    )
+
+
+def limited(order: Order, units: int | None) -> dict[tuple[str, str], int]:
+    """So many units of each product at each warehouse; None: they never run out."""
+    if units is None:
+        return {}
+    return {(w, line.sku or ""): units for line in order.lines for w in ("WH-EAST", "WH-WEST")}

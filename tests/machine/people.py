@@ -1,0 +1,317 @@
+"""What people do to an order: the buyer and the shop's staff, the warehouse and the back office.
+
+Each act is a method that takes a number to choose by, does what is possible now, and tells the model. Most do nothing
+where there is nothing to do.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+from adapters.errors import Rejected
+from domain.erp_order import ErpOrderState, ErpShipment, ErpShipmentState
+from domain.money import minor_digits, proportion
+from domain.order import Order, OrderKey, OrderLine, Payment, PaymentKind, PaymentStatus, ShippingCharge
+from tests.machine.model import Model, Sheet
+from tests.machine.world import World
+from tests.order_builder import make_line
+
+TOO_LATE = {"edit_refused", "not_open_to_ship", "unbalanced"}
+"""Where an order may stop whose goods were in hand, or had left, when it was edited."""
+RESTOCKED = 50
+T = TypeVar("T")
+_OVER = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
+_TAKEN = {ErpShipmentState.PICKED, ErpShipmentState.PACKED}
+
+
+class People:
+    """Everybody but us, around one order."""
+
+    def __init__(self, world: World, key: OrderKey, model: Model) -> None:
+        self._world, self._key, self._model = world, key, model
+        self._numbers = 0
+
+    @property
+    def order(self) -> Order:
+        """The shop's page of the order."""
+        return self._world.storefront.orders[self._key.external_id]
+
+    # -- buyer and shop ------------------------------------------------------------------------------------------------
+
+    def lower_a_line(self, dice: int) -> None:
+        """The buyer takes units off that the shop does not show as shipped."""
+        # What needs no parcel cannot be had back once it is delivered: that would be a refund.
+        kept = self._model.sheet.without_parcel if self._key in self._world.erp.orders else set()
+        line = _pick([line for line in self.order.lines if line.current and line.line_id not in kept], dice)
+        if line is None or self.order.canceled_at is not None:
+            return
+        shown = sum(
+            part.quantity for f in self.order.fulfillments for part in f.lines if part.line_id == line.line_id
+        )
+        fewer = range(shown, line.current)
+        if fewer:
+            self._world.storefront.edit_quantity(
+                self._key.external_id, line.line_id, fewer[dice % len(fewer)]
+            )
+            self._edited()
+
+    def add_a_line(self, dice: int) -> None:
+        """The buyer adds units of another product, and promises to pay them."""
+        order = self.order
+        if (
+            order.canceled_at is not None
+            or len(order.lines) > 4
+            or order.presentment_currency != order.currency
+        ):
+            return
+        line = make_line(
+            f"9{len(order.lines)}", "MUG-LOGO", 1 + dice % 2, unit_price=Decimal(8), tax_rates=()
+        )
+        plan = order.location_plans[0].model_copy() if order.location_plans else None
+        if plan is None:
+            return
+        self._numbers += 1
+        part = {
+            "id": f"60{self._numbers}",
+            "line_id": line.line_id,
+            "quantity": line.current,
+            "remaining": line.current,
+        }
+        more = line.current * line.unit_price
+        promise = Payment(
+            payment_id=f"88{self._numbers}",
+            kind=PaymentKind.AUTHORIZATION,
+            status=PaymentStatus.SUCCESS,
+            gateway="shopify_payments",
+            amount=more,
+            presentment_amount=more,
+        )
+        plans = order.model_validate(
+            order.model_dump()
+            | {
+                "location_plans": [
+                    *order.model_dump()["location_plans"],
+                    {
+                        "id": f"70{self._numbers}",
+                        "location": ("101", "102")[dice % 2],
+                        "open": True,
+                        "lines": [part],
+                    },
+                ],
+                "lines": [*order.model_dump()["lines"], line.model_dump()],
+                "payments": [*order.model_dump()["payments"], promise.model_dump()],
+                "total": order.total + more,
+                "presentment_total": order.presentment_total + more,
+            }
+        )
+        self._world.storefront.replace(plans)
+        self._edited()
+
+    def write_a_note(self, dice: int) -> None:
+        """The buyer says something to the warehouse."""
+        if self.order.canceled_at is None:
+            self._world.storefront.replace(self.order.model_copy(update={"note": f"Ring {dice} times."}))
+            self._edited()
+
+    def move_house(self, dice: int) -> None:
+        """The parcels are to go elsewhere."""
+        address = self.order.shipping_address
+        if self.order.canceled_at is None and address is not None:
+            moved = address.model_copy(update={"street": (f"{dice} Main Street",)})
+            self._world.storefront.replace(self.order.model_copy(update={"shipping_address": moved}))
+            self._edited()
+
+    def cancel_at_shop(self, dice: int) -> None:
+        """The buyer gives it up, as long as the shop lets them."""
+        del dice
+        sheet = self._model.sheet
+        goods = any(units for line, units in sheet.units.items() if line not in sheet.without_parcel)
+        # What needs no parcel is delivered once it is entered: giving it up then is a return.
+        if self.order.canceled_at is not None or (not goods and self._key in self._world.erp.orders):
+            return
+        try:
+            self._world.storefront.cancel_by_customer(self._key.external_id)
+        except Rejected:
+            return
+        self._model.canceled_at_shop = True
+        # What the warehouse sends meanwhile, or has sent, the shop takes no more.
+        self._model.reasons |= {"cancel_refused", "not_open_to_ship"}
+        self._world.write_webhook(self.order, "orders/cancelled")
+
+    def pay(self, dice: int) -> None:
+        """The buyer promises what is still missing."""
+        order = self.order
+        promised = sum(
+            (
+                p.presentment_amount
+                for p in order.payments
+                if p.kind in {PaymentKind.AUTHORIZATION, PaymentKind.SALE}
+                and p.status is PaymentStatus.SUCCESS
+            ),
+            Decimal(0),
+        )
+        missing = order.presentment_total - promised
+        if order.canceled_at is not None or missing <= 0:
+            return
+        self._numbers += 1
+        payment = Payment(
+            payment_id=f"88{self._numbers}",
+            kind=(PaymentKind.AUTHORIZATION, PaymentKind.SALE)[dice % 2],
+            status=PaymentStatus.SUCCESS,
+            gateway="shopify_payments",
+            amount=proportion(order.total, missing, order.presentment_total, order.currency),
+            presentment_amount=missing,
+        )
+        paid = order.model_copy(update={"payments": (*order.payments, payment)})
+        self._world.storefront.replace(paid)
+        self._world.write_webhook(paid, "orders/paid")
+
+    # -- warehouse and back office -------------------------------------------------------------------------------------
+
+    def pick(self, dice: int) -> None:
+        """Goods are taken off the shelf."""
+        shipment = _pick([s for s in self._open() if s.state not in _TAKEN], dice)
+        if shipment is not None:
+            self._touch()
+            self._world.erp.pick(self._key, shipment.warehouse)
+
+    def put_back(self, dice: int) -> None:
+        """And back onto it."""
+        shipment = _pick([s for s in self._open() if s.state in _TAKEN], dice)
+        if shipment is not None:
+            self._world.erp.put_back(self._key, shipment.warehouse)
+
+    def ship_a_part(self, dice: int) -> None:
+        """A parcel leaves with one unit of one line."""
+        shipment = _pick(self._open(), dice)
+        if shipment is not None:
+            line = shipment.lines[dice % len(shipment.lines)]
+            self._ship(shipment, {line.line_id: 1})
+
+    def ship_a_parcel(self, dice: int) -> None:
+        """A shipment leaves whole."""
+        shipment = _pick(self._open(), dice)
+        if shipment is not None:
+            self._ship(shipment, {line.line_id: line.quantity for line in shipment.lines})
+
+    def ship_all(self, dice: int) -> None:
+        """Everything that waits leaves."""
+        del dice
+        for shipment in self._open():
+            self._ship(shipment, {line.line_id: line.quantity for line in shipment.lines})
+
+    def cancel_at_erp(self, dice: int) -> None:
+        """The back office cancels the order there, where nothing is picked."""
+        del dice
+        order = self._world.erp.orders.get(self._key)
+        if (
+            order is None
+            or not self._open()
+            or order.state is not ErpOrderState.ACCEPTED
+            or self._world.erp.obstacle_to_cancel(order)
+        ):
+            return
+        self._world.erp.cancel_by_staff(self._key)
+        self._model.canceled_at_erp = True
+        self._model.reasons |= {"canceled_in_erp"}
+
+    def post_invoices(self, dice: int) -> None:
+        """Accounting posts what is a draft."""
+        del dice
+        if self._key in self._world.erp.orders:
+            self._world.erp.post_invoices(self._key)
+
+    def hide_a_product(self, dice: int) -> None:
+        """Somebody archives a product that is still sold."""
+        line = _pick(self.order.lines, dice)
+        if line is not None and line.sku:
+            self._world.erp.forbid_product(line.sku)
+            self._model.reasons |= {"product_unknown"}
+
+    def close_the_books(self, dice: int) -> None:
+        """No order of the month is taken any more."""
+        del dice
+        self._world.erp.close_period()
+        self._model.reasons |= {"period_closed"}
+
+    def mend(self, dice: int = 0) -> None:
+        """Everything that a person can mend at the ERP is mended."""
+        del dice
+        erp = self._world.erp
+        erp.open_period()
+        for code in tuple(erp.forbidden_products):
+            erp.allow_product(code)
+        for place in erp.stock:
+            erp.stock[place] += RESTOCKED
+            self._world.first_stock[place] += RESTOCKED
+
+    # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def _edited(self) -> None:
+        self._model.see(sheet_of(self.order))
+        self._world.write_webhook(self.order, "orders/edited")
+        paid = sum((p.amount for p in self.order.payments if p.kind is PaymentKind.SALE), Decimal(0))
+        taken = max(self._model.may_have_taken, cents(self.order, paid))
+        # Nobody gives the buyer money back here; and what the warehouse has in hand cannot be edited.
+        if taken > self._model.sheet.total or self._touched():
+            self._model.reasons |= TOO_LATE
+
+    def _touch(self) -> None:
+        """The warehouse takes something in hand; of an edit that is not carried over yet some may come too late."""
+        entered, order = self._world.erp.entered[self._key], self.order
+        units = dict.fromkeys(self._model.sheet.units, 0)
+        for line in entered.lines:
+            if line.line_id in units:
+                units[line.line_id] += line.quantity
+        same = units == self._model.sheet.units and entered.total == order.total
+        same = (
+            same and entered.shipping_address == order.shipping_address and order.note in entered.instructions
+        )
+        if not same:
+            self._model.reasons |= TOO_LATE
+
+    def _touched(self) -> bool:
+        order = self._world.erp.orders.get(self._key)
+        return order is not None and any(
+            s.state in _TAKEN or s.state is ErpShipmentState.SHIPPED for s in order.shipments
+        )
+
+    def _open(self) -> list[ErpShipment]:
+        order = self._world.erp.orders.get(self._key)
+        return [s for s in order.shipments if s.state not in _OVER] if order else []
+
+    def _ship(self, shipment: ErpShipment, units: dict[str, int]) -> None:
+        self._touch()
+        self._numbers += 1
+        tracking = f"T{self._numbers}"
+        self._model.ship(tracking, units)
+        self._world.erp.ship(self._key, shipment.warehouse, units, tracking=tracking)
+
+
+def sheet_of(order: Order) -> Sheet:
+    """The shop's page in whole minor units."""
+
+    def gross(price: Decimal, part: OrderLine | ShippingCharge) -> int:
+        taxes = () if order.taxes_included else part.taxes
+        return (
+            cents(order, price)
+            - sum(cents(order, d.amount) for d in part.discounts)
+            + sum(cents(order, t.amount) for t in taxes)
+        )
+
+    return Sheet(
+        units={line.line_id: line.current for line in order.lines},
+        worth={line.line_id: gross(line.current * line.unit_price, line) for line in order.lines},
+        without_parcel={line.line_id for line in order.lines if not line.requires_shipping},
+        delivery=sum(gross(charge.price, charge) for charge in order.shipping),
+        total=cents(order, order.total),
+    )
+
+
+def cents(order: Order, amount: Decimal) -> int:
+    """An amount in whole minor units of the shop's currency."""
+    return int(amount * 10 ** minor_digits(order.currency))
+
+
+def _pick(choices: Sequence[T], dice: int) -> T | None:
+    return choices[dice % len(choices)] if choices else None

@@ -1,0 +1,65 @@
+"""That the machine can fail: systems that break a promise on purpose are found out, each by the law meant for it."""
+
+import pytest
+
+from adapters.memory.erp import MemoryErp
+from adapters.memory.storefront import MemoryStorefront
+from adapters.ports import CancelOutcome, CaptureRequest, FulfillmentRequest
+from domain.order import Fulfillment, OrderKey, Payment
+from tests.machine.living import Share, live
+from tests.machine.machine import OrderMachine
+from tests.machine.world import World
+
+
+class TakesTwice(MemoryStorefront):
+    """Captures the amount that is asked for on top of what was captured."""
+
+    async def capture_payment(self, request: CaptureRequest) -> tuple[Payment, ...]:
+        await super().capture_payment(request)
+        order = self.orders[request.key.external_id]
+        last = order.payments[-1]
+        again = last.model_copy(update={"payment_id": self._new_id()})
+        self._keep(order.model_copy(update={"payments": (*order.payments, again)}))
+        return (last, again)
+
+
+class ShowsTwice(MemoryStorefront):
+    """Makes a fulfillment anew where it should find the one that is there."""
+
+    async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
+        made = await super().create_fulfillment(request)
+        order = self.orders[request.key.external_id]
+        again = made.model_copy(update={"fulfillment_id": self._new_id()})
+        self._keep(order.model_copy(update={"fulfillments": (*order.fulfillments, again)}))
+        return made
+
+
+class LosesCancels(MemoryErp):
+    """Says that it canceled, and goes on."""
+
+    async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
+        del reason
+        return CancelOutcome(canceled=True, order=self.orders[key])
+
+
+class LosesParcels(MemoryErp):
+    """Ships from a shelf that it does not take the goods off."""
+
+    def _move_stock(self, *_: object) -> None:
+        """Nothing moves."""
+
+
+@pytest.mark.parametrize(
+    ("storefront", "erp", "words"),
+    [
+        (TakesTwice, MemoryErp, "taken"),
+        (ShowsTwice, MemoryErp, "told twice"),
+        (MemoryStorefront, LosesCancels, "canceled, but not in the ERP"),
+        (MemoryStorefront, LosesParcels, "is not what was taken"),
+    ],
+    ids=["money is taken twice", "a parcel is shown twice", "a cancel is lost", "stock is not moved"],
+)
+def test_a_broken_promise_is_found(storefront: type[MemoryStorefront], erp: type[MemoryErp], words: str):
+    broken = type("Broken", (World,), {"storefront_type": storefront, "erp_type": erp})
+    machine = type("Machine", (OrderMachine,), {"world_type": broken})
+    assert words in live(Share(200, seed=1, shrink=False), machine).finding
