@@ -60,6 +60,10 @@ class Customer(Frozen):
     company_id: str | None = None
     company_name: str | None = None
 
+    def same_as(self, other: "Customer") -> bool:
+        """Whether both are one customer, whatever they are called by now."""
+        return (self.external_id, self.company_id) == (other.external_id, other.company_id)
+
 
 class TaxLine(Frozen):
     """One tax on one line: ``amount`` is for the line's whole current quantity."""
