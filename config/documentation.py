@@ -166,6 +166,7 @@ def _mapping(path: Path) -> str:
         *_backorder_rules(mapping.backorders),
         *_approval_rules(mapping),
         *_return_rules(mapping.returns),
+        *_gift_rules(mapping),
     ]
     taxes = [(tax.title, f"{(tax.rate * 100).normalize():f} %", f"`{tax.erp_code}`") for tax in mapping.taxes]
     companies = [
@@ -215,6 +216,13 @@ def _payment_rules(rules: PaymentRules) -> list[tuple[str, str]]:
         ("Orders that are neither paid nor promised", "are carried" if rules.ship_unpaid else "wait"),
         (early, _EXPIRIES[rules.on_expiry]),
     ]
+
+
+def _gift_rules(mapping: FieldMapping) -> list[tuple[str, str]]:
+    rules = mapping.gifts
+    marks = " or ".join(f"`{name}`" for name in (rules.message, rules.flag) if name)
+    prices = "no prices on the papers" if rules.hide_prices else "prices as ever"
+    return [("Gifts are told by the attribute", f"{marks}; {prices}" if marks else "none")]
 
 
 _SHORTAGES = {

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from domain.approval import ApprovalRules
 from domain.backorder_rules import BackorderRules
+from domain.gifts import GiftRules
 from domain.model import Frozen, Rate
 from domain.payment_rules import PaymentRules
 from domain.return_rules import ReturnRules
@@ -79,6 +80,7 @@ class Mapping(Frozen):
     """ERP product, a service without tax, that an accepted difference is booked on; None: none may be."""
     payments: PaymentRules = PaymentRules()
     approval: ApprovalRules = ApprovalRules()
+    gifts: GiftRules = GiftRules()
     returns: ReturnRules = ReturnRules()
     backorders: BackorderRules = BackorderRules()
 

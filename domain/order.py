@@ -7,6 +7,8 @@ The models hold facts only; the rules that act on them live beside this module.
 from decimal import Decimal
 from enum import StrEnum
 
+from pydantic import Field
+
 from domain.model import Amount, Currency, Frozen, Instant, Quantity, Rate
 
 
@@ -57,6 +59,10 @@ class Customer(Frozen):
     email: str | None = None
     company_id: str | None = None
     company_name: str | None = None
+
+    def same_as(self, other: "Customer") -> bool:
+        """Whether both are one customer, whatever they are called by now."""
+        return (self.external_id, self.company_id) == (other.external_id, other.company_id)
 
 
 class TaxLine(Frozen):
@@ -270,6 +276,8 @@ class Order(Frozen):
     presentment_total: Amount
     total_tax: Amount
     note: str = ""
+    attributes: dict[str, str] = Field(default_factory=dict)
+    """What the shop's own pages ask of the buyer, by name: the words for a gift's card, say."""
     risk: Risk = Risk.NONE
 
     @property

@@ -19,6 +19,7 @@ from domain.erp_order import (
     SalesPayment,
     TaxAmount,
 )
+from domain.gifts import gift_facts
 from domain.mapping import Mapping
 from domain.money import format_money, is_whole, split
 from domain.order import Discount, Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge, TaxLine
@@ -85,7 +86,7 @@ def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acc
         payments=_payments(order, mapping),
         total=order.total,
         taxes=sum_by_code(tax for line in lines for tax in line.taxes),
-        instructions=_instructions(order, goods, company.payment_terms if company else None),
+        instructions=_instructions(order, goods, mapping),
         complete_only=mapping.backorders.holds_back,
     )
 
@@ -313,9 +314,11 @@ def _payments(order: Order, mapping: Mapping) -> tuple[SalesPayment, ...]:
     )
 
 
-def _instructions(order: Order, goods: list[SalesLine], terms: str | None) -> str:
+def _instructions(order: Order, goods: list[SalesLine], mapping: Mapping) -> str:
     """What people at the ERP must know, one fact a line: the buyer's own note first."""
+    terms = mapping.payment_terms(order.customer.company_id)
     facts = [order.note.strip()] if order.note.strip() else []
+    facts += gift_facts(order, mapping.gifts)
     facts += [f"Delivery: {charge.title} ({charge.code})" for charge in order.shipping]
     warehouses = sorted({line.warehouse for line in goods if line.warehouse})
     if len(warehouses) > 1:

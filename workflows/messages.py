@@ -220,6 +220,8 @@ class OrderState(BaseModel):
     """The expiry before which the order was read once more."""
     expiry_heeded: Instant | None = None
     """Up to which expiry something was done, or a person said to go on with it."""
+    merged_into: str = ""
+    """The customer that the storefront shows in place of the one whose party the ERP has."""
     approval: ApprovalNeeded | None = None
     """Why somebody has to approve it before it goes to the ERP, as it was read last."""
     approved: Approval | None = None

@@ -151,7 +151,7 @@ class OrderWorkflow(OrderBackorders):
             summary="Read the order from the storefront",
             priority=ORDERS_FIRST,
         )
-        before, state.order = state.order, read.order
+        before, state.order = state.order, self._of_one_party(read.order)
         state.payment, state.return_rules = read.payment, read.returns
         state.backorder_rules = read.backorders
         if read.ignored is not None:

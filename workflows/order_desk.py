@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.differences import Acceptance
     from domain.erp_order import ErpOrder, ErpOrderState
+    from domain.order import Order
     from domain.quantities import QuantitiesBroken, apply_erp
     from workflows import narrative
     from workflows.messages import (
@@ -72,6 +73,18 @@ class OrderDesk:
         self._state.lines = apply_erp(self._state.lines, erp)
         self._state.erp = erp
         self._stop_if_canceled_in_erp(erp)
+
+    def _of_one_party(self, order: Order) -> Order:
+        """The order as read, of the customer whose party the ERP has: customers who were merged are one party there."""
+        state = self._state
+        known = state.order.customer if state.order is not None and state.erp is not None else order.customer
+        if order.customer.same_as(known):
+            return order
+        told = order.customer.company_id or order.customer.external_id or "none"
+        if told != state.merged_into:
+            state.merged_into = told
+            self._tell("storefront", "Shows another customer now; the ERP keeps the party that it has.")
+        return order.model_copy(update={"customer": known})
 
     def _stop_if_canceled_in_erp(self, erp: ErpOrder) -> None:
         if erp.state is ErpOrderState.CANCELED and self._state.cancel is None:

@@ -310,6 +310,13 @@ class PurchasingEntity(Answer):
     company: Company | None = None
 
 
+class Attribute(Answer):
+    """Something that the shop's own pages asked of the buyer."""
+
+    key: str
+    value: str | None = None
+
+
 class CancelReason(StrEnum):
     """Why an order was canceled."""
 
@@ -369,6 +376,7 @@ class Order(Answer):
     cancel_reason: CancelReason | None = None
     test: bool
     note: str | None = None
+    custom_attributes: tuple[Attribute, ...]
     email: str | None = None
     phone: str | None = None
     currency_code: Currency

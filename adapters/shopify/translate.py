@@ -123,6 +123,7 @@ def _to_order(answer: answers.Order, channel: str, returns: Iterable[Return]) ->
         presentment_total=answer.current_total_price_set.presentment_money.amount,
         total_tax=answer.current_total_tax_set.shop_money.amount,
         note=answer.note or "",
+        attributes={each.key: each.value or "" for each in answer.custom_attributes},
         risk=to_risk(answer.risk),
     )
 

@@ -97,7 +97,7 @@ class OrderViews:
             "confirmed": True,
             "currencyCode": order.currencies.shop,
             "presentmentCurrencyCode": order.currencies.presentment,
-            "customAttributes": [],
+            "customAttributes": [{"key": key, "value": value} for key, value in order.attributes.items()],
             "discountCodes": [a.title for a in order.applications if a.kind == "code"],
             "displayFinancialStatus": financial_status(order),
             "displayFulfillmentStatus": fulfillment_status(order),

@@ -84,7 +84,7 @@ def order_body(order: OrderRecord, shop_domain: str) -> Json:
         "merchant_of_record_app_id": None,
         "name": order.name,
         "note": order.note,
-        "note_attributes": [],
+        "note_attributes": [{"name": name, "value": value} for name, value in order.attributes.items()],
         "number": order.number - 1000,
         "order_number": order.number,
         "order_status_url": f"https://{shop_domain}/orders/{order.id}",

@@ -167,6 +167,8 @@ class PlaceOrder(Frozen):
     """What one unit of the shop's currency costs in the buyer's."""
     test: bool = False
     note: str | None = None
+    attributes: dict[str, str] = Field(default_factory=dict)
+    """What the shop's own pages asked of the buyer, by name, such as the words for a gift's card."""
     po_number: str | None = None
     source_name: str = "web"
     risk: Literal["ACCEPT", "CANCEL", "INVESTIGATE", "NONE"] = "NONE"
