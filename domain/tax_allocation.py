@@ -1,0 +1,102 @@
+"""What a part of an order's line is worth, to the cent: net, each tax, and what the buyer pays for it.
+
+Parts come one after another (parcels, credit notes, refunds), in any sizes. Each is worth what all units so far are
+worth, less what those before it were, so parts add up to the line whatever their order and sizes. What units so far are
+worth is told by the largest remainder between them and the units left, the earlier ones first.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from domain.model import Amount, Frozen
+from domain.money import proportion, share
+from domain.order import Order, OrderLine, ShippingCharge, TaxLine
+
+_NOTHING = Decimal(0)
+
+
+class PartAmount(Frozen):
+    """What a part of a line or charge comes to after discounts, in ``Order.currency``."""
+
+    net: Amount
+    """Without tax."""
+    taxes: tuple[TaxLine, ...] = ()
+    """The line's own taxes in their order, each with this part's amount."""
+
+    @property
+    def tax(self) -> Decimal:
+        """All taxes together."""
+        return _sum(self.taxes)
+
+    @property
+    def gross(self) -> Decimal:
+        """What the buyer pays: net and all taxes."""
+        return self.net + self.tax
+
+
+def whole_of(order: Order, part: OrderLine | ShippingCharge) -> PartAmount:
+    """What a line's current units, or a charge, come to. Exact: nothing is rounded here."""
+    price = part.current * part.unit_price if isinstance(part, OrderLine) else part.price
+    price -= sum((discount.amount for discount in part.discounts), _NOTHING)
+    net = price - _sum(part.taxes) if order.taxes_included else price
+    return PartAmount(net=net, taxes=part.taxes)
+
+
+def part_of_line(order: Order, line: OrderLine, units_before: int, units: int) -> PartAmount:
+    """What the next ``units`` of a line are worth, where ``units_before`` of its current units were dealt with before.
+
+    All parts of a line add up to ``whole_of`` it: net, and tax by tax. No part is below zero, and more units are never
+    worth less. Where taxes are in the price, what the buyer pays follows the price and the taxes follow that; else the
+    net follows the price, and each tax is shared by itself.
+
+    Raises ValueError unless the units are among the line's current ones.
+    """
+    if units_before < 0 or units < 0 or units_before + units > line.current:
+        raise ValueError(
+            f"line {line.line_id}: {units} units after {units_before} are no part of its {line.current} units"
+        )
+    return _difference(
+        _first_units(order, line, units_before + units), _first_units(order, line, units_before)
+    )
+
+
+def _first_units(order: Order, line: OrderLine, units: int) -> PartAmount:
+    """What so many units are worth in all, counted from the line's first."""
+    whole, currency = whole_of(order, line), order.currency
+    if units == line.current:
+        return whole
+    if order.taxes_included and whole.gross > 0:
+        return _out_of_gross(whole, share(whole.gross, units, line.current, currency), currency)
+    amounts = [share(tax.amount, units, line.current, currency) for tax in whole.taxes]
+    return PartAmount(net=share(whole.net, units, line.current, currency), taxes=_with(whole.taxes, amounts))
+
+
+def _out_of_gross(whole: PartAmount, gross: Decimal, currency: str) -> PartAmount:
+    """The taxes that are in a part of what the buyer pays.
+
+    Divided in two again and again (tax and net, first tax and the others) and not in one go: by largest remainder among
+    three or more, a larger part can have less of one tax than a smaller one.
+    """
+    left = tax = proportion(whole.tax, gross, whole.gross, currency)
+    left_of = whole.tax
+    amounts = []
+    for each in whole.taxes:
+        amount = proportion(each.amount, left, left_of, currency) if left_of else _NOTHING
+        amounts.append(amount)
+        left, left_of = left - amount, left_of - each.amount
+    return PartAmount(net=gross - tax, taxes=_with(whole.taxes, amounts))
+
+
+def _difference(after: PartAmount, before: PartAmount) -> PartAmount:
+    amounts = [one.amount - other.amount for one, other in zip(after.taxes, before.taxes, strict=True)]
+    return PartAmount(net=after.net - before.net, taxes=_with(after.taxes, amounts))
+
+
+def _with(taxes: Iterable[TaxLine], amounts: Iterable[Decimal]) -> tuple[TaxLine, ...]:
+    return tuple(
+        tax.model_copy(update={"amount": amount}) for tax, amount in zip(taxes, amounts, strict=True)
+    )
+
+
+def _sum(taxes: Iterable[TaxLine]) -> Decimal:
+    return sum((tax.amount for tax in taxes), _NOTHING)
