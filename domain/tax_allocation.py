@@ -7,9 +7,10 @@ worth is told by the largest remainder between them and the units left, the earl
 
 from collections.abc import Iterable
 from decimal import Decimal
+from fractions import Fraction
 
 from domain.model import Amount, Frozen
-from domain.money import proportion, share
+from domain.money import is_whole, minor_digits, proportion, share
 from domain.order import Order, OrderLine, ShippingCharge, TaxLine
 
 _NOTHING = Decimal(0)
@@ -46,8 +47,8 @@ def part_of_line(order: Order, line: OrderLine, units_before: int, units: int) -
     """What the next ``units`` of a line are worth, where ``units_before`` of its current units were dealt with before.
 
     All parts of a line add up to ``whole_of`` it: net, and tax by tax. No part is below zero, and more units are never
-    worth less. Where taxes are in the price, what the buyer pays follows the price and the taxes follow that; else the
-    net follows the price, and each tax is shared by itself.
+    worth less. A unit costs its price less its share of the line's discounts; taxes are shared by units, as storefronts
+    do. Of units that come back the last are taken first, as storefronts do too: ``units_before`` are those that stay.
 
     Raises ValueError unless the units are among the line's current ones.
     """
@@ -65,10 +66,31 @@ def _first_units(order: Order, line: OrderLine, units: int) -> PartAmount:
     whole, currency = whole_of(order, line), order.currency
     if units == line.current:
         return whole
-    if order.taxes_included and whole.gross > 0:
-        return _out_of_gross(whole, share(whole.gross, units, line.current, currency), currency)
+    price = _price(line, units, currency)
+    if order.taxes_included and not _room_for_taxes(line, currency):
+        return _out_of_gross(whole, price, currency)
     amounts = [share(tax.amount, units, line.current, currency) for tax in whole.taxes]
-    return PartAmount(net=share(whole.net, units, line.current, currency), taxes=_with(whole.taxes, amounts))
+    net = price - sum(amounts, _NOTHING) if order.taxes_included else price
+    return PartAmount(net=net, taxes=_with(whole.taxes, amounts))
+
+
+def _price(line: OrderLine, units: int, currency: str) -> Decimal:
+    """After discounts, with tax where taxes are included. Discounts are shared together: so none exceeds its unit."""
+    discounts = sum((discount.amount for discount in line.discounts), _NOTHING)
+    if is_whole(line.unit_price, currency):
+        return units * line.unit_price - share(discounts, units, line.current, currency)
+    return share(line.current * line.unit_price - discounts, units, line.current, currency)
+
+
+def _room_for_taxes(line: OrderLine, currency: str) -> bool:
+    """Whether the price of each unit holds the taxes of each, however both are rounded.
+
+    It does not where units are sold for less than a few cents: there a tax's cent may come with a unit that costs none.
+    """
+    cent = Fraction(1, 10 ** minor_digits(currency))
+    discounts = sum((discount.amount for discount in line.discounts), _NOTHING)
+    least = (line.current * Fraction(line.unit_price) - Fraction(discounts)) / line.current - cent
+    return least >= sum(Fraction(tax.amount) / line.current + cent for tax in line.taxes)
 
 
 def _out_of_gross(whole: PartAmount, gross: Decimal, currency: str) -> PartAmount:
@@ -77,6 +99,8 @@ def _out_of_gross(whole: PartAmount, gross: Decimal, currency: str) -> PartAmoun
     Divided in two again and again (tax and net, first tax and the others) and not in one go: by largest remainder among
     three or more, a larger part can have less of one tax than a smaller one.
     """
+    if not whole.gross:
+        return PartAmount(net=gross, taxes=_with(whole.taxes, [_NOTHING] * len(whole.taxes)))
     left = tax = proportion(whole.tax, gross, whole.gross, currency)
     left_of = whole.tax
     amounts = []
