@@ -20,9 +20,10 @@ from domain.erp_order import (
     TaxAmount,
 )
 from domain.mapping import Mapping
-from domain.money import format_money, is_whole, split
-from domain.order import Discount, Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge, TaxLine
+from domain.money import format_money, is_whole
+from domain.order import Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge, TaxLine
 from domain.quantities import units_returned
+from domain.tax_allocation import PartAmount, divide_line, whole_of
 
 _NOTHING = Decimal(0)
 
@@ -117,14 +118,8 @@ def _goods(order: Order, line: OrderLine, mapping: Mapping) -> tuple[SalesLine, 
         )
     product = mapping.product(sku)
     warehouses = _warehouses(order, line, name, mapping) if line.requires_shipping else {None: line.current}
-    gross = line.current * line.unit_price - _sum(line.discounts)
-    net = _net(order, name, gross, line.taxes)
-    weights = tuple(warehouses.values())
-    nets = split(net, weights, order.currency)
-    taxes = {
-        code: split(amount, weights, order.currency)
-        for code, amount in map_taxes(line.taxes, mapping).items()
-    }
+    _require_bookable(order, name, whole_of(order, line))
+    parts = divide_line(order, line, tuple(warehouses.values()))
     return tuple(
         SalesLine(
             line_id=line.line_id,
@@ -132,11 +127,11 @@ def _goods(order: Order, line: OrderLine, mapping: Mapping) -> tuple[SalesLine, 
             product=product,
             warehouse=warehouse,
             quantity=quantity,
-            net=nets[index],
-            taxes=tuple(TaxAmount(code=code, amount=parts[index]) for code, parts in taxes.items()),
+            net=part.net,
+            taxes=_taxes(part, mapping),
             description=line.title,
         )
-        for index, (warehouse, quantity) in enumerate(warehouses.items())
+        for (warehouse, quantity), part in zip(warehouses.items(), parts, strict=True)
     )
 
 
@@ -168,10 +163,10 @@ def _warehouses(order: Order, line: OrderLine, name: str, mapping: Mapping) -> d
 def _charge(order: Order, charge: ShippingCharge, mapping: Mapping) -> tuple[SalesLine, ...]:
     """The sales line of a shipping charge; none where delivery is free."""
     name = f"shipping charge {charge.charge_id} ({charge.title})"
-    gross = charge.price - _sum(charge.discounts)
-    net = _net(order, name, gross, charge.taxes)
-    taxes = map_taxes(charge.taxes, mapping)
-    if not net and not any(taxes.values()):
+    whole = whole_of(order, charge)
+    _require_bookable(order, name, whole)
+    taxes = _taxes(whole, mapping)
+    if not whole.net and not any(tax.amount for tax in taxes):
         return ()
     line = SalesLine(
         line_id=charge.charge_id,
@@ -179,34 +174,35 @@ def _charge(order: Order, charge: ShippingCharge, mapping: Mapping) -> tuple[Sal
         product=mapping.shipping_product,
         warehouse=None,
         quantity=1,
-        net=net,
-        taxes=tuple(TaxAmount(code=code, amount=amount) for code, amount in taxes.items()),
+        net=whole.net,
+        taxes=taxes,
         description=charge.title,
     )
     return (line,)
 
 
-def _net(order: Order, name: str, gross: Decimal, taxes: tuple[TaxLine, ...]) -> Decimal:
-    """A line's price after discounts without tax, checked to be an amount that can be booked."""
-    for amount in (gross, *(tax.amount for tax in taxes)):
+def _require_bookable(order: Order, name: str, whole: PartAmount) -> None:
+    """A price after discounts must be an amount that can be booked. Raises PlanRefused."""
+    price = whole.gross if order.taxes_included else whole.net
+    for amount in (price, *(tax.amount for tax in whole.taxes)):
         if not is_whole(amount, order.currency):
             raise PlanRefused(
                 "amount_too_fine",
                 f"{name} holds {format_money(amount, order.currency)}, which has fractions of the currency's "
                 "smallest unit; round its price, discount or tax in the store, then resubmit",
             )
-    net = gross - _sum(taxes) if order.taxes_included else gross
-    if net < 0:
+    if whole.net < 0:
         raise PlanRefused(
             "discount_exceeds_price",
-            f"{name} would cost {format_money(net, order.currency)} without tax: its discounts or taxes "
+            f"{name} would cost {format_money(whole.net, order.currency)} without tax: its discounts or taxes "
             "exceed its price; mend them in the store, then resubmit",
         )
-    return net
 
 
-def _sum(parts: Iterable[Discount | TaxLine]) -> Decimal:
-    return sum((part.amount for part in parts), _NOTHING)
+def _taxes(part: PartAmount, mapping: Mapping) -> tuple[TaxAmount, ...]:
+    return tuple(
+        TaxAmount(code=code, amount=amount) for code, amount in map_taxes(part.taxes, mapping).items()
+    )
 
 
 def _adjustment(

@@ -1,16 +1,18 @@
-"""What a part of an order's line is worth, to the cent: net, each tax, and what the buyer pays for it.
+"""How an order's money is divided, to the cent: over lines, over the units of a line, over warehouses and parcels.
 
-Parts come one after another (parcels, credit notes, refunds), in any sizes. Each is worth what all units so far are
-worth, less what those before it were, so parts add up to the line whatever their order and sizes. What units so far are
-worth is told by the largest remainder between them and the units left, the earlier ones first.
+What is divided at once goes by largest remainder (``domain.money.split``). Parts that come one after another (parcels,
+credit notes, refunds) are each worth what all units so far are worth, less what those before them were; that is the
+largest remainder between the units so far and those left. So parts add up to the line whatever their order and sizes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from itertools import accumulate, pairwise
 
+from domain.erp_order import SalesLine, TaxAmount
 from domain.model import Amount, Frozen
-from domain.money import is_whole, minor_digits, proportion, share
+from domain.money import is_whole, minor_digits, proportion, round_money, share, split
 from domain.order import Order, OrderLine, ShippingCharge, TaxLine
 
 _NOTHING = Decimal(0)
@@ -37,10 +39,84 @@ class PartAmount(Frozen):
 
 def whole_of(order: Order, part: OrderLine | ShippingCharge) -> PartAmount:
     """What a line's current units, or a charge, come to. Exact: nothing is rounded here."""
-    price = part.current * part.unit_price if isinstance(part, OrderLine) else part.price
-    price -= sum((discount.amount for discount in part.discounts), _NOTHING)
+    price = _price_of(part)
     net = price - _sum(part.taxes) if order.taxes_included else price
     return PartAmount(net=net, taxes=part.taxes)
+
+
+def settle_taxes(order: Order) -> Order:
+    """The order with taxes on its lines that add up to its total tax, where the storefront rounded them otherwise.
+
+    A storefront may round each tax once for the order, and tell lines of fractions of a cent, or rounded ones that come
+    to another sum. Where the rates explain the total tax, it is divided over rates and lines by largest remainder: no
+    line's tax moves by a cent or more. Whatever rounding does not explain is left as it is told.
+    """
+    charged: list[OrderLine | ShippingCharge] = [line for line in order.lines if line.current]
+    charged += order.shipping
+    told = [(number, tax) for number, part in enumerate(charged) for tax in part.taxes]
+    fine = any(not is_whole(tax.amount, order.currency) for _, tax in told)
+    if not fine and sum((tax.amount for _, tax in told), _NOTHING) == order.total_tax:
+        return order
+    # Fractions of a cent as they are told may have been cut off somewhere: then the rates say what they were.
+    by_rate = [_by_rate(order, charged[number], tax) for number, tax in told]
+    ways = [[Fraction(tax.amount) for _, tax in told], by_rate] if fine else [by_rate]
+    taxes = [tax for _, tax in told]
+    amounts = next(filter(None, (_rounded_once(order, taxes, exact) for exact in ways)), None)
+    prices = sum((_price_of(part) for part in charged), _NOTHING)
+    if amounts is None or order.total != prices + (0 if order.taxes_included else order.total_tax):
+        return order
+    settled: dict[int, list[TaxLine]] = {}
+    for (number, tax), amount in zip(told, amounts, strict=True):
+        settled.setdefault(number, []).append(tax.model_copy(update={"amount": amount}))
+    parts = [
+        part.model_copy(update={"taxes": tuple(settled.get(number, ()))})
+        for number, part in enumerate(charged)
+    ]
+    lines = {part.line_id: part for part in parts if isinstance(part, OrderLine)}
+    return order.model_copy(
+        update={
+            "lines": tuple(lines.get(line.line_id, line) for line in order.lines),
+            "shipping": tuple(part for part in parts if isinstance(part, ShippingCharge)),
+        }
+    )
+
+
+def _price_of(part: OrderLine | ShippingCharge) -> Decimal:
+    """After discounts; with tax where taxes are included."""
+    price = part.current * part.unit_price if isinstance(part, OrderLine) else part.price
+    return price - sum((discount.amount for discount in part.discounts), _NOTHING)
+
+
+def _by_rate(order: Order, part: OrderLine | ShippingCharge, tax: TaxLine) -> Fraction:
+    """A tax before any rounding."""
+    rates = sum((Fraction(each.rate) for each in part.taxes), Fraction(0)) if order.taxes_included else 0
+    return Fraction(_price_of(part)) * Fraction(tax.rate) / (1 + rates)
+
+
+def _rounded_once(
+    order: Order, told: Sequence[TaxLine], exact: Sequence[Fraction]
+) -> tuple[Decimal, ...] | None:
+    """What each tax comes to where it is rounded for the order; None where that does not give the total tax."""
+    cent = Fraction(1, 10 ** minor_digits(order.currency))
+    if any(abs(Fraction(tax.amount) - amount) >= cent for tax, amount in zip(told, exact, strict=True)):
+        return None
+    if any(amount < 0 for amount in exact):
+        return None
+    places: dict[tuple[str, Decimal], list[int]] = {}
+    for index, tax in enumerate(told):
+        places.setdefault((tax.title, tax.rate), []).append(index)
+    sums = [sum((exact[index] for index in at), Fraction(0)) for at in places.values()]
+    totals = tuple(round_money(amount, order.currency) for amount in sums)
+    if sum(totals, _NOTHING) != order.total_tax:
+        # All taxes may be rounded together.
+        if abs(sum(sums, Fraction(0)) - Fraction(order.total_tax)) * 2 > cent:
+            return None
+        totals = split(order.total_tax, sums, order.currency)
+    amounts = [_NOTHING] * len(told)
+    for at, total in zip(places.values(), totals, strict=True):
+        for index, amount in zip(at, split(total, [exact[i] for i in at], order.currency), strict=True):
+            amounts[index] = amount
+    return tuple(amounts)
 
 
 def part_of_line(order: Order, line: OrderLine, units_before: int, units: int) -> PartAmount:
@@ -58,6 +134,54 @@ def part_of_line(order: Order, line: OrderLine, units_before: int, units: int) -
         )
     return _difference(
         _first_units(order, line, units_before + units), _first_units(order, line, units_before)
+    )
+
+
+def divide_line(order: Order, line: OrderLine, sizes: Sequence[int]) -> tuple[PartAmount, ...]:
+    """What consecutive parts of a line are worth. Raises ValueError where they are more units than the line has."""
+    starts = accumulate(sizes, initial=0)
+    return tuple(part_of_line(order, line, start, size) for start, size in zip(starts, sizes, strict=False))
+
+
+def lowered(order: Order, line: OrderLine, units: int) -> OrderLine:
+    """The line with so many of its current units: it is worth what its first ones are. Raises ValueError.
+
+    Prices that are whole minor units stay as they are.
+    """
+    part = part_of_line(order, line, 0, units)
+    if not units:
+        return line.model_copy(update={"current": 0, "discounts": (), "taxes": ()})
+    told = [discount.amount for discount in line.discounts]
+    off = share(sum(told, _NOTHING), units, line.current, order.currency)
+    amounts = split(off, told, order.currency) if told else ()
+    discounts = tuple(
+        discount.model_copy(update={"amount": amount})
+        for discount, amount in zip(line.discounts, amounts, strict=True)
+    )
+    return line.model_copy(update={"current": units, "discounts": discounts, "taxes": part.taxes})
+
+
+def divide_sales_line(line: SalesLine, sizes: Sequence[int], currency: str) -> tuple[SalesLine, ...]:
+    """The parts of a line of the ERP, priced without tax. Raises ValueError unless they are all of its units."""
+    if sum(sizes) != line.quantity:
+        raise ValueError(f"line {line.line_id}: {list(sizes)} are not its {line.quantity} units")
+    starts = list(accumulate(sizes, initial=0))
+
+    def amounts(whole: Decimal) -> list[Decimal]:
+        so_far = [share(whole, units, line.quantity, currency) for units in starts]
+        return [after - before for before, after in pairwise(so_far)]
+
+    nets = amounts(line.net)
+    taxes = [(tax.code, amounts(tax.amount)) for tax in line.taxes]
+    return tuple(
+        line.model_copy(
+            update={
+                "quantity": size,
+                "net": nets[index],
+                "taxes": tuple(TaxAmount(code=code, amount=parts[index]) for code, parts in taxes),
+            }
+        )
+        for index, size in enumerate(sizes)
     )
 
 

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.money import is_whole
+from domain.erp_order import SalesLine, SalesLineKind, TaxAmount
+from domain.money import is_whole, share, split
 from domain.order import Order, OrderLine
-from domain.tax_allocation import PartAmount, part_of_line, whole_of
+from domain.planning import sum_by_code
+from domain.tax_allocation import PartAmount, divide_sales_line, lowered, part_of_line, whole_of
 from tests.order_builder import US_TAXES, VAT, make_discount, make_line, make_order
 from tests.order_strategy import money, orders, partitions
 
@@ -153,3 +155,56 @@ def test_units_that_the_line_does_not_have_are_no_part_of_it(before, units):
 def test_a_line_without_units_is_worth_nothing():
     line = make_line(ordered=2, current=0)
     assert part_of_line(order_of(line), line, 0, 0) == PartAmount(net=Decimal(0))
+
+
+@given(lines(), st.data())
+def test_a_line_with_fewer_units_is_worth_what_its_first_ones_are(drawn, data):
+    order, line = drawn
+    kept = data.draw(st.integers(0, line.current))
+    left = lowered(order, line, kept)
+    assert left.current == kept
+    assert (
+        amounts(whole_of(order, left))[: 1 + len(left.taxes)]
+        == amounts(part_of_line(order, line, 0, kept))[: 1 + len(left.taxes)]
+    )
+    assert all(discount.amount >= 0 for discount in left.discounts)
+
+
+def test_what_is_left_of_two_discounts_is_their_share_together():
+    discounts = [make_discount("0.01"), make_discount("0.01", title="ORDER")]
+    line = make_line(ordered=2, unit_price="0.01", discounts=discounts, tax_rates=())
+    assert [d.amount for d in lowered(order_of(line), line, 1).discounts] == [
+        Decimal("0.01"),
+        Decimal("0.00"),
+    ]
+
+
+@given(lines(), st.data())
+def test_a_line_of_the_erp_is_divided_whole_tax_by_tax(drawn, data):
+    order, line = drawn
+    whole = whole_of(order, line)
+    taxes = tuple(TaxAmount(code=tax.title, amount=tax.amount) for tax in whole.taxes)
+    sales = SalesLine(
+        line_id="11",
+        kind=SalesLineKind.GOODS,
+        product="TEE",
+        warehouse=None,
+        quantity=line.current,
+        net=whole.net,
+        taxes=taxes,
+    )
+    sizes = data.draw(partitions(line.current, 4))
+    parts = divide_sales_line(sales, sizes, order.currency)
+    assert [part.quantity for part in parts] == sizes
+    assert sum(part.net for part in parts) == whole.net
+    assert sum_by_code(tax for part in parts for tax in part.taxes) == sum_by_code(taxes)
+    assert all(min(part.net, *(tax.amount for tax in part.taxes), part.net) >= 0 for part in parts)
+    with pytest.raises(ValueError, match="are not its"):
+        divide_sales_line(sales, [*sizes, 1], order.currency)
+
+
+@given(st.integers(0, 5000), st.integers(0, 40), st.integers(0, 40))
+def test_units_so_far_and_units_left_divide_by_largest_remainder(cents, done, left):
+    total = Decimal(cents).scaleb(-2)
+    if done + left:
+        assert split(total, (done, left), "USD")[0] == share(total, done, done + left, "USD")
