@@ -157,6 +157,10 @@ def _mapping(path: Path) -> str:
             if mapping.adjustment_product
             else "nothing: none can be entered",
         ),
+        (
+            "A difference in an order's tax is booked without asking",
+            f"up to {mapping.tax_tolerance}" if mapping.tax_tolerance else "never",
+        ),
         *_payment_rules(mapping.payments),
     ]
     taxes = [(tax.title, f"{(tax.rate * 100).normalize():f} %", f"`{tax.erp_code}`") for tax in mapping.taxes]

@@ -12,6 +12,7 @@ from decimal import Decimal
 from domain.differences import Acceptance, Difference, accepted_by, not_accepted
 from domain.erp_order import (
     ADJUSTMENT_LINE,
+    TAX_ADJUSTMENT_LINE,
     SalesLine,
     SalesLineKind,
     SalesOrder,
@@ -23,7 +24,7 @@ from domain.mapping import Mapping
 from domain.money import format_money, is_whole
 from domain.order import Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge, TaxLine
 from domain.quantities import units_returned
-from domain.tax_allocation import PartAmount, divide_line, whole_of
+from domain.tax_allocation import PartAmount, divide_line, odd_rates, whole_of
 
 _NOTHING = Decimal(0)
 
@@ -54,7 +55,8 @@ def ignore_reason(order: Order) -> str | None:
 def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acceptance] = ()) -> SalesOrder:
     """Translate a storefront order by its mapping.
 
-    Where a person accepted that the order does not add up, just so, a line of its own brings it to its total.
+    Where a person accepted that the order does not add up, just so, or its tax is off within the mapping's tolerance, a
+    line of its own brings it to its total.
 
     Raises PlanRefused where the order itself is at fault, Unmapped where the mapping lacks an entry.
     """
@@ -86,6 +88,7 @@ def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acc
         payments=_payments(order, mapping),
         total=order.total,
         taxes=sum_by_code(tax for line in lines for tax in line.taxes),
+        tax_tolerance=mapping.tax_tolerance,
         instructions=_instructions(order, goods, company.payment_terms if company else None),
     )
 
@@ -208,10 +211,14 @@ def _taxes(part: PartAmount, mapping: Mapping) -> tuple[TaxAmount, ...]:
 def _adjustment(
     order: Order, lines: tuple[SalesLine, ...], mapping: Mapping, acceptances: Collection[Acceptance]
 ) -> tuple[SalesLine, ...]:
-    """The line for a difference between the lines and the order's total; refused where nobody accepted it."""
+    """The line for a difference between the lines and the order's total.
+
+    Refused where nobody accepted it and the tolerance does not reach.
+    """
     differences = _differences(order, lines)
-    if not_accepted(differences, acceptances):
-        raise _does_not_add_up(order, lines, differences)
+    tolerated = bool(not_accepted(differences, acceptances))
+    if tolerated and not _within_tolerance(order, lines, mapping.tax_tolerance):
+        raise _does_not_add_up(order, lines, differences, mapping.tax_tolerance)
     missing = order.total - _total(lines)
     if not missing:
         return ()
@@ -221,18 +228,32 @@ def _adjustment(
             f"a difference of {format_money(missing, order.currency)} was accepted, but mapping {mapping.name!r} names "
             "no adjustment_product to book it on; add one (a service of the ERP without tax), then resubmit",
         )
-    who = accepted_by(differences, acceptances)
+    description = f"Difference accepted by {accepted_by(differences, acceptances)}"
+    if tolerated:
+        tolerance = format_money(mapping.tax_tolerance, order.currency)
+        description = f"Difference in tax, within the tolerance of {tolerance}"
     return (
         SalesLine(
-            line_id=ADJUSTMENT_LINE,
+            line_id=TAX_ADJUSTMENT_LINE if tolerated else ADJUSTMENT_LINE,
             kind=SalesLineKind.ADJUSTMENT,
             product=mapping.adjustment_product,
             warehouse=None,
             quantity=1,
             net=missing,
-            description=f"Difference accepted by {who}",
+            description=description,
         ),
     )
+
+
+def _within_tolerance(order: Order, lines: tuple[SalesLine, ...], tolerance: Decimal) -> bool:
+    """Whether nothing but the tax is off, and that by no more than the tolerance."""
+    off = order.total_tax - _tax(lines)
+    in_total = _NOTHING if order.taxes_included else off
+    return abs(off) <= tolerance and order.total - _total(lines) == in_total
+
+
+def _tax(lines: Iterable[SalesLine]) -> Decimal:
+    return sum((t.amount for line in lines for t in line.taxes), _NOTHING)
 
 
 def _total(lines: Iterable[SalesLine]) -> Decimal:
@@ -241,15 +262,17 @@ def _total(lines: Iterable[SalesLine]) -> Decimal:
 
 def _differences(order: Order, lines: tuple[SalesLine, ...]) -> tuple[Difference, ...]:
     """Where the sums of the lines are not the order's own."""
-    tax = sum((t.amount for line in lines for t in line.taxes), _NOTHING)
-    sums = (("total of the lines", order.total, _total(lines)), ("tax of the lines", order.total_tax, tax))
+    sums = (
+        ("total of the lines", order.total, _total(lines)),
+        ("tax of the lines", order.total_tax, _tax(lines)),
+    )
     return tuple(
         Difference(name=name, storefront=told, erp=summed) for name, told, summed in sums if told != summed
     )
 
 
 def _does_not_add_up(
-    order: Order, lines: tuple[SalesLine, ...], differences: tuple[Difference, ...]
+    order: Order, lines: tuple[SalesLine, ...], differences: tuple[Difference, ...], tolerance: Decimal
 ) -> PlanRefused:
     goods, shipping = (
         sum((x.net for x in lines if x.kind is kind), _NOTHING)
@@ -264,11 +287,16 @@ def _does_not_add_up(
 
     parts = [f"goods {words(goods)}", f"shipping {words(shipping)}"]
     parts += [f"tax {code} {words(amount)}" for code, amount in taxes.items()]
+    rates = [
+        f"tax {each.title} {each.rate:f} is {words(each.told)} on the lines, its rate gives {words(each.by_rate)}. "
+        for each in odd_rates(order)
+    ]
+    limit = f"The mapping tolerates {words(tolerance)} of tax. " if tolerance else ""
     return PlanRefused(
         "amounts_differ:order",
         f"the order does not add up: {' + '.join(parts)} = {words(total)}, its total is {words(order.total)} "
         f"(difference {words(order.total - total)}); its taxes sum to {words(total_tax)}, its total tax is "
-        f"{words(order.total_tax)} (difference {words(order.total_tax - total_tax)}). "
+        f"{words(order.total_tax)} (difference {words(order.total_tax - total_tax)}). {''.join(rates)}{limit}"
         "Find in the store what is on no line (a tip, a duty, a fee), mend or remove it, then resubmit",
         differences,
     )

@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 
 from domain.erp_order import SalesLine, TaxAmount
-from domain.model import Amount, Frozen
+from domain.model import Amount, Frozen, Rate
 from domain.money import is_whole, minor_digits, proportion, round_money, share, split
 from domain.order import Order, OrderLine, ShippingCharge, TaxLine
 
@@ -79,6 +79,34 @@ def settle_taxes(order: Order) -> Order:
             "shipping": tuple(part for part in parts if isinstance(part, ShippingCharge)),
         }
     )
+
+
+class OddRate(Frozen):
+    """A tax whose amounts on the lines are not what its rate gives, rounded by line or by order."""
+
+    title: str
+    rate: Rate
+    told: Amount
+    by_rate: Amount
+    """Rounded by line."""
+
+
+def odd_rates(order: Order) -> tuple[OddRate, ...]:
+    """Which taxes of the order are not what their rates give."""
+    charged: list[OrderLine | ShippingCharge] = [line for line in order.lines if line.current]
+    charged += order.shipping
+    taxes: dict[tuple[str, Decimal], list[tuple[Decimal, Fraction]]] = {}
+    for part in charged:
+        for tax in part.taxes:
+            taxes.setdefault((tax.title, tax.rate), []).append((tax.amount, _by_rate(order, part, tax)))
+    odd = []
+    for (title, rate), amounts in taxes.items():
+        told = sum((amount for amount, _ in amounts), _NOTHING)
+        by_line = sum((round_money(exact, order.currency) for _, exact in amounts), _NOTHING)
+        once = round_money(sum((exact for _, exact in amounts), Fraction(0)), order.currency)
+        if told not in {by_line, once}:
+            odd.append(OddRate(title=title, rate=rate, told=told, by_rate=by_line))
+    return tuple(odd)
 
 
 def _price_of(part: OrderLine | ShippingCharge) -> Decimal:

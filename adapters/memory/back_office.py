@@ -10,6 +10,7 @@ from adapters.errors import Rejected
 from adapters.memory import returning
 from adapters.memory.amending import units_by_place
 from adapters.memory.billing import bill
+from adapters.memory.taxing import tax_adjustments
 from domain.erp_order import (
     ErpInvoiceState,
     ErpLine,
@@ -45,6 +46,8 @@ class BackOffice:
         clock: Callable[[], datetime],
     ) -> None:
         self.products = products
+        self.taxes: Mapping[str, Decimal] | None = None
+        """Tax code -> rate; None where every tax is taken as it is told."""
         self.stock = stock if stock is not None else {}
         self.forbidden_products: set[str] = set()
         self.period_open = True
@@ -316,6 +319,7 @@ class BackOffice:
                 "shipments": shipments,
                 "lines": erp_lines(sales),
                 "adjustment": adjustment_of(sales),
+                "tax_adjustments": tax_adjustments(sales, self.taxes),
                 "total": sales.total,
                 "taxes": sales.taxes,
             }
@@ -385,7 +389,7 @@ def erp_lines(sales: SalesOrder) -> tuple[ErpLine, ...]:
 
 
 def adjustment_of(sales: SalesOrder) -> Decimal:
-    """What the adjustment line comes to; zero where there is none."""
+    """What the adjustment lines come to; zero where there is none."""
     return sum((line.net for line in sales.lines if line.kind is SalesLineKind.ADJUSTMENT), Decimal(0))
 
 
