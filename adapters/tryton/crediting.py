@@ -175,9 +175,9 @@ def plan_credit(request: ReturnCredit, sale: SaleRecord, references: References)
     back, missing = plan_lines([_line(x) for x in given], references, steps=steps)
     fees, more = plan_lines([_line(x) for x in kept], references, steps=_TAX_STEPS)
     units = {line.line_id for line in given if line.kind is SalesLineKind.GOODS and line.quantity}
-    cents = name_adjustments(
-        (), [*more, *(TaxAmount(code=each.code, amount=-each.amount) for each in missing)]
-    )
+    off = [TaxAmount(code=each.code, amount=each.amount) for each in more]
+    off += [TaxAmount(code=each.code, amount=-each.amount) for each in missing]
+    cents = name_adjustments((), off)
     lines = [*(_below_zero(x, units) for x in back), *fees, *rounding_lines(cents, references)]
     return SalePlan(
         values={
