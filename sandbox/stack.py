@@ -56,6 +56,8 @@ class Addresses:
     erp_vendor: str = "tryton"
     faults: str = ""
     """Control address of the proxies; empty where there are none."""
+    mapping: str = "shopify-tryton"
+    """Name or path of the mapping file."""
 
     def environment(self) -> dict[str, str]:
         """The settings of the application for this stack."""
@@ -75,7 +77,7 @@ class Addresses:
             f"{channel}URL": self.store_seen,
             f"{channel}ACCESS_TOKEN": self.store_token,
             f"{channel}WEBHOOK_SECRET": self.webhook_secret,
-            f"{channel}MAPPING": "shopify-tryton",
+            f"{channel}MAPPING": self.mapping,
             # Where things go wrong on purpose, somebody waits for what the sweep finds.
             **({"ORDERWRIGHT_SWEEP__GRACE_MINUTES": "0"} if self.faults else {}),
         }
@@ -88,6 +90,7 @@ class Stack:
     ``memory_erp`` takes the memory ERP in Tryton's place, with so many seconds for each order. ``faults`` puts proxies
     before ERP (``erp``) and store (``store``), which go wrong on order (``sandbox.faults``). Without
     ``known_ports``, and where there are proxies, the parts listen anywhere: such a stack may run beside others.
+    ``mapping`` is the name or path of the mapping file.
     """
 
     def __init__(
@@ -100,11 +103,13 @@ class Stack:
         memory_erp: float | None = None,
         faults: bool = False,
         known_ports: bool = True,
+        mapping: str = "shopify-tryton",
     ) -> None:
         self._directory = directory
         self._known_ports = known_ports and not faults
         self._memory_erp = memory_erp
         self._faults = faults
+        self._mapping = mapping
         self._fresh = fresh
         self._say = say
         self._tryton_state = tryton_state
@@ -267,6 +272,7 @@ class Stack:
             store_seen=f"{here}{self._choose_port(8091)}" if self._faults else store,
             erp_vendor="tryton" if tryton else "memory_server",
             faults=f"{here}{self._choose_port(8095)}" if self._faults else "",
+            mapping=self._mapping,
         )
 
     def _choose_port(self, known: int) -> int:

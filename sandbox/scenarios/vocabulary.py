@@ -233,7 +233,7 @@ class Scenario(Frozen):
     """One file: an order, what happens to it, and what must hold."""
 
     name: str = Field(min_length=1)
-    group: Literal["shape", "cancel", "edit", "message", "warehouse", "return", "operator", "outage"]
+    group: Literal["shape", "cancel", "edit", "message", "warehouse", "return", "operator", "outage", "tax"]
     """``shape``: an order that is shipped and nothing else; the demo carries them all."""
     order: PlaceOrder
     happens: tuple[Act, ...] = ()
