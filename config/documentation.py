@@ -107,6 +107,7 @@ _GROUPS = {
     "operator": "Operators and problems",
     "message": "Webhooks",
     "outage": "Systems that fail",
+    "tax": "Taxes",
 }
 _UNITS = {"s": "seconds"}
 PAGES: Mapping[str, Callable[[], str]] = {

@@ -47,9 +47,10 @@ def whole_of(order: Order, part: OrderLine | ShippingCharge) -> PartAmount:
 def settle_taxes(order: Order) -> Order:
     """The order with taxes on its lines that add up to its total tax, where the storefront rounded them otherwise.
 
-    A storefront may round each tax once for the order, and tell lines of fractions of a cent, or rounded ones that come
-    to another sum. Where the rates explain the total tax, it is divided over rates and lines by largest remainder: no
-    line's tax moves by a cent or more. Whatever rounding does not explain is left as it is told.
+    A storefront may round each tax once for the order (or all of them together), and tell lines of fractions of a cent;
+    or it tells rounded lines, which come to another sum than each tax rounded once. Where the rates explain the total
+    tax, it is divided over rates and lines by largest remainder: no line's tax moves by more than a cent. Whatever
+    rounding does not explain is left as it is told.
     """
     charged: list[OrderLine | ShippingCharge] = [line for line in order.lines if line.current]
     charged += order.shipping
@@ -61,7 +62,7 @@ def settle_taxes(order: Order) -> Order:
     by_rate = [_by_rate(order, charged[number], tax) for number, tax in told]
     ways = [[Fraction(tax.amount) for _, tax in told], by_rate] if fine else [by_rate]
     taxes = [tax for _, tax in told]
-    amounts = next(filter(None, (_rounded_once(order, taxes, exact) for exact in ways)), None)
+    amounts = next(filter(None, (_rounded_once(order, taxes, exact, together=fine) for exact in ways)), None)
     prices = sum((_price_of(part) for part in charged), _NOTHING)
     if amounts is None or order.total != prices + (0 if order.taxes_included else order.total_tax):
         return order
@@ -122,9 +123,12 @@ def _by_rate(order: Order, part: OrderLine | ShippingCharge, tax: TaxLine) -> Fr
 
 
 def _rounded_once(
-    order: Order, told: Sequence[TaxLine], exact: Sequence[Fraction]
+    order: Order, told: Sequence[TaxLine], exact: Sequence[Fraction], *, together: bool
 ) -> tuple[Decimal, ...] | None:
-    """What each tax comes to where it is rounded for the order; None where that does not give the total tax."""
+    """What each tax comes to where it is rounded for the order; None where that does not give the total tax.
+
+    ``together``: all taxes may have been rounded as one sum.
+    """
     cent = Fraction(1, 10 ** minor_digits(order.currency))
     if any(abs(Fraction(tax.amount) - amount) >= cent for tax, amount in zip(told, exact, strict=True)):
         return None
@@ -136,8 +140,7 @@ def _rounded_once(
     sums = [sum((exact[index] for index in at), Fraction(0)) for at in places.values()]
     totals = tuple(round_money(amount, order.currency) for amount in sums)
     if sum(totals, _NOTHING) != order.total_tax:
-        # All taxes may be rounded together.
-        if abs(sum(sums, Fraction(0)) - Fraction(order.total_tax)) * 2 > cent:
+        if not together or abs(sum(sums, Fraction(0)) - Fraction(order.total_tax)) * 2 > cent:
             return None
         totals = split(order.total_tax, sums, order.currency)
     amounts = [_NOTHING] * len(told)

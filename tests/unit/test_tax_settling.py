@@ -56,8 +56,9 @@ def test_an_order_rounded_per_line_stays_as_it_is(order):
     assert settle_taxes(order) is order
 
 
-@given(orders(max_lines=7), st.booleans(), st.booleans())
-def test_an_order_rounded_once_adds_up_tax_by_tax_and_no_tax_moves_by_a_cent(order, together, fine):
+@given(orders(max_lines=7), st.sampled_from(((False, False), (False, True), (True, True))))
+def test_an_order_rounded_once_adds_up_tax_by_tax_and_no_tax_moves_by_more_than_a_cent(order, way):
+    together, fine = way
     told = rounded_per_order(order, together=together, fine=fine)
     settled = settle_taxes(told)
     taxes, before = all_taxes(settled), all_taxes(told)
@@ -104,6 +105,14 @@ def test_the_cent_of_an_order_rounded_once_goes_to_the_largest_remainder():
         ["0.19", "0.04"],
         ["0.06", "0.02"],
     ]
+
+
+def test_whole_cents_of_taxes_are_not_taken_for_all_rounded_together():
+    # 2.4875 + 0.597 are 3.0845: a total tax of 3.08 beside 2.49 and 0.60 is a difference that somebody has to look at.
+    order = make_order()
+    assert order.total_tax == Decimal("3.09")
+    told = order.model_copy(update={"total_tax": Decimal("3.08"), "total": order.total - Decimal("0.01")})
+    assert settle_taxes(told) == told
 
 
 def test_what_rounding_does_not_explain_is_left_as_it_is_told():
