@@ -92,6 +92,15 @@ def split_over_warehouses(external_id: str) -> Order:
     return make_order(external_id, lines=lines, placement={"11": {"101": 3, "102": 4}})
 
 
+def halves_of_cents(external_id: str) -> Order:
+    """Each line holds a tax with half a cent: rounded per line they come to a cent more than together."""
+    lines = [
+        make_line(str(11 + n), "MUG-LOGO", 1, unit_price=price, tax_rates=VAT, taxes_included=True)
+        for n, price in enumerate(("4.05", "10.05", "9.99"))
+    ]
+    return make_order(external_id, lines=lines, taxes_included=True)
+
+
 def rounded_per_order(of: Callable[[str], Order]) -> Callable[[str], Order]:
     """The same from a storefront that rounds each rate once, and tells its lines fractions of a cent."""
 
@@ -125,7 +134,8 @@ ORDERS: dict[str, Callable[[str], Order]] = {
     "delivery taxed": delivery_taxed,
     "delivery taxed within its price": delivery_taxed_within_its_price,
     "split over warehouses": split_over_warehouses,
-    "included, rounded per order": rounded_per_order(included),
+    "included, rounded per line": halves_of_cents,
+    "included, rounded per order": rounded_per_order(halves_of_cents),
     "excluded, rounded per order": rounded_per_order(two_rates),
 }
 
@@ -148,7 +158,7 @@ async def test_taxes_are_the_storefronts_to_the_cent_with_no_tolerance_at_all(er
 
 async def test_rounding_per_order_gives_other_totals_than_per_line():
     """Else the two orders above would prove nothing."""
-    for of in (included, two_rates):
+    for of in (halves_of_cents, two_rates):
         assert rounded_per_order(of)("1").total_tax != of("1").total_tax
 
 
