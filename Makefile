@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-dev demo up drill scenarios machine test check docs lock bench bench-causes matrix histories clean
+.PHONY: help setup setup-run setup-dev demo up drill scenarios machine test check docs lock bench bench-causes matrix histories clean bench-heavy bench-waiting
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ bench: setup-dev ## orders per second, latency, events and billable actions (min
 
 bench-causes: setup-dev ## healthy orders among 12 causes of trouble, each solved by one command (minutes)
 	$(BIN)/python -m bench.causes $(ARGS)
+
+bench-heavy: setup-dev ## events, billable actions and payload bytes of an order with much to it, beside the aims
+	$(BIN)/python -m bench.heavy $(ARGS)
+
+bench-waiting: setup-dev ## what 1,000 orders cost that wait in their return window: memory, cache, events
+	$(BIN)/python -m bench.waiting $(ARGS)
 
 matrix: setup-dev ## live through the whole fault matrix and write it into docs/fault-matrix.md (minutes)
 	ORDERWRIGHT_WRITE_MATRIX=1 $(BIN)/python -m pytest tests/chaos/test_fault_matrix.py tests/chaos/test_wire_matrix.py $(ARGS)

@@ -3,15 +3,24 @@
 from activities.contracts import AmendedOrder, AmendOrder
 from activities.failures import Refusal
 from adapters.ports import AmendOutcome
+from domain.backorders import placed
 from domain.balance import compare_orders
 from domain.cases import EDIT_REFUSED
 from domain.differences import not_accepted
-from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState, RefusedChange
+from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState, RefusedChange, SalesOrder
 from domain.mapping import Mapping
 from domain.order import Order
+from domain.planning import plan_sales_order
 from domain.quantities import shipped_units
 
 _OVER = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
+
+
+def target_of(request: AmendOrder, mapping: Mapping) -> SalesOrder:
+    """What the ERP is to hold. Raises PlanRefused, Unmapped."""
+    order = placed(request.order, request.places, mapping)
+    target = plan_sales_order(order, mapping, request.acceptances)
+    return target.model_copy(update={"complete_only": False}) if request.ship_what_is_there else target
 
 
 def judge(request: AmendOrder, outcome: AmendOutcome, mapping: Mapping) -> AmendedOrder:

@@ -25,7 +25,7 @@ class CaseActivities:
             revision=request.revision,
             action="report_problem",
             actor="Orderwright",
-            text=f"Stopped: {request.reason}",
+            text=f"{'Reminder' if request.reminder else 'Stopped'}: {request.reason}",
             patch=OrderPatch(problem=request.reason, waiting_for=request.waiting_for),
             report=CaseReport(cause=request.cause, reason=request.reason, key=request.key),
         )
@@ -38,8 +38,8 @@ class CaseActivities:
             key=request.key,
             revision=request.revision,
             action="leave_cases",
-            actor="Orderwright",
-            text="The problem is over; the order goes on",
+            actor=request.actor or "Orderwright",
+            text=request.text or "The problem is over; the order goes on",
             patch=OrderPatch(problem="", waiting_for=request.waiting_for),
         )
         await asyncio.to_thread(self._journal.note, entry)

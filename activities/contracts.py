@@ -6,13 +6,15 @@ from decimal import Decimal
 from enum import StrEnum
 
 from activities.failures import Refusal
+from domain.approval import ApprovalNeeded
+from domain.backorder_rules import BackorderRules
 from domain.balance import BalanceReport
 from domain.certificate import SweepWindow, Tally
 from domain.completeness import Explanation, Flow
 from domain.differences import Acceptance
 from domain.erp_order import ErpOrder, ErpShipment
 from domain.model import Amount, Frozen, Instant
-from domain.order import Order, OrderKey
+from domain.order import CancelKind, Order, OrderKey
 from domain.payment_outlook import PaymentOutlook
 from domain.return_rules import ReturnRules
 from domain.status import OrderStatus
@@ -70,8 +72,12 @@ class OrderRead(Frozen):
     """How an earlier run of this order ended; ``ignored`` says so in words."""
     payment: PaymentOutlook = PaymentOutlook()
     """What its payments ask for next."""
+    approval: ApprovalNeeded | None = None
+    """Why a person has to approve it before it goes to the ERP, where one has to."""
     returns: ReturnRules = ReturnRules()
     """How its channel takes goods back."""
+    backorders: BackorderRules = BackorderRules()
+    """What its mapping says about units that are not in stock."""
 
 
 class SubmitOrder(Frozen):
@@ -84,6 +90,22 @@ class SubmitOrder(Frozen):
     """Differences that people accepted as they are."""
 
 
+class DeliverOrder(Frozen):
+    """Write down in the ERP that everything of the order was handed over already, as the storefront tells."""
+
+    order: Order
+    mapping_version: str
+    revision: int
+
+
+class OrderDelivered(Frozen):
+    """The ERP's order, everything of it shipped."""
+
+    erp: ErpOrder
+    told: Mapping[str, str]
+    """ERP shipment id -> the storefront's fulfillment that tells of it already."""
+
+
 class AmendOrder(Frozen):
     """Carry what the storefront holds now into the ERP, with the pinned mapping; ``edit`` is the change in words."""
 
@@ -93,6 +115,31 @@ class AmendOrder(Frozen):
     edit: str
     acceptances: tuple[Acceptance, ...] = ()
     """Differences that people accepted as they are."""
+    places: Mapping[str, Mapping[str, int]] = {}
+    """Line -> warehouse -> units, for lines that are to stay where the ERP has them in hand."""
+    ship_what_is_there: bool = False
+    """A person said that the order need not leave complete."""
+
+
+class CancelRest(Frozen):
+    """Bring lines (line -> units) down to what is there, in the storefront; ``words`` says what is canceled."""
+
+    key: OrderKey
+    mapping_version: str
+    revision: int
+    units: Mapping[str, int]
+    total_before: Amount
+    """In the buyer's currency."""
+    actor: str
+    reason: str
+    words: str
+
+
+class RestCanceled(Frozen):
+    """The order as the storefront holds it now, and what its payments ask for next."""
+
+    order: Order
+    payment: PaymentOutlook
 
 
 class AmendedOrder(Frozen):
@@ -152,6 +199,7 @@ class CancelOrder(Frozen):
     key: OrderKey
     actor: str
     reason: str
+    kind: CancelKind = CancelKind.OTHER
     revision: int
 
 
@@ -184,14 +232,18 @@ class ReportProblem(Frozen):
     cause: str
     reason: str
     waiting_for: str
+    reminder: bool = False
+    """It is in its case already; a person is to be reminded."""
 
 
 class LeaveCases(Frozen):
-    """What the workflow itself had found is over."""
+    """What the workflow itself had found is over; ``actor`` and ``text`` say by whose decision, where it was one."""
 
     key: OrderKey
     revision: int
     waiting_for: str
+    actor: str = ""
+    text: str = ""
 
 
 class OrderClosing(Frozen):

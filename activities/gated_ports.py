@@ -6,6 +6,7 @@ from activities.gates import Gate
 from adapters.ports import (
     AmendOutcome,
     CancelOutcome,
+    CancelUnitsRequest,
     CaptureRequest,
     ErpCapabilities,
     ErpChanges,
@@ -23,7 +24,7 @@ from adapters.ports import (
 from domain.erp_order import ErpOrder, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.model import Instant
-from domain.order import Fulfillment, Order, OrderKey, Payment
+from domain.order import CancelKind, Fulfillment, Order, OrderKey, Payment
 from domain.returns import ReturnAuthorization, ReturnCredit
 
 
@@ -89,10 +90,15 @@ class GatedStorefront:
         async with self._gate.passing("end return"):
             return await self._storefront.end_return(external_id, return_id, reason)
 
-    async def cancel_order(self, external_id: str, reason: str) -> Order:
+    async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """See ``StorefrontPort``."""
         async with self._gate.passing("cancel order"):
-            return await self._storefront.cancel_order(external_id, reason)
+            return await self._storefront.cancel_order(external_id, reason, kind)
+
+    async def cancel_units(self, request: CancelUnitsRequest) -> Order:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("cancel units"):
+            return await self._storefront.cancel_units(request)
 
     async def ping(self) -> None:
         """See ``StorefrontPort``; never held back."""
@@ -153,6 +159,11 @@ class GatedErp:
         """See ``ErpPort``."""
         async with self._gate.passing("cancel order"):
             return await self._erp.cancel_order(key, reason)
+
+    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+        """See ``ErpPort``."""
+        async with self._gate.passing("deliver order"):
+            return await self._erp.deliver_order(key)
 
     async def list_records(
         self, channel: str, changed_since: Instant, cursor: str | None = None

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from temporalio import activity
 
-from activities.amending import judge
+from activities.amending import judge, target_of
 from activities.contracts import (
     LONGEST_ATTEMPT,
     AmendedOrder,
@@ -19,8 +19,10 @@ from activities.contracts import (
     CancelOrder,
     CapturePayments,
     CloseOrder,
+    DeliverOrder,
     ErpCancelResult,
     OrderClosing,
+    OrderDelivered,
     OrderRead,
     PaymentsCaptured,
     ReadOrder,
@@ -33,8 +35,10 @@ from activities.shipping import Shipping, capture
 from adapters.errors import Rejected
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from domain.amendment import fingerprint
+from domain.approval import approval_needed
 from domain.balance import BalanceReport, check_closing, require_agreement
 from domain.cases import CaseReport
+from domain.counter_sale import told_already
 from domain.differences import Acceptance, accepted_by
 from domain.erp_order import ErpOrder
 from domain.mapping import Mapping as FieldMapping
@@ -86,7 +90,8 @@ class OrderActivities(NotedActs):
             if request.compare and request.given in {"", fingerprint(order)}:
                 await self._compare(order, pinned, request.acceptances)
             outlook = look_ahead(order, pinned, datetime.now(UTC), captures=storefront.capabilities.capture)
-        ended = await self._ended(request.key) if request.first else None
+        known = None if request.submitted else await self._known(request.key)
+        ended = known if request.first and known is not None and known.closed_at is not None else None
         reopened = ended is not None and (
             request.revive or asks_for_return(order) or _asks_for_more(order, ended)
         )
@@ -115,12 +120,15 @@ class OrderActivities(NotedActs):
         worth = format_money(order.total, order.currency)
         text = f"Ignored: {ignored}" if ignored else f"Read from the storefront: {worth}"
         await self._note(request.key, request.revision, "read_order", text, patch)
+        entered = request.submitted or (known is not None and known.erp_number is not None)
         return OrderRead(
             order=order,
             mapping_version=mapping.version,
             ignored=ignored,
             payment=outlook,
+            approval=None if entered else approval_needed(order, mapping.approval),
             returns=pinned.returns,
+            backorders=pinned.backorders,
         )
 
     @activity.defn
@@ -154,13 +162,25 @@ class OrderActivities(NotedActs):
         return erp_order
 
     @activity.defn
+    async def deliver_order(self, request: DeliverOrder) -> OrderDelivered:
+        """Write down in the ERP what the storefront handed over already: nobody is to ship it."""
+        key = request.order.key
+        async with self._noted(key, request.revision, "deliver_order"):
+            erp = await self._erp.deliver_order(key)
+            told = told_already(request.order, erp, self._mapping(request.mapping_version))
+        patch = OrderPatch(status=OrderStatus.SHIPPED, shipments=len(told), waiting_for="closing", problem="")
+        text = f"Handed over already: written down in the ERP as left in {len(told)} shipments"
+        await self._note(key, request.revision, "deliver_order", text, patch, erp=erp)
+        return OrderDelivered(erp=erp, told=told)
+
+    @activity.defn
     async def amend_order(self, request: AmendOrder) -> AmendedOrder:
         """Carry an edit into the ERP: what its warehouses have in hand is refused, the rest is done all the same."""
         key = request.order.key
         async with self._noted(key, request.revision, "amend_order"):
             mapping = self._mapping(request.mapping_version)
-            target = plan_sales_order(request.order, mapping, request.acceptances)
-            amended = judge(request, await self._erp.amend_order(target), mapping)
+            outcome = await self._erp.amend_order(target_of(request, mapping))
+            amended = judge(request, outcome, mapping)
         erp, case = amended.erp, None
         patch = OrderPatch(
             erp_number=erp.number, erp_total=erp.total, waiting_for="the warehouse", problem=""
@@ -249,7 +269,9 @@ class OrderActivities(NotedActs):
     async def cancel_in_storefront(self, request: CancelOrder) -> None:
         """Cancel in the storefront, which voids or refunds what was paid."""
         async with self._noted(request.key, request.revision, "cancel_in_storefront"):
-            order = await self._storefront(request.key).cancel_order(request.key.external_id, request.reason)
+            order = await self._storefront(request.key).cancel_order(
+                request.key.external_id, request.reason, request.kind
+            )
             kept = order.captured - _on_its_way_back(order)
             if kept > 0:
                 # Canceled in the storefront by somebody who chose not to refund, or whose refund failed.
@@ -271,7 +293,7 @@ class OrderActivities(NotedActs):
             request.key,
             request.revision,
             "cancel_in_storefront",
-            f"Canceled in the storefront; {format_money(order.captured, order.currency)} kept",
+            f"Canceled in the storefront ({request.kind}); {format_money(order.captured, order.currency)} kept",
             patch,
             actor=request.actor,
         )
@@ -333,14 +355,13 @@ class OrderActivities(NotedActs):
         if erp_order is not None:
             require_agreement(order, erp_order, mapping, acceptances)
 
+    async def _known(self, key: OrderKey) -> OrderSummary | None:
+        """The order's row, where an earlier run wrote one."""
+        return await asyncio.to_thread(self._views.get, key)
+
     async def _entered_before(self, order: Order) -> ErpOrder | None:
         """The ERP's order where goods of it came back already: what it was sold for is known to the ERP alone."""
         return await self._erp.find_order(order.key) if units_returned(order) else None
-
-    async def _ended(self, key: OrderKey) -> OrderSummary | None:
-        """The order's row, where an earlier run brought it to its end."""
-        view = await asyncio.to_thread(self._views.get, key)
-        return view if view is not None and view.closed_at is not None else None
 
 
 def _asks_for_more(order: Order, ended: OrderSummary) -> bool:

@@ -5,7 +5,7 @@ the same request, also after a lost answer or from another process, it finds wha
 ``tests/contract`` holds one suite a port, run against every adapter.
 """
 
-from collections.abc import Mapping as Headers
+from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Final, Protocol
@@ -16,7 +16,7 @@ from domain.erp_order import ErpOrder, RefusedChange, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen, Instant, Quantity
-from domain.order import Fulfillment, FulfillmentLine, Order, OrderKey, Payment
+from domain.order import CancelKind, Fulfillment, FulfillmentLine, Order, OrderKey, Payment
 from domain.returns import QuotedPart, RefundPart, ReturnAuthorization, ReturnCredit
 
 MOST_FOUND: Final = 50
@@ -113,6 +113,17 @@ class Refund(Frozen):
     """Money given back, in ``Order.presentment_currency``."""
 
 
+class CancelUnitsRequest(Frozen):
+    """Bring lines *down to* a number of units, and give back what was taken for the others: idempotent by nature."""
+
+    key: OrderKey
+    units: Dictionary[str, Quantity]
+    """Line -> units it is to have once the call is done. A line that has no more than that stays as it is."""
+    total_before: Amount
+    """In ``Order.presentment_currency``: the order's total before. At most what it fell by is given back."""
+    reason: str
+
+
 class OrderPage(Frozen):
     """A page of a list of orders; ``next_cursor`` is None on the last one."""
 
@@ -190,8 +201,18 @@ class StorefrontPort(Protocol):
         """Give up a return that nothing came of: a requested one is declined, an open one canceled or closed."""
         ...
 
-    async def cancel_order(self, external_id: str, reason: str) -> Order:
-        """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is."""
+    async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
+        """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is.
+
+        Whom the storefront tells that their order is canceled is up to it; nobody is told of ``FRAUD``.
+        """
+        ...
+
+    async def cancel_units(self, request: CancelUnitsRequest) -> Order:
+        """Cancel units that have not left, and give back what was taken beyond the new total; returns the order.
+
+        Raises Rejected where units have left meanwhile.
+        """
         ...
 
     async def ping(self) -> None:
@@ -215,6 +236,10 @@ class ErpCapabilities(Frozen):
     """Goods that come back are expected, received and credited."""
     concurrent_orders: bool = True
     """Several orders may be written at once. False: the adapter itself takes one at a time."""
+    backorders: bool = True
+    """It tells which units are not in stock (``ErpOrder.backorders``)."""
+    complete_only: bool = True
+    """It holds an order back until all of it is in stock, where ``SalesOrder.complete_only`` asks for that."""
 
 
 class UnreadableOrder(Frozen):
@@ -294,7 +319,16 @@ class ErpPort(Protocol):
         released. Amounts are compared with ``target.total`` and ``target.taxes`` where nothing was refused (Rejected
         ``amounts_differ``). Lines that are not on ``target`` any more go to zero units. Raises Rejected
         ``order_unknown`` where the ERP never had the order, and as ``submit_order`` for unknown products, warehouses,
-        taxes.
+        taxes. Where the target is not ``complete_only`` any more, what was held back may leave.
+        """
+        ...
+
+    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+        """Write down that everything of the order has left its warehouses already, handed over at a counter.
+
+        Sends every shipment that has not left off as it is, without a tracking number. What has left stays as it is,
+        so a repeated call finds nothing to do and goes on where an earlier try stopped. Raises Rejected with cause
+        ``order_unknown``, or ``stock_missing`` where the ERP's books do not hold what was handed over.
         """
         ...
 
@@ -393,7 +427,7 @@ class WebhookReader(Protocol):
     topics: frozenset[str]
     """Topics that concern orders; others are refused and not kept."""
 
-    def read(self, raw: bytes, headers: Headers[str, str]) -> Delivery:
+    def read(self, raw: bytes, headers: Dictionary[str, str]) -> Delivery:
         """Verify the signature over the raw bytes, then read. Header names are lower case.
 
         Raises SignatureInvalid, DeliveryMalformed.

@@ -57,6 +57,7 @@ def build_erp(settings: Settings) -> ErpPort:
                 channels=sorted(settings.channels),
                 concurrent_orders=chosen.concurrent_orders,
                 backorder=chosen.backorder,
+                reserve=chosen.reserve,
             )
         case ErpVendor.MEMORY:
             return erp_at(chosen.url)
@@ -70,7 +71,7 @@ def build_memory_erp(
     *, products: set[str], warehouses: set[str], taxes: Mapping[str, Decimal] | None = None
 ) -> MemoryErp:
     """An ERP in memory that knows these products, warehouses and (unless None) taxes by rate, for the sandbox."""
-    return MemoryErp(products=products, warehouses=warehouses, taxes=taxes)
+    return MemoryErp(products=products, warehouses=warehouses, taxes=taxes, backorder=True)
 
 
 def _shop_domain(url: str) -> str | None:

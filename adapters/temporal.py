@@ -6,9 +6,9 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client, Interceptor
 from temporalio.common import SearchAttributeKey
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 
+from adapters.payloads import DATA_CONVERTER
 from config.settings import TemporalSettings
 
 
@@ -23,12 +23,12 @@ async def connect(settings: TemporalSettings, *, lazy: bool = False, traced: boo
     if settings.profile is not None:
         options = ClientConfig.load_client_connect_config(profile=settings.profile)
         return await Client.connect(
-            **options, data_converter=pydantic_data_converter, lazy=lazy, interceptors=interceptors
+            **options, data_converter=DATA_CONVERTER, lazy=lazy, interceptors=interceptors
         )
     return await Client.connect(
         settings.address,
         namespace=settings.namespace,
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
         lazy=lazy,
         interceptors=interceptors,
         tls=settings.tls or settings.api_key is not None,

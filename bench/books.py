@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
@@ -10,6 +11,9 @@ from bench.troubles import TAX_CODES
 from domain.erp_order import ErpOrder, ErpShipmentState
 from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from sandbox.audit import ErpSide, StoreSide, compare
+
+if TYPE_CHECKING:
+    from domain.order import OrderLine, ShippingCharge
 
 _SIGNS = {PaymentKind.CAPTURE: 1, PaymentKind.SALE: 1, PaymentKind.REFUND: -1}
 
@@ -35,7 +39,8 @@ def compare_books(
 
 def _store_side(order: Order) -> StoreSide:
     taxes: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for part in (*order.lines, *order.shipping):
+    parts: tuple[OrderLine | ShippingCharge, ...] = (*order.lines, *order.shipping)
+    for part in parts:
         for tax in part.taxes:
             taxes[TAX_CODES[tax.title]] += tax.amount
     paid = [p for p in order.payments if p.status is PaymentStatus.SUCCESS]

@@ -1,7 +1,9 @@
 """The order that is measured: two products, each from another warehouse, two taxes, shipping, paid by card."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from domain.money import round_money
 from domain.order import (
@@ -22,10 +24,21 @@ from domain.order import (
 CURRENCY = "USD"
 FIRST_ID = 5_000_000
 _TAXES = (("State Tax", Decimal("0.0625")), ("City Tax", Decimal("0.015")))
-# SKU, title, units, net price, the storefront's location
-_LINES = (
-    ("TEE-BLK-M", "T-shirt black M", 2, Decimal("19.90"), "101"),
-    ("MUG-LOGO", "Mug with logo", 3, Decimal("9.05"), "102"),
+
+
+class Goods(NamedTuple):
+    """What a line sells: ``price`` is net, ``location`` the storefront's that ships it."""
+
+    sku: str
+    title: str
+    units: int
+    price: Decimal
+    location: str
+
+
+_GOODS = (
+    Goods("TEE-BLK-M", "T-shirt black M", 2, Decimal("19.90"), "101"),
+    Goods("MUG-LOGO", "Mug with logo", 3, Decimal("9.05"), "102"),
 )
 _SHIPPING = Decimal("7.50")
 _NEW_YORK = Address(
@@ -45,22 +58,29 @@ def sample_key(channel: str, number: int) -> OrderKey:
 
 def sample_order(channel: str, number: int) -> Order:
     """The order with this number; two numbers differ in nothing else."""
+    return order_of(channel, number, _GOODS)
+
+
+def line_of(external_id: str, place: int, goods: Goods) -> OrderLine:
+    """The line of an order that sells these."""
+    return OrderLine(
+        line_id=f"{external_id}{place}",
+        sku=goods.sku,
+        title=goods.title,
+        ordered=goods.units,
+        current=goods.units,
+        unit_price=goods.price,
+        taxes=_taxes(goods.units * goods.price),
+    )
+
+
+def order_of(channel: str, number: int, goods: Sequence[Goods]) -> Order:
+    """An order of these goods, one line each."""
     key = sample_key(channel, number)
     external_id = key.external_id
-    lines = tuple(
-        OrderLine(
-            line_id=f"{external_id}{place}",
-            sku=sku,
-            title=title,
-            ordered=units,
-            current=units,
-            unit_price=price,
-            taxes=_taxes(units * price),
-        )
-        for place, (sku, title, units, price, _) in enumerate(_LINES, start=1)
-    )
+    lines = tuple(line_of(external_id, place, each) for place, each in enumerate(goods, start=1))
     shipping = ShippingCharge(
-        charge_id=f"{external_id}9",
+        charge_id=f"{external_id}900",
         title="Standard",
         code="standard",
         price=_SHIPPING,
@@ -70,7 +90,7 @@ def sample_order(channel: str, number: int) -> Order:
     total_tax = sum((tax.amount for tax in taxes), Decimal(0))
     total = sum((line.current * line.unit_price for line in lines), _SHIPPING) + total_tax
     card = Payment(
-        payment_id=f"{external_id}7",
+        payment_id=f"{external_id}700",
         kind=PaymentKind.AUTHORIZATION,
         status=PaymentStatus.SUCCESS,
         gateway="shopify_payments",
@@ -91,7 +111,10 @@ def sample_order(channel: str, number: int) -> Order:
         shipping=(shipping,),
         payments=(card,),
         location_plans=tuple(
-            _plan(line, location) for line, (*_, location) in zip(lines, _LINES, strict=True)
+            plan_of(
+                [line for line, its in zip(lines, goods, strict=True) if its.location == location], location
+            )
+            for location in dict.fromkeys(each.location for each in goods)
         ),
         total=total,
         presentment_total=total,
@@ -105,8 +128,12 @@ def _taxes(base: Decimal) -> tuple[TaxLine, ...]:
     )
 
 
-def _plan(line: OrderLine, location: str) -> LocationPlan:
-    part = LocationLine(
-        id=f"6{line.line_id}", line_id=line.line_id, quantity=line.current, remaining=line.current
+def plan_of(lines: Sequence[OrderLine], location: str) -> LocationPlan:
+    """All of these lines is to ship from there."""
+    parts = tuple(
+        LocationLine(
+            id=f"6{line.line_id}", line_id=line.line_id, quantity=line.current, remaining=line.current
+        )
+        for line in lines
     )
-    return LocationPlan(id=f"7{line.line_id}", location=location, open=True, lines=(part,))
+    return LocationPlan(id=f"7{lines[0].line_id}", location=location, open=True, lines=parts)

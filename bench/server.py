@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from adapters.payloads import DATA_CONVERTER
 from sandbox.processes import free_port
 from sandbox.stack import find_temporal
 from workflows.search import ALL as SEARCH_ATTRIBUTES
@@ -62,7 +62,7 @@ async def running_server(directory: Path, *, on_file: bool) -> AsyncIterator[Ser
         dev_server_existing_path=find_temporal(),
         dev_server_database_filename=str(directory / "temporal.sqlite") if on_file else None,
         dev_server_extra_args=["--metrics-port", str(port)],
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
         search_attributes=SEARCH_ATTRIBUTES,
     )
     async with environment:

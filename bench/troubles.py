@@ -9,11 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from bench.sample_order import CURRENCY, sample_order
 from bench.world import CHANNEL, BenchWorld, WatchedErp
 from domain.money import round_money
 from domain.order import Order, OrderLine, TaxLine
+
+if TYPE_CHECKING:
+    from domain.order import ShippingCharge
 
 MOST_TROUBLED = 0.2
 """Share of the orders that the commonest cause has."""
@@ -86,7 +90,8 @@ def _month(order: Order) -> str:
 def _lines(order: Order, *changed: OrderLine) -> Order:
     """The order with other lines first, its sums and the card's promise made to fit."""
     lines = (*changed, *order.lines[len(changed) :])
-    taxes = [tax for part in (*lines, *order.shipping) for tax in part.taxes]
+    parts: tuple[OrderLine | ShippingCharge, ...] = (*lines, *order.shipping)
+    taxes = [tax for part in parts for tax in part.taxes]
     total_tax = sum((tax.amount for tax in taxes), Decimal(0))
     net = sum((line.current * line.unit_price for line in lines), Decimal(0))
     return _total(

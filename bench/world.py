@@ -21,7 +21,7 @@ from temporalio.client import Client
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
 from adapters.memory.webhooks import MemoryWebhooks
-from adapters.ports import FulfillmentRequest
+from adapters.ports import AmendOutcome, FulfillmentRequest
 from bench.floor import PACKING
 from bench.sample_order import sample_order
 from bench.stopwatch import Stopwatch
@@ -38,11 +38,10 @@ from web.hand_over import hand_over_to
 from web.server import temporal_probe
 from workers.composition import Parts
 from workers.worker import start_feed, workers
-from workflows.messages import Attention
-from workflows.order import OrderWorkflow
+from workflows.messages import Attention, OrderResult
 
 CHANNEL = "shop"
-TOPIC = "orders/create"
+CREATED = "orders/create"
 LONGEST_ORDER = 180
 """Seconds after which an order counts as stuck, and the run as failed."""
 
@@ -55,6 +54,7 @@ class WatchedErp(MemoryErp):
         super().__init__(**{"warehouses": {"WH-EAST", "WH-WEST"}} | known)
         self.taken_at: dict[OrderKey, float] = {}
         self._taken: defaultdict[OrderKey, asyncio.Event] = defaultdict(asyncio.Event)
+        self._amended: defaultdict[OrderKey, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(0))
 
     async def submit_order(self, order: SalesOrder) -> ErpOrder:
         """See ``ErpPort``; notes the moment."""
@@ -62,6 +62,16 @@ class WatchedErp(MemoryErp):
         self.taken_at.setdefault(order.key, time.perf_counter())
         self._taken[order.key].set()
         return taken
+
+    async def amend_order(self, target: SalesOrder) -> AmendOutcome:
+        """See ``ErpPort``; notes that it happened."""
+        outcome = await super().amend_order(target)
+        self._amended[target.key].release()
+        return outcome
+
+    async def until_amended(self, key: OrderKey) -> None:
+        """Wait for the order's next amendment."""
+        await self._amended[key].acquire()
 
     async def until_taken(self, key: OrderKey) -> None:
         """Wait until the order is in the books."""
@@ -164,8 +174,8 @@ class BenchWorld:
         key = order.key
         async with asyncio.timeout(longest):
             await self._outside.of(self._act_outside(web, order))
-            handle = self._client.get_workflow_handle_for(OrderWorkflow.run, key.workflow_id)
-            result = await handle.result()
+            handle = self._client.get_workflow_handle(key.workflow_id, result_type=OrderResult)
+            result: OrderResult = await handle.result()
         if result.outcome is not Attention.CLOSED:
             raise RuntimeError(f"order {key} did not close: {result.text}")
         captured = self.storefront.orders[key.external_id].captured
@@ -178,7 +188,7 @@ class BenchWorld:
         key = order.key
         self.storefront.place(order)
         posted = time.perf_counter()
-        await self._deliver(web, key)
+        await self.deliver(web, key, CREATED)
         await self.erp.until_taken(key)
         self.webhook_to_erp.append(self.erp.taken_at[key] - posted)
         for shipment in self.erp.orders[key].shipments:
@@ -187,9 +197,10 @@ class BenchWorld:
             self.erp.ship(key, shipment.warehouse, units, tracking=f"TRACK-{shipment.shipment_id}")
             await self.storefront.until_told(key)
 
-    async def _deliver(self, web: httpx.AsyncClient, key: OrderKey) -> None:
+    async def deliver(self, web: httpx.AsyncClient, key: OrderKey, topic: str, *, nth: int = 1) -> None:
+        """The storefront sends a webhook, the order's ``nth`` of that topic."""
         raw, headers = self._webhooks.write(
-            f"delivery-{key.external_id}", TOPIC, key.external_id, occurred_at=datetime.now(UTC)
+            f"delivery-{key.external_id}-{topic}-{nth}", topic, key.external_id, occurred_at=datetime.now(UTC)
         )
         answer = await web.post(f"/webhooks/{CHANNEL}", content=raw, headers=headers)
         answer.raise_for_status()

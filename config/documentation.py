@@ -16,6 +16,8 @@ from config.mappings import MAPPINGS, load_mapping
 from config.metrics import METRICS
 from config.ownership import load_ownership
 from config.settings import GROUPS, every_variable, variable
+from domain.backorder_rules import BackorderRules, OnShortage
+from domain.mapping import Mapping as FieldMapping
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -104,7 +106,9 @@ _GROUPS = {
     "cancel": "Canceled, or too late for it",
     "warehouse": "The warehouse's ways",
     "return": "Goods that come back",
+    "stock": "Not in stock",
     "operator": "Operators and problems",
+    "road": "Orders that take other roads",
     "message": "Webhooks",
     "outage": "Systems that fail",
     "tax": "Taxes",
@@ -163,6 +167,8 @@ def _mapping(path: Path) -> str:
             f"up to {mapping.tax_tolerance}" if mapping.tax_tolerance else "never",
         ),
         *_payment_rules(mapping.payments),
+        *_backorder_rules(mapping.backorders),
+        *_approval_rules(mapping),
     ]
     taxes = [(tax.title, f"{(tax.rate * 100).normalize():f} %", f"`{tax.erp_code}`") for tax in mapping.taxes]
     companies = [
@@ -212,6 +218,31 @@ def _payment_rules(rules: PaymentRules) -> list[tuple[str, str]]:
         ("Orders that are neither paid nor promised", "are carried" if rules.ship_unpaid else "wait"),
         (early, _EXPIRIES[rules.on_expiry]),
     ]
+
+
+_SHORTAGES = {
+    OnShortage.SHIP_WHAT_IS_THERE: "what is there leaves, the rest as it comes",
+    OnShortage.WAIT_FOR_ALL: "nothing leaves before all is there",
+    OnShortage.ASK: "a case for a person; nothing leaves meanwhile, where the ERP can hold it back",
+}
+
+
+def _backorder_rules(rules: BackorderRules) -> list[tuple[str, str]]:
+    days = rules.cancel_rest_after_days
+    return [
+        ("Orders of which something is not in stock", _SHORTAGES[rules.on_shortage]),
+        ("What stays out of stock", f"is canceled after {days} days" if days else "is waited for"),
+    ]
+
+
+def _approval_rules(mapping: FieldMapping) -> list[tuple[str, str]]:
+    rules = mapping.approval
+    which = [f"of more than {rules.above}"] if rules.above is not None else []
+    which += [f"of {rules.risk} risk or more"] if rules.risk else []
+    asked = (
+        f"orders {' or '.join(which)}; a reminder every {rules.remind_after_days} days" if which else "none"
+    )
+    return [("Orders that a person has to approve", asked)]
 
 
 def _gateways(rules: PaymentRules) -> list[tuple[str, ...]]:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from config.settings import Settings, variable
+from domain.backorders import refuse_rules
 from domain.mapping import Mapping
 
 MAPPINGS = Path(__file__).parent / "mappings"
@@ -62,6 +63,20 @@ def load_mappings(settings: Settings) -> dict[str, Mapping]:
                 error.file, tuple(f"{problem} (named by {named})" for problem in error.problems)
             ) from error
     return loaded
+
+
+def require_possible(
+    settings: Settings, mappings: dict[str, Mapping], *, tells_backorders: bool, holds_back: bool
+) -> None:
+    """Raises MappingError where the ERP cannot do what a channel's mapping asks for, as a shortage would show too late.
+
+    ``tells_backorders`` and ``holds_back`` are what the ERP can do: ``ErpCapabilities.backorders``, ``complete_only``.
+    """
+    for name, mapping in mappings.items():
+        if refused := refuse_rules(mapping.backorders, told=tells_backorders, held_back=holds_back):
+            named = variable("channels", name, "mapping")
+            problem = f"[backorders] {refused} (named by {named})"
+            raise MappingError(_locate(settings.channel(name).mapping), (problem,))
 
 
 def _locate(name_or_path: str | Path) -> Path:

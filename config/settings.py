@@ -178,6 +178,11 @@ class ErpSettings(Group):
         True,
         description="Take orders that stock does not cover; false stops them for a person.",
     )
+    reserve: bool = Field(
+        False,
+        description="Reserve stock as soon as an order is entered, and tell which units are not there. Needed for any "
+        "rule of `[backorders]` in a mapping but the default. For `tryton`.",
+    )
     steps_per_second: float | None = Field(
         None,
         gt=0,

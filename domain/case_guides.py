@@ -14,8 +14,16 @@ class CaseAct(StrEnum):
     """Add the missing entry to the mapping, then all its orders go on."""
     ACCEPT = "accept"
     """Take the differences as they were shown, with a name and a reason."""
+    APPROVE = "approve"
+    """Let its orders go to the ERP, with a name and a reason."""
     CANCEL = "cancel"
     """Cancel all its orders."""
+    WAIT = "wait"
+    """Its orders wait until all of each is in stock."""
+    SHIP = "ship"
+    """What is in stock leaves, the rest as it comes."""
+    CANCEL_REST = "cancel-rest"
+    """What is not in stock is canceled in both systems."""
 
 
 class CaseGuide(Frozen):
@@ -33,6 +41,7 @@ _MAP = (CaseAct.RETRY, CaseAct.MAP, CaseAct.CANCEL)
 _ACCEPT = (CaseAct.RETRY, CaseAct.ACCEPT, CaseAct.CANCEL)
 _ON_ITS_WAY = (CaseAct.RETRY,)
 """Of what has left the house, or is being canceled: nothing is left to cancel."""
+_BACKORDER = (CaseAct.WAIT, CaseAct.SHIP, CaseAct.CANCEL_REST, CaseAct.CANCEL)
 _DAY, _TWO_DAYS = 24, 48
 
 
@@ -143,6 +152,11 @@ GUIDES = {
         "line of its own for it, so that both totals agree.",
         _ACCEPT,
     ),
+    "stock_missing": _guide(
+        "The ERP's books at {1} do not hold what was handed over",
+        "Correct the stock in the ERP (what was handed over was there), then resubmit.",
+        _ON_ITS_WAY,
+    ),
     "erp_refused": _guide(
         "The ERP refuses: {1}",
         "Mend in the ERP what it names, then resubmit; or cancel the order.",
@@ -187,6 +201,12 @@ GUIDES = {
         _ACCEPT,
         4,
     ),
+    "approval_needed": _guide(
+        "Order {0}:{1} needs an approval",
+        "Approve it with a reason (orderwright order approve), and it goes to the ERP; or cancel it, --as fraud where "
+        "it is one. Lowered or rated otherwise in the storefront, it goes on by itself.",
+        (CaseAct.RETRY, CaseAct.APPROVE, CaseAct.CANCEL),
+    ),
     "return_requested": _guide(
         "A return of order {0}:{1} is asked for, and nobody has agreed",
         "Agree: resubmit (or orderwright return approve). Or decline it: orderwright return end, with a reason.",
@@ -221,6 +241,12 @@ GUIDES = {
     "edit_after_return": _guide(
         "Order {0}:{1} was edited after goods of it came back",
         "Undo the edit in the storefront, then resubmit; or make it in the ERP by hand, and accept what differs.",
+    ),
+    "backorder": _guide(
+        "Orders of {0} lack {1}, which is not in stock",
+        "Let them wait until all is there (--wait), send what is there and the rest as it comes (--ship), or cancel "
+        "what is not there in both systems (--cancel-rest). Stock that comes in answers by itself.",
+        _BACKORDER,
     ),
     "canceled_in_erp": _guide(
         "Canceled in the ERP alone",
@@ -261,6 +287,10 @@ GUIDES = {
         "Compare the parcel with the order's fulfillments in the storefront, correct them, then resubmit.",
         _ON_ITS_WAY,
         8,
+    ),
+    "units_have_left": _guide(
+        "Units that were to be canceled have left by the storefront's books",
+        "Compare the order's fulfillments in the storefront with the parcels, correct them, then resubmit.",
     ),
     "move_refused": _guide(
         "The storefront does not let units leave from the location that shipped them",

@@ -27,10 +27,14 @@ _CURED_BY_PAYMENT = frozenset(
         "capture_failed",
     }
 )
+APPROVAL_NEEDED = "approval_needed"
+"""Family of orders that a person has to approve before they go to the ERP."""
 RETURN_REQUESTED = "return_requested"
 """Family of returns that buyers ask for and that a person has to agree to."""
 RETURN_INSPECTION = "return_inspection"
 """Family of goods that came back and that a person has to judge."""
+BACKORDER = "backorder"
+"""Family of units that are not in stock, where a person is to say what becomes of them."""
 EDIT_REFUSED = "edit_refused"
 """Family of edits that the ERP cannot take over whole."""
 

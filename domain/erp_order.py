@@ -4,6 +4,7 @@ A storefront line that ships from two warehouses is two ``SalesLine``s, so that 
 warehouse and its shipments can be told apart.
 """
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
@@ -92,6 +93,8 @@ class SalesOrder(Frozen):
     tax_tolerance: Amount = Decimal(0)
     """So much tax, in all, may be more or less than the ERP reckons by its own rates, beside the rounding of a line."""
     instructions: str = ""
+    complete_only: bool = False
+    """Nothing of it is to leave before all of it is in stock; an ERP that cannot hold back ships what is there."""
 
 
 class ErpOrderState(StrEnum):
@@ -141,6 +144,17 @@ class ErpLine(Frozen):
     product: str
     warehouse: str | None
     quantity: Quantity
+
+
+class Backorder(Frozen):
+    """Units of a storefront line that are not in stock. They stand on no shipment."""
+
+    line_id: str
+    warehouse: str | None
+    """Where they are to leave from once they are there."""
+    quantity: Quantity
+    expected: date | None = None
+    """The day on which the ERP expects to send them."""
 
 
 class ErpInvoiceState(StrEnum):
@@ -227,6 +241,8 @@ class ErpOrder(Frozen):
     taxes: tuple[TaxAmount, ...]
     lines: tuple[ErpLine, ...] = ()
     shipments: tuple[ErpShipment, ...] = ()
+    backorders: tuple[Backorder, ...] = ()
+    """Empty also where the ERP does not tell what is in stock."""
     invoices: tuple[ErpInvoice, ...] = ()
     """Empty also where the ERP tells of none."""
     adjustment: Amount = Decimal(0)

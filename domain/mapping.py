@@ -13,6 +13,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field, model_validator
 
+from domain.approval import ApprovalRules
+from domain.backorder_rules import BackorderRules
 from domain.model import Amount, Frozen, Rate
 from domain.payment_rules import PaymentRules
 from domain.return_rules import ReturnRules
@@ -78,7 +80,9 @@ class Mapping(Frozen):
     tax_tolerance: Annotated[Amount, Field(ge=0)] = Decimal(0)
     """So much of a difference in an order's tax, in its currency, is booked without asking; more is a case."""
     payments: PaymentRules = PaymentRules()
+    approval: ApprovalRules = ApprovalRules()
     returns: ReturnRules = ReturnRules()
+    backorders: BackorderRules = BackorderRules()
 
     @model_validator(mode="after")
     def _one_to_one(self) -> "Mapping":

@@ -181,6 +181,33 @@ class Fulfillment(Frozen):
     tracking_number: str | None = None
 
 
+class CancelKind(StrEnum):
+    """Why an order is canceled, in one word, as storefronts count it."""
+
+    CUSTOMER = "customer"
+    """The buyer changed their mind."""
+    DECLINED = "declined"
+    """The payment was declined."""
+    FRAUD = "fraud"
+    INVENTORY = "inventory"
+    """There is no stock."""
+    STAFF = "staff"
+    """Somebody of the shop made a mistake."""
+    OTHER = "other"
+
+
+class Risk(StrEnum):
+    """How the storefront rates the risk that an order is fraud."""
+
+    NONE = "none"
+    """It rates none, or sees no risk."""
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    PENDING = "pending"
+    """It is still at it."""
+
+
 class ReturnStatus(StrEnum):
     """Where a return stands in the storefront."""
 
@@ -224,6 +251,8 @@ class Order(Frozen):
     placed_at: Instant
     test: bool = False
     canceled_at: Instant | None = None
+    cancel_kind: CancelKind | None = None
+    """Why it was canceled; None where it is not, or nobody said."""
     currency: Currency
     presentment_currency: Currency
     taxes_included: bool
@@ -241,6 +270,7 @@ class Order(Frozen):
     presentment_total: Amount
     total_tax: Amount
     note: str = ""
+    risk: Risk = Risk.NONE
 
     @property
     def captured(self) -> Decimal:
@@ -250,3 +280,13 @@ class Order(Frozen):
             (p.amount * signs.get(p.kind, 0) for p in self.payments if p.status is PaymentStatus.SUCCESS),
             Decimal(0),
         )
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether every unit that is to be shipped has left, by the storefront's own word."""
+        left: dict[str, int] = {}
+        for fulfillment in self.fulfillments:
+            for part in fulfillment.lines:
+                left[part.line_id] = left.get(part.line_id, 0) + part.quantity
+        to_ship = [line for line in self.lines if line.requires_shipping and line.current]
+        return bool(to_ship) and all(left.get(line.line_id, 0) >= line.current for line in to_ship)

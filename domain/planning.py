@@ -90,6 +90,7 @@ def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acc
         taxes=sum_by_code(tax for line in lines for tax in line.taxes),
         tax_tolerance=mapping.tax_tolerance,
         instructions=_instructions(order, goods, company.payment_terms if company else None),
+        complete_only=mapping.backorders.holds_back,
     )
 
 

@@ -6,6 +6,7 @@ older one that arrives late takes nothing back.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import date
 
 from pydantic import Field
 
@@ -42,6 +43,8 @@ class LineState(Frozen):
     """Warehouse -> units it is to ship and has not shipped yet."""
     backordered: Quantity = 0
     """Open units that the ERP took on without a shipment for them."""
+    expected: date | None = None
+    """The day on which the ERP expects to send the last of those."""
     shipped: Quantity = 0
     """Units that left. What needs no parcel leaves with the first one."""
     returned: Quantity = 0
@@ -196,6 +199,7 @@ def apply_erp(lines: Iterable[LineState], erp: ErpOrder) -> tuple[LineState, ...
     for unknown in sorted({*shipped, *allocated} - {line.line_id for line in before}):
         raise QuantitiesBroken(unknown, f"stands on a shipment of {erp.number} but not on order {erp.key}")
 
+    promised = _promised(erp)
     outdated = any(shipped.get(x.line_id, 0) < x.shipped for x in before if x.requires_shipping)
     after = [
         line.model_copy(update={"shipped": max(line.shipped, shipped.get(line.line_id, 0))})
@@ -218,7 +222,9 @@ def apply_erp(lines: Iterable[LineState], erp: ErpOrder) -> tuple[LineState, ...
         backordered = line.open - covered if erp.state is ErpOrderState.ACCEPTED else 0
         if outdated:
             backordered = min(line.backordered, line.open - covered)
-        result.append(line.model_copy(update={"allocated": held, "backordered": backordered}))
+        expected = promised.get(line.line_id) if backordered else None
+        update = {"allocated": held, "backordered": backordered, "expected": expected}
+        result.append(line.model_copy(update=update))
     return tuple(line.conserved() for line in result)
 
 
@@ -226,7 +232,12 @@ def cancel_open(lines: Iterable[LineState]) -> tuple[LineState, ...]:
     """Cancel every unit that has not left."""
     return tuple(
         line.model_copy(
-            update={"canceled": line.canceled + line.open, "allocated": {}, "backordered": 0}
+            update={
+                "canceled": line.canceled + line.open,
+                "allocated": {},
+                "backordered": 0,
+                "expected": None,
+            }
         ).conserved()
         for line in lines
     )
@@ -258,6 +269,15 @@ def _sum_units(shipments: Iterable[ErpShipment]) -> dict[str, int]:
         for part in shipment.lines:
             units[part.line_id] += part.quantity
     return dict(units)
+
+
+def _promised(erp: ErpOrder) -> dict[str, date]:
+    """Line -> the last day on which the ERP expects to send backordered units of it."""
+    days: dict[str, date] = {}
+    for part in erp.backorders:
+        if part.expected is not None and part.quantity:
+            days[part.line_id] = max(part.expected, days.get(part.line_id, part.expected))
+    return days
 
 
 def _handed_over(erp: ErpOrder, goods: list[tuple[int, int]]) -> bool:

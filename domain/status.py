@@ -49,8 +49,10 @@ def describe(lines: Sequence[LineState]) -> str:
         f"all {count_units(due)} shipped" if shipped == due else f"{shipped} of {count_units(due)} shipped"
     ]
     parts += [f"{units} waiting at {warehouse}" for warehouse, units in sorted(waiting.items()) if units]
+    days = [line.expected for line in lines if line.backordered and line.expected]
+    backordered = f"on backorder, expected {max(days)}" if days else "on backorder"
     others = {
-        "on backorder": sum(line.backordered for line in lines),
+        backordered: sum(line.backordered for line in lines),
         "not allocated yet": sum(line.unallocated for line in lines),
         "canceled": canceled,
         "returned": sum(line.returned for line in lines),

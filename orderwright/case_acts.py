@@ -18,7 +18,7 @@ from domain.cases import CaseState
 from domain.mapping import Mapping
 from domain.mapping_rules import MappingRule, RuleRefused, entry, targets, with_rule
 from domain.model import Frozen
-from domain.order import OrderKey
+from domain.order import CancelKind, OrderKey
 from orderwright.operations import tell
 from orderwright.terminal import CommandFailed
 from store.cases import CaseDetail, CaseOrder, Cases
@@ -34,7 +34,11 @@ MESSAGES = {
     CaseAct.RETRY: "resubmit",
     CaseAct.MAP: "resubmit",
     CaseAct.ACCEPT: "accept",
+    CaseAct.APPROVE: "approve",
     CaseAct.CANCEL: "cancel",
+    CaseAct.WAIT: "wait_for_all",
+    CaseAct.SHIP: "ship_what_is_there",
+    CaseAct.CANCEL_REST: "cancel_rest",
 }
 
 NOTHING = "nothing here; it is closed by itself once it is over (see now: orderwright sync run)"
@@ -48,12 +52,13 @@ class NotTold(Frozen):
 
 
 class Decision(Frozen):
-    """What is to be done about a case, by whom and why; ``value`` goes with ``map``."""
+    """What is to be done about a case, by whom and why; ``value`` goes with ``map``, ``kind`` with ``cancel``."""
 
     act: CaseAct
     actor: str
     reason: str
     value: str = ""
+    kind: CancelKind = CancelKind.OTHER
 
 
 class ActDone(Frozen):
@@ -120,6 +125,7 @@ class Solver:
                 message_id=_message_id(case, decision.act, order),
                 actor=decision.actor,
                 reason=decision.reason,
+                kind=decision.kind,
                 cause=case.summary.cause,
             )
             try:

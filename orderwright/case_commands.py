@@ -12,6 +12,7 @@ from config.mappings import load_mappings
 from domain.case_guides import CaseAct
 from domain.cases import CaseState
 from domain.money import format_money
+from domain.order import CancelKind
 from orderwright.case_acts import MESSAGES, NOTHING, ActDone, Decision, Solver
 from orderwright.operations import temporal
 from orderwright.terminal import (
@@ -106,7 +107,21 @@ def resolve(
     accept: Annotated[
         bool, typer.Option("--accept", help="Take the differences as each order shows them.")
     ] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Let its orders go to the ERP as they stand.")
+    ] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="Cancel its orders in both systems.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Its orders wait until all is in stock.")] = False,
+    ship: Annotated[
+        bool, typer.Option("--ship", help="What is in stock leaves, the rest as it comes.")
+    ] = False,
+    cancel_rest: Annotated[
+        bool, typer.Option("--cancel-rest", help="Cancel what is not in stock in both systems.")
+    ] = False,
+    kind: Annotated[
+        CancelKind,
+        typer.Option("--as", help="With --cancel: as what it counts in the storefront, such as fraud."),
+    ] = CancelKind.OTHER,
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> None:
@@ -115,14 +130,21 @@ def resolve(
         CaseAct.RETRY: retry,
         CaseAct.MAP: mapped is not None,
         CaseAct.ACCEPT: accept,
+        CaseAct.APPROVE: approve,
         CaseAct.CANCEL: cancel,
+        CaseAct.WAIT: wait,
+        CaseAct.SHIP: ship,
+        CaseAct.CANCEL_REST: cancel_rest,
     }
     chosen = [act for act, wanted in asked.items() if wanted]
     if len(chosen) != 1:
-        raise CommandFailed("say what is to be done: exactly one of --retry, --map VALUE, --accept, --cancel")
+        ways = ", ".join(f"--{act}" + (" VALUE" if act is CaseAct.MAP else "") for act in asked)
+        raise CommandFailed(f"say what is to be done: exactly one of {ways}")
     if not reason.strip():
         raise CommandFailed("say why: --reason is empty")
-    decision = Decision(act=chosen[0], actor=actor or getpass.getuser(), reason=reason, value=mapped or "")
+    decision = Decision(
+        act=chosen[0], actor=actor or getpass.getuser(), reason=reason, value=mapped or "", kind=kind
+    )
     done = asyncio.run(_resolve(ctx, case, decision))
     if as_json:
         print_json(done)

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from orderwright import roles, stack_commands
+from orderwright.backorder_commands import orders
 from orderwright.case_commands import cases
 from orderwright.doctor import examine
 from orderwright.drill_commands import drill
-from orderwright.order_commands import orders
 from orderwright.scenario_commands import scenarios
 from orderwright.status_command import status
 from orderwright.sync_commands import sync

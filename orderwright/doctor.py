@@ -13,9 +13,9 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.errors import AdapterError
-from adapters.ports import ErpPort, Probe, StorefrontPort
+from adapters.ports import ErpCapabilities, ErpPort, Probe, StorefrontPort
 from adapters.registry import build_erp, build_storefront
-from config.mappings import MappingError, load_mapping, load_mappings
+from config.mappings import MappingError, load_mapping, load_mappings, require_possible
 from config.ownership import OwnershipError, load_ownership
 from config.settings import Settings, SettingsError, variable
 from domain.mapping_rules import merge
@@ -65,7 +65,7 @@ async def examine(
         ]
         return tuple(findings)
     findings.append(_settings_found(settings))
-    findings += _files(settings)
+    findings += _files(settings, await _capabilities(partial(erp, settings)) if settings.erp else None)
     findings += await asyncio.gather(
         asyncio.to_thread(database, settings),
         asyncio.to_thread(mapping_rules, settings),
@@ -124,11 +124,25 @@ def _settings_found(settings: Settings) -> Finding:
     )
 
 
-def _files(settings: Settings) -> Iterator[Finding]:
+async def _capabilities(build: Callable[[], ErpPort]) -> ErpCapabilities:
+    """What the ERP can do; nobody is asked."""
+    adapter = build()
+    await adapter.close()
+    return adapter.capabilities
+
+
+def _files(settings: Settings, erp: ErpCapabilities | None) -> Iterator[Finding]:
     for name, channel in settings.channels.items():
         subject = f"mapping of {name}"
         try:
             mapping = load_mapping(channel.mapping)
+            if erp is not None:
+                require_possible(
+                    settings,
+                    {name: mapping},
+                    tells_backorders=erp.backorders,
+                    holds_back=erp.complete_only,
+                )
         except MappingError as error:
             yield Finding(
                 subject=subject,

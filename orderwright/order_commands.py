@@ -13,9 +13,9 @@ from adapters.errors import ContractBroken, Rejected
 from config.settings import Settings, variable
 from domain.connection import ERP_SYSTEM, Connection
 from domain.money import format_money
-from domain.order import OrderKey
-from domain.quantities import QuantitiesBroken
-from domain.status import OrderStatus
+from domain.order import CancelKind, OrderKey
+from domain.quantities import LineState, QuantitiesBroken
+from domain.status import OrderStatus, count_units
 from orderwright.operations import OrderNotFound, ask, tell, temporal, waiting_for_people
 from orderwright.place_command import place
 from orderwright.proof import as_plain, print_proof, read_proof
@@ -40,7 +40,7 @@ from workflows.messages import OperatorAnswer, OperatorMessage, OrderView, Timel
 
 orders = typer.Typer(
     no_args_is_help=True,
-    help="See and prove orders, and cancel, hold, release, resubmit, accept or rebuild them.",
+    help="See and prove orders, and approve, cancel, hold, release, resubmit, accept or rebuild them.",
 )
 
 orders.command("place")(place)
@@ -152,12 +152,15 @@ def cancel(
     order: Named,
     *,
     reason: Reason = "",
+    kind: Annotated[
+        CancelKind, typer.Option("--as", help="As what the storefront counts it; nobody is told of fraud.")
+    ] = CancelKind.OTHER,
     actor: Actor = "",
     no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Cancel a whole order in both systems, as long as nothing is picked."""
-    _send(ctx, order, "cancel", reason, actor, wait=not no_wait, as_json=as_json)
+    send(ctx, order, "cancel", reason, actor, kind=kind, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("resubmit")
@@ -171,7 +174,7 @@ def resubmit(
     as_json: AsJson = False,
 ) -> None:
     """Let an order go on after the cause of its problem was mended."""
-    _send(ctx, order, "resubmit", reason, actor, wait=not no_wait, as_json=as_json)
+    send(ctx, order, "resubmit", reason, actor, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("accept")
@@ -185,7 +188,21 @@ def accept(
     as_json: AsJson = False,
 ) -> None:
     """Take what differs between the systems as the order shows it, and nothing else."""
-    _send(ctx, order, "accept", reason, actor, wait=not no_wait, as_json=as_json)
+    send(ctx, order, "accept", reason, actor, wait=not no_wait, as_json=as_json)
+
+
+@orders.command("approve")
+def approve(
+    ctx: typer.Context,
+    order: Named,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; kept in the order's story.")],
+    actor: Actor = "",
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let an order of high value or risk go to the ERP, as it stands now."""
+    send(ctx, order, "approve", reason, actor, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("hold")
@@ -199,7 +216,7 @@ def hold(
     as_json: AsJson = False,
 ) -> None:
     """Stop an order before its next step."""
-    _send(ctx, order, "hold", reason, actor, wait=not no_wait, as_json=as_json)
+    send(ctx, order, "hold", reason, actor, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("release")
@@ -213,7 +230,7 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Let a held order go on."""
-    _send(ctx, order, "release", reason, actor, wait=not no_wait, as_json=as_json)
+    send(ctx, order, "release", reason, actor, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("rebuild")
@@ -298,11 +315,20 @@ async def _look(
             raise
 
 
-def _send(
-    ctx: typer.Context, order: str, name: str, reason: str, actor: str, *, wait: bool, as_json: bool
+def send(
+    ctx: typer.Context,
+    order: str,
+    name: str,
+    reason: str,
+    actor: str,
+    *,
+    kind: CancelKind = CancelKind.OTHER,
+    wait: bool,
+    as_json: bool,
 ) -> None:
+    """Send an order an operator's message and tell the answer. Exits with failure where it was refused."""
     settings, key = invocation(ctx).settings(), _key(ctx, order)
-    message = OperatorMessage(actor=actor or getpass.getuser(), reason=reason)
+    message = OperatorMessage(actor=actor or getpass.getuser(), reason=reason, kind=kind)
 
     async def sent() -> OperatorAnswer:
         async with temporal(settings.temporal) as client:
@@ -363,6 +389,11 @@ def _money(amount: Decimal | None, order: OrderSummary) -> str:
     return "-" if amount is None or order.currency is None else format_money(amount, order.currency)
 
 
+def _backordered(line: LineState) -> str:
+    units = f"{count_units(line.backordered)} of {line.sku or line.title}"
+    return f"{units}, expected {line.expected}" if line.expected else f"{units}, no day is promised"
+
+
 def _print_order(
     key: OrderKey,
     summary: OrderSummary | None,
@@ -379,6 +410,7 @@ def _print_order(
             ("waits for", view.waiting_for),
             ("can be done", ", ".join(view.can_do) or "nothing"),
         ]
+        facts += [("on backorder", _backordered(line)) for line in view.lines if line.backordered]
     elif summary is not None:
         facts += [
             ("store, ERP", f"{summary.number}, {summary.erp_number or 'not in the ERP'}"),

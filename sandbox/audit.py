@@ -38,6 +38,8 @@ class StoreSide(BaseModel):
     fulfillments: int
     currency: str
     canceled: bool = False
+    canceled_as: str = ""
+    """Why, in the store's one word; empty where nobody said."""
 
 
 class ErpSide(BaseModel):
@@ -118,8 +120,8 @@ def _differences(store: StoreSide, erp: ErpSide | None) -> list[str]:
         same("invoiced less credited", store.total + erp.fees, erp.invoiced)
     same("parcels", store.fulfillments, erp.shipments)
     if store.fulfilled - store.returned != store.units:
-        back = f" and returned: {store.returned}" if store.returned else ""
-        found.append(f"fulfilled: {store.fulfilled}{back} of {store.units} units")
+        came_back = f" and returned: {store.returned}" if store.returned else ""
+        found.append(f"fulfilled: {store.fulfilled}{came_back} of {store.units} units")
     # A fee is booked in the shop's currency: the store tells it apart only where the buyer pays in that.
     due = store.presentment_total + (erp.fees if store.presentment_total == store.total else Decimal(0))
     if store.presentment_captured != due:

@@ -206,6 +206,7 @@ def store_side(told: OrderReading) -> StoreSide:
         fulfillments=told.fulfillments,
         currency=told.currency,
         canceled=told.canceled,
+        canceled_as=told.cancel_reason or "",
     )
 
 

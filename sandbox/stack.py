@@ -11,7 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +21,7 @@ import httpx
 from sandbox.processes import Part, PartFailed, free_port
 from sandbox.tryton.server import DEFAULT_STATE_DIR as TRYTON_STATE
 from sandbox.tryton.server import TrytonServer
+from web.codec import PATH as CODEC
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 
 Say = Callable[[str], None]
@@ -54,6 +55,8 @@ class Addresses:
     erp_seen: str
     store_seen: str
     erp_vendor: str = "tryton"
+    erp_reserves: bool = False
+    """Stock is reserved as orders come in, and what is not there is told."""
     faults: str = ""
     """Control address of the proxies; empty where there are none."""
     mapping: str = "shopify-tryton"
@@ -78,6 +81,8 @@ class Addresses:
             f"{channel}ACCESS_TOKEN": self.store_token,
             f"{channel}WEBHOOK_SECRET": self.webhook_secret,
             f"{channel}MAPPING": self.mapping,
+            # Older code, as an upgrade starts it too, knows nothing of it.
+            **({"ORDERWRIGHT_ERP__RESERVE": "true"} if self.erp_reserves else {}),
             # Where things go wrong on purpose, somebody waits for what the sweep finds.
             **({"ORDERWRIGHT_SWEEP__GRACE_MINUTES": "0"} if self.faults else {}),
         }
@@ -88,7 +93,8 @@ class Stack:
 
     ``tryton_state`` is where Tryton is installed: stacks share it, each keeps its database in ``directory``.
     ``memory_erp`` takes the memory ERP in Tryton's place, with so many seconds for each order. ``faults`` puts proxies
-    before ERP (``erp``) and store (``store``), which go wrong on order (``sandbox.faults``). Without
+    before ERP (``erp``) and store (``store``), which go wrong on order (``sandbox.faults``). ``reserve`` has Tryton
+    reserve stock as orders come in. Without
     ``known_ports``, and where there are proxies, the parts listen anywhere: such a stack may run beside others.
     ``mapping`` is the name or path of the mapping file.
     """
@@ -104,12 +110,14 @@ class Stack:
         faults: bool = False,
         known_ports: bool = True,
         mapping: str = "shopify-tryton",
+        reserve: bool = False,
     ) -> None:
         self._directory = directory
         self._known_ports = known_ports and not faults
         self._memory_erp = memory_erp
         self._faults = faults
         self._mapping = mapping
+        self._reserve = reserve
         self._fresh = fresh
         self._say = say
         self._tryton_state = tryton_state
@@ -154,14 +162,15 @@ class Stack:
             )
             await self.erp.start()
             self._exit.push_async_callback(self.erp.stop)
-        self._addresses = addresses = self._assign()
+        self._addresses = addresses = replace(self._assign(), erp_reserves=self._reserve)
         self._say("starting Temporal, the store, worker and web ...")
         if self._memory_erp is not None:
             await self._run(self.served_memory_erp("erp", addresses.erp))
         if self._faults:
             await self._run(self._proxies(addresses))
         ui_port = int(_port(addresses.temporal_ui))
-        await self._run(temporal_part(addresses.temporal, ui_port, self._directory))
+        codec = addresses.webhooks.split("/webhooks")[0] + CODEC
+        await self._run(temporal_part(addresses.temporal, ui_port, self._directory, codec=codec))
         application = addresses.environment()
         await self.run_worker("worker")
         await self._run(
@@ -332,8 +341,11 @@ class Stack:
         return self._directory / "log" / f"{name}.log"
 
 
-def temporal_part(address: str, ui_port: int, directory: Path) -> Part:
-    """The Temporal dev server on a file in ``directory``, with the search attributes of our orders."""
+def temporal_part(address: str, ui_port: int, directory: Path, *, codec: str = "") -> Part:
+    """The Temporal dev server on a file in ``directory``, with the search attributes of our orders.
+
+    ``codec``: where its UI has payloads decompressed.
+    """
     binary, port = find_temporal(), _port(address)
     attributes: list[str] = []
     for key in SEARCH_ATTRIBUTES:
@@ -343,6 +355,7 @@ def temporal_part(address: str, ui_port: int, directory: Path) -> Part:
         [
             binary, "server", "start-dev", "--ip", "127.0.0.1", "--port", port, "--ui-port", str(ui_port),
             "--db-filename", str(directory / "temporal.sqlite"), "--log-level", "error", *attributes,
+            *(["--ui-codec-endpoint", codec] if codec else []),
         ],
         directory / "log" / "temporal.log",
         ready=lambda: _temporal_serves(binary, address),

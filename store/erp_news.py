@@ -40,6 +40,8 @@ def digest(erp: ErpOrder) -> str:
         news["back"] = {
             each.return_id: sorted((x.line_id, x.quantity) for x in each.received) for each in erp.returns
         }
+    if erp.backorders:
+        news["backorders"] = sorted((part.model_dump(mode="json") for part in erp.backorders), key=str)
     return sha256(json.dumps(news, sort_keys=True).encode()).hexdigest()
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from click.testing import Result
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from typer.testing import CliRunner
 
 from adapters.memory.world import storefront_at
+from adapters.payloads import DATA_CONVERTER
 from config.settings import Settings, load_settings
 from domain.order import Order, OrderKey
 from orderwright.cli import app
@@ -70,7 +70,7 @@ class Deployment:
     async def _serve(self) -> None:
         async with await WorkflowEnvironment.start_local(
             dev_server_existing_path=find_temporal(),
-            data_converter=pydantic_data_converter,
+            data_converter=DATA_CONVERTER,
             search_attributes=SEARCH_ATTRIBUTES,
         ) as environment:
             self.client = environment.client

@@ -29,6 +29,8 @@ from domain.order import (
     Customer,
     Discount,
     DiscountScope,
+    Fulfillment,
+    FulfillmentLine,
     LocationLine,
     LocationPlan,
     Order,
@@ -229,6 +231,25 @@ def make_order(
         "total_tax": total_tax,
     }
     return Order(**values | overrides)
+
+
+def handed_over(order: Order) -> Order:
+    """The order as a till leaves it: everything gone from where it was planned, without a parcel."""
+    plans = [
+        plan.model_copy(
+            update={"open": False, "lines": tuple(x.model_copy(update={"remaining": 0}) for x in plan.lines)}
+        )
+        for plan in order.location_plans
+    ]
+    fulfillments = [
+        Fulfillment(
+            fulfillment_id=f"F{plan.location}",
+            location=plan.location,
+            lines=tuple(FulfillmentLine(line_id=x.line_id, quantity=x.quantity) for x in plan.lines),
+        )
+        for plan in plans
+    ]
+    return order.model_copy(update={"location_plans": tuple(plans), "fulfillments": tuple(fulfillments)})
 
 
 def make_shipment(

@@ -200,6 +200,7 @@ def order(*lines: dict[str, Any], charges: tuple[dict[str, Any], ...] = (), **mo
         "currencyCode": "USD",
         "presentmentCurrencyCode": "USD",
         "taxesIncluded": False,
+        "risk": {"recommendation": "NONE", "assessments": []},
         "currentTotalPriceSet": money(str(total), str(total)),
         "currentTotalTaxSet": money(str(total_tax)),
         "currentTotalDiscountsSet": money(str(discounts)),

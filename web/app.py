@@ -89,7 +89,7 @@ def create_app(
                 f"there is no channel {channel[:60]!r}",
                 "send to /webhooks/<name> with the name from ORDERWRIGHT_CHANNELS__<NAME>__VENDOR, in small letters",
             )
-        raw = await _read_body(request, max_body)
+        raw = await read_body(request, max_body)
         delivery = _read_delivery(reader, raw, request.headers)
         external_id = _order_of(delivery, reader)
         _refuse_replay(delivery, keep)
@@ -196,7 +196,8 @@ def harmless_headers(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-async def _read_body(request: Request, max_body: int) -> bytes:
+async def read_body(request: Request, max_body: int) -> bytes:
+    """The whole body. Raises Refused where it is too large, or does not arrive in time."""
     too_large = Refused(
         413,
         "too_large",

@@ -12,7 +12,7 @@ from store.database import Database
 from store.inbox import InboxItem
 from store.order_view import OrderSummary, OrderViews
 from web.dispatcher import TemporalAway
-from workflows.messages import ORDERS_PAID
+from workflows.messages import ORDERS_PAID, RISK_ASSESSED
 from workflows.order_reach import OrderReach
 
 _ABOUT_THIS_WEBHOOK = frozenset(
@@ -31,7 +31,7 @@ def hand_over_to(client: Client, database: Database) -> Callable[[InboxItem], Aw
     orders, views = OrderReach(client), OrderViews(database)
 
     async def hand_over(item: InboxItem) -> None:
-        if item.topic == ORDERS_PAID and _is_echo(await asyncio.to_thread(views.get, item.key)):
+        if item.topic in _ASIDE and _ASIDE[item.topic](await asyncio.to_thread(views.get, item.key)):
             return
         hint = OrderHint(
             key=item.key,
@@ -58,3 +58,12 @@ def _is_echo(order: OrderSummary | None) -> bool:
     if order is None:
         return False
     return order.closed_at is not None or (order.status is not OrderStatus.RECEIVED and not order.problem)
+
+
+def _concerns_nobody(order: OrderSummary | None) -> bool:
+    """Whether another rating of the risk comes too late or too early: the order is in the ERP, over, or not read."""
+    return order is None or order.closed_at is not None or order.status is not OrderStatus.RECEIVED
+
+
+_ASIDE = {ORDERS_PAID: _is_echo, RISK_ASSESSED: _concerns_nobody}
+"""Topics that go no further where the order's row says that they are no news."""

@@ -21,6 +21,7 @@ from store.database import Database
 from store.figures import read_figures
 from store.inbox import Inbox
 from web.app import create_app
+from web.codec import add_codec
 from web.dispatcher import Dispatcher
 from web.gauges import StoreGauges
 from web.hand_over import hand_over_to
@@ -63,6 +64,7 @@ async def run_web(
             max_body=settings.web.max_body_bytes,
             keep=keep,
         )
+        add_codec(app, settings.temporal.ui_url, settings.web.max_body_bytes)
         with _listening(settings.web) as listener:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(purge_regularly(inbox, keep, stop))

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from temporalio.client import Client
 
+from activities.backorders import BackorderActivities
 from activities.cases import CaseActivities
 from activities.feed import FeedActivities
 from activities.gated_ports import GatedErp, GatedStorefront
@@ -16,7 +17,7 @@ from activities.returns import ReturnActivities
 from activities.sweep import SweepActivities, SweepRules
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from adapters.registry import build_erp, build_storefront
-from config.mappings import load_mappings
+from config.mappings import load_mappings, require_possible
 from config.settings import Settings
 from domain.connection import ERP_SYSTEM
 from store.connections import Connections
@@ -56,6 +57,10 @@ class Parts:
         """The activities of a return."""
         return ReturnActivities(self.storefronts, self.erp, self.mappings, self.database)
 
+    def backorder_activities(self) -> BackorderActivities:
+        """The activities about what is not in stock."""
+        return BackorderActivities(self.storefronts, self.erp, self.mappings, self.database)
+
     def case_activities(self) -> CaseActivities:
         """The activities that keep cases."""
         return CaseActivities(self.database)
@@ -81,13 +86,16 @@ async def compose(settings: Settings) -> AsyncIterator[Parts]:
         database = Database(settings.database)
         stack.callback(database.close)
         database.migrate()
-        mappings = MappingCatalog(database, load_mappings(settings))
+        files = load_mappings(settings)
+        mappings = MappingCatalog(database, files)
         storefronts: dict[str, StorefrontPort] = {}
         for channel in settings.channels:
             storefronts[channel] = build_storefront(channel, settings)
             stack.push_async_callback(storefronts[channel].close)
         erp = build_erp(settings)
         stack.push_async_callback(erp.close)
+        can = erp.capabilities
+        require_possible(settings, files, tells_backorders=can.backorders, holds_back=can.complete_only)
         yield Parts(database, storefronts, erp, mappings, _rates(settings))
 
 

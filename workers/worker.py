@@ -74,6 +74,7 @@ async def workers(
     gates = parts.gates(pace)
     gated = parts.behind(gates)
     orders = gated.order_activities()
+    backorders = gated.backorder_activities()
     feed = gated.feed_activities(client, feed_interval)
     sweep = gated.sweep_activities(client, sweep_rules or SweepRules())
     cases = parts.case_activities()
@@ -104,11 +105,13 @@ async def workers(
             ERP_QUEUE,
             [
                 orders.submit_order,
+                orders.deliver_order,
                 orders.amend_order,
                 orders.cancel_in_erp,
                 orders.close_order,
                 returns.authorize_return,
                 returns.credit_return,
+                backorders.send_what_is_there,
                 feed.follow_erp_changes,
                 sweep.compare_orders,
             ],
@@ -128,6 +131,7 @@ async def workers(
                     orders.cancel_in_storefront,
                     returns.refund_return,
                     returns.end_return,
+                    backorders.cancel_rest,
                 ],
                 gate=gates.of(channel),
                 at_once=STOREFRONT_CALLS_AT_ONCE,

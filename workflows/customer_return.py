@@ -8,7 +8,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 from temporalio import workflow
-from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -28,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.order import ReturnStatus
     from domain.returns import LIVE, Disposition
     from workflows import return_narrative as narrative
+    from workflows.calls import ONE_CALL, PATIENT, SHIPMENTS_NEXT
     from workflows.messages import (
         ORDERS_QUEUE,
         CancelRequest,
@@ -58,12 +58,6 @@ with workflow.unsafe.imports_passed_through():
         units_that_become,
     )
 
-# No schedule-to-close anywhere: an outage may last, giving up would lose the return.
-PATIENT = RetryPolicy(
-    initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=60)
-)
-ONE_CALL = timedelta(seconds=60)
-RETURNS_LAST = Priority(priority_key=3)
 REMEMBERED_MESSAGES = 50
 ORDERWRIGHT = "Orderwright"
 _CALLING = frozenset({ReturnStep.AUTHORIZE, ReturnStep.CREDIT, ReturnStep.REFUND, ReturnStep.GIVE_UP})
@@ -159,7 +153,7 @@ class ReturnWorkflow:
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
             summary=f"Let the warehouse expect the goods of {state.wish.number}",
-            priority=RETURNS_LAST,
+            priority=SHIPMENTS_NEXT,
         )
         state.agreed = True
         # The feed may have told of goods in the meantime.
@@ -192,7 +186,7 @@ class ReturnWorkflow:
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
             summary=f"Credit {state.wish.number} in the ERP",
-            priority=RETURNS_LAST,
+            priority=SHIPMENTS_NEXT,
         )
         state.erp = state.credited.returned
         self._tell("ERP", narrative.credited(state))
@@ -225,7 +219,7 @@ class ReturnWorkflow:
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
             summary=f"Give the money of {state.wish.number} back",
-            priority=RETURNS_LAST,
+            priority=SHIPMENTS_NEXT,
         )
         self._tell("storefront", narrative.refunded(state))
         self._end()
@@ -244,7 +238,7 @@ class ReturnWorkflow:
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
             summary=f"End {state.wish.number} in both systems",
-            priority=RETURNS_LAST,
+            priority=SHIPMENTS_NEXT,
         )
 
     async def _report_problem(self) -> None:
@@ -257,7 +251,7 @@ class ReturnWorkflow:
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
             summary="Put what a person has to decide into its case",
-            priority=RETURNS_LAST,
+            priority=SHIPMENTS_NEXT,
         )
         if self._state.problem == problem:
             self._state.problem = problem.model_copy(update={"in_case": True})

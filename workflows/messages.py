@@ -3,12 +3,14 @@
 from decimal import Decimal
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from domain.approval import Approval, ApprovalNeeded
+from domain.backorder_rules import BackorderRules
 from domain.differences import Acceptance, Difference
-from domain.erp_order import ErpOrder, ErpReturn
+from domain.erp_order import ErpOrder, ErpOrderState, ErpReturn
 from domain.model import Amount, Frozen, Instant, Quantity
-from domain.order import Order, OrderKey, ReturnStatus
+from domain.order import CancelKind, Order, OrderKey, ReturnStatus
 from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
 from domain.quantities import LineState
 from domain.return_rules import ReturnRules
@@ -29,6 +31,9 @@ STOREFRONT_CHANGED = "storefront_changed"
 
 ORDERS_PAID = "orders/paid"
 """Topic that says that the buyer has paid. It comes after our own last capture too, and is then news to nobody."""
+
+RISK_ASSESSED = "orders/risk_assessment_changed"
+"""Topic that says that the storefront rates an order's risk otherwise: news only where that is waited for."""
 
 
 class Attention(StrEnum):
@@ -54,9 +59,9 @@ class StorefrontChanged(Frozen):
 
 
 class OperatorMessage(Frozen):
-    """Body of ``cancel``, ``resubmit``, ``accept``, ``hold`` and ``release``; every field may be left out.
+    """Body of ``cancel``, ``resubmit``, ``accept``, ``approve``, ``hold`` and ``release``; every field may be left out.
 
-    Only ``accept`` needs a name and a reason. ``message_id`` makes a repeated click harmless.
+    Only ``accept`` and ``approve`` need a name and a reason. ``message_id`` makes a repeated click harmless.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -64,8 +69,16 @@ class OperatorMessage(Frozen):
     message_id: str = ""
     actor: str = "operator"
     reason: str = ""
+    kind: CancelKind = CancelKind.OTHER
+    """Of ``cancel``, such as ``fraud``; a word that is none of them is ``other``."""
     cause: str = ""
     """Where it is given, the message is for an order that still waits for this cause, and else for none."""
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _known_kind(cls, kind: object) -> object:
+        # Typed by hand in the Temporal UI: a word nobody knows must not keep the order from being canceled.
+        return kind if kind in list(CancelKind) else CancelKind.OTHER
 
 
 class TimelineEntry(Frozen):
@@ -97,6 +110,7 @@ class CancelRequest(Frozen):
 
     actor: str
     reason: str
+    kind: CancelKind = CancelKind.OTHER
 
 
 class ReturnOrigin(StrEnum):
@@ -162,6 +176,13 @@ class ReturnTelling(Frozen):
     resubmit: OperatorMessage | None = None
 
 
+class RestCancel(Frozen):
+    """What is on backorder is to be canceled."""
+
+    actor: str
+    reason: str
+
+
 class OrderState(BaseModel):
     """All that an order remembers; carried whole through continue-as-new. Quantities are the state."""
 
@@ -172,6 +193,8 @@ class OrderState(BaseModel):
     mapping_version: str = ""
     lines: tuple[LineState, ...] = ()
     erp: ErpOrder | None = None
+    hand_over: bool = False
+    """Everything left before the ERP knew of it, which is still to be written down there."""
     amend: bool = False
     """What the storefront holds now is still to be carried into the ERP."""
     given: Order | None = None
@@ -195,12 +218,35 @@ class OrderState(BaseModel):
     """The expiry before which the order was read once more."""
     expiry_heeded: Instant | None = None
     """Up to which expiry something was done, or a person said to go on with it."""
+    approval: ApprovalNeeded | None = None
+    """Why somebody has to approve it before it goes to the ERP, as it was read last."""
+    approved: Approval | None = None
+    """The last approval that somebody gave."""
+    reminded_at: Instant | None = None
+    """When a person was reminded last of the approval that is waited for."""
+    decision: TimelineEntry | None = None
+    """A person's, to be written down once the order leaves its case by it."""
     held_by: str | None = None
     problem: Problem | None = None
     cancel: CancelRequest | None = None
     cancel_refused: str | None = None
     cancel_interrupted: CancelRequest | None = None
     """A cancel that one system took and the other refused; goes on with ``resubmit``."""
+    backorder_rules: BackorderRules = BackorderRules()
+    """What the pinned mapping says about units that are not in stock."""
+    short: dict[str, int] = {}
+    """Line -> units that are on backorder, as the ERP told last."""
+    short_since: Instant | None = None
+    """Since when something is."""
+    short_settled: dict[str, int] = {}
+    """Line -> units on backorder that a person has decided about."""
+    rest_cancel: RestCancel | None = None
+    ship_what_is_there: bool = False
+    """A person said that the order need not leave complete."""
+    send_what_is_there: bool = False
+    """The ERP is still to be told so."""
+    places: dict[str, dict[str, int]] = {}
+    """Line -> warehouse -> units that the ERP has in hand, while the rest of it is being canceled."""
     acceptances: tuple[Acceptance, ...] = ()
     take_new_mapping: bool = False
     """The next reading pins the mapping in force: the one that the order had lacked something."""
@@ -233,6 +279,11 @@ class OrderState(BaseModel):
     def given_back(self) -> Decimal:
         """What returns gave back, fees included, in the buyer's currency."""
         return sum((brief.given_back for brief in self.returns.values()), Decimal(0))
+
+    @property
+    def erp_is_over(self) -> bool:
+        """Whether the ERP has nothing more to do for the order."""
+        return self.erp is not None and self.erp.state in {ErpOrderState.DONE, ErpOrderState.CANCELED}
 
     @property
     def expires_next(self) -> ExpiringAuthorization | None:

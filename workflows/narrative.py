@@ -8,19 +8,22 @@ from datetime import datetime
 
 from activities.contracts import AmendedOrder, OrderClosing, PaymentsCaptured, ShipmentReported
 from domain.amendment import amendment_between
+from domain.backorders import expected_words
 from domain.balance import BalanceReport
 from domain.cases import guide, known
 from domain.connection import ERP_SYSTEM
 from domain.differences import disagreement
-from domain.erp_order import ErpOrder, ErpShipment
+from domain.erp_order import ErpOrder, ErpShipment, ErpShipmentState
 from domain.money import format_money
-from domain.order import Order
+from domain.order import CancelKind, Order
 from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
 from domain.tax_reconciliation import tolerated_words
+from workflows import backorder_story
 from workflows.messages import (
     Attention,
+    CancelRequest,
     OperatorMessage,
     OrderState,
     OrderView,
@@ -29,16 +32,20 @@ from workflows.messages import (
     ReturnBrief,
     ReturnWish,
 )
-from workflows.steps import Step, next_step
+from workflows.steps import Step, next_step, stands_for_approval
 
 DETAIL_LINES = 10
 """How many of the last sentences of the story the current details show."""
 
 _UNDER_WAY = {
     Step.READ: "reading the order from the storefront; tried again until it answers",
+    Step.ASK_APPROVAL: "asking a person to approve the order",
     Step.SUBMIT: "entering the order in the ERP; tried again until it answers",
     Step.CAPTURE: "taking the money that is due before the goods leave; tried again until the storefront answers",
+    Step.HAND_OVER: "writing down in the ERP what was handed over already; tried again until it answers",
     Step.AMEND: "carrying the edit into the ERP; tried again until it answers",
+    Step.CANCEL_REST: "canceling what is on backorder in the storefront; tried again until it answers",
+    Step.SEND_WHAT_IS_THERE: "letting the ERP send what is there; tried again until it answers",
     Step.REPORT: "telling the storefront of a shipment and capturing its money; tried again until it answers",
     Step.OPEN_RETURN: "beginning a return",
     Step.TELL_RETURN: "telling a return what it waits for",
@@ -53,7 +60,10 @@ _REMEDY_BY_STEP = {
     Step.READ: "Mend the cause in the storefront or the mapping, then resubmit.",
     Step.SUBMIT: "Mend the cause in the ERP or the mapping, then resubmit; or cancel the order.",
     Step.CAPTURE: "Mend the cause in the storefront, then resubmit; or cancel the order.",
+    Step.HAND_OVER: "Mend the cause in the ERP, then resubmit; the goods have left.",
     Step.AMEND: "Mend the cause in the ERP or the mapping, or undo the edit in the storefront; then resubmit.",
+    Step.CANCEL_REST: "Mend the cause in the storefront, then resubmit; or cancel the units there by hand.",
+    Step.SEND_WHAT_IS_THERE: "Mend the cause in the ERP, then resubmit; or release the order there by hand.",
     Step.REPORT: "Mend the cause in the storefront, then resubmit; the shipment itself is safe in the ERP.",
     Step.CLOSE: "Mend the cause, then resubmit.",
     Step.CANCEL: "Mend the cause, then resubmit: the cancel goes on where it stopped.",
@@ -130,15 +140,15 @@ def waiting_for(state: OrderState) -> str:
         return f"return {' and '.join(coming)}, which has a page of its own"
     if state.window_until is not None:
         return f"returns, until {state.window_until:%Y-%m-%d}; it then closes by itself"
-    return "the warehouse to ship the rest; the ERP's change feed tells of it"
+    return backorder_story.waits(state) or "the warehouse to ship the rest; the ERP's change feed tells of it"
 
 
 def waits_on(state: OrderState) -> str | None:
     """The system whose answer the order waits for, ``erp`` or its channel; None where it waits for something else."""
     match next_step(state):
-        case Step.READ | Step.CAPTURE | Step.REPORT:
+        case Step.READ | Step.CAPTURE | Step.CANCEL_REST | Step.REPORT:
             return state.key.channel
-        case Step.SUBMIT | Step.AMEND | Step.CLOSE | Step.CANCEL:
+        case Step.SUBMIT | Step.HAND_OVER | Step.AMEND | Step.SEND_WHAT_IS_THERE | Step.CLOSE | Step.CANCEL:
             return ERP_SYSTEM
         case _:
             return None
@@ -150,9 +160,13 @@ def can_do(state: OrderState) -> tuple[str, ...]:
         "cancel": not cancel_obstacle(state),
         "resubmit": state.problem is not None or problem_of_return(state) is not None,
         "accept": not accept_obstacle(state),
+        "approve": not approve_obstacle(state),
         "hold": not hold_obstacle(state),
         "release": state.held_by is not None and state.outcome is None,
         "return": state.outcome is None and any(returnable_units(state).values()),
+        "wait_for_all": not backorder_story.wait_obstacle(state),
+        "ship_what_is_there": not backorder_story.ship_obstacle(state),
+        "cancel_rest": not backorder_story.cancel_rest_obstacle(state),
     }
     return tuple(name for name, possible in wishes.items() if possible)
 
@@ -168,6 +182,12 @@ def cancel_obstacle(state: OrderState) -> str:
         have = "has" if shipped == 1 else "have"
         return f"{count_units(shipped)} {have} left the warehouse; take back what left as a return"
     return ""
+
+
+def why(wish: CancelRequest, unsaid: str = "no reason given") -> str:
+    """Why the order is canceled: its kind, where it was said, and the reason."""
+    told = "" if wish.kind is CancelKind.OTHER else wish.kind.value
+    return ": ".join(part for part in (told, wish.reason) if part) or unsaid
 
 
 def hold_obstacle(state: OrderState) -> str:
@@ -187,10 +207,19 @@ def accept_obstacle(state: OrderState) -> str:
     return "" if acceptable else "this problem is no difference that could stay as it is"
 
 
-def unnamed(message: OperatorMessage) -> str:
+def approve_obstacle(state: OrderState) -> str:
+    """Why nothing can be approved now; empty where the order waits for it."""
+    if state.outcome is not None:
+        return f"the order is {state.outcome.value} already"
+    if state.cancel is not None:
+        return "the order is being canceled"
+    return "" if stands_for_approval(state) else "the order waits for no approval"
+
+
+def unnamed(message: OperatorMessage, does: str) -> str:
     """What is missing for somebody to answer for a message; empty where nothing is."""
     if message.actor.strip() in {"", OperatorMessage().actor}:
-        return "say who accepts (actor)"
+        return f"say who {does} (actor)"
     return "" if message.reason.strip() else "say why (reason)"
 
 
@@ -233,7 +262,7 @@ def details(state: OrderState) -> str:
         parts.append(f"**Waits for** {waiting_for(state)}")
     possible = can_do(state)
     if possible:
-        names = ", ".join(f"`{name}`" for name in possible if name not in {"accept", "return"})
+        names = ", ".join(f"`{name}`" for name in possible if name not in {"accept", "approve", "return"})
         if names:
             parts.append(f"**You can send** {names}: More Actions, Send a Signal, the name, no input needed")
     if "return" in possible:
@@ -244,6 +273,8 @@ def details(state: OrderState) -> str:
         parts.append(
             'or `accept`, which takes what differs as it is, with `{"actor": "you", "reason": "why"}`'
         )
+    if "approve" in possible:
+        parts.append('or `approve`, which lets it go to the ERP, with `{"actor": "you", "reason": "why"}`')
     # Each list has its heading: without one between them the UI draws two lists as one.
     if state.lines:
         parts.append("**Lines**\n\n" + "\n".join(_line_row(line) for line in state.lines))
@@ -262,6 +293,8 @@ def full_stop(text: str) -> str:
 
 def _line_row(line: LineState) -> str:
     done = f"{line.shipped} of {line.ordered - line.canceled} shipped"
+    if line.backordered:
+        done += f", {line.backordered} on backorder{expected_words(line.expected)}"
     return f"- {line.sku or line.title}: {done}" + (f", {line.canceled} canceled" if line.canceled else "")
 
 
@@ -362,6 +395,28 @@ def unpaid(state: OrderState) -> str:
     return f"Not paid yet: the order goes to the ERP once the buyer has paid {_unpaid(state)}."
 
 
+def to_approve(state: OrderState) -> tuple[str, ...]:
+    """What has to be approved, one fact each."""
+    return state.approval.reasons if state.approval else ()
+
+
+def needs_approval(state: OrderState) -> str:
+    """Sentence for an order that a person has to approve first, with what presses."""
+    assert state.order is not None
+    facts = "; ".join(to_approve(state))
+    text = f"Order {state.order.number} needs an approval before it goes to the ERP: {facts}."
+    if state.payment.expiring:
+        first = state.payment.expiring[0]
+        text += f" Its authorization by {first.gateway} ends at {first.expires_at:%Y-%m-%d %H:%M} UTC."
+    return text
+
+
+def reminder(problem: Problem, now: datetime) -> str:
+    """Sentence for an approval that nobody has given for days."""
+    days = (now - problem.since).days
+    return f"Reminder: still waits for an approval, for {days} day{'' if days == 1 else 's'} now."
+
+
 def _unpaid(state: OrderState) -> str:
     assert state.order is not None
     return format_money(state.payment.unpaid, state.order.presentment_currency)
@@ -412,6 +467,16 @@ def shipped(shipment: ErpShipment, reported: ShipmentReported, order: Order) -> 
     return (
         f"{count_units(units)} left {shipment.warehouse} as {shipment.number}{parcel}; "
         f"storefront told, {money} captured so far."
+    )
+
+
+def delivered_already(erp: ErpOrder) -> str:
+    """Sentence for an order that was handed over before the ERP knew of it."""
+    left = [shipment for shipment in erp.shipments if shipment.state is ErpShipmentState.SHIPPED]
+    where = " and ".join(sorted({shipment.warehouse for shipment in left}))
+    names = " and ".join(shipment.number for shipment in left)
+    return (
+        f"Handed over already: written down as left from {where} ({names}); nobody ships it, nobody is told."
     )
 
 

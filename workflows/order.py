@@ -6,10 +6,8 @@ order waits for ``resubmit``.
 """
 
 import asyncio
-from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -30,10 +28,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from activities.orders import OrderActivities
     from domain.amendment import amendment_between, fingerprint, holds_otherwise
-    from domain.order import Order
+    from domain.order import CancelKind, Order
     from domain.quantities import QuantitiesBroken, cancel_open, lines_from_order, take_edit
     from domain.status import OrderStatus
     from workflows import narrative
+    from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT, SHIPMENTS_NEXT
     from workflows.messages import (
         ORDER_WORKFLOW,
         ORDERS_QUEUE,
@@ -42,17 +41,8 @@ with workflow.unsafe.imports_passed_through():
         OrderResult,
         OrderStart,
     )
-    from workflows.order_returns import OrderReturns
-    from workflows.steps import Step, delivered_with, next_step, unreported_shipments
-
-# No schedule-to-close anywhere: an outage may last, giving up would lose the order.
-PATIENT = RetryPolicy(
-    initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=60)
-)
-ONE_CALL = timedelta(seconds=60)
-# Of one queue the lowest key goes first: the change feed (1), then orders, then shipments, then what a sweep asks.
-ORDERS_FIRST = Priority(priority_key=2)
-SHIPMENTS_NEXT = Priority(priority_key=3)
+    from workflows.order_backorders import OrderBackorders
+    from workflows.steps import Step, delivered_with, next_step, still_here, unreported_shipments
 
 STOREFRONT = "storefront"
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
@@ -62,7 +52,7 @@ _OVERCOMES = {Step.SUBMIT, Step.CAPTURE, Step.AMEND, Step.REPORT, Step.CLOSE}
 
 
 @workflow.defn(name=ORDER_WORKFLOW)
-class OrderWorkflow(OrderReturns):
+class OrderWorkflow(OrderBackorders):
     """The life of one order; id ``order:{channel}:{external id}``."""
 
     @workflow.init
@@ -71,9 +61,13 @@ class OrderWorkflow(OrderReturns):
         self._steps = {
             Step.READ: self._read,
             Step.CANCEL: self._cancel,
+            Step.ASK_APPROVAL: self._ask_approval,
             Step.SUBMIT: self._submit,
             Step.CAPTURE: self._capture,
+            Step.HAND_OVER: self._hand_over,
             Step.AMEND: self._amend,
+            Step.CANCEL_REST: self._cancel_rest,
+            Step.SEND_WHAT_IS_THERE: self._send_what_is_there,
             Step.REPORT: self._report,
             Step.OPEN_RETURN: self._open_return,
             Step.TELL_RETURN: self._tell_return,
@@ -159,6 +153,7 @@ class OrderWorkflow(OrderReturns):
         )
         before, state.order = state.order, read.order
         state.payment, state.return_rules = read.payment, read.returns
+        state.backorder_rules = read.backorders
         if read.ignored is not None:
             # A late message about a finished order ends as the order ended, so that lists tell the truth of it.
             state.outcome = _ENDINGS.get(read.ended, Attention.IGNORED) if read.ended else Attention.IGNORED
@@ -166,7 +161,9 @@ class OrderWorkflow(OrderReturns):
             return
         self._notice_returns(read.order)
         if read.order.canceled_at is not None:
-            state.cancel = CancelRequest(actor=STOREFRONT, reason="the order was canceled in the storefront")
+            reason = "the order was canceled in the storefront"
+            kind = read.order.cancel_kind or CancelKind.OTHER
+            state.cancel = CancelRequest(actor=STOREFRONT, reason=reason, kind=kind)
         if state.erp is None or state.take_new_mapping:
             state.mapping_version, state.take_new_mapping = read.mapping_version, False
         if state.erp is None:
@@ -174,6 +171,7 @@ class OrderWorkflow(OrderReturns):
             self._tell("storefront", narrative.received(read.order))
             if narrative.awaits_payment(state):
                 self._tell("Orderwright", narrative.unpaid(state))
+            self._take_approval(read.approval)
             return
         # Also while a cancel is asked for, which the ERP may refuse; one by the storefront itself is no edit.
         if before is not None and read.order.canceled_at is None:
@@ -218,8 +216,8 @@ class OrderWorkflow(OrderReturns):
             summary=f"Enter {state.order.number} in the ERP",
             priority=ORDERS_FIRST,
         )
-        self._take_erp(erp)
         self._tell("ERP", narrative.submitted(erp))
+        self._take_erp(erp)
         if state.erp_early is not None:
             early, state.erp_early = state.erp_early, None
             self._take_erp(early)
@@ -227,6 +225,7 @@ class OrderWorkflow(OrderReturns):
         # An earlier life of the order may have entered another version as well.
         state.amend = edited or holds_otherwise(state.order, erp)
         state.given = tried if state.amend else None
+        state.hand_over = state.order.handed_over and bool(still_here(erp))
 
     async def _amend(self) -> None:
         state = self._state
@@ -243,6 +242,8 @@ class OrderWorkflow(OrderReturns):
                     revision=self._next_revision(),
                     edit=narrative.pending_edit(state),
                     acceptances=state.acceptances,
+                    places=state.places,
+                    ship_what_is_there=state.ship_what_is_there,
                 ),
                 task_queue=ERP_QUEUE,
                 start_to_close_timeout=ONE_CALL,
@@ -262,7 +263,7 @@ class OrderWorkflow(OrderReturns):
         if amended.refusal is not None:
             self._stop(Step.AMEND, amended.refusal, in_case=True)
             return
-        state.amend = False
+        state.amend, state.places = False, {}
         self._tell("ERP", narrative.amended(amended, before))
 
     async def _capture(self) -> None:
@@ -354,7 +355,7 @@ class OrderWorkflow(OrderReturns):
         wish = state.cancel
         at_erp = await workflow.execute_activity_method(
             OrderActivities.cancel_in_erp,
-            CancelOrder(key=state.key, actor=wish.actor, reason=wish.reason, revision=self._next_revision()),
+            self._canceling(wish),
             task_queue=ERP_QUEUE,
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
@@ -370,7 +371,7 @@ class OrderWorkflow(OrderReturns):
             return
         await workflow.execute_activity_method(
             OrderActivities.cancel_in_storefront,
-            CancelOrder(key=state.key, actor=wish.actor, reason=wish.reason, revision=self._next_revision()),
+            self._canceling(wish),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
@@ -380,7 +381,16 @@ class OrderWorkflow(OrderReturns):
         state.lines = cancel_open(state.lines)
         state.cancel = state.problem = None
         state.outcome = Attention.CANCELED
-        self._tell(wish.actor, f"Canceled in both systems: {wish.reason or 'no reason given'}.")
+        self._tell(wish.actor, f"Canceled in both systems: {narrative.why(wish)}.")
+
+    def _canceling(self, wish: CancelRequest) -> CancelOrder:
+        return CancelOrder(
+            key=self._state.key,
+            actor=wish.actor,
+            reason=narrative.why(wish, unsaid=""),
+            kind=wish.kind,
+            revision=self._next_revision(),
+        )
 
     async def _report_problem(self) -> None:
         state = self._state
@@ -394,6 +404,7 @@ class OrderWorkflow(OrderReturns):
                 cause=problem.cause,
                 reason=problem.reason,
                 waiting_for=narrative.waiting_for(state),
+                reminder=state.reminded_at is not None,
             ),
             task_queue=ORDERS_QUEUE,
             start_to_close_timeout=ONE_CALL,
@@ -407,11 +418,16 @@ class OrderWorkflow(OrderReturns):
 
     async def _leave_cases(self) -> None:
         state = self._state
+        decision, state.decision = state.decision, None
         state.leaves_cases = state.in_cases = False
         await workflow.execute_activity_method(
             CaseActivities.leave_cases,
             LeaveCases(
-                key=state.key, revision=self._next_revision(), waiting_for=narrative.waiting_for(state)
+                key=state.key,
+                revision=self._next_revision(),
+                waiting_for=narrative.waiting_for(state),
+                actor=decision.actor if decision else "",
+                text=decision.text if decision else "",
             ),
             task_queue=ORDERS_QUEUE,
             start_to_close_timeout=ONE_CALL,
@@ -421,20 +437,15 @@ class OrderWorkflow(OrderReturns):
         )
 
     async def _wait(self) -> None:
-        if self._expires_soon():
-            self._heed_expiry()
+        if (alarm := self._due()) is not None:
+            alarm.ring()
             return
-        if self._window_ends():
-            self._state.window_over = True
-            return
-        self._set_alarm()
-        self._set_window()
+        self._set_timer()
         await workflow.wait_condition(
             lambda: (
                 next_step(self._state) is not Step.WAIT
                 or self._may_continue_as_new()
-                or self._expires_soon()
-                or self._window_ends()
+                or self._due() is not None
             )
         )
 

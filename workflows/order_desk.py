@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import narrative
     from workflows.messages import (
         ORDERS_PAID,
+        RISK_ASSESSED,
         STOREFRONT_CHANGED,
         Attention,
         CancelRequest,
@@ -39,7 +40,7 @@ with workflow.unsafe.imports_passed_through():
         TimelineEntry,
     )
     from workflows.search import ERP_NUMBER, ORDER_NUMBER, ORDER_STATE
-    from workflows.steps import Step, shipped_ids, unreported_shipments
+    from workflows.steps import Step, shipped_ids, stands_for_approval, unreported_shipments
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -141,6 +142,8 @@ class OrderDesk:
         """A webhook says that the storefront changed the order."""
         if self._seen(message.message_id) or (message.topic == ORDERS_PAID and not self._hears_payment()):
             return
+        if message.topic == RISK_ASSESSED and not self._hears_risk():
+            return
         creation = message.topic.endswith("/create") and message.topic.startswith("orders")
         # During the first reading nobody knows yet whether it saw the change: read again.
         read_at, occurred_at = self._state.read_at, message.occurred_at
@@ -156,6 +159,10 @@ class OrderDesk:
             self._tell("storefront", "The order is paid, it says; the order goes on.")
             return True
         return self._state.order is None or narrative.awaits_payment(self._state)
+
+    def _hears_risk(self) -> bool:
+        """Whether another risk could change anything: the order is not read yet, or waits for an approval."""
+        return self._state.order is None or stands_for_approval(self._state)
 
     @workflow.signal(name=ERP_CHANGED)
     def erp_changed(self, erp: ErpOrder) -> None:
@@ -214,7 +221,7 @@ class OrderDesk:
         message = message or OperatorMessage()
         if self._seen(message.message_id) or not self._concerns(message):
             return
-        obstacle = narrative.accept_obstacle(self._state) or narrative.unnamed(message)
+        obstacle = narrative.accept_obstacle(self._state) or narrative.unnamed(message, "accepts")
         if obstacle:
             self._tell(message.actor, f"Asked to accept; refused: {obstacle}.")
         else:
@@ -248,7 +255,7 @@ class OrderDesk:
     @cancel_update.validator
     def _may_cancel(self, message: OperatorMessage) -> None:
         del message
-        _refuse(narrative.cancel_obstacle(self._state))
+        refuse(narrative.cancel_obstacle(self._state))
 
     @workflow.update(name="resubmit")
     def resubmit_update(self, message: OperatorMessage) -> OperatorAnswer:
@@ -261,7 +268,7 @@ class OrderDesk:
     def _may_resubmit(self, message: OperatorMessage) -> None:
         del message
         waits = self._state.problem or narrative.problem_of_return(self._state)
-        _refuse("" if waits else "the order has no problem that waits for it")
+        refuse("" if waits else "the order has no problem that waits for it")
 
     def _resubmit_returns(self, message: OperatorMessage) -> bool:
         """Pass a resubmit on to the returns that wait for it; whether there was any."""
@@ -276,7 +283,7 @@ class OrderDesk:
 
     @accept_update.validator
     def _may_accept(self, message: OperatorMessage) -> None:
-        _refuse(narrative.accept_obstacle(self._state) or narrative.unnamed(message))
+        refuse(narrative.accept_obstacle(self._state) or narrative.unnamed(message, "accepts"))
 
     @workflow.update(name="hold")
     def hold_update(self, message: OperatorMessage) -> OperatorAnswer:
@@ -288,7 +295,7 @@ class OrderDesk:
     @hold_update.validator
     def _may_hold(self, message: OperatorMessage) -> None:
         del message
-        _refuse(narrative.hold_obstacle(self._state))
+        refuse(narrative.hold_obstacle(self._state))
 
     @workflow.update(name="release")
     def release_update(self, message: OperatorMessage) -> OperatorAnswer:
@@ -300,7 +307,7 @@ class OrderDesk:
     @release_update.validator
     def _may_release(self, message: OperatorMessage) -> None:
         del message
-        _refuse("" if self._state.held_by else "the order is not on hold")
+        refuse("" if self._state.held_by else "the order is not on hold")
 
     def _wish_cancel(self, message: OperatorMessage) -> None:
         obstacle = narrative.cancel_obstacle(self._state)
@@ -310,9 +317,9 @@ class OrderDesk:
             self._ask_cancel(message)
 
     def _ask_cancel(self, message: OperatorMessage) -> None:
-        self._state.cancel = CancelRequest(actor=message.actor, reason=message.reason)
+        self._state.cancel = CancelRequest(actor=message.actor, reason=message.reason, kind=message.kind)
         self._state.cancel_refused = None
-        self._tell(message.actor, f"Asked to cancel the order: {message.reason or 'no reason given'}.")
+        self._tell(message.actor, f"Asked to cancel the order: {narrative.why(self._state.cancel)}.")
 
     def _concerns(self, message: OperatorMessage) -> bool:
         """Whether the order still waits for what the message is about: a case may be acted on a moment too late."""
@@ -379,6 +386,7 @@ class OrderDesk:
         return self._state.timeline
 
 
-def _refuse(obstacle: str) -> None:
+def refuse(obstacle: str) -> None:
+    """Refuse an update with its reason in words; an empty one refuses nothing."""
     if obstacle:
         raise ApplicationError(obstacle, type="NotPossibleNow")

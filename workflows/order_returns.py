@@ -3,9 +3,6 @@
 Each return is carried by a workflow of its own (``workflows.customer_return``), which tells its order what happens.
 """
 
-import asyncio
-from typing import TYPE_CHECKING
-
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
@@ -23,13 +20,13 @@ with workflow.unsafe.imports_passed_through():
         Attention,
         OperatorAnswer,
         OperatorMessage,
-        OrderStart,
         ReturnAsked,
         ReturnBrief,
         ReturnOrigin,
         ReturnTelling,
         ReturnWish,
     )
+    from workflows.order_alarms import Alarm
     from workflows.order_payments import OrderPayments
     from workflows.return_messages import (
         ERP_RETURN_CHANGED,
@@ -41,17 +38,9 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.search import CHANNEL, ORDER_NUMBER, ORDER_STATE
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 
 class OrderReturns(OrderPayments):
     """Base of ``OrderWorkflow``, beside what it does about payments."""
-
-    def __init__(self, start: OrderStart) -> None:
-        super().__init__(start)
-        self._window: asyncio.Task[None] | None = None
-        self._window_set: datetime | None = None
 
     # -- news ------------------------------------------------------------------------------------------------------
 
@@ -221,21 +210,15 @@ class OrderReturns(OrderPayments):
 
     # -- the return window -----------------------------------------------------------------------------------------
 
-    def _window_ends(self) -> bool:
-        until = self._state.window_until
-        return until is not None and not self._state.window_over and workflow.now() >= until
+    def _alarms(self) -> tuple[Alarm, ...]:
+        state = self._state
+        if state.window_until is None or state.window_over:
+            return super()._alarms()
+        ends = Alarm(state.window_until, "Until the return window is over", True, self._end_window)
+        return (*super()._alarms(), ends)
 
-    def _set_window(self) -> None:
-        """Wake the loop at the end of the return window. One timer, kept over many waits, so that it costs once."""
-        until = self._state.window_until if not self._state.window_over else None
-        if until == self._window_set:
-            return
-        if self._window is not None:
-            self._window.cancel()
-        self._window_set, self._window = until, None
-        if until is not None and until > workflow.now():
-            sleeping = workflow.sleep(until - workflow.now(), summary="Until the return window is over")
-            self._window = asyncio.create_task(sleeping)
+    def _end_window(self) -> None:
+        self._state.window_over = True
 
     # -- messages --------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from domain.cases import APPROVAL_NEEDED, family
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
 from domain.quantities import LineState
 from workflows.messages import OrderState
@@ -12,11 +13,15 @@ class Step(StrEnum):
 
     READ = "read the order from the storefront"
     CANCEL = "cancel the order"
+    ASK_APPROVAL = "ask a person to approve the order"
     SUBMIT = "enter the order in the ERP"
     CAPTURE = "take money before its goods leave"
+    HAND_OVER = "write down in the ERP what was handed over already"
     AMEND = "carry the change into the ERP"
     OPEN_RETURN = "begin a return"
     TELL_RETURN = "tell a return what it waits for"
+    CANCEL_REST = "cancel what is on backorder"
+    SEND_WHAT_IS_THERE = "let the ERP send what is there"
     REPORT = "tell the storefront of a shipment"
     CLOSE = "prove the order balanced and close it"
     REPORT_PROBLEM = "put the problem into its case"
@@ -36,7 +41,9 @@ def next_step(state: OrderState) -> Step:
     if state.return_tellings:
         return Step.TELL_RETURN
     if state.problem is not None or state.held_by is not None:
-        return Step.WAIT
+        # An order that waits for an approval still hears that it was canceled or changed.
+        hears = state.reread and state.held_by is None and stands_for_approval(state)
+        return Step.READ if hears else Step.WAIT
     if state.reread or state.order is None:
         return Step.READ
     if state.leaves_cases:
@@ -48,9 +55,17 @@ def next_step(state: OrderState) -> Step:
 def _work(state: OrderState) -> Step:
     """What brings an order forward that nothing holds up."""
     if state.erp is None:
-        return Step.WAIT if state.payment.unpaid else Step.SUBMIT
+        if state.payment.unpaid:
+            return Step.WAIT
+        return Step.ASK_APPROVAL if lacks_approval(state) else Step.SUBMIT
+    if state.hand_over:
+        return Step.HAND_OVER
     if state.amend:
         return Step.AMEND
+    if state.rest_cancel is not None:
+        return Step.CANCEL_REST
+    if state.send_what_is_there:
+        return Step.SEND_WHAT_IS_THERE
     if state.payment.capture_now or state.capture_all:
         return Step.CAPTURE
     if unreported_shipments(state):
@@ -69,6 +84,18 @@ def _may_close(state: OrderState) -> bool:
     return state.window_until is None or state.window_over
 
 
+def stands_for_approval(state: OrderState) -> bool:
+    """The order has stopped until somebody approves it."""
+    return state.problem is not None and family(state.problem.cause) == APPROVAL_NEEDED
+
+
+def lacks_approval(state: OrderState) -> bool:
+    """Somebody has to approve the order as it is now, and nobody has."""
+    if state.approval is None or state.order is None:
+        return False
+    return state.approved is None or not state.approved.covers(state.order)
+
+
 def unreported_shipments(state: OrderState) -> tuple[ErpShipment, ...]:
     """Shipments that left and that the storefront does not know yet, in the order they left."""
     return tuple(s for s in _tellable(state) if s.shipment_id not in state.fulfillments and s.lines)
@@ -77,6 +104,12 @@ def unreported_shipments(state: OrderState) -> tuple[ErpShipment, ...]:
 def shipped_ids(erp: ErpOrder) -> set[str]:
     """Ids of the shipments that left the house."""
     return {s.shipment_id for s in erp.shipments if s.state is ErpShipmentState.SHIPPED}
+
+
+def still_here(erp: ErpOrder) -> set[str]:
+    """Ids of the shipments that are to leave the house."""
+    over = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
+    return {s.shipment_id for s in erp.shipments if s.state not in over}
 
 
 def delivered_with(state: OrderState, shipment: ErpShipment) -> dict[str, int]:

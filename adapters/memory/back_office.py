@@ -10,6 +10,7 @@ from adapters.errors import Rejected
 from adapters.memory import returning
 from adapters.memory.amending import units_by_place
 from adapters.memory.billing import bill
+from adapters.memory.dividing import Divided, Units
 from adapters.memory.taxing import tax_adjustments
 from domain.erp_order import (
     ErpInvoiceState,
@@ -74,9 +75,10 @@ class BackOffice:
     ) -> ErpShipment:
         """Send units (line id -> quantity) off; what is left of the shipment waits as a new one.
 
-        Raises ValueError where no open shipment of the warehouse holds them.
+        Raises ValueError where no open shipment of the warehouse holds them, or the order is held back.
         """
         order = self.orders[key]
+        self._may_leave(order)
         for shipment in order.shipments:
             held = {line.line_id: line.quantity for line in shipment.lines}
             if shipment.warehouse != warehouse or shipment.state in OVER or not units:
@@ -88,7 +90,7 @@ class BackOffice:
         sent = shipment.model_copy(
             update={
                 "state": ErpShipmentState.SHIPPED,
-                "lines": _shipment_lines(units),
+                "lines": shipment_lines(units),
                 "tracking_number": tracking,
                 "shipped_at": self._clock(),
             }
@@ -96,8 +98,9 @@ class BackOffice:
         left = {line: quantity - units.get(line, 0) for line, quantity in held.items()}
         shipments = [sent if s is shipment else s for s in order.shipments]
         if any(left.values()):
-            shipments.append(self._new_shipment(warehouse, left, shipment.carrier))
-        state = ErpOrderState.DONE if all(s.state in OVER for s in shipments) else order.state
+            shipments.append(self.new_shipment(warehouse, left, shipment.carrier))
+        over = all(s.state in OVER for s in shipments) and not order.backorders
+        state = ErpOrderState.DONE if over else order.state
         self.keep(order.model_copy(update={"shipments": tuple(shipments), "state": state}))
         return sent
 
@@ -111,9 +114,10 @@ class BackOffice:
     def pick(self, key: OrderKey, warehouse: str | None = None) -> None:
         """Take the goods of untouched shipments off the shelf, at all warehouses unless one is named.
 
-        Raises ValueError where nothing waits.
+        Raises ValueError where nothing waits, or the order is held back.
         """
         order = self.orders[key]
+        self._may_leave(order)
         concerned = [s for s in order.shipments if s.state in UNTOUCHED and warehouse in {None, s.warehouse}]
         if not concerned:
             raise ValueError(f"{key}: nothing waits to be picked")
@@ -143,7 +147,7 @@ class BackOffice:
         order = self.orders[key]
         return_id = f"w{len(order.returns) + 1}"
         request = ReturnAuthorization(
-            key=key, return_id=return_id, number=return_id, warehouse=warehouse, lines=_shipment_lines(units)
+            key=key, return_id=return_id, number=return_id, warehouse=warehouse, lines=shipment_lines(units)
         )
         self.return_places[key, return_id] = warehouse
         self.keep(returning.received(returning.expected(order, request), return_id, units))
@@ -286,24 +290,31 @@ class BackOffice:
     def cancel(self, order: ErpOrder) -> ErpOrder:
         """Cancel an order that nothing stands in the way of, and give its stock back."""
         for shipment in order.shipments:
-            self._move_stock(order, shipment, 1)
+            self.move_stock(order, shipment, 1)
         canceled = {"state": ErpShipmentState.CANCELED}
         shipments = tuple(s.model_copy(update=canceled) for s in order.shipments)
-        return self.keep(order.model_copy(update={"shipments": shipments, "state": ErpOrderState.CANCELED}))
+        gone = {"shipments": shipments, "backorders": (), "state": ErpOrderState.CANCELED}
+        kept = self.keep(order.model_copy(update=gone))
+        self._release()
+        return kept
 
     def plan_shipments(self, sales: SalesOrder, order: ErpOrder) -> ErpOrder:
-        """Accept a draft: one waiting shipment a warehouse, its stock taken."""
+        """Accept a draft: one waiting shipment a warehouse with what is there, its stock taken."""
         by_warehouse: dict[str, dict[str, int]] = {}
         for line in sales.lines:
             if line.kind is SalesLineKind.GOODS and line.warehouse and line.quantity:
                 units = by_warehouse.setdefault(line.warehouse, {})
                 units[line.line_id] = units.get(line.line_id, 0) + line.quantity
+        there, short = self._divide(order, by_warehouse)
         shipments = tuple(
-            self._new_shipment(code, units, sales.carrier) for code, units in by_warehouse.items()
+            self.new_shipment(code, units, sales.carrier)
+            for code, units in there.items()
+            if any(units.values())
         )
         for shipment in shipments:
-            self._move_stock(order, shipment, -1)
-        return self.keep(order.model_copy(update={"state": ErpOrderState.ACCEPTED, "shipments": shipments}))
+            self.move_stock(order, shipment, -1)
+        accepted = {"state": ErpOrderState.ACCEPTED, "shipments": shipments, "backorders": short}
+        return self.keep(order.model_copy(update=accepted))
 
     def rearrange(self, order: ErpOrder, sales: SalesOrder) -> ErpOrder:
         """Bring shipments that nobody has touched, stock and totals to what an amendment says.
@@ -312,24 +323,25 @@ class BackOffice:
         """
         if order.state is ErpOrderState.CANCELED:
             return order
-        waiting = _units_to_wait_for(order, sales)
+        order_now = order.model_copy(update={"lines": erp_lines(sales)})
+        waiting, short = self._divide(order_now, _units_to_wait_for(order, sales))
         shipments = tuple(self._arranged(order, waiting, sales.carrier))
-        amended = order.model_copy(
+        amended = order_now.model_copy(
             update={
                 "shipments": shipments,
-                "lines": erp_lines(sales),
+                "backorders": short,
                 "adjustment": adjustment_of(sales),
                 "tax_adjustments": tax_adjustments(sales, self.taxes),
                 "total": sales.total,
                 "taxes": sales.taxes,
             }
         )
-        if shipments:
-            over = all(s.state in OVER for s in shipments)
+        if shipments or short:
+            over = all(s.state in OVER for s in shipments) and not short
             state = ErpOrderState.DONE if over else ErpOrderState.ACCEPTED
             amended = amended.model_copy(update={"state": state})
-        self.entered[order.key] = sales
-        if amended == order:
+        held_back, self.entered[order.key] = self.is_held_back(order), sales
+        if amended == order and held_back is self.is_held_back(order):
             return order
         moved = _on_shelf_for(amended)
         moved.subtract(_on_shelf_for(order))
@@ -339,7 +351,26 @@ class BackOffice:
                 raise Rejected("erp", "amend order", reason, "out_of_stock")
         for place in moved.keys() & self.stock.keys():
             self.stock[place] -= moved[place]
-        return self.keep(amended)
+        kept = self.keep(amended)
+        self._release()
+        return kept
+
+    def is_held_back(self, order: ErpOrder) -> bool:
+        """Whether it is to leave complete and something is not in stock."""
+        entered = self.entered.get(order.key)
+        return bool(order.backorders) and entered is not None and entered.complete_only
+
+    def _may_leave(self, order: ErpOrder) -> None:
+        if self.is_held_back(order):
+            raise ValueError(f"{order.key}: is to leave complete, and a part of it is not in stock")
+
+    def _divide(self, order: ErpOrder, wanted: Units) -> Divided:
+        """What is there of these units, and what is on backorder. Here all is there; see ``StockRoom``."""
+        del order
+        return Divided({warehouse: dict(units) for warehouse, units in wanted.items()}, ())
+
+    def _release(self) -> None:
+        """Goods may be there that somebody waits for; see ``StockRoom``."""
 
     def _arranged(
         self, order: ErpOrder, waiting: dict[str, dict[str, int]], carrier: str | None
@@ -349,14 +380,15 @@ class BackOffice:
             if shipment.state not in UNTOUCHED:
                 yield shipment
                 continue
-            lines = _shipment_lines(waiting.pop(shipment.warehouse, {}))
+            lines = shipment_lines(waiting.pop(shipment.warehouse, {}))
             canceled = {"state": ErpShipmentState.CANCELED}
             yield shipment.model_copy(update={"lines": lines, "carrier": carrier} if lines else canceled)
         for warehouse, units in waiting.items():
             if any(units.values()):
-                yield self._new_shipment(warehouse, units, carrier)
+                yield self.new_shipment(warehouse, units, carrier)
 
-    def _move_stock(self, order: ErpOrder, shipment: ErpShipment, sign: int) -> None:
+    def move_stock(self, order: ErpOrder, shipment: ErpShipment, sign: int) -> None:
+        """Give what a shipment holds back to the stock, or take it (``sign`` -1)."""
         products = {
             line.line_id: line.product for line in order.lines if line.warehouse == shipment.warehouse
         }
@@ -365,14 +397,15 @@ class BackOffice:
             if place in self.stock:
                 self.stock[place] += sign * line.quantity
 
-    def _new_shipment(self, warehouse: str, units: Mapping[str, int], carrier: str | None) -> ErpShipment:
+    def new_shipment(self, warehouse: str, units: Mapping[str, int], carrier: str | None) -> ErpShipment:
+        """A shipment that waits, not yet in the books."""
         number = next(self._shipment_ids)
         return ErpShipment(
             shipment_id=str(number),
             number=f"SHIP-{number:05d}",
             warehouse=warehouse,
             state=ErpShipmentState.WAITING,
-            lines=_shipment_lines(units),
+            lines=shipment_lines(units),
             carrier=carrier,
         )
 
@@ -417,7 +450,8 @@ def _on_shelf_for(order: ErpOrder) -> Counter[tuple[str, str]]:
     return units
 
 
-def _shipment_lines(units: Mapping[str, int]) -> tuple[ShipmentLine, ...]:
+def shipment_lines(units: Mapping[str, int]) -> tuple[ShipmentLine, ...]:
+    """Units by line as a shipment holds them; none of a line that has none."""
     return tuple(
         ShipmentLine(line_id=line, quantity=quantity) for line, quantity in units.items() if quantity
     )

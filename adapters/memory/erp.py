@@ -12,8 +12,9 @@ from itertools import count
 from adapters.errors import Rejected, SessionExpired
 from adapters.memory import returning
 from adapters.memory.amending import amend
-from adapters.memory.back_office import BackOffice, adjustment_of, erp_lines
+from adapters.memory.back_office import OVER, adjustment_of, erp_lines
 from adapters.memory.faults import Faults
+from adapters.memory.stock_room import StockRoom
 from adapters.memory.taxing import tax_adjustments
 from adapters.memory.wire import Call, Wire
 from adapters.ports import (
@@ -34,8 +35,8 @@ from domain.returns import ReturnAuthorization, ReturnCredit
 from domain.tax_reconciliation import TaxesDiffer
 
 
-class MemoryErp(BackOffice):
-    """Implements ``ErpPort``; its staff act through the methods of ``BackOffice``.
+class MemoryErp(StockRoom):
+    """Implements ``ErpPort``; its staff act through the methods of ``StockRoom`` and ``BackOffice``.
 
     A set that is None knows everything.
 
@@ -46,6 +47,7 @@ class MemoryErp(BackOffice):
         parties: codes of B2B parties.
         currency: what its books are kept in; None takes orders in any.
         stock: units on hand by (warehouse, product); what is not listed never runs out.
+        backorder: take orders that stock does not cover; else they are refused (``out_of_stock``).
         page_size: orders in one page of the change feed.
         latency: seconds that every call takes.
         faults: where a test orders faults; may be shared with a storefront.
@@ -61,12 +63,13 @@ class MemoryErp(BackOffice):
         parties: set[str] | None = None,
         currency: str | None = None,
         stock: dict[tuple[str, str], int] | None = None,
+        backorder: bool = False,
         page_size: int = 50,
         latency: float = 0.0,
         faults: Faults | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        super().__init__(products=products, stock=stock, clock=clock)
+        super().__init__(products=products, stock=stock, clock=clock, backorder=backorder)
         self.warehouses = warehouses
         self.taxes = taxes
         self.parties = parties
@@ -120,6 +123,18 @@ class MemoryErp(BackOffice):
             _refuse("amend order", (*self._unknown(target), *self._differences(target)))
             amended = amend(held, entered, target)
             return AmendOutcome(order=self.rearrange(held, amended.sales), refused=amended.refused)
+
+    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+        """See ``ErpPort``. A fault after a shipment leaves the others behind."""
+        async with self._wire.call("deliver_order", str(key), writes=True):
+            held = self.orders.get(key)
+            if held is None:
+                raise Rejected("erp", "deliver order", f"there is no order {key}", "order_unknown")
+            for shipment in held.shipments:
+                if shipment.state not in OVER:
+                    with self.faults.during("erp", "send_shipment", writes=True):
+                        self.ship(key, shipment.warehouse, {x.line_id: x.quantity for x in shipment.lines})
+            return self.orders[key]
 
     async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
         """See ``ErpPort``."""
@@ -334,6 +349,8 @@ class MemoryErp(BackOffice):
             )
 
     def _shortages(self, order: SalesOrder) -> Iterator[tuple[str, str]]:
+        if self.backorder:
+            return
         asked: Counter[tuple[str, str]] = Counter()
         for line in order.lines:
             if line.kind is SalesLineKind.GOODS and line.warehouse is not None:

@@ -1,7 +1,7 @@
 """What happens to an order inside the memory storefront: shipped, edited, captured, canceled. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -19,6 +19,7 @@ from domain.order import (
     PaymentStatus,
     ShippingCharge,
 )
+from domain.overpayment import MoneyBack, overpaid
 from domain.tax_allocation import lowered, whole_of
 
 NewId = Callable[[], str]
@@ -89,6 +90,41 @@ def after_edit(order: Order, placed: Order, line_id: str, current: int) -> Order
     return summed(order, placed, lines, order.shipping).model_copy(
         update={"location_plans": tuple(reversed(plans))}
     )
+
+
+def after_canceled_units(
+    order: Order, placed: Order, units: Mapping[str, int], total_before: Decimal, new_id: NewId
+) -> Order:
+    """The order with lines lowered to these units, and what was taken beyond the new total given back.
+
+    Raises Rejected with cause ``units_have_left`` where more than that left already.
+    """
+    current = {line.line_id: line.current for line in order.lines}
+    for line_id, wanted in units.items():
+        if current.get(line_id, 0) <= wanted:
+            continue
+        try:
+            order = after_edit(order, placed, line_id, wanted)
+        except ValueError as error:
+            raise Rejected("storefront", "cancel units", str(error), "units_have_left") from error
+    back = tuple(
+        Payment(
+            payment_id=new_id(),
+            kind=PaymentKind.REFUND,
+            status=PaymentStatus.SUCCESS,
+            gateway=part.gateway,
+            amount=_in_shop_currency(order, part),
+            presentment_amount=part.amount,
+            parent_id=part.parent_id,
+        )
+        for part in overpaid(order, total_before - order.presentment_total)
+    )
+    return order.model_copy(update={"payments": (*order.payments, *back)}) if back else order
+
+
+def _in_shop_currency(order: Order, part: MoneyBack) -> Decimal:
+    parent = next(p for p in order.payments if p.payment_id == part.parent_id)
+    return proportion(parent.amount, part.amount, parent.presentment_amount, order.currency)
 
 
 def after_capture(

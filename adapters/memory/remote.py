@@ -67,6 +67,12 @@ class RemoteErp:
         body = {"key": key.model_dump(), "reason": reason}
         return await self._ask("cancel order", "cancel_order", _OUTCOME, body, writes=True)
 
+    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+        """See ``ErpPort``."""
+        return await self._ask(
+            "deliver order", "deliver_order", _ORDER, {"key": key.model_dump()}, writes=True
+        )
+
     async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
         """See ``ErpPort``."""
         body = {"request": request.model_dump(mode="json")}

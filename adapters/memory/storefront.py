@@ -13,6 +13,7 @@ from adapters.memory import giving_back
 from adapters.memory.faults import Faults
 from adapters.memory.order_changes import (
     after_cancel,
+    after_canceled_units,
     after_capture,
     after_edit,
     after_expiry,
@@ -23,6 +24,7 @@ from adapters.memory.order_changes import (
 from adapters.memory.wire import Call, Wire
 from adapters.ports import (
     MOST_FOUND,
+    CancelUnitsRequest,
     CaptureRequest,
     FulfillmentRequest,
     OrderPage,
@@ -35,6 +37,7 @@ from adapters.ports import (
 from domain.listings import PlacedOrder
 from domain.model import Instant
 from domain.order import (
+    CancelKind,
     Fulfillment,
     FulfillmentLine,
     Order,
@@ -198,10 +201,18 @@ class MemoryStorefront:
             end = giving_back.ended(held)
             return order if end is held.status else self._keep(giving_back.with_status(order, return_id, end))
 
-    async def cancel_order(self, external_id: str, reason: str) -> Order:
+    async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """See ``StorefrontPort``. Raises Rejected with cause ``already_shipped`` once a parcel left."""
         async with self._wire.call("cancel_order", external_id, reason, writes=True):
-            return self._cancel(self._known(external_id, "cancel order"))
+            return self._cancel(self._known(external_id, "cancel order"), kind)
+
+    async def cancel_units(self, request: CancelUnitsRequest) -> Order:
+        """See ``StorefrontPort``. Raises Rejected with cause ``units_have_left``."""
+        external_id = request.key.external_id
+        async with self._wire.call("cancel_units", external_id, request.reason, writes=True):
+            order, placed = self._of(request.key, "cancel units"), self._placed[external_id]
+            less = after_canceled_units(order, placed, request.units, request.total_before, self._new_id)
+            return order if less == order else self._keep(less)
 
     async def ping(self) -> None:
         """See ``StorefrontPort``."""
@@ -253,12 +264,13 @@ class MemoryStorefront:
 
     def cancel_by_customer(self, external_id: str) -> Order:
         """Cancel at the storefront itself. Raises Rejected once a parcel left, KeyError if unknown."""
-        return self._cancel(self.orders[external_id])
+        return self._cancel(self.orders[external_id], CancelKind.CUSTOMER)
 
-    def _cancel(self, order: Order) -> Order:
+    def _cancel(self, order: Order, kind: CancelKind) -> Order:
         external_id = order.key.external_id
         if order.canceled_at is None:
-            order = self._keep(after_cancel(order, self._placed[external_id], self._clock(), self._new_id))
+            canceled = after_cancel(order, self._placed[external_id], self._clock(), self._new_id)
+            order = self._keep(canceled.model_copy(update={"cancel_kind": kind}))
         return order
 
     def _keep(self, order: Order) -> Order:

@@ -30,7 +30,14 @@ class MemoryWebhooks:
     """
 
     topics: frozenset[str] = frozenset(
-        {"orders/create", "orders/edited", "orders/cancelled", "orders/paid", "refunds/create"}
+        {
+            "orders/create",
+            "orders/edited",
+            "orders/cancelled",
+            "orders/paid",
+            "orders/risk_assessment_changed",
+            "refunds/create",
+        }
     )
 
     def __init__(self, secret: str) -> None:

@@ -310,6 +310,49 @@ class PurchasingEntity(Answer):
     company: Company | None = None
 
 
+class CancelReason(StrEnum):
+    """Why an order was canceled."""
+
+    CUSTOMER = "CUSTOMER"
+    DECLINED = "DECLINED"
+    FRAUD = "FRAUD"
+    INVENTORY = "INVENTORY"
+    OTHER = "OTHER"
+    STAFF = "STAFF"
+
+
+class RiskRecommendation(StrEnum):
+    """What Shopify advises about an order."""
+
+    ACCEPT = "ACCEPT"
+    CANCEL = "CANCEL"
+    INVESTIGATE = "INVESTIGATE"
+    NONE = "NONE"
+
+
+class RiskLevel(StrEnum):
+    """How one assessment rates an order."""
+
+    HIGH = "HIGH"
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    NONE = "NONE"
+    PENDING = "PENDING"
+
+
+class RiskAssessment(Answer):
+    """One assessment, by Shopify or by an app."""
+
+    risk_level: RiskLevel
+
+
+class RiskSummary(Answer):
+    """All that is said of an order's risk."""
+
+    recommendation: RiskRecommendation
+    assessments: tuple[RiskAssessment, ...]
+
+
 class FirstReturn(Answer):
     """Whether there is a return."""
 
@@ -323,6 +366,7 @@ class Order(Answer):
     name: str
     created_at: Instant
     cancelled_at: Instant | None = None
+    cancel_reason: CancelReason | None = None
     test: bool
     note: str | None = None
     email: str | None = None
@@ -330,6 +374,7 @@ class Order(Answer):
     currency_code: Currency
     presentment_currency_code: Currency
     taxes_included: bool
+    risk: RiskSummary
     current_total_price_set: BothMoney
     current_total_tax_set: ShopMoney
     current_total_discounts_set: ShopMoney

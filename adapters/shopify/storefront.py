@@ -15,6 +15,7 @@ import httpx
 from adapters.errors import AdapterError, OutcomeUnknown, Rejected
 from adapters.http import TIMEOUT
 from adapters.ports import (
+    CancelUnitsRequest,
     CaptureRequest,
     FulfillmentRequest,
     OrderPage,
@@ -33,12 +34,14 @@ from adapters.shopify.global_ids import gid
 from adapters.shopify.lists import OrderLists
 from adapters.shopify.reading import OrderReader
 from adapters.shopify.refunding import QUOTE, REFUND, Refunding
+from adapters.shopify.removal import OPERATION as REMOVE
+from adapters.shopify.removal import Removal
 from adapters.shopify.returning import Returning
 from adapters.shopify.translate import to_fulfillments, to_order, to_payment, to_payments
 from adapters.spans import looked_up
 from domain.listings import PlacedOrder
 from domain.model import Instant
-from domain.order import Fulfillment, Order, OrderKey, Payment, PaymentKind, PaymentStatus
+from domain.order import CancelKind, Fulfillment, Order, OrderKey, Payment, PaymentKind, PaymentStatus
 
 # What the app must be allowed; a write scope includes reading.
 REQUIRED_SCOPES: Final = (
@@ -85,6 +88,7 @@ class ShopifyStorefront:
         self._fulfilling = Fulfilling(self._api, self._reader, notify_customers=notify_customers)
         self._refunding = Refunding(self._api, self._reader, notify_customers=notify_customers)
         self._returning = Returning(self._api, self._reader, notify_customers=notify_customers)
+        self._removal = Removal(self._api, self._reader, channel, notify_customers=notify_customers)
         self._notify_customers = notify_customers
         self._sleep = sleep
 
@@ -197,7 +201,7 @@ class ShopifyStorefront:
         await self._returning.end(external_id, return_id, reason)
         return await self.read_order(external_id)
 
-    async def cancel_order(self, external_id: str, reason: str) -> Order:
+    async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is.
 
         Shopify cancels by and by. Raises OutcomeUnknown where it takes longer than some seconds, Rejected with cause
@@ -212,7 +216,7 @@ class ShopifyStorefront:
                 )
                 raise Rejected(SYSTEM, _CANCEL, what, "already_shipped")
             try:
-                await self._cancel(external_id, reason)
+                await self._cancel(external_id, reason, kind)
             except Rejected:
                 # an earlier attempt may have got through in the meantime
                 order = await self._reader.order(external_id)
@@ -222,16 +226,16 @@ class ShopifyStorefront:
                 order = await self._reader.order(external_id)
         return to_order(order, self._channel)
 
-    async def _cancel(self, external_id: str, reason: str) -> None:
+    async def _cancel(self, external_id: str, reason: str, kind: CancelKind) -> None:
         payload = await self._api.write(
             _CANCEL,
             "cancel_order",
             {
                 "id": gid("Order", external_id),
-                "reason": "OTHER",
+                "reason": kind.value.upper(),
                 "refundMethod": {"originalPaymentMethodsRefund": True},
                 "restock": True,
-                "notifyCustomer": self._notify_customers,
+                "notifyCustomer": self._notify_customers and kind is not CancelKind.FRAUD,
                 "staffNote": reason[:_STAFF_NOTE_LIMIT],
             },
         )
@@ -252,6 +256,11 @@ class ShopifyStorefront:
                 reason = "the shop has dealt with the cancellation, yet the order is not canceled; look at it there"
                 raise Rejected(SYSTEM, _CANCEL, reason, "cancel_failed")
         raise OutcomeUnknown(SYSTEM, _CANCEL, "the shop is still canceling the order")
+
+    async def cancel_units(self, request: CancelUnitsRequest) -> Order:
+        """Take units that have not left off the order. See ``Removal``."""
+        self._id_of(request.key, REMOVE)
+        return await self._removal.remove(request)
 
     def _id_of(self, key: OrderKey, operation: str) -> str:
         if key.channel != self._channel:

@@ -16,6 +16,8 @@ from adapters.shopify.answers import (
     SYSTEM,
     FulfillmentOrderStatus,
     FulfillmentStatus,
+    RiskLevel,
+    RiskRecommendation,
     TransactionKind,
     TransactionStatus,
 )
@@ -24,6 +26,7 @@ from adapters.shopify.return_answers import Return
 from domain.money import minor_digits
 from domain.order import (
     Address,
+    CancelKind,
     Customer,
     Discount,
     DiscountScope,
@@ -39,6 +42,7 @@ from domain.order import (
     PaymentStatus,
     ReturnLine,
     ReturnStatus,
+    Risk,
     ShippingCharge,
     StorefrontReturn,
     TaxLine,
@@ -67,6 +71,20 @@ _STATUSES = {
     TransactionStatus.FAILURE: PaymentStatus.FAILED,
     TransactionStatus.ERROR: PaymentStatus.FAILED,
 }
+_LEVELS = {
+    RiskLevel.HIGH: Risk.HIGH,
+    RiskLevel.MEDIUM: Risk.MEDIUM,
+    RiskLevel.LOW: Risk.LOW,
+    RiskLevel.NONE: Risk.NONE,
+    RiskLevel.PENDING: Risk.PENDING,
+}
+_ADVICE = {
+    RiskRecommendation.CANCEL: Risk.HIGH,
+    RiskRecommendation.INVESTIGATE: Risk.MEDIUM,
+    RiskRecommendation.ACCEPT: Risk.NONE,
+    RiskRecommendation.NONE: Risk.NONE,
+}
+_BY_RISK = (Risk.NONE, Risk.PENDING, Risk.LOW, Risk.MEDIUM, Risk.HIGH)
 _OVER = frozenset({FulfillmentOrderStatus.CLOSED, FulfillmentOrderStatus.CANCELLED})
 SHIPPED = frozenset({FulfillmentStatus.SUCCESS, FulfillmentStatus.OPEN, FulfillmentStatus.PENDING})
 
@@ -89,6 +107,7 @@ def _to_order(answer: answers.Order, channel: str, returns: Iterable[Return]) ->
         placed_at=answer.created_at,
         test=answer.test,
         canceled_at=answer.cancelled_at,
+        cancel_kind=CancelKind(answer.cancel_reason.value.lower()) if answer.cancel_reason else None,
         currency=answer.currency_code,
         presentment_currency=answer.presentment_currency_code,
         taxes_included=answer.taxes_included,
@@ -105,7 +124,15 @@ def _to_order(answer: answers.Order, channel: str, returns: Iterable[Return]) ->
         presentment_total=answer.current_total_price_set.presentment_money.amount,
         total_tax=answer.current_total_tax_set.shop_money.amount,
         note=answer.note or "",
+        risk=to_risk(answer.risk),
     )
+
+
+def to_risk(summary: answers.RiskSummary) -> Risk:
+    """The highest that anybody rates it or advises by; ``PENDING`` where nobody has come to a high one yet."""
+    rated = [_LEVELS[each.risk_level] for each in summary.assessments]
+    highest = max((*rated, _ADVICE[summary.recommendation]), key=_BY_RISK.index)
+    return Risk.PENDING if Risk.PENDING in rated and highest is not Risk.HIGH else highest
 
 
 def to_customer(answer: answers.Order) -> Customer:

@@ -32,14 +32,15 @@ class ShopifyWebhooks:
     """
 
     # What somebody else does to an order. Not orders/updated: it would tell us of all our own writes. orders/paid tells
-    # of our last capture too, and goes no further than the hand-over then. What we do to a return is told as well: the
-    # order reads it and finds nothing new.
+    # of our last capture too, and goes no further than the hand-over then; nor does a risk that nobody waits for. What
+    # we do to a return is told as well: the order reads it and finds nothing new.
     topics: frozenset[str] = frozenset(
         {
             "orders/create",
             "orders/edited",
             "orders/cancelled",
             "orders/paid",
+            "orders/risk_assessment_changed",
             "refunds/create",
             "returns/request",
             "returns/approve",
@@ -117,6 +118,8 @@ def _order(topic: str, raw: bytes) -> tuple[str, str | None]:
         raise DeliveryMalformed(msg) from error
     if topic in _OF_AN_ORDER:
         return _numeric(body, "order_id"), None
+    if topic == "orders/risk_assessment_changed":
+        return _whole_id(_part(body), of="order_"), None
     if topic == "orders/edited":
         return _numeric(_part(body, "order_edit"), "order_edit.order_id"), None
     if topic in _WITHIN_A_RETURN:
@@ -144,14 +147,15 @@ def _part(body: Any, key: str | None = None) -> dict[str, Any]:
     return part
 
 
-def _whole_id(body: dict[str, Any], at: str = "") -> str:
+def _whole_id(body: dict[str, Any], at: str = "", *, of: str = "") -> str:
     """The order's id; numeric ids may have been rounded by a hand they passed through, the global id never is."""
-    if body.get("admin_graphql_api_id") is None:
-        return _numeric(body, f"{at}id")
+    whole = f"admin_graphql_api_{of}id"
+    if body.get(whole) is None:
+        return _numeric(body, f"{at}{of}id")
     try:
-        return id_tail(body["admin_graphql_api_id"])
+        return id_tail(body[whole])
     except ValueError as error:
-        msg = f"{at}admin_graphql_api_id: {error}"
+        msg = f"{at}{whole}: {error}"
         raise DeliveryMalformed(msg) from error
 
 

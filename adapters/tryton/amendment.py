@@ -12,6 +12,7 @@ from adapters.errors import Rejected
 from adapters.ports import AmendOutcome
 from adapters.spans import looked_up
 from adapters.tryton.cancellation import Cancellation
+from adapters.tryton.lowering import Lowering, lowered_lines
 from adapters.tryton.reading import is_canceled, read_order
 from adapters.tryton.records import SaleRecord
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
@@ -34,6 +35,7 @@ class Amendment:
         self._sales = sales
         self._submission = submission
         self._cancellation = cancellation
+        self._lowering = Lowering(rpc, sales)
 
     async def amend(self, target: SalesOrder) -> AmendOutcome:
         """See ``ErpPort.amend_order``. Raises Rejected with cause ``order_unknown``."""
@@ -54,9 +56,21 @@ class Amendment:
             else:
                 outcome = await self._cancellation.cancel(target.key, REPLACED)
                 if not outcome.canceled:
+                    lowered = await self._lowered(sale, target) if held.terms else None
+                    if lowered is not None:
+                        return AmendOutcome(order=lowered)
                     return _refused(target, outcome.order, outcome.reason, terms=not held.terms)
                 await self._set_aside(sale)
         return AmendOutcome(order=await self._submission.submit(target))
+
+    async def _lowered(self, sale: SaleRecord, target: SalesOrder) -> ErpOrder | None:
+        """The sale with fewer units of its lines, where that is all that is asked for; None where it is not."""
+        lines = lowered_lines(sale, await self._submission.planned(target))
+        if lines is None:
+            return None
+        if lines:
+            await self._lowering.lower(sale, lines, "edited in the store")
+        return await self._submission.submit(target)
 
     async def _note(self, sale: SaleRecord, instructions: str) -> None:
         """Add what the buyer says now to the sale's comment, in any state; what people wrote there stays."""

@@ -22,6 +22,7 @@ from adapters.ports import (
 from adapters.tryton.amendment import Amendment
 from adapters.tryton.cancellation import Cancellation
 from adapters.tryton.crediting import Crediting
+from adapters.tryton.delivery import Delivery
 from adapters.tryton.feed import ChangeFeed
 from adapters.tryton.listing import Listing
 from adapters.tryton.putting_away import PuttingAway
@@ -50,7 +51,9 @@ class TrytonErp:
 
     ``concurrent_orders`` lets several orders be written at once; leave it off where Tryton runs on SQLite, which takes
     one writer at a time. ``backorder`` off refuses orders for what is not in stock (cause ``out_of_stock``) instead of
-    having Tryton ship it later. ``channels`` are the web shops that ``probe`` looks for. ``transport`` is for tests.
+    having Tryton ship it later. ``reserve`` reserves stock as soon as an order is entered, and tells what is not there;
+    Tryton holds nothing back for it. ``channels`` are the web shops that ``probe`` looks for. ``transport`` is for
+    tests.
     """
 
     def __init__(
@@ -63,24 +66,28 @@ class TrytonErp:
         channels: Collection[str] = (),
         concurrent_orders: bool = False,
         backorder: bool = True,
+        reserve: bool = False,
         overlap: dt.timedelta = OVERLAP,
         page_size: int = PAGE_SIZE,
         timeout: httpx.Timeout = TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         secret = password if isinstance(password, SecretStr) else SecretStr(password)
-        self.capabilities = ErpCapabilities(change_feed=True, concurrent_orders=concurrent_orders)
+        self.capabilities = ErpCapabilities(
+            change_feed=True, concurrent_orders=concurrent_orders, backorders=reserve, complete_only=False
+        )
         self._url = url
         self._channels = tuple(channels)
         self._rpc = TrytonRpc(url, database, login, secret, transport=transport, timeout=timeout)
         self._references = ReferenceBook(self._rpc)
-        self._sales = Sales(self._rpc)
-        self._allocation = Allocation(self._rpc, self._sales, self._references)
+        self._sales = Sales(self._rpc, with_stock=reserve)
+        self._allocation = Allocation(self._rpc, self._sales, self._references, reserve=reserve)
         self._submission = Submission(
             self._rpc, self._sales, self._references, self._allocation, backorder=backorder
         )
         self._cancellation = Cancellation(self._rpc, self._sales)
         self._amendment = Amendment(self._rpc, self._sales, self._submission, self._cancellation)
+        self._delivery = Delivery(self._rpc, self._sales, self._allocation)
         self._returning = Returning(self._rpc, self._sales, self._references)
         putting_away = PuttingAway(self._rpc, self._sales, self._returning)
         self._crediting = Crediting(self._rpc, self._sales, self._references, self._returning, putting_away)
@@ -104,6 +111,11 @@ class TrytonErp:
         """Put another sale in its place as long as nothing is picked. See ``ErpPort``."""
         async with self._writing:
             return await self._amendment.amend(target)
+
+    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+        """Reserve, pick, pack and send whatever has not left. See ``ErpPort``."""
+        async with self._writing:
+            return await self._delivery.deliver(key)
 
     async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
         """Cancel as long as nothing is picked. See ``ErpPort``."""
@@ -159,12 +171,15 @@ class TrytonErp:
 
     async def _settled(self, sale: SaleRecord) -> SaleRecord:
         drifted, short = has_drifted(sale), short_returns(sale)
-        if not drifted and not short:
+        wanting = self._allocation.wants_reserving(sale)
+        if not drifted and not short and not wanting:
             return sale
         try:
             async with self._writing:
                 if drifted:
                     sale = await self._allocation.align(sale)
+                elif wanting:
+                    sale = await self._allocation.reserved(sale)
                 return await self._returning.expect_rest(sale) if short else sale
         except (Conflict, Rejected):
             # Somebody works on it; their next write brings the sale into the feed again.

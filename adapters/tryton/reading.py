@@ -8,10 +8,12 @@ from typing import Final
 from adapters.errors import ContractBroken
 from adapters.tryton.records import BilledRecord, LineRecord, MoveRecord, SaleBody, SaleRecord, ShipmentRecord
 from adapters.tryton.returned import returns_of
+from adapters.tryton.stock import in_hand, promised, tells_stock
 from adapters.tryton.sums import net_of_line, tax_adjustments, tax_amounts
 from adapters.tryton.translate import is_rounding
 from domain.erp_order import (
     ADJUSTMENT_LINES,
+    Backorder,
     ErpInvoice,
     ErpInvoiceState,
     ErpLine,
@@ -44,6 +46,11 @@ INVOICE_STATES: Final = {
 
 def read_order(sale: SaleRecord) -> ErpOrder:
     """The sale in the words of this project."""
+    shipments = shipments_of(sale)
+    backorders: tuple[Backorder, ...] = ()
+    if tells_stock(sale):
+        there = shipments_of(in_hand(sale))
+        shipments, backorders = there, _backorders(sale, shipments, there)
     return ErpOrder(
         key=sale.key,
         erp_id=str(sale.id),
@@ -55,11 +62,30 @@ def read_order(sale: SaleRecord) -> ErpOrder:
             TaxAmount(code=code, amount=amount) for code, amount in sorted(tax_amounts(sale).items())
         ),
         lines=_lines(sale),
-        shipments=shipments_of(sale),
+        shipments=shipments,
+        backorders=backorders,
         invoices=tuple(_invoice(bill) for each in (sale, *sale.credits) for bill in each.invoices),
         adjustment=sum((net_of_line(sale, each) for each in ADJUSTMENT_LINES), Decimal(0)),
         tax_adjustments=tax_adjustments(sale),
         returns=returns_of(sale),
+    )
+
+
+def _backorders(
+    sale: SaleRecord, planned: tuple[ErpShipment, ...], there: tuple[ErpShipment, ...]
+) -> tuple[Backorder, ...]:
+    """What shipments are to hold and is not reserved for them."""
+    held = {(s.shipment_id, line.line_id): line.quantity for s in there for line in s.lines}
+    return tuple(
+        Backorder(
+            line_id=line.line_id,
+            warehouse=shipment.warehouse,
+            quantity=missing,
+            expected=promised(sale, shipment.shipment_id),
+        )
+        for shipment in planned
+        for line in shipment.lines
+        if (missing := line.quantity - held.get((shipment.shipment_id, line.line_id), 0))
     )
 
 

@@ -57,6 +57,11 @@ SALE_FIELDS: Final = (
     *("invoices.untaxed_amount", "invoices.tax_amount", "invoices.total_amount"),
     "invoices_ignored",
 )
+STOCK_FIELDS: Final = (
+    *(f"shipments.inventory_moves.{name}" for name in ("state", "quantity", "origin")),
+    *("shipments.planned_date", "sale_date"),
+)
+"""What is read beside them where the ERP is to tell what is not in stock."""
 LISTED_FIELDS: Final = (
     *("number", "state", "web_id", "web_shop.name", "reference", "shipment_state", "invoice_state"),
     *("create_date", "write_date", "lines.type", "lines.quantity", "lines.note"),
@@ -174,6 +179,14 @@ class MoveRecord(_Move):
     outcome: tuple[OutcomeMove, ...] = Field(default=(), alias="outcome_moves.")
 
 
+class InventoryMoveRecord(_Record):
+    """Units taken from a shelf for a move of a shipment, its ``origin``; ``assigned``: they are reserved."""
+
+    state: str
+    quantity: float
+    origin: str | None = None
+
+
 class _Movable(_Record):
     """What has moves: a sale line, or a component of a kit."""
 
@@ -238,6 +251,9 @@ class ShipmentRecord(_Record):
     write_date: datetime | None = None
     timestamp: str | None = Field(default=None, alias="_timestamp")
     """Given back to Tryton to have a write refused where the shipment changed in between."""
+    planned_date: date | None = None
+    inventory_moves: tuple[InventoryMoveRecord, ...] | None = Field(default=None, alias="inventory_moves.")
+    """None where nobody asked for them."""
 
 
 class InvoiceRecord(_Record):
@@ -297,6 +313,7 @@ class SaleRecord(SaleBody):
     carrier: int | None = None
     payment_term: int | None = None
     comment: str | None = None
+    sale_date: date | None = None
     total_amount: Decimal
     tax_amount: Decimal
     currency: CurrencyRecord = Field(alias="currency.")

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from adapters.errors import ContractBroken
 from adapters.ports import UnreadableOrder
-from adapters.tryton.records import SALE_FIELDS, SaleRecord, read_record
+from adapters.tryton.records import SALE_FIELDS, STOCK_FIELDS, SaleRecord, read_record
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from domain.order import OrderKey
 
@@ -18,10 +18,11 @@ _AT_ONCE: Final = 100
 
 
 class Sales:
-    """Sales that belong to a web shop."""
+    """Sales that belong to a web shop. ``with_stock``: they are read with what is reserved for them."""
 
-    def __init__(self, rpc: TrytonRpc) -> None:
+    def __init__(self, rpc: TrytonRpc, *, with_stock: bool = False) -> None:
         self._rpc = rpc
+        self._fields = [*SALE_FIELDS, *STOCK_FIELDS] if with_stock else list(SALE_FIELDS)
 
     async def find(self, key: OrderKey) -> SaleRecord | None:
         """The sale of an order; Tryton lets there be one only. Those that credit its returns come along."""
@@ -86,7 +87,7 @@ class Sales:
         """Sales, each with the sales that credit its returns; one call for all."""
         domain = ["OR", orders, [*credits_of_them, *_OF_A_SHOP]]
         rows = await self._rpc.call(
-            "read sale", f"model.{SALE}.search_read", domain, 0, None, None, list(SALE_FIELDS), writes=False
+            "read sale", f"model.{SALE}.search_read", domain, 0, None, None, self._fields, writes=False
         )
         if not isinstance(rows, list):
             raise ContractBroken(SYSTEM, "read sale", "the answer is no list", str(rows))

@@ -14,6 +14,7 @@ from adapters.tryton.records import SHIPMENT, SaleRecord, ShipmentRecord
 from adapters.tryton.references import ReferenceBook
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import Sales
+from adapters.tryton.stock import unreserved
 
 _OPEN: Final = frozenset({"draft", "waiting", "assigned"})
 _ROUNDS: Final = 4
@@ -31,9 +32,12 @@ class _Stray(NamedTuple):
 
 
 class Allocation:
-    """Splits and moves shipments."""
+    """Splits and moves shipments; ``reserve``: and reserves their stock."""
 
-    def __init__(self, rpc: TrytonRpc, sales: Sales, references: ReferenceBook) -> None:
+    def __init__(
+        self, rpc: TrytonRpc, sales: Sales, references: ReferenceBook, *, reserve: bool = False
+    ) -> None:
+        self._reserve = reserve
         self._rpc = rpc
         self._sales = sales
         self._references = references
@@ -54,11 +58,22 @@ class Allocation:
                     raise
                 continue
             if settled:
-                return sale
+                return await self.reserved(sale)
             sale = await self._sales.get(sale.id)
         raise Conflict(
             SYSTEM, "allocate shipments", f"the shipments of sale {sale.number} change all the time"
         )
+
+    def wants_reserving(self, sale: SaleRecord) -> bool:
+        """Whether stock is to be reserved, and something of the sale is not."""
+        return self._reserve and sale.state == "processing" and bool(unreserved(sale))
+
+    async def reserved(self, sale: SaleRecord) -> SaleRecord:
+        """The sale with whatever is in stock reserved for its waiting shipments; the rest is on backorder."""
+        if not self.wants_reserving(sale):
+            return sale
+        await self._press("assign_try", unreserved(sale))
+        return await self._sales.get(sale.id)
 
     async def _round(self, sale: SaleRecord) -> bool:
         """Split and move what strays and have all wait; returns whether there was nothing to do."""

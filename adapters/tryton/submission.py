@@ -15,7 +15,7 @@ from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import SALE, Sales
 from adapters.tryton.shipments import Allocation
 from adapters.tryton.sums import tax_amounts
-from adapters.tryton.translate import SalePlan, plan_sale, require_equal
+from adapters.tryton.translate import PlannedLine, SalePlan, plan_sale, require_equal
 from domain.erp_order import ErpOrder, SalesOrder
 
 OPEN: Final = frozenset({"draft", "quotation", "confirmed"})
@@ -70,6 +70,11 @@ class Submission:
         """How much of the order's content the sale has. Raises Rejected for what the ERP does not know."""
         references = await self._references.of_order(order)
         return _compare_content(sale, plan_sale(order, await self._parties.of_order(order), references))
+
+    async def planned(self, order: SalesOrder) -> tuple[PlannedLine, ...]:
+        """The lines that a sale of the order would have. Raises Rejected for what the ERP does not know."""
+        references = await self._references.of_order(order)
+        return plan_sale(order, await self._parties.of_order(order), references).lines
 
     async def _submit(self, order: SalesOrder) -> ErpOrder:
         sale = await self._sales.find(order.key)

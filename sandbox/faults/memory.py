@@ -14,6 +14,7 @@ class Memory(Plain):
             return super().names(request)
         return body["method"], WRITES if body["method"] in {
             "submit_order",
+            "deliver_order",
             "amend_order",
             "cancel_order",
         } else READS

@@ -30,6 +30,10 @@ class People(BackOffice, Protocol):
         """Send what is picked. Raises LookupError where nothing is."""
         ...
 
+    async def take_stock(self, sku: str, warehouse: str, units: int, external_id: str) -> None:
+        """So many units are on the shelves of a warehouse, whatever the books said; what is there is reserved."""
+        ...
+
 
 class Ground(Protocol):
     """What a player needs. An implementation is made ready by its own context manager."""
@@ -48,7 +52,7 @@ class Ground(Protocol):
         ...
 
     async def spoil_erp(self, act: WentWrong) -> None:
-        """Let the next submissions to the ERP go wrong."""
+        """Let the next submissions to the ERP go wrong, or deliveries of what was handed over."""
         ...
 
     async def pass_time(self, external_id: str, days: int) -> None:
@@ -58,7 +62,7 @@ class Ground(Protocol):
 
 async def spoil(ground: Ground, act: WentWrong) -> None:
     """Let calls go wrong, at whichever system they are for."""
-    if act.call == "submission":
+    if act.call in {"submission", "delivery"}:
         await ground.spoil_erp(act)
         return
     fault = {"field": _FIELDS[act.call], "kind": _KINDS[act.how], "times": act.times}

@@ -22,10 +22,10 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from activities.gates import Pace
+from adapters.payloads import DATA_CONVERTER
 from adapters.registry import build_memory_erp, build_webhook_reader
 from config.settings import Settings, load_settings
 from domain.erp_order import ErpOrderState, ErpShipment, ErpShipmentState
@@ -130,6 +130,11 @@ class MemoryPeople:
         key = _key(external_id)
         self.erp.receive_unannounced(key, warehouse, lines_of(self.erp, key, units))
 
+    async def take_stock(self, sku: str, warehouse: str, units: int, external_id: str) -> None:
+        """See ``People``. Whoever waits for it is told."""
+        del external_id
+        self.erp.count(warehouse, sku, units)
+
     async def settle(self, external_ids: Collection[str]) -> None:
         """See ``BackOffice``: there are no invoices."""
 
@@ -164,7 +169,9 @@ class MemoryPeople:
 
     def _waiting(self, external_id: str) -> list[ErpShipment]:
         order = self.erp.orders.get(_key(external_id))
-        return [each for each in order.shipments if each.state not in _OVER | _TABLE] if order else []
+        if order is None or self.erp.is_held_back(order):
+            return []
+        return [each for each in order.shipments if each.state not in _OVER | _TABLE]
 
 
 class MemoryGround:
@@ -203,13 +210,14 @@ class MemoryGround:
     async def spoil_erp(self, act: WentWrong) -> None:
         """See ``Ground``."""
         faults = self._erp.faults
+        call = "submit_order" if act.call == "submission" else "deliver_order"
         for nth in range(1, act.times + 1):
             if act.how == "answer lost":
-                faults.lose_answer("submit_order", nth=nth)
+                faults.lose_answer(call, nth=nth)
             elif act.how == "unavailable":
-                faults.unavailable("submit_order", nth=nth)
+                faults.unavailable(call, nth=nth)
             else:
-                faults.rate_limit("submit_order", timedelta(seconds=1), nth=nth)
+                faults.rate_limit(call, timedelta(seconds=1), nth=nth)
 
     async def pass_time(self, external_id: str, days: int) -> None:
         """See ``Ground``."""
@@ -264,7 +272,7 @@ async def memory_ground() -> AsyncIterator[MemoryGround]:
                 dev_server_existing_path=find_temporal(),
                 dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
                 dev_server_log_level="error",
-                data_converter=pydantic_data_converter,
+                data_converter=DATA_CONVERTER,
                 search_attributes=SEARCH_ATTRIBUTES,
             )
         environment = await exits.enter_async_context(started)

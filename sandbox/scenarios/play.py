@@ -28,6 +28,8 @@ ASK_SECONDS: Final = 15.0
 SIDE_BY_SIDE: Final = 32
 CREWS: Final = 2
 MANY: Final = 1_000_000
+PLENTY: Final = 500
+"""Units on a shelf that nobody has to count."""
 
 _COMES_TO: dict[str, Callable[[OrderSummary], bool]] = {
     "read": lambda _row: True,
@@ -125,6 +127,9 @@ class Player:
                     self._failed[scenario.name] = _in_words(error)
             if scenario.name in self._failed:
                 await self._mend(scenario)
+            for act in scenario.happens:
+                if isinstance(act, words.Counted):
+                    await self._ground.people.take_stock(act.sku, act.warehouse, PLENTY, external_id)
         self._done += 1
         failure = self._failed.get(scenario.name)
         self._say(f"  {self._done}: {scenario.name}{f': {failure}' if failure else ''}")
@@ -164,12 +169,13 @@ class Player:
                 words.Edited()
                 | words.CanceledAtStore()
                 | words.Paid()
+                | words.Assessed()
                 | words.ToldAgain()
                 | words.ReturnWanted()
                 | words.ReturnWithdrawn()
             ):
                 await self._at_the_store(act, external_id)
-            case words.Shipped() | words.Picked() | words.SentPicked() | words.TakenBack():
+            case words.Shipped() | words.Picked() | words.SentPicked() | words.TakenBack() | words.Counted():
                 await self._at_the_warehouse(act, external_id)
             case words.Operated():
                 await self._ask(act, external_id)
@@ -187,6 +193,7 @@ class Player:
         act: words.Edited
         | words.CanceledAtStore
         | words.Paid
+        | words.Assessed
         | words.ToldAgain
         | words.ReturnWanted
         | words.ReturnWithdrawn,
@@ -200,6 +207,8 @@ class Player:
                 await store.cancel_order(external_id, act.cancel)
             case words.Paid():
                 await store.pay_order(external_id, act.payment)
+            case words.Assessed():
+                await store.assess_order(external_id, act.assessment)
             case words.ToldAgain():
                 await store.deliver_again([external_id], as_new=act.as_new)
             case words.ReturnWanted():
@@ -226,7 +235,9 @@ class Player:
                 await spoil(ground, act)
 
     async def _at_the_warehouse(
-        self, act: words.Shipped | words.Picked | words.SentPicked | words.TakenBack, external_id: str
+        self,
+        act: words.Shipped | words.Picked | words.SentPicked | words.TakenBack | words.Counted,
+        external_id: str,
     ) -> None:
         people = self._ground.people
         match act:
@@ -241,6 +252,8 @@ class Player:
                 await people.enter_return(external_id, act.units, act.warehouse)
             case words.TakenBack():
                 await self._take_back(act, external_id)
+            case words.Counted():
+                await people.take_stock(act.sku, act.warehouse, act.units, external_id)
 
     async def _take_back(self, act: words.TakenBack, external_id: str) -> None:
         """Goods may be at the door a moment before the warehouse knows that they are to come."""
@@ -260,7 +273,9 @@ class Player:
         handle = self._ground.client.get_workflow_handle(workflow_id(external_id))
         deadline = time.monotonic() + ASK_SECONDS
         while True:
-            message = OperatorMessage(message_id=uuid4().hex, actor=act.actor, reason=act.reason)
+            message = OperatorMessage(
+                message_id=uuid4().hex, actor=act.actor, reason=act.reason, kind=act.kind
+            )
             if act.by_signal:
                 for _ in range(act.clicks):
                     await handle.signal(act.to, message)

@@ -82,6 +82,8 @@ def missing(holds: Holds, store: StoreSide, erp: ErpSide | None, story: str) -> 
     same("units shipped", holds.shipped, store.fulfilled)
     same("units returned", holds.returned, store.returned)
     same("canceled at the store", holds.ends is End.CANCELED, store.canceled)
+    if holds.canceled_as is not None:
+        same("canceled as", holds.canceled_as, store.canceled_as)
     same("in the ERP", holds.in_erp, erp is not None)
     if holds.parcels is not None:
         same("parcels", holds.parcels, store.fulfillments)

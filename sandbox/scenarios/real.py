@@ -43,6 +43,11 @@ class TrytonPeople(TrytonOffice):
         """See ``People``."""
         await self._staff.send_picked(external_id)
 
+    async def take_stock(self, sku: str, warehouse: str, units: int, external_id: str) -> None:
+        """See ``People``."""
+        await self._staff.take_stock(sku, warehouse, units)
+        await self._staff.reserve_what_came([external_id])
+
 
 class RealGround:
     """Implements ``Ground``."""
@@ -64,7 +69,8 @@ class RealGround:
 
     async def spoil_erp(self, act: WentWrong) -> None:
         """See ``Ground``."""
-        rule = Rule(calls=WRITES, fault=_FAULTS[act.how], times=act.times, retry_after=1.0)
+        calls = WRITES if act.call == "submission" else "model.stock.shipment.out.do"
+        rule = Rule(calls=calls, fault=_FAULTS[act.how], times=act.times, retry_after=1.0)
         await self._faults.set_rule("erp", rule)
 
     async def pass_time(self, external_id: str, days: int) -> None:
@@ -78,7 +84,7 @@ async def real_ground(say: Say) -> AsyncIterator[RealGround]:
         folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="orderwright-mapping-")))
         mapping = str(write_mapping(folder))
         stack = await exits.enter_async_context(
-            Stack(DIRECTORY, fresh=True, say=say, faults=True, mapping=mapping)
+            Stack(DIRECTORY, fresh=True, say=say, faults=True, reserve=True, mapping=mapping)
         )
         house = await exits.enter_async_context(people_around(stack))
         people = await exits.enter_async_context(TrytonPeople(stack.addresses))

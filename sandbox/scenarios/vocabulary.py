@@ -11,7 +11,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from domain.model import Amount, Frozen
-from sandbox.store.requests import AskReturn, CancelOrder, EditOrder, PlaceOrder, PlacePayment
+from domain.order import CancelKind
+from sandbox.store.requests import AskReturn, AssessRisk, CancelOrder, EditOrder, PlaceOrder, PlacePayment
 
 
 class Edited(Frozen):
@@ -33,6 +34,13 @@ class Paid(Frozen):
 
     act: Literal["customer pays"]
     payment: PlacePayment = PlacePayment()
+
+
+class Assessed(Frozen):
+    """The store comes to another assessment of the order's risk."""
+
+    act: Literal["store assesses the risk"]
+    assessment: AssessRisk
 
 
 class ToldAgain(Frozen):
@@ -103,6 +111,15 @@ class TakenBack(Frozen):
         return self
 
 
+class Counted(Frozen):
+    """The warehouse counts what is on its shelves: more or fewer units than the books said."""
+
+    act: Literal["warehouse counts"]
+    sku: str
+    warehouse: str = "WH-EAST"
+    units: Annotated[int, Field(ge=0)]
+
+
 class ProductHidden(Frozen):
     """The ERP takes a product out of its catalogue. No other scenario may sell it."""
 
@@ -121,9 +138,11 @@ class Operated(Frozen):
     """An operator sends the order a message, and waits for the answer. ``refused``: it must be refused."""
 
     act: Literal["operator asks"]
-    to: Literal["hold", "release", "resubmit", "cancel", "accept"]
+    to: Literal["hold", "release", "resubmit", "cancel", "accept", "approve", "cancel_rest"]
     actor: str = "Kim"
     reason: str = "as agreed"
+    kind: CancelKind = CancelKind.OTHER
+    """Of ``cancel``."""
     refused: bool = False
     by_signal: bool = False
     """As from the Temporal UI: kept until somebody reads it, answered by the order's story alone."""
@@ -149,7 +168,7 @@ class WentWrong(Frozen):
     """The next so many calls of a kind go wrong: done and the answer lost, not done, or told to come again later."""
 
     act: Literal["calls go wrong"]
-    call: Literal["reading", "submission", "fulfillment", "capture"]
+    call: Literal["reading", "submission", "delivery", "fulfillment", "capture"]
     how: Literal["answer lost", "unavailable", "too many"]
     times: Annotated[int, Field(ge=1)] = 1
 
@@ -177,16 +196,16 @@ class TimePassed(Frozen):
 
 
 Act = Annotated[
-    Edited | CanceledAtStore | Paid | ToldAgain | ReturnWanted | ReturnWithdrawn | OperatorReturns
-    | Shipped | Picked | SentPicked | TakenBack | ProductHidden
+    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | ReturnWanted | ReturnWithdrawn | OperatorReturns
+    | Shipped | Picked | SentPicked | TakenBack | Counted | ProductHidden
     | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip
 
-AT_FIRST: Final = (Edited, CanceledAtStore, Paid, ProductHidden, WentDown, WentWrong)
+AT_FIRST: Final = (Edited, CanceledAtStore, Paid, Counted, ProductHidden, WentDown, WentWrong)
 """Acts that happen before the first webhook goes out where nothing else came before."""
 
-TROUBLE: Final = (WentDown, WentWrong)
+TROUBLE: Final = (WentDown, WentWrong, Counted)
 """Acts that others would feel too: such a scenario has the systems to itself."""
 
 
@@ -215,6 +234,8 @@ class Holds(Frozen):
     """Units that came back and were refunded."""
     in_erp: bool = True
     parcels: int | None = None
+    canceled_as: str | None = None
+    """The store's word for why."""
     story: tuple[str, ...] = ()
     """Words that the order's own story must hold."""
 
@@ -233,7 +254,19 @@ class Scenario(Frozen):
     """One file: an order, what happens to it, and what must hold."""
 
     name: str = Field(min_length=1)
-    group: Literal["shape", "cancel", "edit", "message", "warehouse", "return", "operator", "outage", "tax"]
+    group: Literal[
+        "shape",
+        "cancel",
+        "edit",
+        "message",
+        "warehouse",
+        "stock",
+        "return",
+        "operator",
+        "road",
+        "tax",
+        "outage",
+    ]
     """``shape``: an order that is shipped and nothing else; the demo carries them all."""
     order: PlaceOrder
     happens: tuple[Act, ...] = ()

@@ -14,6 +14,7 @@ from sandbox.store.control import Fault, OrderReading
 from sandbox.store.requests import (
     Act,
     AskReturn,
+    AssessRisk,
     CancelOrder,
     EditLine,
     EditOrder,
@@ -77,6 +78,11 @@ class StoreControl:
         """Pay what an edit made due."""
         body = (payment or PlacePayment()).model_dump(mode="json")
         return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/pay", body))
+
+    def assess_order(self, order_id: int | str, assessment: AssessRisk) -> OrderReading:
+        """Rate the order's risk anew."""
+        body = assessment.model_dump(mode="json")
+        return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/assess", body))
 
     def cancel_order(self, order_id: int | str, cancel: CancelOrder | None = None) -> OrderReading:
         """Cancel at the storefront."""
@@ -165,6 +171,11 @@ class AsyncStoreControl:
         """Pay what an edit made due."""
         body = (payment or PlacePayment()).model_dump(mode="json")
         return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/pay", body))
+
+    async def assess_order(self, order_id: int | str, assessment: AssessRisk) -> OrderReading:
+        """Rate the order's risk anew."""
+        body = assessment.model_dump(mode="json")
+        return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/assess", body))
 
     async def refund_order(self, order_id: int | str, refund: GiveBack) -> OrderReading:
         """Give units, delivery or money back."""

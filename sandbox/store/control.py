@@ -14,6 +14,7 @@ from sandbox.store.outbox import WebhookKnobs
 from sandbox.store.records import NotAllowed, OrderRecord, Restock
 from sandbox.store.requests import (
     AskReturn,
+    AssessRisk,
     CancelOrder,
     ChangeReturn,
     EditOrder,
@@ -77,6 +78,7 @@ class OrderReading(Frozen):
     created_at: Instant
     test: bool
     canceled: bool
+    cancel_reason: str | None
     currency: str
     presentment_currency: str
     financial_status: str
@@ -116,6 +118,7 @@ def read(order: OrderRecord) -> OrderReading:
         created_at=order.created_at,
         test=order.test,
         canceled=order.cancelled_at is not None,
+        cancel_reason=order.cancel_reason,
         currency=order.currencies.shop,
         presentment_currency=order.currencies.presentment,
         financial_status=financial_status(order),
@@ -210,6 +213,13 @@ async def pay_order(order_id: int, wanted: PlacePayment, request: Request) -> Or
     store = request.app.state.store
     with _refusals():
         return read(orders.pay(store.state, store.outbox, _find(request, order_id), wanted))
+
+
+@router.post("/orders/{order_id}/assess")
+async def assess_order(order_id: int, wanted: AssessRisk, request: Request) -> OrderReading:
+    """Rate an order's risk anew."""
+    store = request.app.state.store
+    return read(orders.assess(store.state, store.outbox, _find(request, order_id), wanted))
 
 
 @router.post("/orders/{order_id}/cancel")

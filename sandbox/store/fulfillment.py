@@ -34,33 +34,51 @@ def fulfill(
     with state.transaction():
         order, plans = _look_up(state, [plan_id for plan_id, _ in wanted])
         parts = _choose(plans, [lines for _, lines in wanted])
-        now = datetime.now(UTC)
-        units: dict[int, int] = {}
-        for plan, part, quantity in parts:
-            part.remaining -= quantity
-            plan.updated_at = now
-            units[part.line_id] = units.get(part.line_id, 0) + quantity
-            move_units(state, order, part.line_id, plan.location_id, committed=-quantity)
-        for plan in plans:
-            plan.status = "IN_PROGRESS" if any(part.remaining for part in plan.lines) else "CLOSED"
-        made = FulfillmentRecord(
-            id=state.next_id("fulfillment"),
-            name=f"{order.name}-F{len(order.fulfillments) + 1}",
-            location_id=plans[0].location_id,
-            fulfillment_order_ids=[plan.id for plan in plans],
-            lines=[
-                FulfillmentLineRecord(
-                    id=state.next_id("fulfillment_line"), line_id=line_id, quantity=quantity
-                )
-                for line_id, quantity in units.items()
-            ],
-            tracking=_tracking(tracking),
-            created_at=now,
-        )
-        order.fulfillments.append(made)
+        made = _send(state, order, plans, parts, tracking)
         state.save_order(order)
         outbox.announce(order)
     return order, made
+
+
+def hand_over(state: State, order: OrderRecord) -> None:
+    """Fulfill all of a new order where it is planned, as a till does; without a parcel and its number."""
+    for plan in order.fulfillment_orders:
+        parts = [(plan, part, part.remaining) for part in plan.lines]
+        _send(state, order, [plan], parts, {})
+    state.save_order(order)
+
+
+def _send(
+    state: State,
+    order: OrderRecord,
+    plans: Sequence[FulfillmentOrderRecord],
+    parts: Parts,
+    tracking: Mapping[str, Any],
+) -> FulfillmentRecord:
+    """Take units off their plans and out of the stock; the order is not saved."""
+    now = datetime.now(UTC)
+    units: dict[int, int] = {}
+    for plan, part, quantity in parts:
+        part.remaining -= quantity
+        plan.updated_at = now
+        units[part.line_id] = units.get(part.line_id, 0) + quantity
+        move_units(state, order, part.line_id, plan.location_id, committed=-quantity)
+    for plan in plans:
+        plan.status = "IN_PROGRESS" if any(part.remaining for part in plan.lines) else "CLOSED"
+    made = FulfillmentRecord(
+        id=state.next_id("fulfillment"),
+        name=f"{order.name}-F{len(order.fulfillments) + 1}",
+        location_id=plans[0].location_id,
+        fulfillment_order_ids=[plan.id for plan in plans],
+        lines=[
+            FulfillmentLineRecord(id=state.next_id("fulfillment_line"), line_id=line_id, quantity=quantity)
+            for line_id, quantity in units.items()
+        ],
+        tracking=_tracking(tracking),
+        created_at=now,
+    )
+    order.fulfillments.append(made)
+    return made
 
 
 def _look_up(state: State, plan_ids: Sequence[int]) -> tuple[OrderRecord, list[FulfillmentOrderRecord]]:

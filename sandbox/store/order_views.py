@@ -114,7 +114,10 @@ class OrderViews:
             "paymentGatewayNames": list(dict.fromkeys(t.gateway for t in order.transactions)),
             "sourceName": order.source_name,
             "currentTotalDutiesSet": None,
-            "risk": {"recommendation": order.risk, "assessments": []},
+            "risk": {
+                "recommendation": order.risk,
+                "assessments": [{"riskLevel": order.risk_level}] if order.risk_level else [],
+            },
             "tags": [],
             "taxesIncluded": order.taxes_included,
             "test": order.test,

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 
 from sandbox.store import payments
+from sandbox.store.fulfillment import hand_over
 from sandbox.store.outbox import Outbox
 from sandbox.store.placing import draft
 from sandbox.store.plans import move_plans
 from sandbox.store.records import NotAllowed, OrderRecord, RefundLineRecord, RefundRecord, Restock
-from sandbox.store.requests import PlaceOrder, PlacePayment
+from sandbox.store.requests import AssessRisk, PlaceOrder, PlacePayment
 from sandbox.store.state import State
 from sandbox.store.status import is_paid
 
@@ -19,6 +20,8 @@ def place(state: State, outbox: Outbox, request: PlaceOrder) -> OrderRecord:
         payments.take(state, order, request.payments)
         move_plans(state, order, order.fulfillment_orders, available=-1, committed=1)
         state.save_order(order)
+        if request.handed_over:
+            hand_over(state, order)
         topics = ["orders/create"]
         if is_paid(order):
             topics.append("orders/paid")
@@ -38,6 +41,15 @@ def pay(state: State, outbox: Outbox, order: OrderRecord, request: PlacePayment)
             raise NotAllowed(msg)
         state.save_order(order)
         outbox.announce(order, *(["orders/paid"] if is_paid(order) and not was_paid else []))
+    return order
+
+
+def assess(state: State, outbox: Outbox, order: OrderRecord, request: AssessRisk) -> OrderRecord:
+    """Rate the order's risk anew, and announce it."""
+    with state.transaction():
+        order.risk, order.risk_level = request.risk, request.risk_level
+        state.save_order(order)
+        outbox.announce_risk(order)
     return order
 
 

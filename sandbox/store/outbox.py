@@ -26,6 +26,7 @@ DEFAULT_TOPICS: Final = (
     "orders/edited",
     "orders/cancelled",
     "orders/paid",
+    "orders/risk_assessment_changed",
     "refunds/create",
     "returns/request",
     "returns/approve",
@@ -88,6 +89,10 @@ class Outbox:
     def announce_edit(self, order: OrderRecord, edit: payloads.EditSummary) -> None:
         """Announce ``orders/edited``."""
         self._put(order, {"orders/edited": payloads.edit_body(order, edit)})
+
+    def announce_risk(self, order: OrderRecord) -> None:
+        """Announce ``orders/risk_assessment_changed``."""
+        self._put(order, {"orders/risk_assessment_changed": payloads.risk_body(order)})
 
     def announce_refund(self, order: OrderRecord, refund: RefundRecord) -> None:
         """Announce ``refunds/create``."""

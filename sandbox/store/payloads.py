@@ -186,6 +186,18 @@ def edit_body(order: OrderRecord, edit: EditSummary) -> Json:
     }
 
 
+def risk_body(order: OrderRecord) -> Json:
+    """Body of ``orders/risk_assessment_changed``; the assessment is the store's own."""
+    return {
+        "order_id": str(order.id),
+        "admin_graphql_api_order_id": gid("Order", order.id),
+        "provider_id": None,
+        "provider_title": None,
+        "risk_level": (order.risk_level or "NONE").lower(),
+        "created_at": moment(order.updated_at),
+    }
+
+
 def refund_body(order: OrderRecord, refund: RefundRecord) -> Json:
     """Body of ``refunds/create``."""
     pair = order.currencies

@@ -232,6 +232,7 @@ def _priced_order(state: State, request: PlaceOrder, basket: _Basket) -> OrderRe
         po_number=request.po_number,
         source_name=request.source_name,
         risk=request.risk,
+        risk_level=request.risk_level,
         currencies=pair,
         taxes_included=request.taxes_included,
         tax_off=pair.convert(request.tax_off),

@@ -244,6 +244,7 @@ class OrderRecord(Record):
     po_number: str | None = None
     source_name: str = "web"
     risk: Literal["ACCEPT", "CANCEL", "INVESTIGATE", "NONE"] = "NONE"
+    risk_level: Literal["HIGH", "MEDIUM", "LOW", "PENDING"] | None = None
     cancelled_at: Instant | None = None
     cancel_reason: str | None = None
     currencies: CurrencyPair

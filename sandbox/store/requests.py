@@ -175,6 +175,10 @@ class PlaceOrder(Frozen):
     source_name: str = "web"
     risk: Literal["ACCEPT", "CANCEL", "INVESTIGATE", "NONE"] = "NONE"
     """What the storefront recommends."""
+    handed_over: bool = False
+    """Delivered at once, as at a till: fulfilled where each line is planned."""
+    risk_level: Literal["HIGH", "MEDIUM", "LOW", "PENDING"] | None = None
+    """How the storefront's own assessment rates it; None: there is no assessment."""
 
 
 class EditLine(Frozen):
@@ -202,6 +206,13 @@ class EditOrder(Frozen):
     """In place of the delivery there is."""
     shipping_address: PlaceAddress | None = None
     note: str | None = None
+
+
+class AssessRisk(Frozen):
+    """The storefront comes to another assessment of an order's risk."""
+
+    risk_level: Literal["HIGH", "MEDIUM", "LOW", "PENDING"]
+    risk: Literal["ACCEPT", "CANCEL", "INVESTIGATE", "NONE"] = "NONE"
 
 
 class CancelOrder(Frozen):

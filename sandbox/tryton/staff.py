@@ -267,6 +267,26 @@ class Staff:
         """Pieces of a product on the shelves of a warehouse."""
         return await self._returns.count_stock(product, warehouse)
 
+    async def take_stock(self, code: str, warehouse: str, units: int) -> None:
+        """Take stock: so many units of a product are on the shelves of a warehouse, whatever the books said."""
+        domain = [["type", "=", "warehouse"], ["code", "=", warehouse]]
+        (place,) = await self._rpc.find("stock.location", domain, ["storage_location"])
+        (product,) = await self._rpc.find("product.product", [["code", "=", code]], ["id"])
+        line = {"product": product["id"], "quantity": float(units)}
+        values = {
+            "location": place["storage_location"],
+            "empty_quantity": "keep",
+            "lines": [["create", [line]]],
+        }
+        (made,) = await self._rpc.call("stock.inventory", "create", [values])
+        await self._rpc.press("stock.inventory", "confirm", [made])
+
+    async def reserve_what_came(self, web_ids: Collection[str]) -> None:
+        """Reserve stock for shipments that wait for it, the oldest first, as Tryton's cron *Assign Shipments* does."""
+        jobs = await self.shipments_to_do(web_ids)
+        for job in sorted(jobs, key=lambda job: job.shipment_id):
+            await self._rpc.press(SHIPMENT, "assign_try", [job.shipment_id])
+
     # --- the back office
 
     async def post_invoices(self, web_id: str) -> tuple[str, ...]:

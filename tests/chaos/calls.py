@@ -4,7 +4,14 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.ports import CaptureRequest, ErpPort, FulfillmentRequest, RefundRequest, StorefrontPort
+from adapters.ports import (
+    CancelUnitsRequest,
+    CaptureRequest,
+    ErpPort,
+    FulfillmentRequest,
+    RefundRequest,
+    StorefrontPort,
+)
 from domain.erp_order import SalesOrder
 from domain.order import OrderKey
 from domain.returns import ReturnAuthorization, ReturnCredit
@@ -27,8 +34,10 @@ WRITES = {
     "create_fulfillment",
     "capture_payment",
     "cancel_order",
+    "cancel_units",
     "submit_order",
     "amend_order",
+    "deliver_order",
     *(RETURNING - {"quote_refund"}),
 }
 WITHDRAWN = {"end_return", "cancel_return"}
@@ -41,9 +50,11 @@ TELLING_AMOUNTS = {
     "read_order",
     "capture_payment",
     "cancel_order",
+    "cancel_units",
     "find_order",
     "submit_order",
     "amend_order",
+    "deliver_order",
     "changes",
     *RETURNING,
 }
@@ -85,6 +96,7 @@ def order_concerned(arguments: tuple[Any, ...]) -> str | None:
         case (
             FulfillmentRequest()
             | CaptureRequest()
+            | CancelUnitsRequest()
             | SalesOrder()
             | RefundRequest()
             | ReturnAuthorization()

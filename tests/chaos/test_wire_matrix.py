@@ -23,6 +23,7 @@ OFTEN = {
         "storefront.refund_order": ("drop-answer", "drop-answer, twice", "502, done", "truncate"),
         "storefront.approve_return": ("late-answer",),
         "storefront.end_return": ("drop-answer",),
+        "storefront.cancel_units": ("drop-answer", "502, done", "truncate"),
         "storefront.read_order": ("hang", "wrong total"),
         "storefront.cancel_order": ("drop-answer", "truncate"),
         "storefront.list_orders": ("cut-answer",),
@@ -32,6 +33,7 @@ OFTEN = {
     ERP: {
         "erp.submit_order": ("drop-answer", "late-answer", "502, done", "truncate", "wrong total"),
         "erp.amend_order": ("drop-answer",),
+        "erp.deliver_order": ("drop-answer",),
         "erp.cancel_order": ("drop-answer",),
         "erp.find_order": ("expire-session",),
         "erp.changes": ("cut", "break-json"),

@@ -37,6 +37,7 @@ _MUTATIONS: Final = {
     "approve_return": "returnApproveRequest",
     "end_return": "returnCancel",
     "cancel_order": "orderCancel",
+    "cancel_units": "refundCreate",
 }
 
 _IN_MEMORY: Final = {"refund_return": "refund_order"}

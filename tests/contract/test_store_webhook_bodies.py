@@ -12,7 +12,7 @@ from sandbox.store.fulfillment import fulfill
 from sandbox.store.outbox import DEFAULT_TOPICS, Outbox
 from sandbox.store.records import OrderRecord
 from sandbox.store.refunding import RefundWish
-from sandbox.store.requests import AskReturn, AskReturnLine, EditLine, EditOrder, PlaceOrder
+from sandbox.store.requests import AskReturn, AskReturnLine, AssessRisk, EditLine, EditOrder, PlaceOrder
 from sandbox.store.returning import Settled, ask, change, process
 from sandbox.store.state import State
 from tests.shopify_schema import webhook_schema
@@ -43,6 +43,7 @@ def bodies() -> Iterator[dict[str, Any]]:
     outbox = Outbox(state, "sandbox.myshopify.com")
     placed = orders.place(state, outbox, PlaceOrder.model_validate(RICH))
     editing.edit(state, outbox, placed, EditOrder(lines=(EditLine(line=1, quantity=2),)))
+    orders.assess(state, outbox, placed, AssessRisk(risk_level="MEDIUM"))
     orders.cancel(state, outbox, placed, "CUSTOMER", restock=True, refund=True)
     _return(state, outbox, orders.place(state, outbox, PlaceOrder.model_validate(RICH)))
     yield {row["topic"]: json.loads(row["body"]) for row in state.rows("SELECT topic, body FROM outbox")}

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.errors import OutcomeUnknown, Rejected, SessionExpired, Unavailable
 from adapters.ports import CaptureRequest, FulfillmentRequest, StorefrontPort
-from domain.order import FulfillmentLine, Order, OrderKey, PaymentKind, PaymentStatus
+from domain.order import CancelKind, FulfillmentLine, Order, OrderKey, PaymentKind, PaymentStatus
 from tests.contract.storefront_requests import (
     TAX,
     TOTAL,
@@ -293,6 +293,14 @@ async def test_a_canceled_order_gives_units_and_money_back_and_stays_canceled(st
     with pytest.raises(Rejected) as caught:
         await storefront_world.storefront.create_fulfillment(parcel(order, "101", {"CAP-BLK": 1}))
     assert caught.value.cause == "not_open_to_ship"
+
+
+@pytest.mark.parametrize("kind", list(CancelKind))
+async def test_a_storefront_keeps_why_an_order_was_canceled(storefront_world, kind):
+    order = await place(storefront_world)
+    assert order.cancel_kind is None
+    canceled = await storefront_world.storefront.cancel_order(order.key.external_id, "as agreed", kind)
+    assert canceled.cancel_kind is kind
 
 
 async def test_what_has_shipped_is_not_canceled(storefront_world):

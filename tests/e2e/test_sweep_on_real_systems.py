@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from activities.contracts import OrderHint, SweepReport
 from activities.sweep import SweepRules
+from adapters.payloads import DATA_CONVERTER
 from adapters.tryton.erp import TrytonErp
 from domain.completeness import Explanation, Patience
 from domain.order import OrderKey
@@ -45,7 +45,7 @@ LONGEST = 90
 async def temporal() -> AsyncIterator[Client]:
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=find_temporal(),
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
         search_attributes=SEARCH_ATTRIBUTES,
     ) as environment:
         yield environment.client

@@ -11,10 +11,10 @@ import httpx
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from adapters.memory.webhooks import MemoryWebhooks
+from adapters.payloads import DATA_CONVERTER
 from config.metrics import METRICS
 from sandbox.stack import find_temporal
 from tests.observability_files import alert_expressions, dashboard_expressions, labels_used, names_used
@@ -87,7 +87,7 @@ async def collected(tmp_path_factory: pytest.TempPathFactory) -> OtlpReceiver:
     with otlp_receiver() as (endpoint, receiver):
         async with await WorkflowEnvironment.start_local(
             dev_server_existing_path=find_temporal(),
-            data_converter=pydantic_data_converter,
+            data_converter=DATA_CONVERTER,
             search_attributes=SEARCH_ATTRIBUTES,
         ) as environment:
             settings = {

@@ -16,6 +16,8 @@ from tests.machine.model import Model, Sheet
 from tests.machine.world import World
 from tests.order_builder import make_line
 
+TOO_LATE = {"edit_refused", "not_open_to_ship", "unbalanced"}
+"""Where an order may stop whose goods were in hand, or had left, when it was edited."""
 RESTOCKED = 50
 T = TypeVar("T")
 _OVER = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
@@ -252,7 +254,7 @@ class People:
         taken = max(self._model.may_have_taken, cents(self.order, paid))
         # Nobody gives the buyer money back here; and what the warehouse has in hand cannot be edited.
         if taken > self._model.sheet.total or self._touched():
-            self._model.reasons |= {"edit_refused", "unbalanced"}
+            self._model.reasons |= TOO_LATE
 
     def _touch(self) -> None:
         """The warehouse takes something in hand; of an edit that is not carried over yet some may come too late."""
@@ -266,7 +268,7 @@ class People:
             same and entered.shipping_address == order.shipping_address and order.note in entered.instructions
         )
         if not same:
-            self._model.reasons |= {"edit_refused", "unbalanced"}
+            self._model.reasons |= TOO_LATE
 
     def _touched(self) -> bool:
         order = self._world.erp.orders.get(self._key)

@@ -16,14 +16,15 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation, WorkflowActivationJob
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 from temporalio.common import Priority, TypedSearchAttributes
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import decode_typed_search_attributes
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance
 from temporalio.worker._workflow_instance import WorkflowInstanceDetails
 from temporalio.workflow import Info, _Definition
 
-CONVERTER = pydantic_data_converter.payload_converter
-FAILURES = pydantic_data_converter.failure_converter
+from adapters.payloads import DATA_CONVERTER
+
+CONVERTER = DATA_CONVERTER.payload_converter
+FAILURES = DATA_CONVERTER.failure_converter
 
 
 @dataclass

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from activities.feed import FeedActivities
+from adapters.payloads import DATA_CONVERTER
 from domain.order import Order
 from sandbox.scenarios.catalogue import shapes
 from sandbox.stack import find_temporal
@@ -135,7 +135,7 @@ async def _server(*more: str) -> AsyncIterator[Client]:
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=find_temporal(),
         dev_server_extra_args=more,
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
         search_attributes=SEARCH_ATTRIBUTES,
     )
     async with environment:

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 from temporalio import workflow
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import NondeterminismError
 
+from adapters.payloads import DATA_CONVERTER
 from tests.replay import histories, paths, return_paths
 from workers.worker import RUNNER
 from workflows.customer_return import ReturnWorkflow
@@ -32,7 +32,7 @@ SANDBOX = SandboxedWorkflowRunner(
 
 def replayer(*workflows: type, runner: WorkflowRunner = RUNNER) -> Replayer:
     """As a worker would run them."""
-    return Replayer(workflows=workflows, workflow_runner=runner, data_converter=pydantic_data_converter)
+    return Replayer(workflows=workflows, workflow_runner=runner, data_converter=DATA_CONVERTER)
 
 
 @pytest.mark.parametrize(("release", "name"), RUNS)

@@ -7,10 +7,12 @@ from pathlib import Path
 from adapters.errors import Unavailable
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
+from adapters.ports import ErpCapabilities
 from config.settings import Settings, SettingsError
 from orderwright.doctor import Finding, database, examine, python_version, temporal_command, web_port
 from sandbox.processes import free_port
 from store.database import Database
+from tests.order_builder import MAPPING_FILE
 
 
 def settings_at(tmp_path: Path, **more) -> Settings:
@@ -162,3 +164,19 @@ async def test_our_own_web_process_may_hold_the_port(tmp_path):
         found = await web_port(settings)
     assert found.ok
     assert "our web process answers" in found.detail
+
+
+async def test_a_mapping_that_the_erp_cannot_keep_is_named_with_its_remedy(tmp_path):
+    class NarrowErp(MemoryErp):
+        capabilities = ErpCapabilities(backorders=False, complete_only=False)
+
+    text = MAPPING_FILE.read_text(encoding="utf-8")
+    file = tmp_path / "strict.toml"
+    file.write_text(text.replace('"ship_what_is_there"\n', '"wait_for_all"\n'), encoding="utf-8")
+    settings = settings_at(tmp_path)
+    channel = settings.channels["shop"].model_copy(update={"mapping": str(file)})
+    settings = settings.model_copy(update={"channels": {"shop": channel}})
+    assert (await findings_of(settings))["mapping of shop"].ok
+    found = (await findings_of(settings, erp=lambda _settings: NarrowErp()))["mapping of shop"]
+    assert not found.ok
+    assert 'strict.toml: [backorders] on_shortage = "wait_for_all" cannot be kept' in found.detail

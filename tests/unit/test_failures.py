@@ -32,7 +32,7 @@ from store.database import Database
 from store.mappings import MappingCatalog
 from store.order_view import OrderViews
 from tests.order_builder import make_order, sandbox_mapping
-from workflows.order import ONE_CALL
+from workflows.calls import ONE_CALL
 
 
 @pytest.mark.parametrize(

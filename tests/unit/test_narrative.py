@@ -76,9 +76,9 @@ def test_what_can_be_accepted_says_how() -> None:
     details = narrative.details(differing)
     assert '`accept`, which takes what differs as it is, with `{"actor": "you", "reason": "why"}`' in details
     assert "`accept`" not in narrative.details(state)
-    assert narrative.unnamed(OperatorMessage(reason="why")) == "say who accepts (actor)"
-    assert narrative.unnamed(OperatorMessage(actor="Ada", reason=" ")) == "say why (reason)"
-    assert narrative.unnamed(OperatorMessage(actor="Ada", reason="why")) == ""
+    assert narrative.unnamed(OperatorMessage(reason="why"), "accepts") == "say who accepts (actor)"
+    assert narrative.unnamed(OperatorMessage(actor="Ada", reason=" "), "accepts") == "say why (reason)"
+    assert narrative.unnamed(OperatorMessage(actor="Ada", reason="why"), "accepts") == ""
 
 
 def test_a_remedy_is_that_of_the_cause_or_of_the_step() -> None:

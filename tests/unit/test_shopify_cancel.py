@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from adapters.errors import OutcomeUnknown, Rejected
+from domain.order import CancelKind
 from tests import shopify_answers as shop
 from tests.shopify_answers import ScriptedShop, Waits, data, gid, storefront
 
@@ -43,6 +44,18 @@ async def test_canceling_waits_until_the_shop_has_done_it() -> None:
     }
     assert len(waits.seconds) == 2
     assert script.asked[-2] == ("WatchCancellation", {"id": gid("Order", 5001), "job": JOB})
+
+
+async def test_a_fraud_is_canceled_as_one_and_nobody_is_told_of_it() -> None:
+    script = ScriptedShop(
+        ReadOrder=[data(order=OPEN), data(order=CANCELED | {"cancelReason": "FRAUD"})],
+        CancelOrder=canceling(),
+        WatchCancellation=watched(canceled=True, done=True),
+    )
+    told = await storefront(script).cancel_order("5001", "stolen card", CancelKind.FRAUD)
+    assert told.cancel_kind is CancelKind.FRAUD
+    sent = script.variables("CancelOrder")
+    assert (sent["reason"], sent["notifyCustomer"], sent["staffNote"]) == ("FRAUD", False, "stolen card")
 
 
 async def test_an_order_that_is_canceled_but_not_refunded_yet_is_waited_for() -> None:

@@ -86,6 +86,8 @@ def test_a_refund_and_an_edit_name_their_order() -> None:
     refund = {"id": 7, "admin_graphql_api_id": "gid://shopify/Refund/7", "order_id": 5001}
     assert read(refund, "refunds/create").external_id == "5001"
     assert read({"order_edit": {"id": 9, "order_id": 5001}}, "orders/edited").external_id == "5001"
+    risk = {"order_id": "5001", "admin_graphql_api_order_id": "gid://shopify/Order/5001", "risk_level": "low"}
+    assert read(risk, "orders/risk_assessment_changed").external_id == "5001"
 
 
 @pytest.mark.parametrize("topic", ["returns/request", "returns/approve", "returns/decline"])
@@ -110,6 +112,7 @@ def test_the_topics_are_those_we_subscribe_to_and_not_each_echo_of_our_own_write
         "orders/edited",
         "orders/cancelled",
         "orders/paid",
+        "orders/risk_assessment_changed",
         "refunds/create",
         "returns/request",
         "returns/approve",
@@ -182,6 +185,7 @@ def test_an_empty_secret_is_refused_at_once() -> None:
         ({"id": True}, "orders/create", {}, "id is True"),
         ({"id": 5001, "admin_graphql_api_id": "5001"}, "orders/create", {}, "admin_graphql_api_id"),
         ({"id": 7}, "refunds/create", {}, "order_id is None"),
+        ({"risk_level": "low"}, "orders/risk_assessment_changed", {}, "order_id is None"),
         ({"id": 7}, "returns/close", {}, "order_id is None"),
         ({"id": 7}, "returns/request", {}, "order is missing"),
         ({"id": 7, "order": {}}, "returns/approve", {}, r"order\.id is None"),

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from adapters.memory.webhooks import MemoryWebhooks
+from adapters.payloads import DATA_CONVERTER
 from config.settings import (
     ChannelSettings,
     Settings,
@@ -102,7 +102,7 @@ async def test_webhooks_taken_while_temporal_is_away_reach_their_workflows_later
         server = await WorkflowEnvironment.start_local(
             port=int(settings.temporal.address.split(":")[1]),
             dev_server_existing_path=find_temporal(),
-            data_converter=pydantic_data_converter,
+            data_converter=DATA_CONVERTER,
             search_attributes=SEARCH_ATTRIBUTES,
         )
         async with server:

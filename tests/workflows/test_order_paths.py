@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from adapters.memory.storefront import MemoryStorefront
+from adapters.payloads import DATA_CONVERTER
 from adapters.ports import CancelOutcome, FulfillmentRequest
 from domain.erp_order import ErpOrder, ErpOrderState, SalesOrder
 from domain.order import Fulfillment, Order, OrderKey
@@ -294,7 +294,7 @@ async def test_an_order_that_continues_as_new_forgets_nothing(tmp_path, external
     server = await WorkflowEnvironment.start_local(
         dev_server_existing_path=find_temporal(),
         dev_server_extra_args=["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=15"],
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
         search_attributes=SEARCH_ATTRIBUTES,
     )
     database = Database(f"sqlite:///{tmp_path / 'orders.db'}")

@@ -13,11 +13,11 @@ from opentelemetry.trace import SpanKind
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
 from adapters.memory.webhooks import MemoryWebhooks
+from adapters.payloads import DATA_CONVERTER
 from adapters.ports import Probe
 from adapters.shopify.storefront import ShopifyStorefront
 from adapters.temporal import tracing
@@ -217,7 +217,7 @@ async def test_a_trace_costs_headers_and_no_event_and_nothing_when_it_is_off(
         replayer = Replayer(
             workflows=[OrderWorkflow],
             workflow_runner=RUNNER,
-            data_converter=pydantic_data_converter,
+            data_converter=DATA_CONVERTER,
             interceptors=interceptors,
         )
         await replayer.replay_workflow(on)

@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 from temporalio import workflow
 from temporalio.client import WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import (
     ExecuteWorkflowInput,
@@ -20,6 +19,7 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
+from adapters.payloads import DATA_CONVERTER
 from config.settings import Settings
 from domain.order import Order
 from orderwright import doctor
@@ -42,7 +42,7 @@ async def versioned(tmp_path: Path) -> AsyncIterator[World]:
     """A world on a server of its own: which version is current would be the same for all tests of a shared one."""
     environment = await WorkflowEnvironment.start_local(
         dev_server_existing_path=find_temporal(),
-        data_converter=pydantic_data_converter,
+        data_converter=DATA_CONVERTER,
         search_attributes=SEARCH_ATTRIBUTES,
     )
     database = Database(f"sqlite:///{tmp_path / 'orders.db'}")

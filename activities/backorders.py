@@ -1,0 +1,48 @@
+"""The two calls about backorders: cancel the rest in the storefront, let the ERP send what is there."""
+
+from datetime import UTC, datetime
+
+from temporalio import activity
+
+from activities.amending import target_of
+from activities.contracts import AmendOrder, CancelRest, RestCanceled
+from activities.noting import NotedActs
+from adapters.ports import CancelUnitsRequest
+from domain.erp_order import ErpOrder
+from domain.money import format_money
+from domain.payment_outlook import look_ahead
+from store.order_view import OrderPatch
+
+
+class BackorderActivities(NotedActs):
+    """Notes what it does as the order's other activities do."""
+
+    @activity.defn
+    async def cancel_rest(self, request: CancelRest) -> RestCanceled:
+        """Bring lines down to what is there, in the storefront, and give back what was taken for the rest."""
+        key = request.key
+        storefront = self._storefront(key)
+        async with self._noted(key, request.revision, "cancel_rest"):
+            mapping = self._mapping(request.mapping_version)
+            order = await storefront.cancel_units(
+                CancelUnitsRequest(
+                    key=key, units=request.units, total_before=request.total_before, reason=request.reason
+                )
+            )
+        text = f"Canceled {request.words} in the storefront: {format_money(order.total, order.currency)} now"
+        patch = OrderPatch(total=order.total, captured=order.captured, problem="")
+        await self._note(key, request.revision, "cancel_rest", text, patch, actor=request.actor)
+        outlook = look_ahead(order, mapping, datetime.now(UTC), captures=storefront.capabilities.capture)
+        return RestCanceled(order=order, payment=outlook)
+
+    @activity.defn
+    async def send_what_is_there(self, request: AmendOrder) -> ErpOrder:
+        """Let the ERP send what it held back; what it refuses of an edit meanwhile is another step's business."""
+        key = request.order.key
+        async with self._noted(key, request.revision, "send_what_is_there"):
+            target = target_of(request, self._mapping(request.mapping_version))
+            erp = (await self._erp.amend_order(target)).order
+        text = "What is in stock may leave, the rest as it comes"
+        patch = OrderPatch(waiting_for="the warehouse", problem="")
+        await self._note(key, request.revision, "send_what_is_there", text, patch, erp=erp)
+        return erp

@@ -1,0 +1,86 @@
+"""Taking units that have not left off an order of a shop, and giving back what was taken for them.
+
+What is still to be done is read before each step, and each step's idempotency key follows from what was read: the same
+step asked for twice, also by two callers at once, is done once; the same units taken off again later are another step.
+"""
+
+import json
+from hashlib import sha256
+from typing import Any, Final
+
+from adapters.ports import CancelUnitsRequest
+from adapters.shopify.answers import SYSTEM
+from adapters.shopify.client import AdminApi
+from adapters.shopify.global_ids import gid
+from adapters.shopify.reading import OrderReader
+from adapters.shopify.translate import to_order
+from adapters.spans import looked_up
+from domain.order import Order
+from domain.overpayment import MoneyBack, overpaid
+
+OPERATION: Final = "cancel units"
+_NOTE_LIMIT: Final = 255
+
+
+class Removal:
+    """Takes units off the orders of one channel; ``notify_customers``: the shop tells buyers by e-mail."""
+
+    def __init__(self, api: AdminApi, reader: OrderReader, channel: str, *, notify_customers: bool) -> None:
+        self._api = api
+        self._reader = reader
+        self._channel = channel
+        self._notify_customers = notify_customers
+
+    async def remove(self, request: CancelUnitsRequest) -> Order:
+        """See ``StorefrontPort.cancel_units``."""
+        order = await self._read(request)
+        surplus = {
+            line.line_id: line.current - request.units[line.line_id]
+            for line in order.lines
+            if line.current > request.units.get(line.line_id, line.current)
+        }
+        looked_up(SYSTEM, "removal of units", found=not surplus)
+        if surplus:
+            lines = [
+                {"lineItemId": gid("LineItem", line), "quantity": units, "restockType": "CANCEL"}
+                for line, units in surplus.items()
+            ]
+            await self._refund(order, request, {"refundLineItems": lines})
+            order = await self._read(request)
+        back = overpaid(order, request.total_before - order.presentment_total)
+        if back:
+            transactions = [_transaction(order, part) for part in back]
+            await self._refund(order, request, {"transactions": transactions})
+            order = await self._read(request)
+        return order
+
+    async def _read(self, request: CancelUnitsRequest) -> Order:
+        return to_order(await self._reader.order(request.key.external_id), self._channel)
+
+    async def _refund(self, order: Order, request: CancelUnitsRequest, what: dict[str, Any]) -> None:
+        foreign = order.presentment_currency != order.currency
+        values = {
+            "orderId": gid("Order", order.key.external_id),
+            "note": request.reason[:_NOTE_LIMIT],
+            "notify": self._notify_customers,
+            **({"currency": order.presentment_currency} if foreign else {}),
+            **what,
+        }
+        await self._api.write(OPERATION, "refund_order", {"input": values, "key": _key(order, values)})
+
+
+def _transaction(order: Order, part: MoneyBack) -> dict[str, Any]:
+    return {
+        "orderId": gid("Order", order.key.external_id),
+        "parentId": gid("OrderTransaction", part.parent_id),
+        "gateway": part.gateway,
+        "kind": "REFUND",
+        "amount": format(part.amount, "f"),
+    }
+
+
+def _key(order: Order, values: dict[str, Any]) -> str:
+    known: list[object] = [[line.line_id, line.ordered, line.current] for line in order.lines]
+    known += [[payment.payment_id, payment.status] for payment in order.payments]
+    text = json.dumps([values, known])
+    return sha256(text.encode()).hexdigest()[:40]

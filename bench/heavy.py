@@ -1,0 +1,167 @@
+"""What a heavy order costs in history: events, billable actions and payloads, beside what they may be at most.
+
+Usage: ``python -m bench.heavy [--orders 3]``; exits with 1 where an aim is missed.
+
+The road is that of ``bench.orders``: only the two outside systems are in memory. ``HeavyLife.live`` is the order's
+life, step by step; what its workflow started itself (a return, say) is counted with it.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+from temporalio.client import Client
+
+from bench.floor import PACKING
+from bench.heavy_order import heavy_order, moved, with_a_line_more
+from bench.histories import Run, runs_of
+from bench.server import running_server
+from bench.world import CHANNEL, CREATED, BenchWorld
+from domain.erp_order import ErpShipmentState
+from domain.order import Order
+from workflows.messages import Attention, OrderResult
+
+AIM_EVENTS, AIM_ACTIONS, AIM_PAYLOADS = 200, 45, 100_000
+"""Events a run; billable actions, and bytes of payloads, of all runs together."""
+FEED_INTERVAL = timedelta(seconds=0.1)
+LONGEST_LIFE = 120
+"""Seconds after which an order counts as stuck, and the run as failed."""
+EDITED, PAID = "orders/edited", "orders/paid"
+
+
+class HeavyLife:
+    """One heavy order and what its customer and the warehouses do; each step waits until the order rests again."""
+
+    def __init__(self, world: BenchWorld, web: httpx.AsyncClient, client: Client, number: int) -> None:
+        self._world, self._web = world, web
+        self._order = heavy_order(CHANNEL, number)
+        self._key = self._order.key
+        self._workflow = client.get_workflow_handle(self._key.workflow_id, result_type=OrderResult)
+        self._edits = 0
+
+    async def live(self) -> str:
+        """From the webhook to the end; returns the workflow's id.
+
+        Raises TimeoutError where the order is stuck, RuntimeError where it ends otherwise than closed and paid.
+        """
+        async with asyncio.timeout(LONGEST_LIFE):
+            await self._place()
+            await self._edit(lambda order: self._lower(order.lines[0].line_id, 2))
+            await self._ship("WH-EAST")
+            await self._ship("WH-WEST")
+            await self._edit(lambda order: self._world.storefront.replace(moved(order)))
+            await self._ship("WH-EAST")
+            await self._ship("WH-WEST")
+            await self._edit(lambda order: self._world.storefront.replace(with_a_line_more(order)))
+            await self._ship("WH-EAST", last=True)
+            await self._ship("WH-WEST", last=True)
+            await self._close()
+        return self._key.workflow_id
+
+    async def _place(self) -> None:
+        self._world.storefront.place(self._order)
+        await self._world.deliver(self._web, self._key, CREATED)
+        await self._world.erp.until_taken(self._key)
+        await self._rest()
+
+    async def _edit(self, change: Callable[[Order], Order]) -> None:
+        self._edits += 1
+        change(self._world.storefront.orders[self._key.external_id])
+        await self._world.deliver(self._web, self._key, EDITED, nth=self._edits)
+        await self._world.erp.until_amended(self._key)
+        await self._rest()
+
+    def _lower(self, line_id: str, units: int) -> Order:
+        return self._world.storefront.edit_quantity(self._key.external_id, line_id, units)
+
+    async def _ship(self, warehouse: str, *, last: bool = False) -> None:
+        """A parcel leaves: a unit of each line that waits there, or all that does. It is picked first, as in life."""
+        erp = self._world.erp
+        erp.pick(self._key, warehouse)
+        picked = next(
+            shipment
+            for shipment in erp.orders[self._key].shipments
+            if shipment.warehouse == warehouse and shipment.state is ErpShipmentState.PICKED
+        )
+        units = {line.line_id: line.quantity if last else 1 for line in picked.lines}
+        erp.ship(self._key, warehouse, units, tracking=f"TRACK-{picked.number}")
+        await self._world.storefront.until_told(self._key)
+        await self._rest()
+
+    async def _close(self) -> None:
+        await self._world.deliver(self._web, self._key, PAID)
+        result: OrderResult = await self._workflow.result()
+        if result.outcome is not Attention.CLOSED:
+            raise RuntimeError(f"order {self._key} did not close: {result.text}")
+        told = self._world.storefront.orders[self._key.external_id]
+        if told.captured != told.total:
+            raise RuntimeError(f"order {self._key} closed with {told.captured} captured of {told.total}")
+
+    async def _rest(self) -> None:
+        """Long enough that no two messages share a workflow task, as in life, where hours lie between."""
+        await asyncio.sleep(PACKING.total_seconds())
+
+
+async def measure(orders: int) -> list[list[Run]]:
+    """Live through so many heavy orders at once; the runs of each."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        directory = Path(folder)
+        async with running_server(directory, on_file=False) as server:
+            world = BenchWorld(server.client, directory, FEED_INTERVAL)
+            async with world.working() as web:
+                lives = [HeavyLife(world, web, server.client, number) for number in range(1, orders + 1)]
+                ids = await asyncio.gather(*(life.live() for life in lives))
+            world.close()
+            return [await runs_of(server.client, workflow_id) for workflow_id in ids]
+
+
+def heaviest(orders: list[list[Run]]) -> dict[str, tuple[int, int]]:
+    """What the heaviest order came to in each respect, and what it may at most."""
+    return {
+        "events, the longest run": (max(run.cost.events for runs in orders for run in runs), AIM_EVENTS),
+        "billable actions": (max(sum(run.cost.actions for run in runs) for runs in orders), AIM_ACTIONS),
+        "bytes of payloads": (max(sum(run.payload_bytes for run in runs) for runs in orders), AIM_PAYLOADS),
+    }
+
+
+def print_all(console: Console, orders: list[list[Run]]) -> bool:
+    """Print the tables; whether every aim is reached."""
+    found = heaviest(orders)
+    table = Table(title=f"the heaviest of {len(orders)} heavy orders: 20 lines, 6 shipments, 3 edits")
+    for column in ("", "found", "aim", ""):
+        table.add_column(column, justify="right" if column else "left")
+    for name, (value, aim) in found.items():
+        table.add_row(name, f"{value:,}", f"at most {aim:,}", "" if value <= aim else "MISSED")
+    stored = max(sum(run.cost.payload_bytes for run in runs) for runs in orders)
+    table.add_row("bytes of history, payloads and all", f"{stored:,}", "", "")
+    console.print(table)
+    runs = max(orders, key=lambda runs: sum(run.payload_bytes for run in runs))
+    where = Table(title="what the payloads of the heaviest belong to")
+    for column in ("run", "payloads of", "bytes"):
+        where.add_column(column, justify="right" if column == "bytes" else "left")
+    for run in runs:
+        for name, size in run.payloads.items():
+            where.add_row(run.workflow_id, name, f"{size:,}")
+    console.print(where)
+    return all(value <= aim for value, aim in found.values())
+
+
+def main() -> int:
+    """Measure and print; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--orders", type=int, default=3, help="heavy orders at once")
+    given = parser.parse_args()
+    if given.orders < 1:
+        parser.error("--orders must be positive")
+    return 0 if print_all(Console(), asyncio.run(measure(given.orders))) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

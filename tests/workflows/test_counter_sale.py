@@ -1,0 +1,78 @@
+"""Orders that were handed over at a counter: the ERP writes down that they left, the storefront is told nothing."""
+
+from decimal import Decimal
+
+import pytest
+
+from domain.approval import ApprovalRules
+from domain.erp_order import ErpShipmentState
+from domain.order import Order, PaymentKind, Risk
+from tests.order_builder import handed_over, make_line, make_order, make_payment, sandbox_mapping
+from tests.workflows.world import World
+from workflows.messages import Attention
+
+
+def sold(external_id: str, *, paid: bool = True, units: int = 2, **overrides) -> Order:
+    """Two units at 25.00, one at each place, carried away at once."""
+    kind = PaymentKind.SALE if paid else PaymentKind.AUTHORIZATION
+    lines = (make_line(ordered=units, unit_price="25.00", tax_rates=()),)
+    order = make_order(
+        external_id,
+        lines=lines,
+        placement={"11": {"101": 1, "102": units - 1}},
+        payments=(make_payment(f"{25 * units}.00", kind, payment_id="2"),),
+        **overrides,
+    )
+    return handed_over(order)
+
+
+def writes(world: World, external_id: str) -> list[str]:
+    """What the storefront was asked to do."""
+    asked = {"create_fulfillment", "capture_payment", "cancel_order"}
+    return [c.operation for c in world.storefront.calls if c.operation in asked and c.subject == external_id]
+
+
+@pytest.mark.parametrize("fault", ["", "lose_answer", "unavailable"])
+async def test_it_is_written_down_as_left_and_closed_without_a_fulfillment_and_a_capture(
+    world: World, external_id, fault
+):
+    if fault:
+        getattr(world.faults, fault)("send_shipment", nth=2)
+    order = sold(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        result = await handle.result()
+        assert result.outcome is Attention.CLOSED
+        story = await world.story(order.key)
+        assert "Handed over already: written down as left from WH-EAST and WH-WEST" in story
+    erp = world.erp.orders[order.key]
+    assert [s.state for s in erp.shipments] == [ErpShipmentState.SHIPPED] * 2
+    assert writes(world, external_id) == []
+    assert world.storefront.orders[external_id] == order
+
+
+async def test_one_that_was_only_promised_its_money_is_captured_when_it_closes(world: World, external_id):
+    order = sold(external_id, paid=False)
+    async with world.working():
+        handle = await world.place(order)
+        assert (await handle.result()).outcome is Attention.CLOSED
+    assert writes(world, external_id) == ["capture_payment"]
+    assert world.storefront.orders[external_id].captured == 50
+
+
+async def test_nobody_is_asked_to_approve_what_has_left(world: World, external_id):
+    world.replace_mapping(sandbox_mapping(approval=ApprovalRules(above=Decimal(1), risk=Risk.LOW)))
+    order = sold(external_id, risk=Risk.HIGH)
+    async with world.working():
+        handle = await world.place(order)
+        assert (await handle.result()).outcome is Attention.CLOSED
+
+
+async def test_a_part_that_was_handed_over_is_no_delivery_of_the_whole(world: World, external_id):
+    order = sold(external_id, units=3)
+    order = order.model_copy(update={"fulfillments": order.fulfillments[:1]})
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        await world.until(order.key, lambda v: v.waiting_for.startswith("the warehouse"))
+    assert not any(s.state is ErpShipmentState.SHIPPED for s in world.erp.orders[order.key].shipments)

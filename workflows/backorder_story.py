@@ -1,0 +1,93 @@
+"""What an order tells of units that are not in stock, in plain words. Pure, as ``narrative``."""
+
+from collections.abc import Iterable, Mapping
+
+from activities.contracts import RestCanceled
+from domain.backorder_rules import OnShortage
+from domain.backorders import ShortageAct, judge_shortage, shortage_words
+from domain.cases import BACKORDER, family
+from domain.erp_order import ErpOrder
+from domain.money import format_money
+from domain.order import Order
+from domain.quantities import LineState
+from domain.status import count_units
+from workflows.messages import OrderState
+
+
+def short(erp: ErpOrder, lines: Iterable[LineState]) -> str:
+    """Sentence for what is not in stock."""
+    return f"On backorder: {shortage_words(erp, _names(lines))}."
+
+
+def asks(erp: ErpOrder, lines: Iterable[LineState]) -> str:
+    """Sentence for the question what is to become of it."""
+    return f"Not in stock: {shortage_words(erp, _names(lines))}. Wait for all, send what is there, or cancel the rest?"
+
+
+def rest(order: Order, down_to: Mapping[str, int]) -> str:
+    """What is canceled of an order: ``2 units of CAP-NAVY; 1 unit of ...``."""
+    return "; ".join(
+        f"{count_units(line.current - down_to[line.line_id])} of {line.sku or line.title}"
+        for line in order.lines
+        if line.line_id in down_to
+    )
+
+
+def rest_canceled(before: Order, down_to: Mapping[str, int], canceled: RestCanceled) -> str:
+    """Sentence for the rest that the storefront has canceled."""
+    order = canceled.order
+    text = (
+        f"Canceled {rest(before, down_to)} in the storefront: {format_money(order.total, order.currency)} now"
+    )
+    back = before.captured - order.captured
+    return f"{text}, {format_money(back, order.currency)} given back." if back else f"{text}."
+
+
+def waits(state: OrderState) -> str:
+    """What an order with units on backorder waits for; empty for one without."""
+    if state.erp is None or not state.short:
+        return ""
+    text = f"stock: {shortage_words(state.erp, _names(state.lines))}"
+    held = state.backorder_rules.holds_back and not state.ship_what_is_there
+    if held and state.backorder_rules.on_shortage is OnShortage.WAIT_FOR_ALL:
+        text += "; nothing leaves before all of it is there"
+    since = state.short_since
+    if since is not None:
+        verdict = judge_shortage(state.backorder_rules, state.short, since, since, state.short_settled)
+        if verdict.act is ShortageAct.CANCEL_REST:
+            text += f"; what is not there is canceled at {verdict.at:%Y-%m-%d %H:%M} UTC"
+    return text
+
+
+def wait_obstacle(state: OrderState) -> str:
+    """Why a decision to wait is not to be taken now; empty where it is."""
+    if state.problem is None or family(state.problem.cause) != BACKORDER:
+        return "nobody was asked what is to become of a backorder"
+    return ""
+
+
+def ship_obstacle(state: OrderState) -> str:
+    """Why a decision to send what is there is not to be taken now; empty where it is."""
+    if state.outcome is not None:
+        return f"the order is {state.outcome.value} already"
+    if not state.short:
+        return "nothing of the order is on backorder"
+    held_back = state.backorder_rules.holds_back and not state.ship_what_is_there
+    return "" if held_back else "what is there of the order leaves in any case"
+
+
+def cancel_rest_obstacle(state: OrderState) -> str:
+    """Why the rest cannot be canceled now; empty where it can."""
+    if state.outcome is not None:
+        return f"the order is {state.outcome.value} already"
+    if state.cancel is not None or state.rest_cancel is not None:
+        return "it is being canceled already"
+    if not state.short:
+        return "nothing of the order is on backorder"
+    if state.amend or state.reread:
+        return "an edit of the order is under way; ask again in a moment"
+    return ""
+
+
+def _names(lines: Iterable[LineState]) -> dict[str, str]:
+    return {line.line_id: line.sku or line.title for line in lines}

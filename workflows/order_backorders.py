@@ -1,0 +1,275 @@
+"""What an order does about units that are not in stock: it waits, asks a person, or cancels the rest after some days.
+
+The rules are pure (``domain.backorders``); here are their timer, their two calls, and what people can say to them.
+"""
+
+from collections.abc import Callable
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.backorders import BackorderActivities
+    from activities.contracts import ERP_QUEUE, AmendOrder, CancelRest, storefront_queue
+    from activities.failures import Refusal
+    from domain.backorders import (
+        ShortageAct,
+        ShortageVerdict,
+        grown,
+        judge_shortage,
+        places_in_hand,
+        short_units,
+        without_rest,
+    )
+    from domain.cases import BACKORDER, family
+    from domain.erp_order import ErpOrder
+    from domain.order import Order
+    from workflows import backorder_story
+    from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
+    from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
+    from workflows.order_alarms import Alarm
+    from workflows.order_counter import OrderCounter
+    from workflows.order_desk import refuse
+    from workflows.steps import Step, unreported_shipments
+
+
+class OrderBackorders(OrderCounter):
+    """Base of ``OrderWorkflow``, between it and everything else that an order has of its own."""
+
+    # -- what the ERP tells ----------------------------------------------------------------------------------------
+
+    def _take_erp(self, erp: ErpOrder) -> None:
+        super()._take_erp(erp)
+        state = self._state
+        short = short_units(state.erp)
+        if short != state.short:
+            if state.erp is not None and short:
+                self._tell("ERP", backorder_story.short(state.erp, state.lines))
+            elif not state.erp_is_over:
+                self._tell("ERP", "Nothing is on backorder any more.")
+        if not short:
+            state.short_since, state.short_settled = None, {}
+        elif state.short_since is None or (state.short_settled and grown(state.short, short)):
+            state.short_since = workflow.now()
+        state.short = short
+        self._hear_answer_of_the_warehouse()
+
+    def _hear_answer_of_the_warehouse(self) -> None:
+        """Stock that has come, or a parcel that has left, ends the asking."""
+        state, problem = self._state, self._state.problem
+        if problem is None or family(problem.cause) != BACKORDER:
+            return
+        if not state.short:
+            self._go_on(problem)
+            self._tell("Orderwright", "All of it is in stock now; the order goes on.")
+        elif unreported_shipments(state):
+            state.short_settled = state.short
+            self._go_on(problem)
+            self._tell("Orderwright", "A parcel has left all the same; the rest follows as it comes.")
+
+    # -- what is to be done, and when ------------------------------------------------------------------------------
+
+    def _shortage(self) -> ShortageVerdict:
+        state = self._state
+        return judge_shortage(
+            state.backorder_rules, state.short, state.short_since, workflow.now(), state.short_settled
+        )
+
+    def _alarms(self) -> tuple[Alarm, ...]:
+        state, verdict = self._state, self._shortage()
+        if verdict.at is None:
+            return super()._alarms()
+        free = not (state.problem or state.cancel or state.outcome or state.held_by)
+        asks = verdict.act is ShortageAct.ASK
+        ring = self._ask_about_shortage if asks else self._cancel_what_is_short
+        until = (
+            "Until a person is asked about what is not in stock"
+            if asks
+            else "Until what is not in stock is canceled"
+        )
+        return (*super()._alarms(), Alarm(verdict.at, until, free, ring))
+
+    def _cancel_what_is_short(self) -> None:
+        days = self._state.backorder_rules.cancel_rest_after_days
+        self._wish_cancel_rest("Orderwright", f"not in stock for {days} days")
+
+    def _ask_about_shortage(self) -> None:
+        state = self._state
+        assert state.erp is not None
+        skus = {line.sku or line.title for line in state.lines if line.line_id in state.short}
+        cause = f"{BACKORDER}:{state.key.channel}:{' + '.join(sorted(skus))}"
+        reason = backorder_story.asks(state.erp, state.lines)
+        self._stop(Step.WAIT, Refusal(cause=cause, reason=reason))
+
+    def _wish_cancel_rest(self, actor: str, reason: str) -> None:
+        """The rest is to be canceled; where nothing else is there, that is the whole order."""
+        state = self._state
+        assert state.order is not None
+        assert state.erp is not None
+        # Whatever comes of it, the same units are not canceled in a circle.
+        state.short_settled = state.short
+        down_to = without_rest(state.order, state.erp)
+        if not down_to:
+            self._tell("Orderwright", "What is on backorder is canceled in the storefront already.")
+            return
+        if all(down_to.get(line.line_id, line.current) == 0 for line in state.order.lines):
+            state.cancel, state.cancel_refused = CancelRequest(actor=actor, reason=reason), None
+            self._tell(actor, f"Asked to cancel the order, of which nothing is there: {reason}.")
+            return
+        state.rest_cancel = RestCancel(actor=actor, reason=reason)
+        self._tell(actor, f"Asked to cancel what is on backorder: {reason}.")
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    async def _cancel_rest(self) -> None:
+        """In the storefront, whose new totals the ERP is amended to afterwards."""
+        state, wish = self._state, self._state.rest_cancel
+        assert state.order is not None
+        assert state.erp is not None
+        assert wish is not None
+        before, down_to = state.order, without_rest(state.order, state.erp)
+        if not down_to:
+            state.rest_cancel = None
+            self._tell("Orderwright", "Nothing is on backorder any more, so nothing was canceled.")
+            return
+        places = places_in_hand(state.erp, down_to)
+        canceled = await workflow.execute_activity_method(
+            BackorderActivities.cancel_rest,
+            CancelRest(
+                key=state.key,
+                mapping_version=state.mapping_version,
+                revision=self._next_revision(),
+                units=down_to,
+                total_before=before.presentment_total,
+                actor=wish.actor,
+                reason=wish.reason,
+                words=backorder_story.rest(before, down_to),
+            ),
+            task_queue=storefront_queue(state.key.channel),
+            start_to_close_timeout=ONE_CALL,
+            retry_policy=PATIENT,
+            summary=f"Cancel what is on backorder of {before.number} in the storefront",
+            priority=ORDERS_FIRST,
+        )
+        state.rest_cancel, state.places = None, places
+        state.order, state.payment = canceled.order, canceled.payment
+        self._tell(wish.actor, backorder_story.rest_canceled(before, down_to, canceled))
+        self._notice_edit(before, canceled.order)
+
+    async def _send_what_is_there(self) -> None:
+        state = self._state
+        assert state.order is not None
+        erp = await workflow.execute_activity_method(
+            BackorderActivities.send_what_is_there,
+            AmendOrder(
+                order=state.order,
+                mapping_version=state.mapping_version,
+                revision=self._next_revision(),
+                edit="",
+                acceptances=state.acceptances,
+                places=state.places,
+                ship_what_is_there=True,
+            ),
+            task_queue=ERP_QUEUE,
+            start_to_close_timeout=ONE_CALL,
+            retry_policy=PATIENT,
+            summary=f"Let the ERP send what is there of {state.order.number}",
+            priority=ORDERS_FIRST,
+        )
+        state.send_what_is_there = False
+        self._take_erp(erp)
+        self._tell("ERP", "What is there may leave; the rest follows as it comes.")
+
+    def _notice_edit(self, before: Order, now: Order) -> None:
+        raise NotImplementedError  # of OrderWorkflow, which knows what the ERP was given
+
+    # -- messages from operators -----------------------------------------------------------------------------------
+
+    @workflow.signal(name="wait_for_all")
+    def wait_for_all_signal(self, message: OperatorMessage | None = None) -> None:
+        """Let the order wait until all of it is in stock."""
+        self._told_by_signal(message, backorder_story.wait_obstacle(self._state), self._wait_for_all)
+
+    @workflow.signal(name="ship_what_is_there")
+    def ship_what_is_there_signal(self, message: OperatorMessage | None = None) -> None:
+        """Let leave what is in stock, and the rest as it comes."""
+        self._told_by_signal(message, backorder_story.ship_obstacle(self._state), self._ship_what_is_there)
+
+    @workflow.signal(name="cancel_rest")
+    def cancel_rest_signal(self, message: OperatorMessage | None = None) -> None:
+        """Cancel what is on backorder in both systems."""
+        self._told_by_signal(message, backorder_story.cancel_rest_obstacle(self._state), self._cancel_rest_by)
+
+    @workflow.update(name="wait_for_all")
+    def wait_for_all_update(self, message: OperatorMessage) -> OperatorAnswer:
+        """Let the order wait until all of it is in stock."""
+        if not self._seen(message.message_id):
+            self._wait_for_all(message)
+        return OperatorAnswer(done=True, text="The order waits until all of it is in stock.")
+
+    @wait_for_all_update.validator
+    def _may_wait_for_all(self, message: OperatorMessage) -> None:
+        del message
+        refuse(backorder_story.wait_obstacle(self._state))
+
+    @workflow.update(name="ship_what_is_there")
+    def ship_what_is_there_update(self, message: OperatorMessage) -> OperatorAnswer:
+        """Let leave what is in stock, and the rest as it comes."""
+        if not self._seen(message.message_id):
+            self._ship_what_is_there(message)
+        return OperatorAnswer(done=True, text="What is in stock leaves, the rest as it comes.")
+
+    @ship_what_is_there_update.validator
+    def _may_ship_what_is_there(self, message: OperatorMessage) -> None:
+        del message
+        refuse(backorder_story.ship_obstacle(self._state))
+
+    @workflow.update(name="cancel_rest")
+    def cancel_rest_update(self, message: OperatorMessage) -> OperatorAnswer:
+        """Cancel what is on backorder in both systems."""
+        if not self._seen(message.message_id):
+            self._cancel_rest_by(message)
+        return OperatorAnswer(done=True, text="What is on backorder is being canceled in both systems.")
+
+    @cancel_rest_update.validator
+    def _may_cancel_rest(self, message: OperatorMessage) -> None:
+        del message
+        refuse(backorder_story.cancel_rest_obstacle(self._state))
+
+    def _told_by_signal(
+        self,
+        message: OperatorMessage | None,
+        obstacle: str,
+        act: Callable[[OperatorMessage], None],
+    ) -> None:
+        message = message or OperatorMessage()
+        if self._seen(message.message_id) or not self._concerns(message):
+            return
+        if obstacle:
+            self._tell(message.actor, f"Decided about the backorder; refused: {obstacle}.")
+        else:
+            act(message)
+
+    def _wait_for_all(self, message: OperatorMessage) -> None:
+        self._decided(message, "Decided to wait until all of it is in stock")
+
+    def _ship_what_is_there(self, message: OperatorMessage) -> None:
+        state = self._state
+        # Else the ERP has never held it back.
+        state.send_what_is_there = state.backorder_rules.holds_back and not state.ship_what_is_there
+        state.ship_what_is_there = True
+        self._decided(message, "Decided to send what is there, and the rest as it comes")
+
+    def _cancel_rest_by(self, message: OperatorMessage) -> None:
+        self._settle()
+        self._wish_cancel_rest(message.actor, message.reason or "no reason given")
+
+    def _decided(self, message: OperatorMessage, what: str) -> None:
+        self._settle()
+        self._tell(message.actor, f"{what}: {message.reason or 'no reason given'}.")
+
+    def _settle(self) -> None:
+        """A person has decided about what is short now; more that is short later is another question."""
+        state, problem = self._state, self._state.problem
+        state.short_settled = state.short
+        if problem is not None and family(problem.cause) == BACKORDER:
+            self._go_on(problem)
