@@ -112,6 +112,7 @@ _GROUPS = {
     "road": "Orders that take other roads",
     "message": "Webhooks",
     "outage": "Systems that fail",
+    "tax": "Taxes",
 }
 _UNITS = {"s": "seconds"}
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -161,6 +162,10 @@ def _mapping(path: Path) -> str:
             f"`{mapping.adjustment_product}`"
             if mapping.adjustment_product
             else "nothing: none can be entered",
+        ),
+        (
+            "A difference in an order's tax is booked without asking",
+            f"up to {mapping.tax_tolerance}" if mapping.tax_tolerance else "never",
         ),
         *_payment_rules(mapping.payments),
         *_backorder_rules(mapping.backorders),

@@ -19,6 +19,7 @@ from domain.order import CancelKind, Order
 from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
+from domain.tax_reconciliation import tolerated_words
 from workflows import backorder_story
 from workflows.messages import (
     Attention,
@@ -388,7 +389,8 @@ def submitted(erp: ErpOrder) -> str:
     """Sentence for the submission."""
     warehouses = sorted({s.warehouse for s in erp.shipments})
     where = f", to be shipped from {' and '.join(warehouses)}" if warehouses else ""
-    return f"Entered in the ERP as {erp.number}, {format_money(erp.total, erp.currency)}{where}."
+    total = f"{format_money(erp.total, erp.currency)}{tolerated_words(erp)}"
+    return f"Entered in the ERP as {erp.number}, {total}{where}."
 
 
 def unpaid(state: OrderState) -> str:
