@@ -34,7 +34,8 @@ class Credit(Frozen):
 def credit_for(order: Order, parts: Iterable[QuotedPart], mapping: FieldMapping) -> Credit:
     """The credit note for what came back; the restocking fee is taken off the worth of goods alone.
 
-    A line's tax is divided over the ERP's codes as the line's own taxes are. Raises Unmapped.
+    Where the quote does not tell a line's tax by tax, it is divided over the ERP's codes as the line's own taxes are.
+    Raises Unmapped.
     """
     goods = {line.line_id: line for line in order.lines}
     charges = {charge.charge_id: charge for charge in order.shipping}
@@ -43,8 +44,10 @@ def credit_for(order: Order, parts: Iterable[QuotedPart], mapping: FieldMapping)
     for worth in parts:
         line = goods.get(worth.line_id)
         part = line or charges[worth.line_id]
-        codes = map_taxes(part.taxes, mapping)
-        taxes = split(worth.tax, tuple(codes.values()), order.currency) if codes else ()
+        codes = map_taxes(worth.taxes or part.taxes, mapping)
+        taxes = tuple(codes.values())
+        if taxes and not worth.taxes:
+            taxes = split(worth.tax, taxes, order.currency)
         if line is not None:
             worth_of_goods += worth.net + worth.tax
         lines.append(
