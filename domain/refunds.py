@@ -105,7 +105,9 @@ def money_back(
     earlier = sum((each.fee for each in erp.returns), _NOTHING)
     stays = delivered_presentment(order, delivered_units(order, erp)) - worth_presentment
     owed = max(stays, _NOTHING) + fees_presentment(order, earlier + fee)
-    due = min(worth_presentment - fees_presentment(order, fee), kept - owed)
+    # Counted over all fees together: each rounded by itself, they would not come to what all of them are worth.
+    kept_back = fees_presentment(order, earlier + fee) - fees_presentment(order, earlier)
+    due = min(worth_presentment - kept_back, kept - owed)
     if due <= 0:
         return ()
     parts = split(due, tuple(held.values()), order.presentment_currency)
