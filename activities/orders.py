@@ -50,6 +50,7 @@ from domain.planning import ignore_reason, plan_sales_order
 from domain.quantities import delivered_units, units_returned
 from domain.returns import asks_for_return, window_until
 from domain.status import OrderStatus
+from domain.tax_reconciliation import tolerated_words
 from store.crosswalk import Crosswalk, Link
 from store.database import Database
 from store.order_view import OrderPatch, OrderSummary, OrderViews
@@ -152,7 +153,8 @@ class OrderActivities(NotedActs):
             key,
             request.revision,
             "submit_order",
-            f"Entered in the ERP as {erp_order.number}: {format_money(erp_order.total, erp_order.currency)}",
+            f"Entered in the ERP as {erp_order.number}: {format_money(erp_order.total, erp_order.currency)}"
+            f"{tolerated_words(erp_order)}",
             patch,
             links=(_erp_link(key, erp_order),),
             erp=erp_order,

@@ -145,7 +145,10 @@ class StorefrontPort(Protocol):
         ...
 
     async def read_order(self, external_id: str) -> Order:
-        """Read one order whole. Raises Rejected with cause ``order_unknown`` where there is none."""
+        """Read one order whole, its taxes settled (``domain.tax_allocation.settle_taxes``).
+
+        Raises Rejected with cause ``order_unknown`` where there is none.
+        """
         ...
 
     async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:

@@ -1,5 +1,7 @@
 """From settings to adapters: the only module that knows which vendors there are and how each is built."""
 
+from collections.abc import Mapping
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 from adapters.memory.erp import MemoryErp
@@ -65,9 +67,11 @@ def build_erp(settings: Settings) -> ErpPort:
     raise SettingsError([f"{variable('erp', 'vendor')} is {chosen.vendor!r}; the ERPs known are {known}"])
 
 
-def build_memory_erp(*, products: set[str], warehouses: set[str]) -> MemoryErp:
-    """An ERP in memory that knows these products and warehouses, for the sandbox to serve to other processes."""
-    return MemoryErp(products=products, warehouses=warehouses, backorder=True)
+def build_memory_erp(
+    *, products: set[str], warehouses: set[str], taxes: Mapping[str, Decimal] | None = None
+) -> MemoryErp:
+    """An ERP in memory that knows these products, warehouses and (unless None) taxes by rate, for the sandbox."""
+    return MemoryErp(products=products, warehouses=warehouses, taxes=taxes, backorder=True)
 
 
 def _shop_domain(url: str) -> str | None:

@@ -28,6 +28,7 @@ from bench.stopwatch import Stopwatch
 from config.mappings import load_mapping
 from config.settings import WebSettings
 from domain.erp_order import ErpOrder, SalesOrder
+from domain.mapping import Mapping
 from domain.order import Fulfillment, Order, OrderKey
 from store.database import Database
 from store.inbox import Inbox
@@ -100,11 +101,17 @@ class BenchWorld:
     """One shop, one ERP, the house between them; ``webhook_to_erp`` in seconds, one entry an order."""
 
     def __init__(
-        self, client: Client, directory: Path, feed_interval: timedelta, erp: WatchedErp | None = None
+        self,
+        client: Client,
+        directory: Path,
+        feed_interval: timedelta,
+        erp: WatchedErp | None = None,
+        mapping: Mapping | None = None,
     ) -> None:
         self.webhook_to_erp: list[float] = []
         self.storefront = WatchedStorefront()
         self.erp = erp or WatchedErp()
+        self._mapping = mapping or load_mapping("shopify-tryton")
         self._client = client
         self._feed_interval = feed_interval
         self._outside, self._app = Stopwatch(), Stopwatch()
@@ -137,7 +144,7 @@ class BenchWorld:
             max_body=WebSettings().max_body_bytes,
             keep=timedelta(days=WebSettings().keep_webhooks_days),
         )
-        catalog = MappingCatalog(self._worker_database, {CHANNEL: load_mapping("shopify-tryton")})
+        catalog = MappingCatalog(self._worker_database, {CHANNEL: self._mapping})
         parts = Parts(
             self._worker_database,
             {CHANNEL: self._outside.calls_of(self.storefront)},
@@ -173,7 +180,7 @@ class BenchWorld:
         """
         key = order.key
         async with asyncio.timeout(longest):
-            await self._outside.of(self._act_outside(web, order))
+            await self.deliver_goods(web, order)
             handle = self._client.get_workflow_handle(key.workflow_id, result_type=OrderResult)
             result: OrderResult = await handle.result()
         if result.outcome is not Attention.CLOSED:
@@ -182,6 +189,10 @@ class BenchWorld:
         if captured != order.total or captured == Decimal(0):
             raise RuntimeError(f"order {key} closed with {captured} captured of {order.total}")
         return key.workflow_id
+
+    async def deliver_goods(self, web: httpx.AsyncClient, order: Order) -> None:
+        """Place an order and ship each of its parcels."""
+        await self._outside.of(self._act_outside(web, order))
 
     async def _act_outside(self, web: httpx.AsyncClient, order: Order) -> None:
         """What a buyer, the storefront and the warehouses do."""

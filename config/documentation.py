@@ -19,6 +19,7 @@ from config.settings import GROUPS, every_variable, variable
 from domain.backorder_rules import BackorderRules, OnShortage
 from domain.mapping import Mapping as FieldMapping
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
+from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
 
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN = "<!-- generated: begin (make docs) -->"
@@ -111,6 +112,7 @@ _GROUPS = {
     "road": "Orders that take other roads",
     "message": "Webhooks",
     "outage": "Systems that fail",
+    "tax": "Taxes",
 }
 _UNITS = {"s": "seconds"}
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -161,9 +163,14 @@ def _mapping(path: Path) -> str:
             if mapping.adjustment_product
             else "nothing: none can be entered",
         ),
+        (
+            "A difference in an order's tax is booked without asking",
+            f"up to {mapping.tax_tolerance}" if mapping.tax_tolerance else "never",
+        ),
         *_payment_rules(mapping.payments),
         *_backorder_rules(mapping.backorders),
         *_approval_rules(mapping),
+        *_return_rules(mapping.returns),
         *_gift_rules(mapping),
     ]
     taxes = [(tax.title, f"{(tax.rate * 100).normalize():f} %", f"`{tax.erp_code}`") for tax in mapping.taxes]
@@ -246,6 +253,38 @@ def _approval_rules(mapping: FieldMapping) -> list[tuple[str, str]]:
         f"orders {' or '.join(which)}; a reminder every {rules.remind_after_days} days" if which else "none"
     )
     return [("Orders that a person has to approve", asked)]
+
+
+_APPROVALS = {ApprovalRule.AUTOMATIC: "is agreed to", ApprovalRule.ASK: "a case for a person"}
+_INSPECTIONS = {
+    InspectionRule.RESTOCK: "goes on the shelf and is credited",
+    InspectionRule.ASK: "a person says it of each unit",
+}
+
+
+def _return_rules(rules: ReturnRules) -> list[tuple[str, str]]:
+    days = rules.window_days
+    window = f"stays open for returns for {days} days" if days else "closes at once; a return brings it back"
+    fee = (
+        f"{rules.fee_percent.normalize():f} %, booked on `{rules.fee_product}`"
+        if rules.fee_percent
+        else "none"
+    )
+    return [
+        ("An order that is delivered and balanced", window),
+        ("A return that a buyer asks for", _APPROVALS[rules.approval]),
+        ("What came back", _INSPECTIONS[rules.inspection]),
+        (
+            "Returned goods are taken in by",
+            f"`{rules.warehouse}`" if rules.warehouse else "where they left from",
+        ),
+        (
+            "Returned goods that do not come",
+            f"named after {rules.reminder_days} days, given up after {rules.expire_days}",
+        ),
+        ("Delivery, with the last units of an order", "given back" if rules.refund_shipping else "kept"),
+        ("Restocking fee", fee),
+    ]
 
 
 def _gateways(rules: PaymentRules) -> list[tuple[str, ...]]:

@@ -120,6 +120,12 @@ class TemporalSettings(Group):
         "workers of several versions may run side by side, and `orderwright worker --promote` says which one "
         "carries the orders (docs/upgrades.md).",
     )
+    cached_orders: int = Field(
+        1_000,
+        ge=1,
+        description="Orders that a worker keeps in memory between two of their steps. One that is not kept is replayed "
+        "from its history when something happens to it: slower, and the same.",
+    )
     ui_url: Address | None = Field(
         None,
         description="Address of the Temporal UI, for links that people can follow, such as `http://127.0.0.1:8233`.",

@@ -109,9 +109,10 @@ def placed(order: Order, places: Places, mapping: FieldMapping) -> Order:
     ]
     for line, at in moved.items():
         for warehouse, units in at.items():
-            part = LocationLine(id=f"{line}@{warehouse}", line_id=line, quantity=units, remaining=units)
+            # What has left from there is told by parcels: as something that is still to leave it would count twice.
+            part = LocationLine(id=f"{line}@{warehouse}", line_id=line, quantity=units, remaining=0)
             location = mapping.location_of(warehouse)
-            plans.append(LocationPlan(id=part.id, location=location, open=True, lines=(part,)))
+            plans.append(LocationPlan(id=part.id, location=location, open=False, lines=(part,)))
     return order.model_copy(update={"location_plans": tuple(plans)})
 
 

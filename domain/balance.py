@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from domain.capture import delivered_presentment, delivered_value
 from domain.differences import Acceptance, Difference, DifferenceUnit, Unbalanced, kinds, not_accepted
-from domain.erp_order import ADJUSTMENT_LINE, ErpOrder, ErpOrderState
+from domain.erp_order import ADJUSTMENT_LINES, ErpOrder, ErpOrderState
 from domain.ledger import EntryKind, Ledger, Side, write_ledger
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen
@@ -194,7 +194,7 @@ def _entered(order: Order, erp: ErpOrder, ledger: Ledger) -> Iterator[Equation]:
         store, held = _both(ledger, EntryKind.TAXED, code)
         back = ledger.amount(Side.ERP, EntryKind.TAX_GIVEN_BACK, subject=code)
         yield _equal(f"tax {code}", store, held - back)
-    charges = {charge.charge_id for charge in order.shipping} | {ADJUSTMENT_LINE}
+    charges = {charge.charge_id for charge in order.shipping} | ADJUSTMENT_LINES
     ordered = {line.line_id: line.current for line in order.lines}
     back_units = ledger.units(Side.ERP, EntryKind.GIVEN_BACK)
     entered = {
@@ -206,7 +206,7 @@ def _entered(order: Order, erp: ErpOrder, ledger: Ledger) -> Iterator[Equation]:
 
 
 def _sum_of_parts(order: Order, ledger: Ledger) -> Iterator[Equation]:
-    """Ordered less canceled and discounted, with tax and what a person accepted, is the order's total."""
+    """Ordered less canceled and discounted, with tax and what was adjusted, is the order's total."""
     parts = ledger.amount(Side.STORE, EntryKind.ORDERED)
     parts -= sum(e.amount or _NOTHING for e in ledger.entries if e.kind is EntryKind.CANCELED and e.subject)
     parts -= ledger.amount(Side.STORE, EntryKind.DISCOUNTED)

@@ -7,10 +7,11 @@ from collections.abc import Mapping as MappingOf
 from decimal import Decimal
 
 from domain.model import Amount, Frozen, Instant
-from domain.money import proportion, share
-from domain.order import Order, OrderLine, Payment, PaymentKind, PaymentStatus, ShippingCharge
+from domain.money import proportion
+from domain.order import Order, Payment, PaymentKind, PaymentStatus
 from domain.payment_rules import CaptureRule, PaymentRules
 from domain.quantities import QuantitiesBroken
+from domain.tax_allocation import part_of_line, whole_of
 
 _NOTHING = Decimal(0)
 _SOONEST_FIRST = (CaptureRule.AT_ORDER, CaptureRule.AT_FIRST_SHIPMENT, CaptureRule.EACH_SHIPMENT)
@@ -45,14 +46,11 @@ def delivered_value(order: Order, delivered: MappingOf[str, int]) -> Decimal:
         # By its lines the same, but for a difference that a person accepted.
         return order.total
     value = sum(
-        (
-            share(_gross(order, line), units[line.line_id], line.current, order.currency)
-            for line in order.lines
-        ),
+        (part_of_line(order, line, 0, units[line.line_id]).gross for line in order.lines),
         _NOTHING,
     )
     if any(delivered.values()):
-        value += sum((_gross(order, charge) for charge in order.shipping), _NOTHING)
+        value += sum((whole_of(order, charge).gross for charge in order.shipping), _NOTHING)
     return value
 
 
@@ -125,15 +123,6 @@ def _captures(order: Order) -> list[Payment]:
     return [
         p for p in order.payments if p.kind is PaymentKind.CAPTURE and p.status is not PaymentStatus.FAILED
     ]
-
-
-def _gross(order: Order, part: OrderLine | ShippingCharge) -> Decimal:
-    """What a line or charge costs the buyer, after discounts, tax included."""
-    price = part.current * part.unit_price if isinstance(part, OrderLine) else part.price
-    taxes = () if order.taxes_included else part.taxes
-    return (
-        price - sum((d.amount for d in part.discounts), _NOTHING) + sum((t.amount for t in taxes), _NOTHING)
-    )
 
 
 def _presentment(payments: list[Payment]) -> Decimal:

@@ -1,4 +1,6 @@
-"""What each family of causes means to people, and what may be done about it: the one place for remedies."""
+"""What each family of causes means to people, and what may be done about it: the one place for remedies,
+with ``domain.return_guides``.
+"""
 
 from enum import StrEnum
 
@@ -206,37 +208,6 @@ GUIDES = {
         "Approve it with a reason (orderwright order approve), and it goes to the ERP; or cancel it, --as fraud where "
         "it is one. Lowered or rated otherwise in the storefront, it goes on by itself.",
         (CaseAct.RETRY, CaseAct.APPROVE, CaseAct.CANCEL),
-    ),
-    "return_requested": _guide(
-        "A return of order {0}:{1} is asked for, and nobody has agreed",
-        "Agree: resubmit (or orderwright return approve). Or decline it: orderwright return end, with a reason.",
-        _ON_ITS_WAY,
-        _TWO_DAYS,
-    ),
-    "return_inspection": _guide(
-        "Goods of order {0}:{1} are back, and nobody has said what becomes of them",
-        "Say it of each unit (orderwright return inspect: restock, scrap, reject); resubmit puts all of them back in "
-        "stock.",
-        _ON_ITS_WAY,
-        _TWO_DAYS,
-    ),
-    "refund_exceeds_payment": _guide(
-        "A payment holds less than is to be refunded",
-        "See in the storefront what was refunded by hand; resubmit, and the money is worked out anew from the rest.",
-        _ON_ITS_WAY,
-    ),
-    "not_returnable": _guide(
-        "Units are to be refunded that the storefront does not count as delivered",
-        "See in the storefront what was refunded or taken off by hand, put it right there, then resubmit.",
-        _ON_ITS_WAY,
-    ),
-    "payment_unknown": _guide(
-        "A refund is to go back to a payment that the storefront does not have",
-        "Compare the order's payments in the storefront, refund there by hand what has no payment, then resubmit.",
-    ),
-    "return_unknown": _guide(
-        "A return is not in the storefront any more",
-        "See in the storefront what became of it, and end the return here; credit by hand what did come back.",
     ),
     "edit_after_return": _guide(
         "Order {0}:{1} was edited after goods of it came back",

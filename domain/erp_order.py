@@ -18,13 +18,18 @@ class SalesLineKind(StrEnum):
     GOODS = "goods"
     SHIPPING = "shipping"
     ADJUSTMENT = "adjustment"
-    """A difference that a person accepted; its amount may be below zero."""
+    """A difference that a person accepted or the mapping tolerates; its amount may be below zero."""
     FEE = "fee"
     """What is held back of a credit note for taking goods back."""
 
 
 ADJUSTMENT_LINE = "accepted-difference"
 """``line_id`` of the one adjustment line of an order: it comes from no storefront line."""
+
+TAX_ADJUSTMENT_LINE = "tax-difference"
+"""``line_id`` of the adjustment line for a difference in tax within the tolerance of the mapping."""
+
+ADJUSTMENT_LINES = frozenset({ADJUSTMENT_LINE, TAX_ADJUSTMENT_LINE})
 
 
 class TaxAmount(Frozen):
@@ -85,6 +90,8 @@ class SalesOrder(Frozen):
     total: Amount
     taxes: tuple[TaxAmount, ...]
     """Expected tax of the whole order, one entry a code."""
+    tax_tolerance: Amount = Decimal(0)
+    """So much tax, in all, may be more or less than the ERP reckons by its own rates, beside the rounding of a line."""
     instructions: str = ""
     complete_only: bool = False
     """Nothing of it is to leave before all of it is in stock; an ERP that cannot hold back ships what is there."""
@@ -205,6 +212,23 @@ class ErpReturn(Frozen):
     """What the credit note holds back."""
 
 
+class TaxAdjustmentCause(StrEnum):
+    """Why a tax at the ERP was brought to the storefront's amount."""
+
+    ROUNDING = "rounding"
+    """The two round otherwise: a cent a line and tax at most."""
+    TOLERANCE = "within the tolerance"
+
+
+class TaxAdjustment(Frozen):
+    """What the ERP's own reckoning of a tax was brought up (or down) by, on a line that says so."""
+
+    code: str
+    """The ERP's; empty for a difference that belongs to no single tax."""
+    cause: TaxAdjustmentCause
+    amount: Amount
+
+
 class ErpOrder(Frozen):
     """The order as the ERP tells it, read whole. What came back stands in ``returns`` and nowhere else."""
 
@@ -222,7 +246,9 @@ class ErpOrder(Frozen):
     invoices: tuple[ErpInvoice, ...] = ()
     """Empty also where the ERP tells of none."""
     adjustment: Amount = Decimal(0)
-    """What its line ``ADJUSTMENT_LINE`` comes to."""
+    """What its ``ADJUSTMENT_LINES`` come to."""
+    tax_adjustments: tuple[TaxAdjustment, ...] = ()
+    """By code and cause. Those with a code are in ``taxes``, the one without is in ``adjustment``."""
     returns: tuple[ErpReturn, ...] = ()
 
 

@@ -15,6 +15,7 @@ from domain.erp_order import (
     ErpReturnState,
     ErpShipmentState,
     ShipmentLine,
+    TaxAdjustmentCause,
 )
 from domain.mapping import Mapping
 from domain.model import Amount, Currency, Frozen, Quantity
@@ -33,7 +34,9 @@ class EntryKind(StrEnum):
     DISCOUNTED = "discounted"
     TAXED = "taxed"
     ADJUSTED = "adjusted"
-    """A difference that a person accepted, on a line of its own."""
+    """A difference that a person accepted or the mapping tolerates, on a line of its own."""
+    TAX_ADJUSTED = "tax adjusted"
+    """What of ``taxed`` the ERP did not reckon itself, and why: rounding, or within the tolerance."""
     TOTAL = "total"
     SHIPPED = "shipped"
     """By the storefront: what it was told of; by the ERP: what left."""
@@ -225,8 +228,9 @@ def _held(erp: ErpOrder) -> Iterator[Entry]:
         )
     for tax in erp.taxes:
         yield entry(EntryKind.TAXED, tax.code, tax.amount)
-    if erp.adjustment:
-        yield entry(EntryKind.ADJUSTED, "", erp.adjustment)
+    for kind, subject, amount in _adjusted(erp):
+        if amount:
+            yield entry(kind, subject, amount)
     yield entry(EntryKind.TOTAL, "", erp.total)
     if erp.state is ErpOrderState.CANCELED:
         yield entry(EntryKind.CANCELED, "", erp.total)
@@ -269,6 +273,16 @@ def _returned(erp: ErpOrder) -> Iterator[Entry]:
         yield from (money(EntryKind.TAX_GIVEN_BACK, tax.amount, tax.code) for tax in each.taxes)
         if each.fee:
             yield money(EntryKind.FEE, each.fee)
+
+
+def _adjusted(erp: ErpOrder) -> Iterator[tuple[EntryKind, str, Decimal]]:
+    """What was adjusted, each by its cause."""
+    tolerated = sum((each.amount for each in erp.tax_adjustments if not each.code), _NOTHING)
+    yield EntryKind.ADJUSTED, "difference accepted", erp.adjustment - tolerated
+    yield EntryKind.ADJUSTED, f"tax, {TaxAdjustmentCause.TOLERANCE}", tolerated
+    for each in erp.tax_adjustments:
+        if each.code:
+            yield EntryKind.TAX_ADJUSTED, f"{each.code}, {each.cause}", each.amount
 
 
 def _invoiced(erp: ErpOrder) -> Iterator[Entry]:

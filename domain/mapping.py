@@ -9,14 +9,14 @@ import json
 from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import Field, model_validator
 
 from domain.approval import ApprovalRules
 from domain.backorder_rules import BackorderRules
 from domain.gifts import GiftRules
-from domain.model import Frozen, Rate
+from domain.model import Amount, Frozen, Rate
 from domain.payment_rules import PaymentRules
 from domain.return_rules import ReturnRules
 
@@ -78,6 +78,8 @@ class Mapping(Frozen):
     """ERP product that shipping is charged with."""
     adjustment_product: str | None = None
     """ERP product, a service without tax, that an accepted difference is booked on; None: none may be."""
+    tax_tolerance: Annotated[Amount, Field(ge=0)] = Decimal(0)
+    """So much of a difference in an order's tax, in its currency, is booked without asking; more is a case."""
     payments: PaymentRules = PaymentRules()
     approval: ApprovalRules = ApprovalRules()
     gifts: GiftRules = GiftRules()
@@ -103,6 +105,13 @@ class Mapping(Frozen):
     def _gateways_are_known(self) -> "Mapping":
         if unknown := sorted(self.payments.gateways.keys() - self.payment_methods.keys()):
             msg = f"[payments.gateways.{unknown[0]}] is no gateway of [payment_methods]; correct one of both"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _tolerance_has_its_product(self) -> "Mapping":
+        if self.tax_tolerance and self.adjustment_product is None:
+            msg = "tax_tolerance needs an adjustment_product, a service of the ERP without tax, to book on; name one"
             raise ValueError(msg)
         return self
 

@@ -41,7 +41,7 @@ def minor_digits(currency: str) -> int:
     return _MINOR_DIGITS.get(currency, _USUAL_DIGITS)
 
 
-def round_money(amount: Decimal, currency: str) -> Decimal:
+def round_money(amount: Decimal | Fraction, currency: str) -> Decimal:
     """Round to the currency's minor unit, half away from zero, as storefronts do."""
     return _from_units(_half_up(_units(amount, currency)), currency)
 
@@ -58,7 +58,7 @@ def format_money(amount: Decimal, currency: str) -> str:
     return f"{currency} {amount:f}"
 
 
-def split(total: Decimal, weights: Sequence[Decimal | int], currency: str) -> tuple[Decimal, ...]:
+def split(total: Decimal, weights: Sequence[Decimal | int | Fraction], currency: str) -> tuple[Decimal, ...]:
     """Divide ``total`` by weight into parts of whole minor units that sum to it exactly.
 
     Left-over units go to the largest remainders, the earlier part first. A weight of zero gets nothing,
@@ -119,7 +119,7 @@ def proportion(amount: Decimal, part: Decimal | int, whole: Decimal | int, curre
     return min(rounded, amount) if amount > 0 else max(rounded, amount)
 
 
-def _units(amount: Decimal, currency: str) -> Fraction:
+def _units(amount: Decimal | Fraction, currency: str) -> Fraction:
     return Fraction(amount) * Fraction(10 ** minor_digits(currency))
 
 

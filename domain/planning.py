@@ -12,6 +12,7 @@ from decimal import Decimal
 from domain.differences import Acceptance, Difference, accepted_by, not_accepted
 from domain.erp_order import (
     ADJUSTMENT_LINE,
+    TAX_ADJUSTMENT_LINE,
     SalesLine,
     SalesLineKind,
     SalesOrder,
@@ -21,9 +22,10 @@ from domain.erp_order import (
 )
 from domain.gifts import gift_facts
 from domain.mapping import Mapping
-from domain.money import format_money, is_whole, split
-from domain.order import Discount, Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge, TaxLine
+from domain.money import format_money, is_whole
+from domain.order import Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge, TaxLine
 from domain.quantities import units_returned
+from domain.tax_allocation import PartAmount, divide_line, odd_rates, whole_of
 
 _NOTHING = Decimal(0)
 
@@ -54,7 +56,8 @@ def ignore_reason(order: Order) -> str | None:
 def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acceptance] = ()) -> SalesOrder:
     """Translate a storefront order by its mapping.
 
-    Where a person accepted that the order does not add up, just so, a line of its own brings it to its total.
+    Where a person accepted that the order does not add up, just so, or its tax is off within the mapping's tolerance, a
+    line of its own brings it to its total.
 
     Raises PlanRefused where the order itself is at fault, Unmapped where the mapping lacks an entry.
     """
@@ -86,6 +89,7 @@ def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acc
         payments=_payments(order, mapping),
         total=order.total,
         taxes=sum_by_code(tax for line in lines for tax in line.taxes),
+        tax_tolerance=mapping.tax_tolerance,
         instructions=_instructions(order, goods, mapping),
         complete_only=mapping.backorders.holds_back,
     )
@@ -119,14 +123,8 @@ def _goods(order: Order, line: OrderLine, mapping: Mapping) -> tuple[SalesLine, 
         )
     product = mapping.product(sku)
     warehouses = _warehouses(order, line, name, mapping) if line.requires_shipping else {None: line.current}
-    gross = line.current * line.unit_price - _sum(line.discounts)
-    net = _net(order, name, gross, line.taxes)
-    weights = tuple(warehouses.values())
-    nets = split(net, weights, order.currency)
-    taxes = {
-        code: split(amount, weights, order.currency)
-        for code, amount in map_taxes(line.taxes, mapping).items()
-    }
+    _require_bookable(order, name, whole_of(order, line))
+    parts = divide_line(order, line, tuple(warehouses.values()))
     return tuple(
         SalesLine(
             line_id=line.line_id,
@@ -134,11 +132,11 @@ def _goods(order: Order, line: OrderLine, mapping: Mapping) -> tuple[SalesLine, 
             product=product,
             warehouse=warehouse,
             quantity=quantity,
-            net=nets[index],
-            taxes=tuple(TaxAmount(code=code, amount=parts[index]) for code, parts in taxes.items()),
+            net=part.net,
+            taxes=_taxes(part, mapping),
             description=line.title,
         )
-        for index, (warehouse, quantity) in enumerate(warehouses.items())
+        for (warehouse, quantity), part in zip(warehouses.items(), parts, strict=True)
     )
 
 
@@ -170,10 +168,10 @@ def _warehouses(order: Order, line: OrderLine, name: str, mapping: Mapping) -> d
 def _charge(order: Order, charge: ShippingCharge, mapping: Mapping) -> tuple[SalesLine, ...]:
     """The sales line of a shipping charge; none where delivery is free."""
     name = f"shipping charge {charge.charge_id} ({charge.title})"
-    gross = charge.price - _sum(charge.discounts)
-    net = _net(order, name, gross, charge.taxes)
-    taxes = map_taxes(charge.taxes, mapping)
-    if not net and not any(taxes.values()):
+    whole = whole_of(order, charge)
+    _require_bookable(order, name, whole)
+    taxes = _taxes(whole, mapping)
+    if not whole.net and not any(tax.amount for tax in taxes):
         return ()
     line = SalesLine(
         line_id=charge.charge_id,
@@ -181,43 +179,48 @@ def _charge(order: Order, charge: ShippingCharge, mapping: Mapping) -> tuple[Sal
         product=mapping.shipping_product,
         warehouse=None,
         quantity=1,
-        net=net,
-        taxes=tuple(TaxAmount(code=code, amount=amount) for code, amount in taxes.items()),
+        net=whole.net,
+        taxes=taxes,
         description=charge.title,
     )
     return (line,)
 
 
-def _net(order: Order, name: str, gross: Decimal, taxes: tuple[TaxLine, ...]) -> Decimal:
-    """A line's price after discounts without tax, checked to be an amount that can be booked."""
-    for amount in (gross, *(tax.amount for tax in taxes)):
+def _require_bookable(order: Order, name: str, whole: PartAmount) -> None:
+    """A price after discounts must be an amount that can be booked. Raises PlanRefused."""
+    price = whole.gross if order.taxes_included else whole.net
+    for amount in (price, *(tax.amount for tax in whole.taxes)):
         if not is_whole(amount, order.currency):
             raise PlanRefused(
                 "amount_too_fine",
                 f"{name} holds {format_money(amount, order.currency)}, which has fractions of the currency's "
                 "smallest unit; round its price, discount or tax in the store, then resubmit",
             )
-    net = gross - _sum(taxes) if order.taxes_included else gross
-    if net < 0:
+    if whole.net < 0:
         raise PlanRefused(
             "discount_exceeds_price",
-            f"{name} would cost {format_money(net, order.currency)} without tax: its discounts or taxes "
+            f"{name} would cost {format_money(whole.net, order.currency)} without tax: its discounts or taxes "
             "exceed its price; mend them in the store, then resubmit",
         )
-    return net
 
 
-def _sum(parts: Iterable[Discount | TaxLine]) -> Decimal:
-    return sum((part.amount for part in parts), _NOTHING)
+def _taxes(part: PartAmount, mapping: Mapping) -> tuple[TaxAmount, ...]:
+    return tuple(
+        TaxAmount(code=code, amount=amount) for code, amount in map_taxes(part.taxes, mapping).items()
+    )
 
 
 def _adjustment(
     order: Order, lines: tuple[SalesLine, ...], mapping: Mapping, acceptances: Collection[Acceptance]
 ) -> tuple[SalesLine, ...]:
-    """The line for a difference between the lines and the order's total; refused where nobody accepted it."""
+    """The line for a difference between the lines and the order's total.
+
+    Refused where nobody accepted it and the tolerance does not reach.
+    """
     differences = _differences(order, lines)
-    if not_accepted(differences, acceptances):
-        raise _does_not_add_up(order, lines, differences)
+    tolerated = bool(not_accepted(differences, acceptances))
+    if tolerated and not _within_tolerance(order, lines, mapping.tax_tolerance):
+        raise _does_not_add_up(order, lines, differences, mapping.tax_tolerance)
     missing = order.total - _total(lines)
     if not missing:
         return ()
@@ -227,18 +230,32 @@ def _adjustment(
             f"a difference of {format_money(missing, order.currency)} was accepted, but mapping {mapping.name!r} names "
             "no adjustment_product to book it on; add one (a service of the ERP without tax), then resubmit",
         )
-    who = accepted_by(differences, acceptances)
+    description = f"Difference accepted by {accepted_by(differences, acceptances)}"
+    if tolerated:
+        tolerance = format_money(mapping.tax_tolerance, order.currency)
+        description = f"Difference in tax, within the tolerance of {tolerance}"
     return (
         SalesLine(
-            line_id=ADJUSTMENT_LINE,
+            line_id=TAX_ADJUSTMENT_LINE if tolerated else ADJUSTMENT_LINE,
             kind=SalesLineKind.ADJUSTMENT,
             product=mapping.adjustment_product,
             warehouse=None,
             quantity=1,
             net=missing,
-            description=f"Difference accepted by {who}",
+            description=description,
         ),
     )
+
+
+def _within_tolerance(order: Order, lines: tuple[SalesLine, ...], tolerance: Decimal) -> bool:
+    """Whether nothing but the tax is off, and that by no more than the tolerance."""
+    off = order.total_tax - _tax(lines)
+    in_total = _NOTHING if order.taxes_included else off
+    return abs(off) <= tolerance and order.total - _total(lines) == in_total
+
+
+def _tax(lines: Iterable[SalesLine]) -> Decimal:
+    return sum((t.amount for line in lines for t in line.taxes), _NOTHING)
 
 
 def _total(lines: Iterable[SalesLine]) -> Decimal:
@@ -247,15 +264,17 @@ def _total(lines: Iterable[SalesLine]) -> Decimal:
 
 def _differences(order: Order, lines: tuple[SalesLine, ...]) -> tuple[Difference, ...]:
     """Where the sums of the lines are not the order's own."""
-    tax = sum((t.amount for line in lines for t in line.taxes), _NOTHING)
-    sums = (("total of the lines", order.total, _total(lines)), ("tax of the lines", order.total_tax, tax))
+    sums = (
+        ("total of the lines", order.total, _total(lines)),
+        ("tax of the lines", order.total_tax, _tax(lines)),
+    )
     return tuple(
         Difference(name=name, storefront=told, erp=summed) for name, told, summed in sums if told != summed
     )
 
 
 def _does_not_add_up(
-    order: Order, lines: tuple[SalesLine, ...], differences: tuple[Difference, ...]
+    order: Order, lines: tuple[SalesLine, ...], differences: tuple[Difference, ...], tolerance: Decimal
 ) -> PlanRefused:
     goods, shipping = (
         sum((x.net for x in lines if x.kind is kind), _NOTHING)
@@ -270,11 +289,16 @@ def _does_not_add_up(
 
     parts = [f"goods {words(goods)}", f"shipping {words(shipping)}"]
     parts += [f"tax {code} {words(amount)}" for code, amount in taxes.items()]
+    rates = [
+        f"tax {each.title} {each.rate:f} is {words(each.told)} on the lines, its rate gives {words(each.by_rate)}. "
+        for each in odd_rates(order)
+    ]
+    limit = f"The mapping tolerates {words(tolerance)} of tax. " if tolerance else ""
     return PlanRefused(
         "amounts_differ:order",
         f"the order does not add up: {' + '.join(parts)} = {words(total)}, its total is {words(order.total)} "
         f"(difference {words(order.total - total)}); its taxes sum to {words(total_tax)}, its total tax is "
-        f"{words(order.total_tax)} (difference {words(order.total_tax - total_tax)}). "
+        f"{words(order.total_tax)} (difference {words(order.total_tax - total_tax)}). {''.join(rates)}{limit}"
         "Find in the store what is on no line (a tip, a duty, a fee), mend or remove it, then resubmit",
         differences,
     )

@@ -12,6 +12,25 @@ def _guide(title: str, fix: str, hours: int = _TWO_DAYS) -> CaseGuide:
 
 
 RETURN_GUIDES = {
+    "return_requested": _guide(
+        "Return {0}:{1} is asked for, and nobody has agreed",
+        "Agree: resubmit (or orderwright return approve). Or decline it: orderwright return end, with a reason.",
+    ),
+    "return_inspection": _guide(
+        "Goods of return {0}:{1} are back, and nobody has said what becomes of them",
+        "Say it of each unit (orderwright return inspect: restock, scrap, reject); resubmit puts all of them back in "
+        "stock.",
+    ),
+    "refund_exceeds_payment": _guide(
+        "A payment holds less than is to be refunded",
+        "See in the storefront what was refunded by hand; resubmit, and the money is worked out anew from the rest.",
+        _DAY,
+    ),
+    "not_returnable": _guide(
+        "Units are to be refunded that the storefront does not count as delivered",
+        "See in the storefront what was refunded or taken off by hand, put it right there, then resubmit.",
+        _DAY,
+    ),
     "return_canceled": _guide(
         "A return was canceled in the ERP, and is to be credited",
         "Find out who canceled it. Where the goods are there, enter them in the ERP as a new return; end this one "
@@ -52,7 +71,9 @@ RETURN_GUIDES = {
     ),
     "return_warehouse_unknown": _guide(
         "Nobody can tell which warehouse takes a return in",
-        "Name a warehouse of the ERP as warehouse in [returns] of the mapping, then resubmit.",
+        "Nothing of its lines has left a warehouse. Name the ERP's warehouse as warehouse in [returns] of the mapping "
+        "for later returns. End this one (orderwright return end); money alone goes back by orderwright order return "
+        "--without-goods.",
         _DAY,
     ),
     "payment_unknown": _guide(

@@ -2,8 +2,8 @@
 
 import typer
 
-from orderwright.order_commands import Actor, Named, NoWait, Reason, orders, send
-from orderwright.terminal import AsJson
+from orderwright.order_commands import Named, NoWait, orders, send
+from orderwright.terminal import Actor, AsJson, Reason
 
 __all__ = ["orders"]
 

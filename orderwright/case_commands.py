@@ -17,6 +17,7 @@ from orderwright.case_acts import MESSAGES, NOTHING, ActDone, Decision, Solver
 from orderwright.operations import temporal
 from orderwright.terminal import (
     FAILED,
+    Actor,
     AsJson,
     CommandFailed,
     complain,
@@ -37,7 +38,6 @@ WINDOW = timedelta(days=30)
 TIME = "%Y-%m-%d %H:%M"
 
 Number = Annotated[int, typer.Argument(metavar="CASE", min=1, help="The number of the case.")]
-Actor = Annotated[str, typer.Option(help="Who; default: the user of this machine.")]
 
 
 class Sorting(StrEnum):

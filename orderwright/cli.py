@@ -1,4 +1,4 @@
-"""The command line: ``orderwright demo|up|drill|scenarios|faults|worker|web|migrate|order|case|sync|status|doctor``."""
+"""The command line: ``orderwright demo|up|drill|scenarios|faults|worker|web|migrate|order|return|case|sync|...``."""
 
 import asyncio
 from importlib.metadata import version
@@ -12,6 +12,7 @@ from orderwright.backorder_commands import orders
 from orderwright.case_commands import cases
 from orderwright.doctor import examine
 from orderwright.drill_commands import drill
+from orderwright.return_commands import returns
 from orderwright.scenario_commands import scenarios
 from orderwright.status_command import status
 from orderwright.sync_commands import sync
@@ -34,6 +35,7 @@ app.command()(roles.web)
 app.command()(roles.migrate)
 app.command()(status)
 app.add_typer(orders, name="order")
+app.add_typer(returns, name="return")
 app.add_typer(cases, name="case")
 app.add_typer(sync, name="sync")
 

@@ -1,8 +1,12 @@
-"""What an operator can ask of an order, over Temporal: where it stands, and the messages, answered in words."""
+"""What an operator can ask of an order, over Temporal: where it stands, and the messages, answered in words.
+
+Returns are asked in the same way (``orderwright.return_operations``).
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 from uuid import uuid4
@@ -20,7 +24,15 @@ from adapters.temporal import connect
 from config.settings import TemporalSettings
 from domain.order import OrderKey
 from orderwright.terminal import CommandFailed
-from workflows.messages import Attention, OperatorAnswer, OperatorMessage, OrderView, TimelineEntry
+from workflows.messages import (
+    ORDER_WORKFLOW,
+    Attention,
+    OperatorAnswer,
+    OperatorMessage,
+    OrderView,
+    TimelineEntry,
+)
+from workflows.narrative import full_stop
 from workflows.search import ORDER_STATE
 
 CONNECT_SECONDS = 10.0
@@ -29,14 +41,15 @@ ANSWER_SECONDS = 60.0
 QUERY = timedelta(seconds=15)
 
 Answer = TypeVar("Answer")
+Sent = TypeVar("Sent", bound=OperatorMessage)
 
 
 class OrderNotFound(CommandFailed):
-    """Temporal knows no such order; it never came, or it ended so long ago that its history is gone."""
+    """Temporal knows no such order, or return; it never came, or it ended so long ago that its history is gone."""
 
 
 class NoAnswer(CommandFailed):
-    """The order is there, but nobody answers for it."""
+    """The order, or return, is there, but nobody answers for it."""
 
 
 @asynccontextmanager
@@ -52,76 +65,118 @@ async def temporal(settings: TemporalSettings) -> AsyncIterator[Client]:
     yield client
 
 
+@dataclass(frozen=True)
+class Carried:
+    """What a workflow carries, and how people are told of it."""
+
+    workflow_id: str
+    name: str
+    """Such as ``order shop:5001``."""
+    listed_by: str
+    """The command that lists what there is."""
+    signals: bool = True
+    """Messages may also be left for it, as signals."""
+
+    @property
+    def unknown(self) -> str:
+        """What is said where Temporal knows no such workflow."""
+        return f"no {self.name} is under way; see: orderwright {self.listed_by}"
+
+    @property
+    def unanswered(self) -> str:
+        """What is said where nobody answers."""
+        words = f"nobody answers for {self.name}; is a worker running (orderwright worker)?"
+        return f"{words} With --no-wait the message is kept until one is" if self.signals else words
+
+
+def order_carried(key: OrderKey) -> Carried:
+    """An order, as Temporal and people know it."""
+    return Carried(workflow_id=key.workflow_id, name=f"order {key}", listed_by="order list")
+
+
 async def ask(client: Client, key: OrderKey) -> tuple[OrderView, tuple[TimelineEntry, ...]]:
     """Where the order stands, and its story. Raises OrderNotFound, NoAnswer."""
-    view = await _view(client, key)
-    handle = client.get_workflow_handle(key.workflow_id)
-    story = await _answer(key, handle.query("timeline", result_type=list[TimelineEntry], rpc_timeout=QUERY))
-    return view, tuple(story)
+    carried = order_carried(key)
+    return await query(client, carried, "status", OrderView), await story(client, carried)
+
+
+async def story(client: Client, carried: Carried) -> tuple[TimelineEntry, ...]:
+    """What happened, oldest first. Raises OrderNotFound, NoAnswer."""
+    return tuple(await query(client, carried, "timeline", list[TimelineEntry]))
+
+
+async def query(client: Client, carried: Carried, name: str, answer: type[Answer]) -> Answer:
+    """What a workflow tells. Raises OrderNotFound, NoAnswer."""
+    handle = client.get_workflow_handle(carried.workflow_id)
+    return await answered(carried, handle.query(name, result_type=answer, rpc_timeout=QUERY))
 
 
 async def waiting_for_people(client: Client, limit: int) -> dict[OrderKey, OrderView | None]:
     """Orders under way that need attention or are on hold, as they tell it themselves; None where one cannot tell."""
     states = ", ".join(f"'{state.value}'" for state in (Attention.NEEDS_ATTENTION, Attention.ON_HOLD))
-    query = f"ExecutionStatus = 'Running' AND {ORDER_STATE.name} IN ({states})"
-    keys = [OrderKey.parse(found.id) async for found in client.list_workflows(query, limit=limit)]
+    wanted = f"ExecutionStatus = 'Running' AND WorkflowType = '{ORDER_WORKFLOW}' AND {ORDER_STATE.name} IN ({states})"
+    keys = [OrderKey.parse(found.id) async for found in client.list_workflows(wanted, limit=limit)]
     views = await asyncio.gather(*(_view_if_told(client, key) for key in keys))
     return dict(zip(keys, views, strict=True))
 
 
 async def _view_if_told(client: Client, key: OrderKey) -> OrderView | None:
     try:
-        return await _view(client, key)
+        return await query(client, order_carried(key), "status", OrderView)
     except (NoAnswer, OrderNotFound):
         # One order that nobody answers for must not hide the others.
         return None
 
 
-async def _view(client: Client, key: OrderKey) -> OrderView:
-    handle = client.get_workflow_handle(key.workflow_id)
-    return await _answer(key, handle.query("status", result_type=OrderView, rpc_timeout=QUERY))
-
-
 async def tell(
     client: Client, key: OrderKey, name: str, message: OperatorMessage, *, wait: bool
 ) -> OperatorAnswer:
-    """Send ``cancel``, ``resubmit``, ``accept``, ``hold`` or ``release``.
+    """Send ``cancel``, ``resubmit``, ``accept``, ``hold``, ``release`` or ``return``.
 
     With ``wait`` as an update, which answers how it went, also when it is refused; without as a signal, which is kept
     until somebody reads it. Raises OrderNotFound, NoAnswer.
     """
-    handle = client.get_workflow_handle(key.workflow_id)
-    if not message.message_id:
-        message = message.model_copy(update={"message_id": uuid4().hex})
-    if not wait:
-        await _answer(key, handle.signal(name, message))
-        return OperatorAnswer(
-            done=True, text=f"Sent; look at the order to see what came of it: order show {key}"
-        )
+    carried = order_carried(key)
+    if wait:
+        return await update(client, carried, name, message)
+    message = once(message)
+    await answered(carried, client.get_workflow_handle(key.workflow_id).signal(name, message))
+    return OperatorAnswer(done=True, text=f"Sent; look at the order to see what came of it: order show {key}")
+
+
+def once(message: Sent) -> Sent:
+    """The message with an id, so that it counts once however often it arrives."""
+    return message if message.message_id else message.model_copy(update={"message_id": uuid4().hex})
+
+
+async def update(client: Client, carried: Carried, name: str, message: OperatorMessage) -> OperatorAnswer:
+    """Send an update, which answers how it went, also when it is refused. Raises OrderNotFound, NoAnswer."""
+    message = once(message)
+    handle = client.get_workflow_handle(carried.workflow_id)
+    sent = handle.execute_update(name, message, id=message.message_id, result_type=OperatorAnswer)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            return await _answer(
-                key, handle.execute_update(name, message, id=message.message_id, result_type=OperatorAnswer)
-            )
+            return await answered(carried, sent)
     except TimeoutError as error:
-        raise NoAnswer(_nobody(key)) from error
+        raise NoAnswer(carried.unanswered) from error
     except WorkflowUpdateFailedError as error:
         reason = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
-        return OperatorAnswer(done=False, text=f"Refused: {reason}.")
+        return OperatorAnswer(done=False, text=f"Refused: {full_stop(reason)}")
 
 
-async def _answer(key: OrderKey, call: Awaitable[Answer]) -> Answer:
+async def answered(carried: Carried, call: Awaitable[Answer]) -> Answer:
+    """What a call to Temporal answers. Raises OrderNotFound, NoAnswer, CommandFailed in words."""
     try:
         return await call
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-        raise NoAnswer(_nobody(key)) from error
+        raise NoAnswer(carried.unanswered) from error
     except WorkflowQueryFailedError as error:
-        raise NoAnswer(f"order {key} could not tell where it stands: {error}") from error
+        raise NoAnswer(f"{carried.name} could not tell where it stands: {error}") from error
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            raise OrderNotFound(f"no order {key} is under way; see: orderwright order list") from error
+            raise OrderNotFound(carried.unknown) from error
         if error.status in {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}:
-            raise NoAnswer(_nobody(key)) from error
+            raise NoAnswer(carried.unanswered) from error
         raise CommandFailed(f"Temporal refused: {error.message}") from error
 
 
@@ -131,11 +186,4 @@ def _plain(reason: str) -> str:
         "connection refused"
         if "ConnectionRefused" in reason
         else reason.removeprefix("Failed client connect: ")
-    )
-
-
-def _nobody(key: OrderKey) -> str:
-    return (
-        f"nobody answers for order {key}; is a worker running (orderwright worker)? "
-        "With --no-wait the message is kept until one is"
     )

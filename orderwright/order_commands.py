@@ -2,7 +2,6 @@
 
 import asyncio
 import getpass
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
@@ -10,20 +9,23 @@ from typing import Annotated
 import typer
 
 from adapters.errors import ContractBroken, Rejected
-from config.settings import Settings, variable
-from domain.connection import ERP_SYSTEM, Connection
+from config.settings import Settings
 from domain.money import format_money
 from domain.order import CancelKind, OrderKey
 from domain.quantities import LineState, QuantitiesBroken
 from domain.status import OrderStatus, count_units
 from orderwright.operations import OrderNotFound, ask, tell, temporal, waiting_for_people
+from orderwright.order_names import order_named, with_outage
 from orderwright.place_command import place
 from orderwright.proof import as_plain, print_proof, read_proof
 from orderwright.rebuild import Rebuilder, Rebuilt
+from orderwright.return_commands import begin
+from orderwright.return_operations import ListedReturn, returns_of
 from orderwright.terminal import (
     FAILED,
+    Actor,
     AsJson,
-    CommandFailed,
+    Reason,
     complain,
     invocation,
     open_store,
@@ -32,7 +34,7 @@ from orderwright.terminal import (
     print_table,
 )
 from store.audit import Audit
-from store.cases import Cases, CaseSummary
+from store.cases import Cases
 from store.connections import Connections
 from store.order_view import OrderSummary, OrderViews
 from workers.composition import compose
@@ -40,16 +42,15 @@ from workflows.messages import OperatorAnswer, OperatorMessage, OrderView, Timel
 
 orders = typer.Typer(
     no_args_is_help=True,
-    help="See and prove orders, and approve, cancel, hold, release, resubmit, accept or rebuild them.",
+    help="See and prove orders, and approve, cancel, hold, release, resubmit, accept, take back or rebuild them.",
 )
 
 orders.command("place")(place)
+orders.command("return")(begin)
 
 Named = Annotated[
     str, typer.Argument(metavar="ORDER", help="shop:5001, or its number in the store or the ERP.")
 ]
-Reason = Annotated[str, typer.Option(help="Why; kept in the order's story.")]
-Actor = Annotated[str, typer.Option(help="Who; default: the user of this machine.")]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Send it as a signal and do not wait for the answer.")
 ]
@@ -100,14 +101,15 @@ async def _waiting_for_people(settings: Settings, limit: int) -> dict[OrderKey, 
 def show(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
     """Tell where an order stands, what it waits for, what can be done, and its story."""
     settings = invocation(ctx).settings()
-    key = _key(ctx, order)
+    key = order_named(ctx, order)
     with open_store(ctx) as database:
         summary, acts = OrderViews(database).get(key), Audit(database).for_order(key)
         waits_in = Cases(database).of_order(key)
         connections = {known.system: known for known in Connections(database).all()}
-    view, story = asyncio.run(_look(settings, key, known=summary is not None))
+    view, story, back = asyncio.run(_look(settings, key, known=summary is not None))
     if view is not None:
-        view = _with_outage(view, connections, settings)
+        told = with_outage(view.waiting_for, view.waits_on, connections, settings)
+        view = view.model_copy(update={"waiting_for": told})
     if as_json:
         print_json(
             {
@@ -117,13 +119,18 @@ def show(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
                 "row": summary,
                 "audit": acts,
                 "cases": waits_in,
+                "returns": back,
             }
         )
         return
     link = settings.temporal.ui_url and (
         f"{settings.temporal.ui_url}/namespaces/{settings.temporal.namespace}/workflows/{key.workflow_id}"
     )
-    _print_order(key, summary, view, waits_in, link)
+    facts = [("case", f"{case.id}: {case.title} (orderwright case show {case.id})") for case in waits_in]
+    facts += [("return", _told_of_return(each)) for each in back]
+    if link:
+        facts.append(("Temporal UI", link))
+    _print_order(key, summary, view, facts)
     if view is not None:
         rows = [(e.at.strftime("%Y-%m-%d %H:%M:%S"), e.actor, e.text) for e in story]
     else:
@@ -134,7 +141,7 @@ def show(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
 @orders.command("prove")
 def prove(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
     """Prove an order balanced from what both systems recorded, read afresh; exit status 1 where it is not."""
-    key = _key(ctx, order)
+    key = order_named(ctx, order)
     found, proof = asyncio.run(read_proof(invocation(ctx).settings(), key))
     balanced = proof.report.balanced
     if as_json:
@@ -244,7 +251,7 @@ def rebuild(
 ) -> None:
     """Write the order list anew from both systems. Changes nothing in them."""
     settings = invocation(ctx).settings()
-    key = _key(ctx, order) if order else None
+    key = order_named(ctx, order) if order else None
     since = datetime.now(UTC) - timedelta(days=days)
     done, failed = asyncio.run(_rebuild(settings, key, since))
     if as_json:
@@ -267,52 +274,18 @@ def rebuild(
         raise typer.Exit(FAILED)
 
 
-def _key(ctx: typer.Context, text: str) -> OrderKey:
-    """The order that people call ``text``. Raises CommandFailed where it is none, or several."""
-    if ":" in text:
-        try:
-            return OrderKey.parse(text)
-        except ValueError as error:
-            raise CommandFailed(str(error)) from error
-    with open_store(ctx) as database:
-        found = OrderViews(database).find(text.removeprefix("#"))
-    match found:
-        case [one]:
-            return one.key
-        case []:
-            raise CommandFailed(f"no order is called {text!r}; see: orderwright order list")
-        case _:
-            several = ", ".join(str(order.key) for order in found)
-            raise CommandFailed(f"several orders are called {text!r}: {several}; name one of them")
-
-
-def _with_outage(view: OrderView, connections: Mapping[str, Connection], settings: Settings) -> OrderView:
-    """The view with what the order itself cannot know: that the system it waits for is away, or nobody's."""
-    system = view.waits_on
-    if system is None:
-        return view
-    known = connections.get(system)
-    if system not in {ERP_SYSTEM, *settings.channels}:
-        name = variable("channels", system, "vendor")
-        told = f"channel {system} is not set up here; set {name} and its neighbours, and restart the worker"
-    elif known is not None and known.away:
-        told = known.sentence(datetime.now(UTC))
-    else:
-        return view
-    return view.model_copy(update={"waiting_for": f"{view.waiting_for}; {told}"})
-
-
 async def _look(
     settings: Settings, key: OrderKey, *, known: bool
-) -> tuple[OrderView | None, tuple[TimelineEntry, ...]]:
+) -> tuple[OrderView | None, tuple[TimelineEntry, ...], tuple[ListedReturn, ...]]:
     """Ask the workflow; where its history is gone, the store's row has to do."""
     async with temporal(settings.temporal) as client:
         try:
-            return await ask(client, key)
+            view, story = await ask(client, key)
         except OrderNotFound:
-            if known:
-                return None, ()
-            raise
+            if not known:
+                raise
+            return None, (), await returns_of(client, key)
+        return view, story, await returns_of(client, key)
 
 
 def send(
@@ -327,7 +300,7 @@ def send(
     as_json: bool,
 ) -> None:
     """Send an order an operator's message and tell the answer. Exits with failure where it was refused."""
-    settings, key = invocation(ctx).settings(), _key(ctx, order)
+    settings, key = invocation(ctx).settings(), order_named(ctx, order)
     message = OperatorMessage(actor=actor or getpass.getuser(), reason=reason, kind=kind)
 
     async def sent() -> OperatorAnswer:
@@ -394,12 +367,16 @@ def _backordered(line: LineState) -> str:
     return f"{units}, expected {line.expected}" if line.expected else f"{units}, no day is promised"
 
 
+def _told_of_return(listed: ListedReturn) -> str:
+    told = f"{listed.view.number}, {listed.state}: {listed.view.sentence}" if listed.view else listed.state
+    return f"{told} (orderwright return show {listed.id})"
+
+
 def _print_order(
     key: OrderKey,
     summary: OrderSummary | None,
     view: OrderView | None,
-    waits_in: tuple[CaseSummary, ...],
-    link: str | None,
+    more: list[tuple[str, str]],
 ) -> None:
     facts: list[tuple[str, str]] = [("order", str(key))]
     if view is not None:
@@ -420,7 +397,4 @@ def _print_order(
         facts.append(
             ("total, captured", f"{_money(summary.total, summary)}, {_money(summary.captured, summary)}")
         )
-    facts += [("case", f"{case.id}: {case.title} (orderwright case show {case.id})") for case in waits_in]
-    if link:
-        facts.append(("Temporal UI", link))
-    print_facts(facts)
+    print_facts([*facts, *more])

@@ -29,6 +29,8 @@ from store.database import Database
 from store.errors import DatabaseUnavailable, SchemaOutdated
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the story.")]
+Actor = Annotated[str, typer.Option(help="Who; default: the user of this machine.")]
 STACK_ENVIRONMENT = Path("var/up/env")
 """Where ``orderwright up`` leaves the settings of the running stack."""
 

@@ -118,6 +118,7 @@ class TrytonOffice:
                     invoices=len(sale.invoices),
                     invoiced=sale.invoiced,
                     currency=sale.currency,
+                    adjusted=sale.adjusted,
                     canceled=sale.canceled,
                     given_back=sum((each.given_back for each in sale.credits), Decimal(0)),
                     taxes_given_back=added(each.taxes for each in sale.credits),

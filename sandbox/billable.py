@@ -2,7 +2,8 @@
 
 Counted as Temporal Cloud bills (2026): a start, each signal and update received, each timer, each search-attribute
 upsert, each child start and continue-as-new, and each activity with every retry. Queries and heartbeats leave no
-event and are not in the count; the order workflow uses neither on its way.
+event and are not in the count; the order workflow uses neither on its way. What one workflow does to another (a child's
+start, a signal) is one action and stands in both histories: it is counted in that of who did it.
 """
 
 from collections.abc import Iterable
@@ -36,9 +37,16 @@ def cost_of(events: Iterable[HistoryEvent]) -> Cost:
     for event in events:
         count += 1
         size += event.ByteSize()
-        if event.event_type in _ONE_EACH:
+        if event.event_type in _ONE_EACH and not _done_by_another(event):
             actions += 1
         elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
             # One started event holds the number of the attempt that ended it: earlier attempts were billed too.
             actions += max(1, event.activity_task_started_event_attributes.attempt)
     return Cost(events=count, actions=actions, payload_bytes=size)
+
+
+def _done_by_another(event: HistoryEvent) -> bool:
+    if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+        return event.workflow_execution_signaled_event_attributes.HasField("external_workflow_execution")
+    started = event.workflow_execution_started_event_attributes
+    return started.parent_initiated_event_id > 0 and not started.continued_execution_run_id

@@ -59,6 +59,8 @@ class Addresses:
     """Stock is reserved as orders come in, and what is not there is told."""
     faults: str = ""
     """Control address of the proxies; empty where there are none."""
+    mapping: str = "shopify-tryton"
+    """Name or path of the mapping file."""
 
     def environment(self) -> dict[str, str]:
         """The settings of the application for this stack."""
@@ -78,7 +80,7 @@ class Addresses:
             f"{channel}URL": self.store_seen,
             f"{channel}ACCESS_TOKEN": self.store_token,
             f"{channel}WEBHOOK_SECRET": self.webhook_secret,
-            f"{channel}MAPPING": "shopify-tryton",
+            f"{channel}MAPPING": self.mapping,
             # Older code, as an upgrade starts it too, knows nothing of it.
             **({"ORDERWRIGHT_ERP__RESERVE": "true"} if self.erp_reserves else {}),
             # Where things go wrong on purpose, somebody waits for what the sweep finds.
@@ -94,6 +96,7 @@ class Stack:
     before ERP (``erp``) and store (``store``), which go wrong on order (``sandbox.faults``). ``reserve`` has Tryton
     reserve stock as orders come in. Without
     ``known_ports``, and where there are proxies, the parts listen anywhere: such a stack may run beside others.
+    ``mapping`` is the name or path of the mapping file.
     """
 
     def __init__(
@@ -106,12 +109,14 @@ class Stack:
         memory_erp: float | None = None,
         faults: bool = False,
         known_ports: bool = True,
+        mapping: str = "shopify-tryton",
         reserve: bool = False,
     ) -> None:
         self._directory = directory
         self._known_ports = known_ports and not faults
         self._memory_erp = memory_erp
         self._faults = faults
+        self._mapping = mapping
         self._reserve = reserve
         self._fresh = fresh
         self._say = say
@@ -276,6 +281,7 @@ class Stack:
             store_seen=f"{here}{self._choose_port(8091)}" if self._faults else store,
             erp_vendor="tryton" if tryton else "memory_server",
             faults=f"{here}{self._choose_port(8095)}" if self._faults else "",
+            mapping=self._mapping,
         )
 
     def _choose_port(self, known: int) -> int:

@@ -32,8 +32,9 @@ _worlds = count(1)
 class Deployment:
     """Temporal and a worker in an event loop of their own thread; the command line runs in the test's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, mapping: str = "shopify-tryton") -> None:
         self.folder = folder
+        self._mapping = mapping
         self.env_file = folder / "env"
         # Memory systems live as long as the process: a deployment's sweep must not find the orders of an earlier one.
         self.world = f"http://{next(_worlds)}.memory.test"
@@ -90,6 +91,7 @@ class Deployment:
             "CHANNELS__SHOP__URL": self.world,
             "CHANNELS__SHOP__ACCESS_TOKEN": "secret-token",
             "CHANNELS__SHOP__WEBHOOK_SECRET": "secret-webhook",
+            "CHANNELS__SHOP__MAPPING": self._mapping,
             "ERP__VENDOR": "memory",
             "ERP__URL": self.world,
             "ERP__DATABASE": "erp",

@@ -49,6 +49,8 @@ STOREFRONT_CALLS_AT_ONCE = 16
 POLLS_AT_ONCE = 2
 """Of each outside system's queue: so many tasks may still come in after a gate has closed."""
 STORE_CALLS_AT_ONCE = 4
+CACHED_ORDERS = 1_000
+"""Orders and returns that a worker keeps in memory between two of their steps; one more is replayed when it goes on."""
 
 RUNNER = UnsandboxedWorkflowRunner()
 """Without the SDK's sandbox, which costs a fifth of the process: docs/decisions/0010."""
@@ -64,6 +66,7 @@ async def workers(
     pace: Pace | None = None,
     build_id: str | None = None,
     interceptors: Sequence[Interceptor] = (),
+    cached_orders: int = CACHED_ORDERS,
 ) -> AsyncIterator[None]:
     """Poll all task queues while the block runs; on the way out activities get ``GRACE`` to finish.
 
@@ -97,6 +100,7 @@ async def workers(
                 sweep.check_silence,
             ],
             max_concurrent_activities=STORE_CALLS_AT_ONCE,
+            max_cached_workflows=cached_orders,
             deployment_config=version,
             graceful_shutdown_timeout=GRACE,
         )
@@ -213,6 +217,7 @@ async def run_worker(
             ),
             build_id=settings.temporal.build_id,
             interceptors=interceptors,
+            cached_orders=settings.temporal.cached_orders,
         ),
     ):
         await start_feed(client)

@@ -28,6 +28,8 @@ SILENCE_ID = "silence"
 """Of the schedule and of its workflows."""
 
 STOREFRONT_CHANGED = "storefront_changed"
+RETURN_ASKED = "return"
+"""Signal and update to an order: begin a return; its payload is ``ReturnAsked``."""
 
 ORDERS_PAID = "orders/paid"
 """Topic that says that the buyer has paid. It comes after our own last capture too, and is then news to nobody."""

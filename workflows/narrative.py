@@ -19,6 +19,7 @@ from domain.order import CancelKind, Order
 from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
+from domain.tax_reconciliation import tolerated_words
 from workflows import backorder_story
 from workflows.messages import (
     Attention,
@@ -348,12 +349,15 @@ def return_obstacle(state: OrderState, asked: ReturnAsked) -> str:
         return "say what comes back: lines, such as TEE-BLK-M=1"
     left = returnable_units(state)
     for line, units in lines_named(state, asked.lines).items():
-        if units > left.get(line, 0):
-            on_order = line in left or line in {each.sku for each in state.lines}
-            if not on_order:
-                names = ", ".join(sorted({each.sku or each.line_id for each in state.lines}))
-                return f"{line} is on no line of the order; it has {names}"
-            return f"{units} more of {line} than {count_units(left.get(line, 0))} that left and no return has"
+        if units <= left.get(line, 0):
+            continue
+        same = [each.line_id for each in state.lines if line in {each.line_id, each.sku}]
+        if not same:
+            names = ", ".join(sorted({each.sku or each.line_id for each in state.lines}))
+            return f"{line} is on no line of the order; it has {names}"
+        free = sum(left.get(each, 0) for each in same)
+        told = f"only {count_units(free)}" if free else "no unit"
+        return f"{told} of {line} left the warehouse and {'is' if free <= 1 else 'are'} in no return yet"
     return ""
 
 
@@ -385,7 +389,8 @@ def submitted(erp: ErpOrder) -> str:
     """Sentence for the submission."""
     warehouses = sorted({s.warehouse for s in erp.shipments})
     where = f", to be shipped from {' and '.join(warehouses)}" if warehouses else ""
-    return f"Entered in the ERP as {erp.number}, {format_money(erp.total, erp.currency)}{where}."
+    total = f"{format_money(erp.total, erp.currency)}{tolerated_words(erp)}"
+    return f"Entered in the ERP as {erp.number}, {total}{where}."
 
 
 def unpaid(state: OrderState) -> str:

@@ -15,9 +15,11 @@ from domain.order import OrderKey
 from workflows.messages import (
     ORDER_WORKFLOW,
     ORDERS_QUEUE,
+    RETURN_ASKED,
     STOREFRONT_CHANGED,
     Attention,
     OrderStart,
+    ReturnAsked,
     StorefrontChanged,
 )
 from workflows.search import CHANNEL, ORDER_NUMBER, ORDER_STATE
@@ -53,21 +55,31 @@ class OrderReach:
 
     async def bring_back(self, order: ErpOrder) -> None:
         """Start an order anew that had ended, because of what the ERP holds of it now."""
+        await self._start_anew(order.key, ERP_CHANGED, order)
+
+    async def bring_back_for_return(self, key: OrderKey, asked: ReturnAsked) -> None:
+        """Start an order anew that had ended, so that a return of it begins; one that runs is just told.
+
+        The order answers in its story: whether the units can be returned is known once it is read again.
+        """
+        await self._start_anew(key, RETURN_ASKED, asked)
+
+    async def _start_anew(self, key: OrderKey, signal: str, payload: ErpOrder | ReturnAsked) -> None:
         await self._client.start_workflow(
             ORDER_WORKFLOW,
-            OrderStart(key=order.key),
-            id=order.key.workflow_id,
+            OrderStart(key=key),
+            id=key.workflow_id,
             task_queue=ORDERS_QUEUE,
-            start_signal=ERP_CHANGED,
-            start_signal_args=[order],
+            start_signal=signal,
+            start_signal_args=[payload],
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             search_attributes=TypedSearchAttributes(
                 [
-                    SearchAttributePair(CHANNEL, order.key.channel),
+                    SearchAttributePair(CHANNEL, key.channel),
                     SearchAttributePair(ORDER_STATE, Attention.WORKING.value),
                 ]
             ),
-            static_summary=f"Order {order.key.external_id} of {order.key.channel}",
+            static_summary=f"Order {key.external_id} of {key.channel}",
             rpc_timeout=RPC_TIMEOUT,
         )
 

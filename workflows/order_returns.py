@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.customer_return import ReturnWorkflow
     from workflows.messages import (
         ORDERS_QUEUE,
+        RETURN_ASKED,
         Attention,
         OperatorAnswer,
         OperatorMessage,
@@ -246,13 +247,13 @@ class OrderReturns(OrderPayments):
         before = {line.line_id: line.returned for line in self._state.lines}
         return {line: before.get(line, 0) + units for line, units in news.back.items()}
 
-    @workflow.signal(name="return")
+    @workflow.signal(name=RETURN_ASKED)
     def return_signal(self, asked: ReturnAsked) -> None:
         """Begin a return for an operator, also of an order that has ended and comes back for it."""
         if not self._seen(asked.message_id):
             self._state.return_asks = (*self._state.return_asks, asked)
 
-    @workflow.update(name="return")
+    @workflow.update(name=RETURN_ASKED)
     def return_update(self, asked: ReturnAsked) -> OperatorAnswer:
         """Begin a return: the warehouse is told to expect goods, or, without goods, the money goes back at once."""
         if not self._seen(asked.message_id):

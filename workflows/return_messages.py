@@ -10,7 +10,7 @@ from domain.model import Amount, Frozen, Instant, Quantity
 from domain.order import OrderKey
 from domain.return_rules import ReturnRules
 from domain.returns import Disposition
-from workflows.messages import CancelRequest, Problem, ReturnWish, TimelineEntry
+from workflows.messages import CancelRequest, OperatorMessage, Problem, ReturnWish, TimelineEntry
 
 RETURN_WORKFLOW = "ReturnWorkflow"
 ERP_RETURN_CHANGED = "erp_return_changed"
@@ -39,14 +39,9 @@ class ReturnStart(Frozen):
     state: "ReturnState | None" = None
 
 
-class Inspection(Frozen):
+class Inspection(OperatorMessage):
     """Body of ``inspect``: of each line, how many units become what; what is not named is not there."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    message_id: str = ""
-    actor: str = "operator"
-    reason: str = ""
     lines: dict[str, dict[Disposition, Quantity]]
 
 
@@ -100,6 +95,17 @@ class ReturnNews(Frozen):
     """Money that went back, and the fee, in the buyer's currency."""
 
 
+class ReturnLine(Frozen):
+    """A line of a return: how many units are wanted back, how many are, and what becomes of them."""
+
+    line_id: str
+    name: str
+    """What people call it: its SKU, or its title."""
+    wanted: Quantity
+    received: Quantity
+    verdicts: dict[Disposition, Quantity] = Field(default_factory=dict)
+
+
 class ReturnView(Frozen):
     """Answer of the query ``status``: the return in plain words."""
 
@@ -108,7 +114,10 @@ class ReturnView(Frozen):
     number: str
     sentence: str
     waiting_for: str
+    waits_on: str | None = None
+    """The outside system whose answer the return waits for: ``erp`` or its channel."""
     can_do: tuple[str, ...]
+    lines: tuple[ReturnLine, ...] = ()
     problem: Problem | None
     ended: bool
 

@@ -8,7 +8,7 @@ from domain.money import format_money
 from domain.returns import Disposition
 from domain.status import count_units
 from workflows.narrative import full_stop
-from workflows.return_messages import Inspection, ReturnState, ReturnView
+from workflows.return_messages import Inspection, ReturnLine, ReturnState, ReturnView
 from workflows.return_steps import (
     ReturnStep,
     given_back,
@@ -216,9 +216,25 @@ def view(state: ReturnState) -> ReturnView:
         number=state.wish.number,
         sentence=sentence(state),
         waiting_for=waiting_for(state),
+        waits_on=waits_on(state),
         can_do=can_do(state),
+        lines=_lines(state),
         problem=state.problem,
         ended=state.ended is not None,
+    )
+
+
+def _lines(state: ReturnState) -> tuple[ReturnLine, ...]:
+    back = received(state) if not state.wish.without_goods else {}
+    return tuple(
+        ReturnLine(
+            line_id=line,
+            name=state.names.get(line, line),
+            wanted=state.wish.lines.get(line, 0),
+            received=back.get(line, 0),
+            verdicts=state.verdicts.get(line, {}),
+        )
+        for line in sorted(state.wish.lines.keys() | back.keys())
     )
 
 

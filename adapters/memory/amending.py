@@ -14,8 +14,9 @@ from domain.erp_order import (
     SalesOrder,
     TaxAmount,
 )
-from domain.money import proportion, split
+from domain.money import proportion
 from domain.planning import sum_by_code
+from domain.tax_allocation import divide_sales_line
 
 _TAKEN = frozenset({ErpShipmentState.PICKED, ErpShipmentState.PACKED})
 _OPEN = frozenset({ErpShipmentState.WAITING, ErpShipmentState.RESERVED, *_TAKEN})
@@ -108,27 +109,27 @@ def _priced(
         return [_scaled(new.get(p) or old[p], units[p], currency) for p in places]
     if all(place in new and new[place].quantity == units[place] for place in places):
         return [new[place] for place in places]
-    weights = [units[place] for place in places]
-    nets = split(sum((line.net for line in new.values()), _NOTHING), weights, currency)
-    taxes = {
-        tax.code: split(tax.amount, weights, currency)
-        for tax in sum_by_code(tax for line in new.values() for tax in line.taxes)
-    }
+    whole = next(iter(new.values())).model_copy(
+        update={
+            "quantity": sum(units[place] for place in places),
+            "net": sum((line.net for line in new.values()), _NOTHING),
+            "taxes": sum_by_code(tax for line in new.values() for tax in line.taxes),
+        }
+    )
+    parts = divide_sales_line(whole, [units[place] for place in places], currency)
     return [
         (new.get(place) or old[place]).model_copy(
-            update={
-                "quantity": units[place],
-                "net": nets[index],
-                "taxes": tuple(TaxAmount(code=code, amount=parts[index]) for code, parts in taxes.items()),
-            }
+            update={"quantity": part.quantity, "net": part.net, "taxes": part.taxes}
         )
-        for index, place in enumerate(places)
+        for place, part in zip(places, parts, strict=True)
     ]
 
 
 def _scaled(line: SalesLine, quantity: int, currency: str) -> SalesLine:
     if quantity == line.quantity:
         return line
+    if quantity < line.quantity:
+        return divide_sales_line(line, (quantity, line.quantity - quantity), currency)[0]
     # More units than the line was priced for cost as much each.
     net, *taxes = (
         (-1 if amount < 0 else 1) * proportion(abs(amount) * quantity, 1, line.quantity, currency)

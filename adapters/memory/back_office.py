@@ -11,6 +11,7 @@ from adapters.memory import returning
 from adapters.memory.amending import units_by_place
 from adapters.memory.billing import bill
 from adapters.memory.dividing import Divided, Units
+from adapters.memory.taxing import tax_adjustments
 from domain.erp_order import (
     ErpInvoiceState,
     ErpLine,
@@ -46,6 +47,8 @@ class BackOffice:
         clock: Callable[[], datetime],
     ) -> None:
         self.products = products
+        self.taxes: Mapping[str, Decimal] | None = None
+        """Tax code -> rate; None where every tax is taken as it is told."""
         self.stock = stock if stock is not None else {}
         self.forbidden_products: set[str] = set()
         self.period_open = True
@@ -328,6 +331,7 @@ class BackOffice:
                 "shipments": shipments,
                 "backorders": short,
                 "adjustment": adjustment_of(sales),
+                "tax_adjustments": tax_adjustments(sales, self.taxes),
                 "total": sales.total,
                 "taxes": sales.taxes,
             }
@@ -418,7 +422,7 @@ def erp_lines(sales: SalesOrder) -> tuple[ErpLine, ...]:
 
 
 def adjustment_of(sales: SalesOrder) -> Decimal:
-    """What the adjustment line comes to; zero where there is none."""
+    """What the adjustment lines come to; zero where there is none."""
     return sum((line.net for line in sales.lines if line.kind is SalesLineKind.ADJUSTMENT), Decimal(0))
 
 

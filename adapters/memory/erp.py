@@ -6,7 +6,7 @@ It lives in one event loop: between two awaits nobody else is at work, which is 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from itertools import count
 
 from adapters.errors import Rejected, SessionExpired
@@ -15,6 +15,7 @@ from adapters.memory.amending import amend
 from adapters.memory.back_office import OVER, adjustment_of, erp_lines
 from adapters.memory.faults import Faults
 from adapters.memory.stock_room import StockRoom
+from adapters.memory.taxing import tax_adjustments
 from adapters.memory.wire import Call, Wire
 from adapters.ports import (
     MOST_FOUND,
@@ -31,8 +32,7 @@ from domain.listings import ErpRecord, OrderName
 from domain.model import Instant
 from domain.order import OrderKey
 from domain.returns import ReturnAuthorization, ReturnCredit
-
-_CENT = Decimal("0.01")
+from domain.tax_reconciliation import TaxesDiffer
 
 
 class MemoryErp(StockRoom):
@@ -328,15 +328,10 @@ class MemoryErp(StockRoom):
 
     def _differences(self, order: SalesOrder) -> Iterator[tuple[str, str]]:
         """Where the amounts do not add up, to the cent."""
-        if self.taxes is not None:
-            for line in order.lines:
-                for tax in (tax for tax in line.taxes if tax.code in self.taxes):
-                    computed = (line.net * self.taxes[tax.code]).quantize(_CENT, ROUND_HALF_EVEN)
-                    if abs(computed - tax.amount) > _CENT:
-                        yield (
-                            "amounts_differ",
-                            f"line {line.line_id}: {tax.code} is {computed}, the order says {tax.amount}",
-                        )
+        try:
+            tax_adjustments(order, self.taxes)
+        except TaxesDiffer as differ:
+            yield "amounts_differ", str(differ)
         by_code: defaultdict[str, Decimal] = defaultdict(Decimal)
         for line in order.lines:
             for tax in line.taxes:
@@ -376,6 +371,7 @@ class MemoryErp(StockRoom):
             taxes=order.taxes,
             lines=erp_lines(order),
             adjustment=adjustment_of(order),
+            tax_adjustments=tax_adjustments(order, self.taxes),
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from adapters.errors import Rejected
-from adapters.memory.order_changes import NewId, at_quantity, summed
+from adapters.memory.order_changes import NewId, summed
 from adapters.ports import RefundLine, RefundQuote, RefundRequest
 from domain.money import proportion
 from domain.order import (
@@ -20,6 +20,7 @@ from domain.order import (
     StorefrontReturn,
 )
 from domain.returns import QuotedPart, RefundPart
+from domain.tax_allocation import lowered
 
 _NOTHING = Decimal(0)
 _TAKEN = frozenset({PaymentKind.CAPTURE, PaymentKind.SALE})
@@ -131,7 +132,7 @@ def _without(order: Order, placed: Order, request: RefundRequest) -> Order:
             raise Rejected("storefront", "refund order", reason, "not_returnable")
     originals = {line.line_id: line for line in placed.lines}
     lines = tuple(
-        at_quantity(originals[line.line_id], line.current - units[line.line_id], order.currency)
+        lowered(order, originals[line.line_id], line.current - units[line.line_id])
         if units[line.line_id]
         else line
         for line in order.lines

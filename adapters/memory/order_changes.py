@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from adapters.errors import Rejected
-from domain.money import proportion, share
+from domain.money import proportion
 from domain.order import (
     Fulfillment,
     FulfillmentLine,
@@ -20,6 +20,7 @@ from domain.order import (
     ShippingCharge,
 )
 from domain.overpayment import MoneyBack, overpaid
+from domain.tax_allocation import lowered, whole_of
 
 NewId = Callable[[], str]
 _NOTHING = Decimal(0)
@@ -79,13 +80,13 @@ def after_edit(order: Order, placed: Order, line_id: str, current: int) -> Order
     if not shipped <= current <= was.current:
         raise ValueError(f"line {line_id} can be set to {shipped} up to {was.current} units, not {current}")
     original = next(line for line in placed.lines if line.line_id == line_id)
-    lowered = at_quantity(original, current, order.currency)
+    kept = lowered(order, original, current)
     plans, removed = [], was.current - current
     for plan in reversed(order.location_plans):
         left = Counter({line_id: removed})
         plans.append(_take(plan, left, lower_quantity=True) if plan.open else plan)
         removed = left[line_id] if plan.open else removed
-    lines = tuple(lowered if line.line_id == line_id else line for line in order.lines)
+    lines = tuple(kept if line.line_id == line_id else line for line in order.lines)
     return summed(order, placed, lines, order.shipping).model_copy(
         update={"location_plans": tuple(reversed(plans))}
     )
@@ -189,7 +190,7 @@ def after_cancel(order: Order, placed: Order, when: datetime, new_id: NewId) -> 
     if order.fulfillments:
         reason = f"order {order.number} has shipments already; take it back as a return"
         raise Rejected("storefront", "cancel order", reason, "already_shipped")
-    lines = tuple(at_quantity(line, 0, order.currency) for line in order.lines)
+    lines = tuple(lowered(order, line, 0) for line in order.lines)
     plans = [
         plan.model_copy(
             update={"open": False, "lines": tuple(x.model_copy(update={"remaining": 0}) for x in plan.lines)}
@@ -246,28 +247,14 @@ def _take(plan: LocationPlan, left: Counter[str], *, lower_quantity: bool = Fals
     return plan.model_copy(update={"lines": tuple(lines), "open": still_open})
 
 
-def at_quantity(line: OrderLine, current: int, currency: str) -> OrderLine:
-    """A line with fewer units, and its discounts' and taxes' shares; with none it costs nothing."""
-    if not current:
-        return line.model_copy(update={"current": 0, "discounts": (), "taxes": ()})
-    discounts, taxes = (
-        tuple(
-            x.model_copy(update={"amount": share(x.amount, current, line.current, currency)}) for x in parts
-        )
-        for parts in (line.discounts, line.taxes)
-    )
-    return line.model_copy(update={"current": current, "discounts": discounts, "taxes": taxes})
-
-
 def summed(
     order: Order, placed: Order, lines: tuple[OrderLine, ...], shipping: tuple[ShippingCharge, ...]
 ) -> Order:
     """The order with these lines and charges, its totals worked out anew."""
-    parts: list[tuple[Decimal, OrderLine | ShippingCharge]] = [(x.current * x.unit_price, x) for x in lines]
-    parts += [(x.price, x) for x in shipping]
-    tax = sum((t.amount for _, x in parts for t in x.taxes), _NOTHING)
-    net = sum((price - sum((d.amount for d in x.discounts), _NOTHING) for price, x in parts), _NOTHING)
-    total = net if order.taxes_included else net + tax
+    charged: list[OrderLine | ShippingCharge] = [*lines, *shipping]
+    parts = [whole_of(order, part) for part in charged]
+    tax = sum((part.tax for part in parts), _NOTHING)
+    total = sum((part.gross for part in parts), _NOTHING)
     presentment = (
         proportion(placed.presentment_total, total, placed.total, order.presentment_currency)
         if placed.total

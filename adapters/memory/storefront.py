@@ -47,6 +47,7 @@ from domain.order import (
     PaymentStatus,
     ReturnStatus,
 )
+from domain.tax_allocation import settle_taxes
 
 
 class MemoryStorefront:
@@ -101,7 +102,7 @@ class MemoryStorefront:
     async def read_order(self, external_id: str) -> Order:
         """See ``StorefrontPort``."""
         async with self._wire.call("read_order", external_id):
-            return self._known(external_id, "read order")
+            return settle_taxes(self._known(external_id, "read order"))
 
     async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
         """See ``StorefrontPort``."""

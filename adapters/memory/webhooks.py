@@ -37,6 +37,11 @@ class MemoryWebhooks:
             "orders/paid",
             "orders/risk_assessment_changed",
             "refunds/create",
+            "returns/request",
+            "returns/approve",
+            "returns/decline",
+            "returns/cancel",
+            "returns/close",
         }
     )
 

@@ -47,6 +47,7 @@ from domain.order import (
     StorefrontReturn,
     TaxLine,
 )
+from domain.tax_allocation import settle_taxes
 
 READ_ORDER = "read order"
 NO_LOCATION = "unknown"
@@ -93,7 +94,7 @@ _TaxKey = tuple[str, Decimal]
 def to_order(answer: answers.Order, channel: str, returns: Iterable[Return] = ()) -> Order:
     """The order of a whole answer. Raises ContractBroken that names the field that does not fit."""
     try:
-        return _to_order(answer, channel, returns)
+        return settle_taxes(_to_order(answer, channel, returns))
     except ValidationError as error:
         raise answers.contract_broken(error, READ_ORDER, "order", answer.model_dump_json()) from error
 

@@ -20,7 +20,7 @@ from adapters.tryton.returning import Returning, refusal
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import SALE, Sales
 from adapters.tryton.submission import OPEN
-from adapters.tryton.sums import tax_amounts
+from adapters.tryton.sums import tax_adjustments, tax_amounts
 from adapters.tryton.translate import (
     LineValues,
     References,
@@ -30,8 +30,9 @@ from adapters.tryton.translate import (
     rounding_lines,
     sum_taxes,
 )
-from domain.erp_order import ErpOrder, SalesLine, SalesLineKind
+from domain.erp_order import ErpOrder, SalesLine, SalesLineKind, TaxAdjustmentCause, TaxAmount
 from domain.returns import CreditLine, ReturnCredit
+from domain.tax_reconciliation import name_adjustments
 
 _STEPS: Final = 8
 _INVOICE: Final = "account.invoice"
@@ -168,10 +169,15 @@ def plan_credit(request: ReturnCredit, sale: SaleRecord, references: References)
     """
     kept = [line for line in request.lines if line.kind is SalesLineKind.FEE]
     given = [line for line in request.lines if line.kind is not SalesLineKind.FEE]
-    back, missing = plan_lines([_line(x) for x in given], references, steps=_TAX_STEPS)
+    # What was tolerated when the order was entered is given back as it was charged.
+    tolerated = [x for x in tax_adjustments(sale) if x.code and x.cause is TaxAdjustmentCause.TOLERANCE]
+    steps = _TAX_STEPS + int(sum(abs(x.amount) for x in tolerated) / references.currency_step)
+    back, missing = plan_lines([_line(x) for x in given], references, steps=steps)
     fees, more = plan_lines([_line(x) for x in kept], references, steps=_TAX_STEPS)
     units = {line.line_id for line in given if line.kind is SalesLineKind.GOODS and line.quantity}
-    cents = {code: more.get(code, Decimal(0)) - missing.get(code, Decimal(0)) for code in missing | more}
+    off = [TaxAmount(code=each.code, amount=each.amount) for each in more]
+    off += [TaxAmount(code=each.code, amount=-each.amount) for each in missing]
+    cents = name_adjustments((), off)
     lines = [*(_below_zero(x, units) for x in back), *fees, *rounding_lines(cents, references)]
     return SalePlan(
         values={

@@ -9,10 +9,10 @@ from adapters.errors import ContractBroken
 from adapters.tryton.records import BilledRecord, LineRecord, MoveRecord, SaleBody, SaleRecord, ShipmentRecord
 from adapters.tryton.returned import returns_of
 from adapters.tryton.stock import in_hand, promised, tells_stock
-from adapters.tryton.sums import net_of_line, tax_amounts
+from adapters.tryton.sums import net_of_line, tax_adjustments, tax_amounts
 from adapters.tryton.translate import is_rounding
 from domain.erp_order import (
-    ADJUSTMENT_LINE,
+    ADJUSTMENT_LINES,
     Backorder,
     ErpInvoice,
     ErpInvoiceState,
@@ -65,7 +65,8 @@ def read_order(sale: SaleRecord) -> ErpOrder:
         shipments=shipments,
         backorders=backorders,
         invoices=tuple(_invoice(bill) for each in (sale, *sale.credits) for bill in each.invoices),
-        adjustment=net_of_line(sale, ADJUSTMENT_LINE),
+        adjustment=sum((net_of_line(sale, each) for each in ADJUSTMENT_LINES), Decimal(0)),
+        tax_adjustments=tax_adjustments(sale),
         returns=returns_of(sale),
     )
 

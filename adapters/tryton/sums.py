@@ -4,8 +4,9 @@ from collections import defaultdict
 from decimal import Decimal
 
 from adapters.tryton.amounts import net_of, taxes_of
-from adapters.tryton.records import SaleRecord
-from adapters.tryton.translate import real_tax
+from adapters.tryton.records import LineRecord, SaleRecord
+from adapters.tryton.translate import adjustment_cause, real_tax
+from domain.erp_order import TAX_ADJUSTMENT_LINE, TaxAdjustment, TaxAdjustmentCause
 
 
 def tax_amounts(sale: SaleRecord) -> dict[str, Decimal]:
@@ -16,10 +17,8 @@ def tax_amounts(sale: SaleRecord) -> dict[str, Decimal]:
     """
     amounts: dict[str, Decimal] = defaultdict(Decimal)
     for line in sale.order_lines:
-        taxes = {tax.id: tax.line_tax() for tax in line.taxes}
-        price = line.unit_price or Decimal(0)
-        for tax, amount in taxes_of(line.units, price, tuple(taxes.values()), sale.currency.rounding).items():
-            amounts[real_tax(taxes[tax].code)] += amount
+        for code, amount in _line_taxes(sale, line):
+            amounts[real_tax(code)] += amount
     unexplained = sale.tax_amount - sum(amounts.values(), Decimal(0))
     if unexplained:
         amounts["unexplained"] = unexplained
@@ -34,3 +33,24 @@ def net_of_line(sale: SaleRecord, line_id: str) -> Decimal:
         if line.origin[0] == line_id
     )
     return sum(nets, Decimal(0))
+
+
+def tax_adjustments(sale: SaleRecord) -> tuple[TaxAdjustment, ...]:
+    """What brings the sale's taxes to the storefront's, by the lines that say so."""
+    booked = net_of_line(sale, TAX_ADJUSTMENT_LINE)
+    tolerated = [TaxAdjustment(code="", cause=TaxAdjustmentCause.TOLERANCE, amount=booked)] if booked else []
+    named = [
+        TaxAdjustment(code=real_tax(code), cause=cause, amount=amount)
+        for line in sale.order_lines
+        if (cause := adjustment_cause(line.note)) is not None
+        for code, amount in _line_taxes(sale, line)
+    ]
+    return (*tolerated, *sorted(named, key=lambda each: (each.code, each.cause)))
+
+
+def _line_taxes(sale: SaleRecord, line: LineRecord) -> list[tuple[str, Decimal]]:
+    """Each tax's code and amount, as Tryton computes it on a line."""
+    taxes = {tax.id: tax.line_tax() for tax in line.taxes}
+    price = line.unit_price or Decimal(0)
+    amounts = taxes_of(line.units, price, tuple(taxes.values()), sale.currency.rounding)
+    return [(taxes[tax].code, amount) for tax, amount in amounts.items()]

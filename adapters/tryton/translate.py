@@ -2,7 +2,8 @@
 
 Tryton computes net and tax itself, so ``plan_sale`` chooses unit prices and, where a tax is a cent off, adds a line
 of the product TAX-ROUNDING: price zero, a quantity that is the number of cents, and a tax of a fixed cent on the same
-account as the real tax. What is off by more is no rounding and is refused.
+account as the real tax. What is off by more is no rounding: within the order's tolerance it is booked in the same way,
+named otherwise, and above it is refused.
 """
 
 import re
@@ -20,8 +21,16 @@ from adapters.tryton.amounts import (
     split_for_net,
     taxes_of,
 )
-from domain.erp_order import SalesLine, SalesLineKind, SalesOrder, TaxAmount
+from domain.erp_order import (
+    SalesLine,
+    SalesLineKind,
+    SalesOrder,
+    TaxAdjustment,
+    TaxAdjustmentCause,
+    TaxAmount,
+)
 from domain.model import Amount, Frozen
+from domain.tax_reconciliation import TaxesDiffer, TaxReading, beyond_rounding, name_adjustments
 
 ROUNDING_PRODUCT: Final = "TAX-ROUNDING"
 ROUNDING_SUFFIX: Final = "-ROUNDING"
@@ -30,6 +39,11 @@ _LINE_NOTE: Final = re.compile(
     r"^Store line: (?P<line>.+?)(?:\nShips from: (?P<warehouse>.+))?$", re.MULTILINE
 )
 _ROUNDING_NOTE: Final = "Tax rounding: "
+_DIFFERENCE_NOTE: Final = "Tax difference within the tolerance: "
+_NOTES: Final = {
+    TaxAdjustmentCause.ROUNDING: _ROUNDING_NOTE,
+    TaxAdjustmentCause.TOLERANCE: _DIFFERENCE_NOTE,
+}
 
 
 class ProductReference(Frozen):
@@ -110,7 +124,12 @@ def read_note(note: str | None) -> tuple[str, str | None] | None:
 
 def is_rounding(note: str | None) -> bool:
     """Whether a sale line only brings a tax to the cent."""
-    return (note or "").startswith(_ROUNDING_NOTE)
+    return adjustment_cause(note) is not None
+
+
+def adjustment_cause(note: str | None) -> TaxAdjustmentCause | None:
+    """Why a sale line brings a tax to the cent; None where it does not."""
+    return next((cause for cause, text in _NOTES.items() if (note or "").startswith(text)), None)
 
 
 def real_tax(code: str) -> str:
@@ -124,8 +143,8 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
     Raises Rejected with cause ``amounts_differ``, the difference named, where that cannot be.
     """
     check_sums(order)
-    lines, missing = plan_lines(order.lines, references)
-    lines += rounding_lines(missing, references)
+    lines, adjustments = plan_lines(order.lines, references, tolerance=order.tax_tolerance)
+    lines += rounding_lines(adjustments, references)
     _check_adjustment(order, references)
     ships = any(references.products[line.product].ships for line in order.lines if line.quantity)
     main = main_warehouse(order)
@@ -154,32 +173,33 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
 
 
 def plan_lines(
-    lines: Iterable[SalesLine], references: References, *, steps: int = 1
-) -> tuple[list[LineValues], dict[str, Decimal]]:
-    """Sale lines, and by tax code what the store's tax has over what Tryton makes of them.
+    lines: Iterable[SalesLine], references: References, *, steps: int = 1, tolerance: Decimal = Decimal(0)
+) -> tuple[list[LineValues], tuple[TaxAdjustment, ...]]:
+    """Sale lines, and what the store's taxes have over what Tryton makes of them.
 
-    ``steps``: by how many of the currency's smallest units a line's tax may be off. Raises Rejected, cause
-    ``amounts_differ``, where it is by more.
+    ``steps``: by how many of the currency's smallest units a line's tax may be off for rounding; ``tolerance``: by how
+    much all of them may be beyond that. Raises Rejected, cause ``amounts_differ``, where it is more.
     """
     planned: list[LineValues] = []
-    missing: dict[str, Decimal] = defaultdict(Decimal)
+    missing: list[TaxAmount] = []
+    readings: list[TaxReading] = []
     for line in lines:
         if line.quantity == 0 and not line.net and not any(tax.amount for tax in line.taxes):
             continue
         parts = _parts(line, references.currency_step)
         planned += [_sale_line(line, part, references) for part in parts]
-        for code, cents in _missing_tax(line, references, steps).items():
-            missing[code] += cents
-    return planned, missing
+        missing += _missing_tax(line, references)
+        readings += _readings(line, references)
+    try:
+        beyond = beyond_rounding(readings, steps * references.currency_step, tolerance)
+    except TaxesDiffer as differ:
+        raise _differ(str(differ)) from differ
+    return planned, name_adjustments(beyond, missing)
 
 
-def rounding_lines(missing: dict[str, Decimal], references: References) -> list[LineValues]:
+def rounding_lines(adjustments: Iterable[TaxAdjustment], references: References) -> list[LineValues]:
     """Sale lines that bring each tax to the cent. Raises Rejected, cause ``rounding_missing``."""
-    return [
-        _rounding_line(code, difference, references)
-        for code, difference in sorted(missing.items())
-        if difference
-    ]
+    return [_rounding_line(each, references) for each in adjustments]
 
 
 def numbered(lines: list[LineValues]) -> list[Any]:
@@ -284,28 +304,38 @@ def _sale_line(line: SalesLine, part: PricedPart, references: References) -> Lin
     return planned, values
 
 
-def _missing_tax(line: SalesLine, references: References, steps: int) -> dict[str, Decimal]:
-    """What the store's tax has over Tryton's, by code. Raises Rejected where that is not rounding."""
+def _missing_tax(line: SalesLine, references: References) -> list[TaxAmount]:
+    """What the store's taxes have over those that Tryton will reckon."""
     step = references.currency_step
     taxes = _line_taxes(line, references)
     foretold: dict[int, Decimal] = defaultdict(Decimal)
     for part in _parts(line, step):
         for number, amount in taxes_of(part.quantity, part.unit_price, taxes, step).items():
             foretold[number] += amount
-    missing = {}
-    for code, amount in sum_taxes(line.taxes).items():
-        tax = references.taxes[code]
-        exact = round_half_up(line.net * (tax.rate or Decimal(0)), step)
-        if abs(amount - exact) > steps * step:
-            raise _differ(
-                f"line {line.line_id} ({line.product}): the store charges {amount} of {code} on {line.net}, the ERP's "
-                f"rate gives {exact}; a difference of {amount - exact} is more than rounding"
-            )
-        missing[code] = amount - foretold[tax.id]
-    return missing
+    return [
+        TaxAmount(code=code, amount=amount - foretold[references.taxes[code].id])
+        for code, amount in sum_taxes(line.taxes).items()
+    ]
 
 
-def _rounding_line(code: str, difference: Decimal, references: References) -> LineValues:
+def _readings(line: SalesLine, references: References) -> list[TaxReading]:
+    """The store's taxes beside what Tryton's rates give."""
+    return [
+        TaxReading(
+            subject=f"line {line.line_id} ({line.product})",
+            code=code,
+            net=line.net,
+            told=amount,
+            reckoned=round_half_up(
+                line.net * (references.taxes[code].rate or Decimal(0)), references.currency_step
+            ),
+        )
+        for code, amount in sum_taxes(line.taxes).items()
+    ]
+
+
+def _rounding_line(adjustment: TaxAdjustment, references: References) -> LineValues:
+    code, difference = adjustment.code, adjustment.amount
     rounding, product = (
         references.taxes.get(code + ROUNDING_SUFFIX),
         references.products.get(ROUNDING_PRODUCT),
@@ -320,7 +350,7 @@ def _rounding_line(code: str, difference: Decimal, references: References) -> Li
             f"rounding_missing:tryton:{code}",
         )
     cents = int(difference / cent)
-    note = f"{_ROUNDING_NOTE}{code} {difference:+}"
+    note = f"{_NOTES[adjustment.cause]}{code} {difference:+}"
     planned = PlannedLine(product.id, Decimal(cents), Decimal(0), frozenset({rounding.id}), note)
     return planned, _line_values(product, cents, Decimal(0), [rounding.id], note)
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -34,6 +35,7 @@ from sandbox.audit import ErpSide
 from sandbox.house import PLUS_PLAN
 from sandbox.memory_erp.books import given_back, lines_of, take_in
 from sandbox.processes import free_port
+from sandbox.scenarios.mapping import write_mapping
 from sandbox.scenarios.vocabulary import WentWrong
 from sandbox.stack import CHANNEL, find_temporal
 from sandbox.store.client import AsyncStoreControl
@@ -67,6 +69,7 @@ class MemoryPeople:
             products={product["sku"] for product in catalog.PRODUCTS}
             | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.ADJUSTMENT_PRODUCT, catalog.FEE_PRODUCT},
             warehouses={code for code, *_ in catalog.LOCATIONS.values()},
+            taxes={code: Decimal(rate) for code, (_, rate) in catalog.TAXES.items()},
         )
 
     async def __aenter__(self) -> Self:
@@ -150,6 +153,7 @@ class MemoryPeople:
                     invoices=0,
                     invoiced=None,
                     currency=order.currency,
+                    adjusted=order.adjustment,
                     canceled=order.state is ErpOrderState.CANCELED,
                     **given_back(order),
                 )
@@ -311,7 +315,7 @@ def _settings(folder: Path, environment: WorkflowEnvironment, store_port: int, w
         f"CHANNELS__{CHANNEL.upper()}__URL": f"http://127.0.0.1:{store_port}",
         f"CHANNELS__{CHANNEL.upper()}__ACCESS_TOKEN": f"shpat_{secrets.token_hex(16)}",
         f"CHANNELS__{CHANNEL.upper()}__WEBHOOK_SECRET": secrets.token_hex(32),
-        f"CHANNELS__{CHANNEL.upper()}__MAPPING": "shopify-tryton",
+        f"CHANNELS__{CHANNEL.upper()}__MAPPING": write_mapping(folder),
         "ERP__VENDOR": "memory",
         "ERP__URL": "http://erp.invalid",
         "ERP__DATABASE": "memory",

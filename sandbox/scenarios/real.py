@@ -1,5 +1,6 @@
 """The real ground: Tryton, the Shopify-compatible store, Temporal, worker and web in processes of their own."""
 
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from sandbox.faults.client import Faults
 from sandbox.faults.messages import WRITES
 from sandbox.faults.rules import Fault, Rule
 from sandbox.house import PLUS_PLAN, House, people_around
+from sandbox.scenarios.mapping import write_mapping
 from sandbox.scenarios.vocabulary import WentWrong
 from sandbox.stack import Addresses, Say, Stack
 
@@ -79,8 +81,10 @@ class RealGround:
 async def real_ground(say: Say) -> AsyncIterator[RealGround]:
     """Everything fresh in ``var/scenarios``."""
     async with AsyncExitStack() as exits:
+        folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="orderwright-mapping-")))
+        mapping = str(write_mapping(folder))
         stack = await exits.enter_async_context(
-            Stack(DIRECTORY, fresh=True, say=say, faults=True, reserve=True)
+            Stack(DIRECTORY, fresh=True, say=say, faults=True, reserve=True, mapping=mapping)
         )
         house = await exits.enter_async_context(people_around(stack))
         people = await exits.enter_async_context(TrytonPeople(stack.addresses))

@@ -255,7 +255,17 @@ class Scenario(Frozen):
 
     name: str = Field(min_length=1)
     group: Literal[
-        "shape", "cancel", "edit", "message", "warehouse", "stock", "return", "operator", "road", "outage"
+        "shape",
+        "cancel",
+        "edit",
+        "message",
+        "warehouse",
+        "stock",
+        "return",
+        "operator",
+        "road",
+        "tax",
+        "outage",
     ]
     """``shape``: an order that is shipped and nothing else; the demo carries them all."""
     order: PlaceOrder

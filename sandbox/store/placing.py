@@ -236,6 +236,7 @@ def _priced_order(state: State, request: PlaceOrder, basket: _Basket) -> OrderRe
         risk_level=request.risk_level,
         currencies=pair,
         taxes_included=request.taxes_included,
+        tax_off=pair.convert(request.tax_off),
         email=request.email or (request.customer.email if request.customer else None),
         customer=_customer(state, request),
         company=_company(state, request),
@@ -244,10 +245,18 @@ def _priced_order(state: State, request: PlaceOrder, basket: _Basket) -> OrderRe
         applications=applications,
         lines=lines,
         shipping=shipping,
-        original_total=Both(shop=priced[0].total, presentment=priced[1].total),
+        original_total=Both(shop=priced[0].total, presentment=priced[1].total) + _dearer(request, pair),
     )
     assert order.total(current=True) == order.original_total, "the records must say what the pricing said"
     return order
+
+
+def _dearer(request: PlaceOrder, pair: CurrencyPair) -> Both:
+    """What taxes that are not what their rates give add to the total."""
+    if request.taxes_included:
+        return ZERO
+    lines = (line.tax_off for line in request.lines if (request.taxes if line.taxes is None else line.taxes))
+    return Both.total(map(pair.convert, (*lines, request.tax_off if request.taxes else Decimal(0))))
 
 
 def _line_records(
@@ -276,7 +285,7 @@ def _line_records(
                 current=wanted.quantity,
                 unit_price=basket.currencies.convert(basket.prices[i]),
                 discounts=_allocations([*own, *order_discounts], a, b),
-                taxes=_tax_records(basket.taxes(wanted), a, b),
+                taxes=_tax_records(basket.taxes(wanted), a, b, basket.currencies.convert(wanted.tax_off)),
                 requires_shipping=wanted.requires_shipping,
             )
         )
@@ -336,11 +345,17 @@ def _allocations(applications: Sequence[int], shop: Priced, presentment: Priced)
     return [each for each in allocations if each.amount != ZERO]
 
 
-def _tax_records(taxes: Sequence[PlaceTax], shop: Priced, presentment: Priced) -> list[TaxRecord]:
-    return [
+def _tax_records(
+    taxes: Sequence[PlaceTax], shop: Priced, presentment: Priced, off: Both = ZERO
+) -> list[TaxRecord]:
+    """The taxes as they were priced, the first of them ``off``."""
+    records = [
         TaxRecord(title=tax.title, rate=tax.rate, amount=Both(shop=a, presentment=b))
         for tax, a, b in zip(taxes, shop.taxes, presentment.taxes, strict=True)
     ]
+    if records:
+        records[0].amount += off
+    return records
 
 
 def _customer(state: State, request: PlaceOrder) -> CustomerRecord | None:

@@ -250,6 +250,8 @@ class OrderRecord(Record):
     cancel_reason: str | None = None
     currencies: CurrencyPair
     taxes_included: bool
+    tax_off: Both = ZERO
+    """What its first tax is more than its lines say, as long as it has any units."""
     customer: CustomerRecord | None = None
     company: CompanyRecord | None = None
     billing_address: AddressRecord | None = None
@@ -409,6 +411,9 @@ class OrderRecord(Record):
         for charge in self.charges(current=current):
             for tax in self.charge_taxes(charge, current=current):
                 summed[tax.title, tax.rate] = summed.get((tax.title, tax.rate), ZERO) + tax.amount
+        if summed and (not current or any(line.current for line in self.lines)):
+            first = next(iter(summed))
+            summed[first] += self.tax_off
         return [TaxRecord(title=title, rate=rate, amount=amount) for (title, rate), amount in summed.items()]
 
     def total_tax(self, *, current: bool) -> Both:

@@ -76,6 +76,8 @@ class PlaceLine(Frozen):
     discount: PlaceDiscount | None = None
     taxes: Taxes | None = None
     """None: the order's taxes; empty: none."""
+    tax_off: Amount = Decimal(0)
+    """How much more its first tax is than its rate gives, as some tax services have it; in the shop's currency."""
     requires_shipping: bool = True
 
     @model_validator(mode="after")
@@ -153,6 +155,8 @@ class PlaceOrder(Frozen):
     discounts: tuple[PlaceDiscount, ...] = ()
     taxes_included: bool = False
     taxes: Taxes = ()
+    tax_off: Amount = Decimal(0)
+    """How much more the order's first tax is than its lines say, on no line of its own; in the shop's currency."""
     shipping: PlaceShipping | None = None
     customer: PlaceCustomer | None = None
     email: str | None = None

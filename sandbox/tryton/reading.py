@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from sandbox.catalog import ADJUSTMENT_PRODUCT
 from sandbox.tryton.rpc import Rpc
 
 ROUNDING_SUFFIX: Final = "-ROUNDING"
@@ -71,6 +72,8 @@ class SaleReading:
     ordered: dict[str, int] = field(default_factory=dict)
     """Units by product code as sold: kits whole, the rounding line left out."""
     credits: tuple[CreditReading, ...] = ()
+    adjusted: Decimal = Decimal(0)
+    """What its lines of the product for adjustments come to."""
 
     @property
     def invoiced(self) -> Decimal:
@@ -127,7 +130,9 @@ class Reader:
         if not sales:
             return None
         (sale,) = sales
-        lines = await self._rpc.read("sale.line", sale["lines"], ["type", "product.code", "quantity"])
+        lines = await self._rpc.read(
+            "sale.line", sale["lines"], ["type", "product.code", "quantity", "amount"]
+        )
         ordered: Counter[str] = Counter()
         for line in lines:
             if (
@@ -153,6 +158,14 @@ class Reader:
             invoices=await self._invoices(sale["invoices"]),
             ordered=dict(ordered),
             credits=await self._credits(sale["id"]),
+            adjusted=sum(
+                (
+                    line["amount"]
+                    for line in lines
+                    if line["product."] and line["product."]["code"] == ADJUSTMENT_PRODUCT
+                ),
+                Decimal(0),
+            ),
         )
 
     async def read_shipments(self, ids: list[int]) -> tuple[ShipmentReading, ...]:

@@ -70,7 +70,7 @@ CALLS = (
     "*",
 )
 TROUBLES = ("down", "answer lost", "busy", "session gone", "conflict")
-WISHES = ("cancel", "hold", "release", "resubmit", "accept")
+WISHES = ("cancel", "hold", "release", "resubmit", "accept", "approve")
 ORDERS = orders(locations=LOCATIONS, max_lines=3)
 GOODS = ORDERS.filter(
     lambda order: order.total and any(x.current and x.requires_shipping for x in order.lines)
@@ -109,6 +109,7 @@ class OrderMachine(RuleBasedStateMachine):
         self.world.storefront.place(order)
         self.world.write_webhook(order, "orders/create")
         self.people = People(self.world, order.key, self.model)
+        self.people.look_at_total()
         if stock:
             self.model.reasons |= {"out_of_stock"}
         if in_erp:
@@ -244,7 +245,7 @@ class OrderMachine(RuleBasedStateMachine):
         if run is None:
             return None
         self.said += 1
-        reason = "looked at it" if wish == "accept" else ""
+        reason = "looked at it" if wish in {"accept", "approve"} else ""
         message = OperatorMessage(message_id=f"op-{self.said}", actor="Ada", reason=reason)
         answered = None
         if signal:
@@ -267,7 +268,8 @@ class OrderMachine(RuleBasedStateMachine):
             if view.problem is not None:
                 self.people.put_back(0)
                 self.people.put_back(1)
-                self.ask("accept" if "accept" in view.can_do else "resubmit", signal=False)
+                helps = next((w for w in ("approve", "accept") if w in view.can_do), "resubmit")
+                self.ask(helps, signal=False)
             self.people.pay(0)
             self.settle()
             self.people.ship_all(0)

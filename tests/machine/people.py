@@ -19,6 +19,7 @@ from tests.order_builder import make_line
 TOO_LATE = {"edit_refused", "not_open_to_ship", "unbalanced"}
 """Where an order may stop whose goods were in hand, or had left, when it was edited."""
 RESTOCKED = 50
+APPROVED_ABOVE = Decimal(10000)
 T = TypeVar("T")
 _OVER = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
 _TAKEN = {ErpShipmentState.PICKED, ErpShipmentState.PACKED}
@@ -35,6 +36,11 @@ class People:
     def order(self) -> Order:
         """The shop's page of the order."""
         return self._world.storefront.orders[self._key.external_id]
+
+    def look_at_total(self) -> None:
+        """Orders above this a person approves, as the sandbox's mapping has it."""
+        if self.order.total > APPROVED_ABOVE:
+            self._model.reasons |= {"approval_needed"}
 
     # -- buyer and shop ------------------------------------------------------------------------------------------------
 
@@ -249,6 +255,7 @@ class People:
 
     def _edited(self) -> None:
         self._model.see(sheet_of(self.order))
+        self.look_at_total()
         self._world.write_webhook(self.order, "orders/edited")
         paid = sum((p.amount for p in self.order.payments if p.kind is PaymentKind.SALE), Decimal(0))
         taken = max(self._model.may_have_taken, cents(self.order, paid))

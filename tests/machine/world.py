@@ -5,7 +5,8 @@ is ``TinyTemporal``, the outside systems are the memory adapters.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import inspect
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,11 +17,9 @@ from temporalio.activity import _Definition as ActivityDefinition
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.cases import CaseActivities
 from activities.contracts import FollowChanges, OrderHint
 from activities.counters import FeedClock
 from activities.feed import FeedActivities
-from activities.orders import OrderActivities
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
 from domain.mapping import Mapping
@@ -31,6 +30,7 @@ from store.mappings import MappingCatalog
 from tests.machine.run import CONVERTER, Run, Task
 from tests.machine.temporal import TinyTemporal
 from tests.machine.weather import Crash, Weather, WeatheredDatabase
+from workers.composition import Parts
 from workflows.messages import OrderView, TimelineEntry
 from workflows.order import OrderWorkflow
 from workflows.order_reach import OrderReach
@@ -60,6 +60,14 @@ class _OneLook(FeedClock):
 
     def read_to_the_end(self) -> None:
         self.end()
+
+
+def _activities_of(*owners: object) -> Iterator[tuple[str, ActivityDefinition]]:
+    for owner in owners:
+        for _, method in inspect.getmembers(owner, inspect.ismethod):
+            definition = ActivityDefinition.from_callable(method)
+            if definition is not None:
+                yield definition.name or "", definition
 
 
 class House:
@@ -98,23 +106,15 @@ class World:
         )
         catalog = MappingCatalog(self.database, {"shop": mapping})
         self.database.weather = self.weather
-        orders = OrderActivities({"shop": self.storefront}, self.erp, catalog, self.database)
-        cases = CaseActivities(self.database)
-        self._activities: dict[str, ActivityDefinition] = {}
-        for method in (
-            orders.read_order,
-            orders.submit_order,
-            orders.amend_order,
-            orders.report_shipment,
-            orders.capture_payments,
-            orders.cancel_in_erp,
-            orders.cancel_in_storefront,
-            orders.close_order,
-            cases.report_problem,
-            cases.leave_cases,
-        ):
-            definition = ActivityDefinition.must_from_callable(method)
-            self._activities[definition.name or ""] = definition
+        parts = Parts(self.database, {"shop": self.storefront}, self.erp, catalog)
+        self._activities = dict(
+            _activities_of(
+                parts.order_activities(),
+                parts.return_activities(),
+                parts.backorder_activities(),
+                parts.case_activities(),
+            )
+        )
         self.temporal = TinyTemporal(OrderWorkflow, self.now)
         self._reach = OrderReach(self.temporal)  # type: ignore[arg-type]
         self._look = _OneLook()

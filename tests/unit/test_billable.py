@@ -3,8 +3,14 @@
 from decimal import Decimal
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import ActivityTaskStartedEventAttributes, HistoryEvent
+from temporalio.api.history.v1 import (
+    ActivityTaskStartedEventAttributes,
+    HistoryEvent,
+    WorkflowExecutionSignaledEventAttributes,
+    WorkflowExecutionStartedEventAttributes,
+)
 
 from bench.sample_order import sample_order
 from config.mappings import load_mapping
@@ -53,6 +59,32 @@ def test_each_attempt_of_an_activity_is_an_action() -> None:
     assert cost_of([started(1)]).actions == 1
     assert cost_of([started(5), started(2)]).actions == 7
     assert cost_of([started(0)]).actions == 1, "a server that does not number attempts still started one"
+
+
+def test_what_a_workflow_does_to_another_is_counted_where_it_was_done() -> None:
+    child = WorkflowExecutionStartedEventAttributes(parent_initiated_event_id=7)
+    later_run = WorkflowExecutionStartedEventAttributes(
+        parent_initiated_event_id=7, continued_execution_run_id="r"
+    )
+    told = WorkflowExecutionSignaledEventAttributes(
+        external_workflow_execution=WorkflowExecution(workflow_id="order:shop:1")
+    )
+
+    def begun(attributes: WorkflowExecutionStartedEventAttributes) -> HistoryEvent:
+        kind = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
+        return HistoryEvent(event_type=kind, workflow_execution_started_event_attributes=attributes)
+
+    signaled = HistoryEvent(
+        event_type=EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+        workflow_execution_signaled_event_attributes=told,
+    )
+    initiated = [
+        HistoryEvent(event_type=EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED),
+        HistoryEvent(event_type=EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED),
+    ]
+    assert cost_of([begun(child), signaled]).actions == 0
+    assert cost_of(initiated).actions == 2
+    assert cost_of([begun(later_run)]).actions == 1
 
 
 @pytest.mark.parametrize(

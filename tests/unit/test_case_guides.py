@@ -92,6 +92,8 @@ def test_what_has_left_the_house_is_not_to_be_canceled() -> None:
         "not_open_to_ship",
         "move_refused",
         "capture_failed",
+        "return_warehouse_unknown",
+        "return_short",
         "unmapped:carriers:UPS",
         "unbalanced:total",
     ):

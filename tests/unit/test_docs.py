@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from config.documentation import BEGIN, DOCS, END, PAGES, PageBroken, main, render
 from config.settings import every_variable
 from domain.mapping import CompanyRule, Mapping, TaxRule
+from domain.return_rules import ReturnRules
 
 ROOT = Path(__file__).parents[2]
 PAGES_BY_HAND = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -34,7 +35,9 @@ def test_the_example_holds_no_unknown_setting():
     assert named == {name.replace("<NAME>", "SHOP") for name, _ in every_variable()}
 
 
-@pytest.mark.parametrize("field", [*Mapping.model_fields, *TaxRule.model_fields, *CompanyRule.model_fields])
+@pytest.mark.parametrize(
+    "field", [field for model in (Mapping, TaxRule, CompanyRule, ReturnRules) for field in model.model_fields]
+)
 def test_each_mapping_table_and_key_is_explained(field):
     by_hand = (DOCS / "field-mapping.md").read_text().split(BEGIN)[0]
     assert any(f"`{form}`" in by_hand for form in (field, f"[{field}]", f"[[{field}]]"))

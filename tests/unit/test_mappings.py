@@ -125,6 +125,18 @@ def test_a_syntax_error_names_the_line(write, text, reason):
     assert reason in str(refused(write(text)))
 
 
+def test_a_tolerance_is_exact_and_has_a_product_to_be_booked_on(write):
+    tolerant = 'adjustment_product = "ADJUST"\ntax_tolerance = "0.02"\n' + GOOD
+    assert str(load_mapping(write(tolerant)).tax_tolerance) == "0.02"
+    assert load_mapping(write(GOOD)).tax_tolerance == 0
+    for text, words in (
+        (tolerant.replace('"0.02"', '"-0.01"'), "tax_tolerance: input should be greater than or equal to 0"),
+        (tolerant.replace('"0.02"', "0.02"), "tax_tolerance: money must be a decimal string"),
+        ('tax_tolerance = "0.02"\n' + GOOD, "tax_tolerance needs an adjustment_product"),
+    ):
+        assert any(words in problem for problem in refused(write(text)).problems)
+
+
 def test_a_file_that_is_not_text_is_refused(tmp_path):
     path = tmp_path / "pair.toml"
     path.write_bytes(b"name = '\xff'")

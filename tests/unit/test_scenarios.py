@@ -186,3 +186,17 @@ def test_the_last_line_counts_what_is_balanced(capsys):
     lines = capsys.readouterr().out.strip().splitlines()
     assert lines[-1] == "scenarios: 1 of 2 balanced"
     assert any("total: must be 1, is 2" in line for line in lines)
+
+
+def test_a_tax_may_differ_by_exactly_what_the_erp_booked_by_itself():
+    taxed = side(taxes={"VAT-20": "4.01", "CITY-1.5": "0.30"})
+    erp_taxes = {"VAT-20": "4.00", "CITY-1.5": "0.30"}
+    booked = books(taxes=erp_taxes, adjusted="0.01")
+    assert compare("plain", taxed, booked, None).balanced
+    for wrong in (
+        books(taxes=erp_taxes),
+        books(taxes=erp_taxes, adjusted="0.02"),
+        books(taxes=erp_taxes | {"CITY-1.5": "0.31"}, adjusted="0.01"),
+        books(taxes=erp_taxes | {"CITY-1.5": "0.31"}),
+    ):
+        assert not compare("plain", taxed, wrong, None).balanced

@@ -16,6 +16,8 @@ from domain.erp_order import (
     ErpOrderState,
     ErpShipmentState,
     ShipmentLine,
+    TaxAdjustment,
+    TaxAdjustmentCause,
     TaxAmount,
 )
 
@@ -326,3 +328,23 @@ def test_the_line_of_an_accepted_difference_is_told_by_its_amount() -> None:
     adjustment = line(2, 1.0, unit_price=Decimal("-0.0100"), note="Store line: accepted-difference")
     assert read(line(1, 3.0), adjustment).adjustment == Decimal("-0.01")
     assert read(line(1, 3.0)).adjustment == 0
+
+
+def test_what_brings_taxes_to_the_cent_is_told_by_its_cause() -> None:
+    tolerated = line(2, 1.0, unit_price=Decimal("0.0200"), note="Store line: tax-difference")
+    told = read(line(1, 3.0), tolerated)
+    assert told.adjustment == Decimal("0.02")
+    assert told.tax_adjustments == (
+        TaxAdjustment(code="", cause=TaxAdjustmentCause.TOLERANCE, amount=Decimal("0.02")),
+    )
+    notes = ("Tax rounding: VAT-20 -0.01", "Tax difference within the tolerance: VAT-20 +0.02")
+    cents = [
+        line(3 + n, units, unit_price=Decimal(0), note=note, **{"taxes.": [CENT]})
+        for n, (units, note) in enumerate(zip((-1.0, 2.0), notes, strict=True))
+    ]
+    told = read(line(1, 3.0), *cents)
+    assert [(each.code, each.cause, each.amount) for each in told.tax_adjustments] == [
+        ("VAT-20", TaxAdjustmentCause.ROUNDING, Decimal("-0.01")),
+        ("VAT-20", TaxAdjustmentCause.TOLERANCE, Decimal("0.02")),
+    ]
+    assert read(line(1, 3.0)).tax_adjustments == ()

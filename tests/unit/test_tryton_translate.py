@@ -19,6 +19,7 @@ from adapters.tryton.translate import (
     References,
     SalePlan,
     WarehouseReference,
+    adjustment_cause,
     line_note,
     main_warehouse,
     plan_sale,
@@ -31,6 +32,7 @@ from domain.erp_order import (
     SalesOrder,
     SalesParty,
     SalesPayment,
+    TaxAdjustmentCause,
     TaxAmount,
 )
 from domain.order import OrderKey
@@ -280,6 +282,21 @@ def test_cents_of_several_lines_that_cancel_out_need_no_line() -> None:
         plan(sales_line(3, "10.01", {"VAT-20": "2.01"}), sales_line(3, "10.01", {"VAT-20": "1.99"}))
     )
     assert [line["product"] for line in lines] == [11, 11]
+
+
+@pytest.mark.parametrize(("tax", "cents"), [("2.02", 2), ("1.98", -2)])
+def test_what_is_off_within_the_tolerance_is_a_line_that_says_so(tax: str, cents: int) -> None:
+    # 10.00 at 20 % is 2.00; the other line is a cent of rounding off, and stays apart.
+    lines = (sales_line(3, "10.00", {"VAT-20": tax}), sales_line(3, "10.01", {"VAT-20": "2.01"}))
+    *_, rounding, tolerated = created_lines(plan(*lines, tax_tolerance=Decimal("0.02")))
+    assert (rounding["quantity"], rounding["note"]) == (1.0, "Tax rounding: VAT-20 +0.01")
+    assert (tolerated["quantity"], tolerated["unit_price"]) == (float(cents), 0)
+    assert tolerated["taxes"] == [["add", [ROUNDING_IDS["VAT-20"]]]]
+    assert tolerated["note"] == f"Tax difference within the tolerance: VAT-20 {cents * CENT:+}"
+    assert adjustment_cause(tolerated["note"]) is TaxAdjustmentCause.TOLERANCE
+    assert adjustment_cause(rounding["note"]) is TaxAdjustmentCause.ROUNDING
+    with pytest.raises(Rejected, match=r"0\.02 in all is above the tolerance of 0\.01"):
+        plan(*lines, tax_tolerance=Decimal("0.01"))
 
 
 def test_a_missing_cent_without_rounding_tax_is_refused_with_the_remedy() -> None:

@@ -1,0 +1,110 @@
+"""What operators ask of returns, as the command line does: a whole return, from the wish to the refund."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from domain.order import PaymentKind
+from domain.return_rules import InspectionRule, ReturnRules
+from orderwright.operations import OrderNotFound, query, update
+from orderwright.return_operations import (
+    ListedReturn,
+    begin_return,
+    find_return,
+    list_returns,
+    returns_of,
+    verdicts_named,
+)
+from orderwright.terminal import CommandFailed
+from tests.order_builder import make_line, make_order, sandbox_mapping
+from tests.workflows.world import World
+from workflows.messages import Attention, OperatorMessage, ReturnAsked
+from workflows.return_messages import Inspection, ReturnView
+
+
+@pytest.fixture(autouse=True)
+def days_pass_when_told(server: WorkflowEnvironment) -> Iterator[None]:
+    """The server would skip the weeks in which goods are on their way before a test can send them."""
+    with server.with_time_skipping_disabled():
+        yield
+
+
+async def until(
+    look: Callable[[], Awaitable[tuple[ListedReturn, ...]]], what: Callable[[ListedReturn], bool]
+) -> ListedReturn:
+    found: tuple[ListedReturn, ...] = ()
+    for _ in range(150):
+        found = await look()
+        if found and what(found[0]):
+            return found[0]
+        await asyncio.sleep(0.1)
+    raise AssertionError(found)
+
+
+async def test_a_whole_return_is_driven_as_the_command_line_does(world: World, external_id: str) -> None:
+    rules = ReturnRules(window_days=100, inspection=InspectionRule.ASK)
+    world.replace_mapping(sandbox_mapping().model_copy(update={"returns": rules}))
+    # The same SKU twice: people have to name the line.
+    lines = [make_line("11", "MUG-LOGO", 2), make_line("12", "MUG-LOGO", 1)]
+    order = make_order(external_id, lines=lines)
+    client, key = world.client, order.key
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(key)
+        world.erp.ship_all(key)
+        await world.until(key, lambda view: view.attention is Attention.DELIVERED)
+
+        asked = ReturnAsked(actor="Ada", reason="too small", lines={"MUG-LOGO": 3})
+        assert (await begin_return(client, key, asked, known=True)).done
+        again = await begin_return(client, key, asked, known=True)
+        assert "no unit of MUG-LOGO left the warehouse and is in no return yet" in again.text
+
+        listed = await until(lambda: returns_of(client, key), lambda each: each.view is not None)
+        assert listed.state == "on its way"
+        assert listed.view is not None
+        name = await find_return(client, listed.view.number)
+        assert str(name) == listed.id
+        refused = await update(client, name.carried, "settle", OperatorMessage(actor="Ada"))
+        assert (refused.done, refused.text) == (False, "Refused: no goods are back yet.")
+
+        await until(
+            lambda: returns_of(client, key),
+            lambda each: bool(each.view and "to come" in each.view.waiting_for),
+        )
+        world.erp.receive_return(key, name.return_id, {"11": 2, "12": 1})
+        waiting = await until(
+            lambda: list_returns(client, only_open=True),
+            lambda each: each.id == str(name) and each.state == "waits for a person",
+        )
+        assert waiting.view is not None
+        with pytest.raises(CommandFailed, match="several lines of the return: 11, 12; name one of them"):
+            verdicts_named(waiting.view, ["MUG-LOGO=restock:3"])
+        with pytest.raises(
+            CommandFailed, match=r"HAT.* is no line of the return; it has MUG-LOGO \(line 11\)"
+        ):
+            verdicts_named(waiting.view, ["HAT=restock:3"])
+        with pytest.raises(CommandFailed, match="verdicts are restock, scrap, reject"):
+            verdicts_named(waiting.view, ["11=burn:2"])
+        verdicts = verdicts_named(waiting.view, ["11=restock:1,reject:1", "12=scrap:1"])
+        judged = await update(client, name.carried, "inspect", Inspection(actor="Ada", lines=verdicts))
+        assert judged.done
+
+        ended = await until(lambda: returns_of(client, key), lambda each: not each.running)
+        assert ended.state == "ended"
+        assert ended.view == await query(client, name.carried, "status", ReturnView)
+        assert not await list_returns(client, only_open=True)
+        view = await world.until(key, lambda view: view.attention is Attention.DELIVERED)
+        assert [line.returned for line in view.lines] == [1, 1]
+    refunds = [p for p in world.storefront.orders[external_id].payments if p.kind is PaymentKind.REFUND]
+    assert sum(p.amount for p in refunds) == sum(each.total for each in world.erp.orders[key].returns)
+
+
+async def test_an_order_that_nobody_knows_is_not_started_for_a_return(world: World, external_id: str) -> None:
+    order = make_order(external_id)
+    asked = ReturnAsked(actor="Ada", reason="x", lines={"11": 1})
+    with pytest.raises(OrderNotFound, match="order list"):
+        await begin_return(world.client, order.key, asked, known=False)
+    with pytest.raises(CommandFailed, match="no return is called"):
+        await find_return(world.client, f"{order.number}-R7")
