@@ -68,7 +68,7 @@ def order_of_two_parcels(external_id: str, *, rest: bool = False) -> Order:
         external_id,
         lines=(make_line("11", ordered=3), make_line("12", "MUG-LOGO", ordered=2), *caps),
         shipping=(make_shipping(),),
-        placement={"11": {"101": 2, "102": 1}, "12": {"102": 2}, "13": {"101": 2}},
+        placement={"11": {"101": 2, "102": 1}, "12": {"102": 2}} | ({"13": {"101": 2}} if rest else {}),
     )
 
 

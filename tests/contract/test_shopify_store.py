@@ -20,7 +20,7 @@ from domain.planning import plan_sales_order
 from sandbox.scenarios.catalogue import TEST_ORDER, named, shapes
 from sandbox.scenarios.vocabulary import Scenario
 from sandbox.store.control import Fault, OrderReading
-from sandbox.store.requests import AskReturn, AskReturnLine, PlaceOrder
+from sandbox.store.requests import AskReturn, AskReturnLine, AssessRisk, PlaceOrder
 from sandbox.store.throttle import ThrottleKnobs
 from tests.running_store import SECRET, Receiver, RunningStore, ship, until
 from tests.running_store import read as read_raw
@@ -361,6 +361,7 @@ def test_the_stores_webhooks_are_read(tmp_path: Path) -> None:
             wanted = {"lines": [{"sku": "STICKER", "quantity": 3}], "payments": [{"kind": "sale"}]}
             placed = store.control.place_order(PlaceOrder.model_validate(wanted))
             store.control.edit_line(placed.id, 1, 2)
+            store.control.assess_order(placed.id, AssessRisk(risk_level="LOW"))
             store.control.cancel_order(placed.id)
             sent = store.control.place_order(PlaceOrder.model_validate(wanted))
             ship(store, read_raw(store, sent.id)["fulfillmentOrders"]["nodes"][0])
