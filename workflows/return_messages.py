@@ -26,19 +26,6 @@ def return_workflow_id(key: OrderKey, return_id: str) -> str:
     return f"return:{key.channel}:{key.external_id}:{return_id}"
 
 
-class ReturnStart(Frozen):
-    """Input of ``ReturnWorkflow``; ``state`` is set by continue-as-new only."""
-
-    key: OrderKey
-    wish: ReturnWish
-    rules: ReturnRules
-    mapping_version: str
-    order_number: str
-    names: dict[str, str]
-    """Line -> what people call it."""
-    state: "ReturnState | None" = None
-
-
 class Inspection(OperatorMessage):
     """Body of ``inspect``: of each line, how many units become what; what is not named is not there."""
 
@@ -79,6 +66,19 @@ class ReturnState(BaseModel):
     revision: int = 0
     seen_messages: tuple[str, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
+
+
+class ReturnStart(Frozen):
+    """Input of ``ReturnWorkflow``; ``state`` is set by continue-as-new only."""
+
+    key: OrderKey
+    wish: ReturnWish
+    rules: ReturnRules
+    mapping_version: str
+    order_number: str
+    names: dict[str, str]
+    """Line -> what people call it."""
+    state: ReturnState | None = None
 
 
 class ReturnNews(Frozen):

@@ -7,7 +7,7 @@ import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 
 from store.database import Database
-from tests.chaos.calls import CALLS, ERP, STOREFRONT
+from tests.chaos.calls import ERP, STOREFRONT, wire_calls
 from tests.chaos.page import agree, committed, read, table, wants_writing, write
 from tests.chaos.wire_faults import WIRE_FAULTS
 from tests.chaos.wire_matrix import WireMatrix, cells_of
@@ -66,7 +66,7 @@ async def live_through_all(system: str, matrix: WireMatrix) -> None:
     await matrix.run(cells_of(system))
     assert matrix.failures == {}
     assert matrix.open_cases() == []
-    shown = table([call for call in CALLS if call.system == system], WIRE_FAULTS, matrix.cells)
+    shown = table(wire_calls(system), WIRE_FAULTS, matrix.cells)
     if wants_writing():
         write(system, shown)
     assert committed(system) == shown

@@ -33,7 +33,7 @@ from store.connections import Connections
 from store.database import Database
 from store.mappings import MappingCatalog
 from tests.chaos.asking import AWAY, CARRIED_ON, PACE, asked, pinged
-from tests.chaos.calls import CALLS, ERP, OF_NO_ORDER, RETURNING, STOREFRONT, WITHDRAWN, Call
+from tests.chaos.calls import ERP, OF_NO_ORDER, RETURNING, STOREFRONT, WITHDRAWN, Call, wire_calls
 from tests.chaos.lives import (
     LOOK_SECONDS,
     Board,
@@ -447,4 +447,4 @@ async def _log_in(erp: TrytonErp) -> None:
 
 def cells_of(system: str) -> list[tuple[Call, str]]:
     """All cells of a system's calls."""
-    return [(call, column) for call in CALLS if call.system == system for column in WIRE_FAULTS]
+    return [(call, column) for call in wire_calls(system) for column in WIRE_FAULTS]

@@ -4,7 +4,7 @@ import pytest
 
 from adapters.ports import ErpPort, StorefrontPort
 from sandbox.faults.rules import Fault
-from tests.chaos.calls import CALLS, ERP, STOREFRONT, Call, calls_of
+from tests.chaos.calls import CALLS, ERP, STOREFRONT, Call, calls_of, wire_calls
 from tests.chaos.page import agree, read, table
 from tests.chaos.spoiled import MemoryFault
 from tests.chaos.wire_faults import WIRE_FAULTS
@@ -38,8 +38,8 @@ def test_every_fault_of_the_proxy_is_a_column():
     ("name", "calls", "faults"),
     [
         ("memory", CALLS, [*MemoryFault]),
-        (STOREFRONT, calls_of(STOREFRONT, StorefrontPort), [*WIRE_FAULTS]),
-        (ERP, calls_of(ERP, ErpPort), [*WIRE_FAULTS]),
+        (STOREFRONT, wire_calls(STOREFRONT), [*WIRE_FAULTS]),
+        (ERP, wire_calls(ERP), [*WIRE_FAULTS]),
     ],
 )
 def test_the_table_has_a_cell_for_every_call_and_fault_and_no_other(name, calls, faults):
