@@ -290,7 +290,9 @@ class BackOffice:
     def cancel(self, order: ErpOrder) -> ErpOrder:
         """Cancel an order that nothing stands in the way of, and give its stock back."""
         for shipment in order.shipments:
-            self.move_stock(order, shipment, 1)
+            # One that an edit emptied has given its goods back already, and may name lines that are gone.
+            if shipment.state is not ErpShipmentState.CANCELED:
+                self.move_stock(order, shipment, 1)
         canceled = {"state": ErpShipmentState.CANCELED}
         shipments = tuple(s.model_copy(update=canceled) for s in order.shipments)
         gone = {"shipments": shipments, "backorders": (), "state": ErpOrderState.CANCELED}

@@ -63,6 +63,14 @@ async def test_what_is_taken_off_goes_back_to_the_shelf(erp):
     assert erp.stock == {("WH-EAST", "TEE-BLK-M"): 9, ("WH-EAST", "MUG-LOGO"): 5}
 
 
+async def test_a_canceled_order_gives_back_no_more_than_it_holds(erp):
+    await erp.submit_order(sale(west=3, mugs=2))
+    edited = sale(mugs=1)
+    await erp.amend_order(edited)
+    await erp.cancel_order(edited.key, "not wanted")
+    assert erp.stock == {("WH-EAST", "TEE-BLK-M"): 10, ("WH-EAST", "MUG-LOGO"): 5}
+
+
 async def test_asking_again_changes_nothing(erp):
     await erp.submit_order(sale(east=3))
     first = await erp.amend_order(sale(east=1, mugs=1))
