@@ -34,7 +34,8 @@ class Credit(Frozen):
 def credit_for(order: Order, parts: Iterable[QuotedPart], mapping: FieldMapping) -> Credit:
     """The credit note for what came back; the restocking fee is taken off the worth of goods alone.
 
-    A line's tax is divided over the ERP's codes as the line's own taxes are. Raises Unmapped.
+    Where the quote does not tell a line's tax by tax, it is divided over the ERP's codes as the line's own taxes are.
+    Raises Unmapped.
     """
     goods = {line.line_id: line for line in order.lines}
     charges = {charge.charge_id: charge for charge in order.shipping}
@@ -43,8 +44,10 @@ def credit_for(order: Order, parts: Iterable[QuotedPart], mapping: FieldMapping)
     for worth in parts:
         line = goods.get(worth.line_id)
         part = line or charges[worth.line_id]
-        codes = map_taxes(part.taxes, mapping)
-        taxes = split(worth.tax, tuple(codes.values()), order.currency) if codes else ()
+        codes = map_taxes(worth.taxes or part.taxes, mapping)
+        taxes = tuple(codes.values())
+        if taxes and not worth.taxes:
+            taxes = split(worth.tax, taxes, order.currency)
         if line is not None:
             worth_of_goods += worth.net + worth.tax
         lines.append(
@@ -102,7 +105,9 @@ def money_back(
     earlier = sum((each.fee for each in erp.returns), _NOTHING)
     stays = delivered_presentment(order, delivered_units(order, erp)) - worth_presentment
     owed = max(stays, _NOTHING) + fees_presentment(order, earlier + fee)
-    due = min(worth_presentment - fees_presentment(order, fee), kept - owed)
+    # Counted over all fees together: each rounded by itself, they would not come to what all of them are worth.
+    kept_back = fees_presentment(order, earlier + fee) - fees_presentment(order, earlier)
+    due = min(worth_presentment - kept_back, kept - owed)
     if due <= 0:
         return ()
     parts = split(due, tuple(held.values()), order.presentment_currency)

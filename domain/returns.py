@@ -11,7 +11,7 @@ from pydantic import Field
 
 from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState, SalesLineKind, ShipmentLine, TaxAmount
 from domain.model import Amount, Frozen, Quantity
-from domain.order import Order, OrderKey, ReturnStatus
+from domain.order import Order, OrderKey, ReturnStatus, TaxLine
 from domain.return_rules import ReturnRules
 
 LIVE = frozenset({ReturnStatus.REQUESTED, ReturnStatus.OPEN})
@@ -109,6 +109,8 @@ class QuotedPart(Frozen):
     quantity: Quantity
     net: Amount
     tax: Amount
+    taxes: tuple[TaxLine, ...] = ()
+    """The same by tax, where it is known: which of several loses a cent is the storefront's to say."""
 
 
 class RefundPart(Frozen):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import TypeVar
 
 from adapters.errors import Rejected
 from adapters.memory.order_changes import NewId, summed
@@ -50,16 +51,12 @@ def quote(order: Order, placed: Order, request: RefundRequest) -> RefundQuote:
     units = _units(request.lines)
     lines = zip(order.lines, after.lines, strict=True)
     parts = [
-        _quoted(order, line.line_id, units[line.line_id], _worth(line), _worth(left))
+        _quoted(order, line.line_id, units[line.line_id], line, left)
         for line, left in lines
         if units[line.line_id]
     ]
     charges = zip(order.shipping, after.shipping, strict=True)
-    parts += [
-        _quoted(order, charge.charge_id, 1, _worth(charge), _worth(left))
-        for charge, left in charges
-        if charge != left
-    ]
+    parts += [_quoted(order, charge.charge_id, 1, charge, left) for charge, left in charges if charge != left]
     return RefundQuote(
         parts=tuple(parts),
         total=order.total - after.total,
@@ -211,21 +208,20 @@ def _units(lines: Iterable[RefundLine]) -> Counter[str]:
     return units
 
 
-def _worth(part: OrderLine | ShippingCharge) -> tuple[Decimal, Decimal]:
-    """Price after discounts, and tax."""
+def _discounted(part: OrderLine | ShippingCharge) -> Decimal:
     price = part.current * part.unit_price if isinstance(part, OrderLine) else part.price
-    discounted = price - sum((d.amount for d in part.discounts), _NOTHING)
-    return discounted, sum((t.amount for t in part.taxes), _NOTHING)
+    return price - sum((d.amount for d in part.discounts), _NOTHING)
 
 
-def _quoted(
-    order: Order,
-    line_id: str,
-    quantity: int,
-    before: tuple[Decimal, Decimal],
-    after: tuple[Decimal, Decimal],
-) -> QuotedPart:
-    price, tax = before[0] - after[0], before[1] - after[1]
-    return QuotedPart(
-        line_id=line_id, quantity=quantity, net=price - tax if order.taxes_included else price, tax=tax
+Part = TypeVar("Part", OrderLine, ShippingCharge)
+
+
+def _quoted(order: Order, line_id: str, quantity: int, before: Part, after: Part) -> QuotedPart:
+    left = {(tax.title, tax.rate): tax.amount for tax in after.taxes}
+    taxes = tuple(
+        tax.model_copy(update={"amount": tax.amount - left.get((tax.title, tax.rate), _NOTHING)})
+        for tax in before.taxes
     )
+    price, tax = _discounted(before) - _discounted(after), sum((t.amount for t in taxes), _NOTHING)
+    net = price - tax if order.taxes_included else price
+    return QuotedPart(line_id=line_id, quantity=quantity, net=net, tax=tax, taxes=taxes)

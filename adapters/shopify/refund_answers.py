@@ -2,7 +2,16 @@
 
 from pydantic import Field
 
-from adapters.shopify.answers import Answer, BothMoney, Identified, Money, Page, ShopMoney, Transaction
+from adapters.shopify.answers import (
+    Answer,
+    BothMoney,
+    Identified,
+    Money,
+    Page,
+    ShopMoney,
+    TaxLine,
+    Transaction,
+)
 from adapters.shopify.global_ids import GidTail
 from domain.model import Currency, Quantity
 
@@ -36,7 +45,11 @@ class Charge(Answer):
 
     id: GidTail | None = None
     is_removed: bool
+    discounted_price_set: PresentmentMoney
+    """As it was bought."""
     current_discounted_price_set: BothMoney
+    tax_lines: tuple[TaxLine, ...]
+    """On the price as it was bought."""
 
 
 class Charges(Answer):
@@ -62,10 +75,19 @@ class RefundState(Answer):
     line_items: Page[LineUnits]
 
 
+class TaxedLine(Answer):
+    """A line, and its taxes for ``quantity``: all units that it ever had."""
+
+    id: GidTail
+    quantity: Quantity
+    current_quantity: Quantity
+    tax_lines: tuple[TaxLine, ...]
+
+
 class QuotedLine(Answer):
     """Units of a line and what they are worth."""
 
-    line_item: Identified
+    line_item: TaxedLine
     quantity: Quantity
     subtotal_set: BothMoney
     total_tax_set: BothMoney

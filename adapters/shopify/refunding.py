@@ -12,22 +12,21 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
-from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
+from adapters.errors import OutcomeUnknown, Rejected
 from adapters.ports import Refund, RefundLine, RefundQuote, RefundRequest
 from adapters.shopify import refund_answers
 from adapters.shopify.answers import SYSTEM, fit
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
+from adapters.shopify.quoting import QUOTE, to_quote
 from adapters.shopify.reading import OrderReader
-from adapters.shopify.refund_answers import LineUnits, Quotation, RefundState, SuggestedRefund
+from adapters.shopify.refund_answers import LineUnits, Quotation, RefundState
 from adapters.shopify.translate import to_payments
 from adapters.spans import looked_up
-from domain.money import split
 from domain.order import PaymentKind, PaymentStatus
-from domain.returns import QuotedPart, RefundPart
+from domain.returns import RefundPart
 
 REFUND: Final = "refund order"
-QUOTE: Final = "quote refund"
 
 _NOTHING: Final = Decimal(0)
 
@@ -57,7 +56,7 @@ class Refunding:
             ],
             shipping=format(request.shipping, "f") if request.shipping else None,
         )
-        return _quote(request, state, quotation)
+        return to_quote(request, state, quotation)
 
     async def refund(self, request: RefundRequest) -> Refund:
         """Find or make a refund.
@@ -224,66 +223,3 @@ def _line_input(line: RefundLine) -> dict[str, Any]:
     if line.location is not None:
         stocked = {"restockType": "RETURN", "locationId": gid("Location", line.location)}
     return {"lineItemId": gid("LineItem", line.line_id), "quantity": line.quantity, **stocked}
-
-
-def _quote(request: RefundRequest, state: RefundState, quotation: Quotation) -> RefundQuote:
-    """The suggestion in parts. Where prices include tax the shop's subtotals do too, and it is taken out of the net."""
-    suggested = quotation.suggested_refund
-    included = state.taxes_included
-    parts = [
-        QuotedPart(
-            line_id=line.line_item.id,
-            quantity=line.quantity,
-            net=_net(line.subtotal_set.shop_money.amount, line.total_tax_set.shop_money.amount, included),
-            tax=line.total_tax_set.shop_money.amount,
-        )
-        for line in suggested.refund_line_items
-    ]
-    delivery = suggested.shipping
-    _check_taxes(suggested)
-    if request.shipping:
-        tax = delivery.tax_set.shop_money.amount
-        net = _net(delivery.amount_set.shop_money.amount, tax, included)
-        parts += _by_charge(request, state, net, tax)
-    priced = [(line.subtotal_set, line.total_tax_set) for line in suggested.refund_line_items]
-    priced += [(delivery.amount_set, delivery.tax_set)]
-    presentment = sum(
-        (
-            price.presentment_money.amount + (_NOTHING if included else tax.presentment_money.amount)
-            for price, tax in priced
-        ),
-        _NOTHING,
-    )
-    return RefundQuote(
-        parts=tuple(parts),
-        total=sum((part.net + part.tax for part in parts), _NOTHING),
-        presentment_total=presentment,
-    )
-
-
-def _check_taxes(suggested: SuggestedRefund) -> None:
-    """Raise ContractBroken where the parts do not add up: a credit note of them would be wrong."""
-    goods = sum((line.total_tax_set.shop_money.amount for line in suggested.refund_line_items), _NOTHING)
-    told = suggested.total_tax_set.shop_money.amount
-    # Whether the total counts the tax on delivery is not said.
-    if told not in {goods, goods + suggested.shipping.tax_set.shop_money.amount}:
-        reason = f"suggestedRefund: taxes of {told} are suggested in all, the lines' come to {goods}"
-        raise ContractBroken(SYSTEM, QUOTE, reason)
-
-
-def _net(subtotal: Decimal, tax: Decimal, included: bool) -> Decimal:
-    return subtotal - tax if included else subtotal
-
-
-def _by_charge(request: RefundRequest, state: RefundState, net: Decimal, tax: Decimal) -> list[QuotedPart]:
-    """The shop suggests delivery as one amount: spread over the charges by what is left of each."""
-    charges = state.shipping_lines.left
-    weights = [charge.current_discounted_price_set.shop_money.amount for charge in charges]
-    nets, taxes = (split(amount, weights, state.currency_code) for amount in (net, tax))
-    return [
-        QuotedPart(
-            line_id=charge.id or f"{request.key.external_id}-{index}", quantity=1, net=of_net, tax=of_tax
-        )
-        for index, (charge, of_net, of_tax) in enumerate(zip(charges, nets, taxes, strict=True))
-        if of_net or of_tax
-    ]

@@ -32,8 +32,9 @@ from adapters.shopify.fulfilling import OPERATION as FULFILL
 from adapters.shopify.fulfilling import Fulfilling
 from adapters.shopify.global_ids import gid
 from adapters.shopify.lists import OrderLists
+from adapters.shopify.quoting import QUOTE
 from adapters.shopify.reading import OrderReader
-from adapters.shopify.refunding import QUOTE, REFUND, Refunding
+from adapters.shopify.refunding import REFUND, Refunding
 from adapters.shopify.removal import OPERATION as REMOVE
 from adapters.shopify.removal import Removal
 from adapters.shopify.returning import Returning

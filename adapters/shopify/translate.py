@@ -245,7 +245,7 @@ def _taxes_left(answer: answers.Order) -> dict[str, tuple[TaxLine, ...]]:
         amounts.update({(path, index): share for (path, index, _), share in zip(places, shares, strict=True)})
     return {
         path: tuple(
-            TaxLine(title=tax.title, rate=_rate(tax, f"order.{path}"), amount=amounts[path, index])
+            TaxLine(title=tax.title, rate=rate_of(tax, f"order.{path}"), amount=amounts[path, index])
             for index, tax in enumerate(taxes)
             if (path, index) in amounts
         )
@@ -335,7 +335,8 @@ def _current_price(charge: answers.ShippingLine) -> Decimal:
     return charge.current_discounted_price_set.shop_money.amount
 
 
-def _rate(tax: answers.TaxLine, at: str) -> Decimal:
+def rate_of(tax: answers.TaxLine, at: str) -> Decimal:
+    """The rate of a tax as a fraction. Raises ContractBroken where it has none."""
     if tax.rate is not None:
         return tax.rate
     if tax.rate_percentage is not None:
@@ -345,7 +346,7 @@ def _rate(tax: answers.TaxLine, at: str) -> Decimal:
 
 
 def _tax_key(tax: answers.TaxLine, at: str) -> _TaxKey:
-    return tax.title, _rate(tax, at)
+    return tax.title, rate_of(tax, at)
 
 
 def to_payments(transactions: Iterable[answers.Transaction]) -> tuple[Payment, ...]:

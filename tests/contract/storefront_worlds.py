@@ -61,6 +61,8 @@ class Basket:
     discount: Decimal | None = None
     """On the first line."""
     taxes_included: bool = False
+    two_taxes: bool = False
+    """1.5 % more, as a tax of its own."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class MemoryStorefrontWorld:
                 sku,
                 sum(units.values()),
                 discounts=[make_discount(basket.discount)] if basket.discount and place == 1 else [],
-                tax_rates=US_TAXES[:1],
+                tax_rates=US_TAXES[: 2 if basket.two_taxes else 1],
                 taxes_included=basket.taxes_included,
             )
             for place, (sku, units) in enumerate(basket.lines.items(), 1)
@@ -143,7 +145,7 @@ class MemoryStorefrontWorld:
         delivery = make_shipping(
             basket.delivery or 0,
             charge_id=f"{number}9",
-            tax_rates=US_TAXES[:1],
+            tax_rates=US_TAXES[: 2 if basket.two_taxes else 1],
             taxes_included=basket.taxes_included,
         )
         order = make_order(
@@ -243,7 +245,7 @@ class ShopifyWorld:
         ]
         wanted: dict[str, object] = {
             "lines": lines,
-            "taxes": ["STATE-6.25"],
+            "taxes": ["STATE-6.25", "CITY-1.5"][: 2 if basket.two_taxes else 1],
             "taxes_included": basket.taxes_included,
             "test": basket.test,
         }

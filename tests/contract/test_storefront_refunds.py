@@ -1,11 +1,12 @@
 """What every storefront adapter promises about giving units, delivery and money back."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from adapters.errors import OutcomeUnknown, Rejected, Unavailable
-from domain.order import Order, OrderKey, PaymentKind
+from domain.order import Order, OrderKey, PaymentKind, TaxLine
 from tests.contract.storefront_requests import EURO, TWO_PLACES, line_of, place, refund, shipped
 from tests.contract.storefront_worlds import Basket
 
@@ -14,6 +15,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures(
 # 5 x 24.49 less 3.32, and 2 x 9.05: nothing of it divides evenly.
 CENTS = Basket(TWO_PLACES.lines, delivery=Decimal("7.31"), discount=Decimal("3.32"))
 WITH_TAX = Basket(CENTS.lines, delivery=CENTS.delivery, discount=CENTS.discount, taxes_included=True)
+TWO_TAXES = replace(WITH_TAX, two_taxes=True)
 IN_EURO = Basket(CENTS.lines, delivery=CENTS.delivery, discount=CENTS.discount, presentment=EURO)
 
 
@@ -25,11 +27,24 @@ def sum_of_parts(order: Order) -> Decimal:
     return total if order.taxes_included else total + sum_of_taxes(order)
 
 
+def taxes_of(order: Order) -> list[TaxLine]:
+    return [tax for part in (*order.lines, *order.shipping) for tax in part.taxes]
+
+
 def sum_of_taxes(order: Order) -> Decimal:
-    return sum((tax.amount for part in (*order.lines, *order.shipping) for tax in part.taxes), Decimal(0))
+    return sum((tax.amount for tax in taxes_of(order)), Decimal(0))
 
 
-@pytest.mark.parametrize("basket", [CENTS, WITH_TAX, IN_EURO], ids=["net", "with tax", "in euro"])
+def by_tax(taxes: list[TaxLine]) -> dict[str, Decimal]:
+    amounts: dict[str, Decimal] = {}
+    for tax in taxes:
+        amounts[tax.title] = amounts.get(tax.title, Decimal(0)) + tax.amount
+    return amounts
+
+
+@pytest.mark.parametrize(
+    "basket", [CENTS, WITH_TAX, IN_EURO, TWO_TAXES], ids=["net", "with tax", "in euro", "two taxes"]
+)
 async def test_what_is_quoted_is_what_the_total_loses(storefront_world, basket):
     storefront = storefront_world.storefront
     order = await shipped(storefront_world, basket)
@@ -47,6 +62,9 @@ async def test_what_is_quoted_is_what_the_total_loses(storefront_world, basket):
             **({order.shipping[0].charge_id: 1} if shipping != "0" else {}),
         }
         assert quote.total == sum(part.net + part.tax for part in quote.parts) > 0
+        assert [sum(tax.amount for tax in part.taxes) for part in quote.parts] == [
+            part.tax for part in quote.parts
+        ]
         # The money is another thing: whoever asks says how much of it goes back.
         before = await storefront.read_order(order.key.external_id)
         assert (before.total, before.captured) == (order.total, order.captured)
@@ -58,6 +76,12 @@ async def test_what_is_quoted_is_what_the_total_loses(storefront_world, basket):
         assert order.total - after.total == quote.total
         assert order.presentment_total - after.presentment_total == quote.presentment_total
         assert order.total_tax - after.total_tax == sum(part.tax for part in quote.parts)
+        told = by_tax([tax for part in quote.parts for tax in part.taxes])
+        gone, left = by_tax(taxes_of(order)), by_tax(taxes_of(after))
+        assert {title: gone[title] - left.get(title, Decimal(0)) for title in gone} == {
+            **dict.fromkeys(gone, 0),
+            **told,
+        }
         assert (sum_of_parts(after), sum_of_taxes(after)) == (after.total, after.total_tax)
         assert [line.ordered for line in after.lines] == [5, 2]
         order = after

@@ -41,6 +41,8 @@ def state(
     charge = {
         "id": gid("ShippingLine", 700),
         "isRemoved": False,
+        "discountedPriceSet": shop.money("6.66", "6.00"),
+        "taxLines": [shop.tax("State", 0.2, "1.33")],
         "currentDiscountedPriceSet": shop.money("5.55", "5.00"),
     }
     return data(
@@ -136,7 +138,12 @@ async def test_a_refusal_is_looked_into_once_more() -> None:
 async def test_a_suggestion_that_does_not_add_up_is_no_quote() -> None:
     def suggested(tax_in_all: str) -> httpx.Response:
         line = {
-            "lineItem": {"id": gid("LineItem", 601)},
+            "lineItem": {
+                "id": gid("LineItem", 601),
+                "quantity": 4,
+                "currentQuantity": 4,
+                "taxLines": [shop.tax("State", 0.1, "1.33"), shop.tax("City", 0.1, "1.34")],
+            },
             "quantity": 3,
             "subtotalSet": shop.money("10.00", "9.00"),
             "totalTaxSet": shop.money("2.00", "1.80"),
@@ -149,6 +156,11 @@ async def test_a_suggestion_that_does_not_add_up_is_no_quote() -> None:
         script = ScriptedShop(ReadRefunds=state(), QuoteRefund=suggested(tax_in_all))
         quote = await storefront(script).quote_refund(REFUND)
         assert (quote.total, quote.presentment_total) == (Decimal("15.34"), Decimal("13.80"))
+        # 1.33 and 1.34 for four units: a fourth of each stays, 0.33 and 0.34; of 0.67 for delivery half goes.
+        assert [[tax.amount for tax in part.taxes] for part in quote.parts] == [
+            [Decimal("1.00"), Decimal("1.00")],
+            [Decimal("0.56")],
+        ]
     script = ScriptedShop(ReadRefunds=state(), QuoteRefund=suggested("2.01"))
     with pytest.raises(ContractBroken, match=r"2\.01"):
         await storefront(script).quote_refund(REFUND)
