@@ -40,6 +40,7 @@ from tests.order_builder import handed_over, make_line, make_order, make_shippin
 from workers.composition import Parts
 from workers.worker import start_feed, workers
 from workflows.messages import ERP_FEED_ID, Attention, StorefrontChanged
+from workflows.order import OrderWorkflow
 
 FEED_INTERVAL = timedelta(milliseconds=100)
 LONGEST = 100.0
@@ -208,7 +209,11 @@ class MemoryMatrix:
         return await self._lives.live(order.key, cancel=cancel, edit=act, later=later)
 
     async def _cancel_rest(self, key: OrderKey) -> None:
-        await self._client.get_workflow_handle(key.workflow_id).signal("cancel_rest")
+        handle = self._client.get_workflow_handle_for(OrderWorkflow.run, key.workflow_id)
+        # The list knows of the ERP's number a moment before the order does: there is no rest yet.
+        while not any(x.backordered for x in (await handle.query(OrderWorkflow.status)).lines):  # noqa: ASYNC110  a worker
+            await asyncio.sleep(0.3)
+        await handle.signal("cancel_rest")
 
     async def _edit(self, key: OrderKey) -> None:
         """A unit less; the warehouse ships what the ERP has taken over."""
