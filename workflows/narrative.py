@@ -3,7 +3,6 @@
 Pure functions of the state, deterministic, so that a workflow may call them.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from activities.contracts import AmendedOrder, OrderClosing, PaymentsCaptured, ShipmentReported
@@ -20,7 +19,7 @@ from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
 from domain.tax_reconciliation import tolerated_words
-from workflows import backorder_story
+from workflows import backorder_story, order_return_story
 from workflows.messages import (
     Attention,
     CancelRequest,
@@ -28,9 +27,6 @@ from workflows.messages import (
     OrderState,
     OrderView,
     Problem,
-    ReturnAsked,
-    ReturnBrief,
-    ReturnWish,
 )
 from workflows.steps import Step, next_step, stands_for_approval
 
@@ -75,7 +71,7 @@ def attention(state: OrderState) -> Attention:
     """The group an operations person looks at the order in."""
     if state.outcome is not None:
         return state.outcome
-    if state.problem is not None or problem_of_return(state) is not None:
+    if state.problem is not None or order_return_story.problem_of_return(state) is not None:
         return Attention.NEEDS_ATTENTION
     if state.held_by is not None:
         return Attention.ON_HOLD
@@ -134,7 +130,7 @@ def waiting_for(state: OrderState) -> str:
         return f"release: {state.held_by} put the order on hold"
     if awaits_payment(state):
         return f"the buyer to pay {_unpaid(state)}; it then goes on by itself"
-    if problem := problem_of_return(state):
+    if problem := order_return_story.problem_of_return(state):
         return f"a person: {full_stop(problem.reason)} {problem.remedy}"
     if coming := [brief.number for brief in state.returns.values() if not brief.ended]:
         return f"return {' and '.join(coming)}, which has a page of its own"
@@ -158,12 +154,12 @@ def can_do(state: OrderState) -> tuple[str, ...]:
     """The operator messages that would be taken now."""
     wishes = {
         "cancel": not cancel_obstacle(state),
-        "resubmit": state.problem is not None or problem_of_return(state) is not None,
+        "resubmit": state.problem is not None or order_return_story.problem_of_return(state) is not None,
         "accept": not accept_obstacle(state),
         "approve": not approve_obstacle(state),
         "hold": not hold_obstacle(state),
         "release": state.held_by is not None and state.outcome is None,
-        "return": state.outcome is None and any(returnable_units(state).values()),
+        "return": state.outcome is None and any(order_return_story.returnable_units(state).values()),
         "wait_for_all": not backorder_story.wait_obstacle(state),
         "ship_what_is_there": not backorder_story.ship_obstacle(state),
         "cancel_rest": not backorder_story.cancel_rest_obstacle(state),
@@ -241,7 +237,7 @@ def view(state: OrderState) -> OrderView:
         waits_on=waits_on(state),
         can_do=can_do(state),
         lines=state.lines,
-        problem=state.problem or problem_of_return(state),
+        problem=state.problem or order_return_story.problem_of_return(state),
         mapping_version=state.mapping_version,
         acceptances=state.acceptances,
         returns=state.returns,
@@ -252,7 +248,7 @@ def details(state: OrderState) -> str:
     """Markdown for the Temporal UI's current details."""
     title = state.order.number if state.order else str(state.key)
     parts = [f"### {title}: {sentence(state)}"]
-    problem = state.problem or problem_of_return(state)
+    problem = state.problem or order_return_story.problem_of_return(state)
     if problem is not None and state.cancel is None:
         parts += [
             f"**Needs a person:** {full_stop(problem.reason)}",
@@ -279,7 +275,9 @@ def details(state: OrderState) -> str:
     if state.lines:
         parts.append("**Lines**\n\n" + "\n".join(_line_row(line) for line in state.lines))
     if state.returns:
-        parts.append("**Returns**\n\n" + "\n".join(_return_row(brief) for brief in state.returns.values()))
+        parts.append(
+            "**Returns**\n\n" + "\n".join(order_return_story.row(brief) for brief in state.returns.values())
+        )
     story = [f"- {e.at:%Y-%m-%d %H:%M:%S} {e.actor}: {e.text}" for e in state.timeline[-DETAIL_LINES:]]
     if story:
         parts.append("**Story (UTC)**\n\n" + "\n".join(story))
@@ -296,77 +294,6 @@ def _line_row(line: LineState) -> str:
     if line.backordered:
         done += f", {line.backordered} on backorder{expected_words(line.expected)}"
     return f"- {line.sku or line.title}: {done}" + (f", {line.canceled} canceled" if line.canceled else "")
-
-
-def _return_row(brief: ReturnBrief) -> str:
-    units = count_units(sum(brief.lines.values()))
-    if brief.ended:
-        return f"- {brief.text}"
-    return f"- {brief.number}: {units}, {'waits for a person' if brief.problem else 'on its way'}"
-
-
-def problem_of_return(state: OrderState) -> Problem | None:
-    """What a person has to mend for one of the order's returns; the first of them."""
-    return next((brief.problem for brief in state.returns.values() if brief.problem is not None), None)
-
-
-def returnable_units(state: OrderState) -> dict[str, int]:
-    """Line -> units that left, and that no return has to do with yet."""
-    units = {line.line_id: line.shipped - line.returned for line in state.lines}
-    coming = [brief.lines for brief in state.returns.values() if not brief.ended]
-    coming += [wish.lines for wish in state.return_wishes]
-    for lines in coming:
-        for line, count in lines.items():
-            units[line] = units.get(line, 0) - count
-    return {line: max(count, 0) for line, count in units.items()}
-
-
-def lines_named(state: OrderState, named: Mapping[str, int]) -> dict[str, int]:
-    """Line -> units, of lines that people name by id or by SKU; a SKU on several lines is taken from the first on.
-
-    What cannot be placed stands under the name as it was given.
-    """
-    left, found = returnable_units(state), dict[str, int]()
-    for name, units in named.items():
-        if name in left:
-            found[name] = found.get(name, 0) + units
-            continue
-        missing = units
-        for line in state.lines:
-            taken = min(missing, left[line.line_id]) if line.sku == name else 0
-            if taken:
-                found[line.line_id], missing = found.get(line.line_id, 0) + taken, missing - taken
-        if missing:
-            found[name] = missing
-    return found
-
-
-def return_obstacle(state: OrderState, asked: ReturnAsked) -> str:
-    """Why these units cannot be returned; empty where they can."""
-    if state.outcome is not None:
-        return f"the order is {state.outcome.value} already"
-    if not any(asked.lines.values()):
-        return "say what comes back: lines, such as TEE-BLK-M=1"
-    left = returnable_units(state)
-    for line, units in lines_named(state, asked.lines).items():
-        if units <= left.get(line, 0):
-            continue
-        same = [each.line_id for each in state.lines if line in {each.line_id, each.sku}]
-        if not same:
-            names = ", ".join(sorted({each.sku or each.line_id for each in state.lines}))
-            return f"{line} is on no line of the order; it has {names}"
-        free = sum(left.get(each, 0) for each in same)
-        told = f"only {count_units(free)}" if free else "no unit"
-        return f"{told} of {line} left the warehouse and {'is' if free <= 1 else 'are'} in no return yet"
-    return ""
-
-
-def return_opened(state: OrderState, wish: ReturnWish) -> str:
-    """Sentence for a return that begins."""
-    names = {line.line_id: line.sku or line.title for line in state.lines}
-    what = " and ".join(f"{count_units(n)} of {names.get(line, line)}" for line, n in wish.lines.items() if n)
-    why = f" ({wish.reason})" if wish.reason else ""
-    return f"Return {wish.number} begins: {what}{why}."
 
 
 def balanced(closing: OrderClosing, currency: str) -> str:

@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.erp_order import ErpOrder, ErpOrderState
     from domain.order import Order
     from domain.quantities import QuantitiesBroken, apply_erp
-    from workflows import narrative
+    from workflows import narrative, order_return_story
     from workflows.messages import (
         ORDERS_PAID,
         RISK_ASSESSED,
@@ -280,7 +280,7 @@ class OrderDesk:
     @resubmit_update.validator
     def _may_resubmit(self, message: OperatorMessage) -> None:
         del message
-        waits = self._state.problem or narrative.problem_of_return(self._state)
+        waits = self._state.problem or order_return_story.problem_of_return(self._state)
         refuse("" if waits else "the order has no problem that waits for it")
 
     def _resubmit_returns(self, message: OperatorMessage) -> bool:

@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.order import Order, ReturnStatus
     from domain.quantities import take_returns
     from domain.returns import LIVE, unsettled
-    from workflows import narrative
+    from workflows import order_return_story
     from workflows.customer_return import ReturnWorkflow
     from workflows.messages import (
         ORDERS_QUEUE,
@@ -166,12 +166,12 @@ class OrderReturns(OrderPayments):
             # An earlier run of the order began it; it is carried already.
             self._tell("Orderwright", f"Return {wish.number} goes on.")
             return
-        self._tell(wish.actor, narrative.return_opened(state, wish))
+        self._tell(wish.actor, order_return_story.opened(state, wish))
 
     def _look_at(self, asked: ReturnAsked) -> None:
         """Begin what an operator asked for while the order could not tell yet whether it is possible."""
         state = self._state
-        obstacle = narrative.return_obstacle(state, asked)
+        obstacle = order_return_story.obstacle(state, asked)
         if obstacle:
             self._tell(asked.actor, f"Asked for a return; refused: {obstacle}.")
             return
@@ -183,7 +183,7 @@ class OrderReturns(OrderPayments):
             return_id=return_id,
             number=number,
             origin=ReturnOrigin.OPERATOR,
-            lines=narrative.lines_named(state, asked.lines),
+            lines=order_return_story.lines_named(state, asked.lines),
             actor=asked.actor,
             reason=asked.reason,
             without_goods=asked.without_goods,
@@ -262,7 +262,7 @@ class OrderReturns(OrderPayments):
 
     @return_update.validator
     def _may_return(self, asked: ReturnAsked) -> None:
-        obstacle = narrative.return_obstacle(self._state, asked)
+        obstacle = order_return_story.obstacle(self._state, asked)
         if obstacle:
             raise ApplicationError(obstacle, type="NotPossibleNow")
 

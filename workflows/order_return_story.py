@@ -1,0 +1,78 @@
+"""What an order tells of its returns, in plain words, and which of its units may come back. Pure, as ``narrative``."""
+
+from collections.abc import Mapping
+
+from domain.status import count_units
+from workflows.messages import OrderState, Problem, ReturnAsked, ReturnBrief, ReturnWish
+
+
+def row(brief: ReturnBrief) -> str:
+    """A return's line in the details of its order."""
+    units = count_units(sum(brief.lines.values()))
+    if brief.ended:
+        return f"- {brief.text}"
+    return f"- {brief.number}: {units}, {'waits for a person' if brief.problem else 'on its way'}"
+
+
+def problem_of_return(state: OrderState) -> Problem | None:
+    """What a person has to mend for one of the order's returns; the first of them."""
+    return next((brief.problem for brief in state.returns.values() if brief.problem is not None), None)
+
+
+def returnable_units(state: OrderState) -> dict[str, int]:
+    """Line -> units that left, and that no return has to do with yet."""
+    units = {line.line_id: line.shipped - line.returned for line in state.lines}
+    coming = [brief.lines for brief in state.returns.values() if not brief.ended]
+    coming += [wish.lines for wish in state.return_wishes]
+    for lines in coming:
+        for line, count in lines.items():
+            units[line] = units.get(line, 0) - count
+    return {line: max(count, 0) for line, count in units.items()}
+
+
+def lines_named(state: OrderState, named: Mapping[str, int]) -> dict[str, int]:
+    """Line -> units, of lines that people name by id or by SKU; a SKU on several lines is taken from the first on.
+
+    What cannot be placed stands under the name as it was given.
+    """
+    left, found = returnable_units(state), dict[str, int]()
+    for name, units in named.items():
+        if name in left:
+            found[name] = found.get(name, 0) + units
+            continue
+        missing = units
+        for line in state.lines:
+            taken = min(missing, left[line.line_id]) if line.sku == name else 0
+            if taken:
+                found[line.line_id], missing = found.get(line.line_id, 0) + taken, missing - taken
+        if missing:
+            found[name] = missing
+    return found
+
+
+def obstacle(state: OrderState, asked: ReturnAsked) -> str:
+    """Why these units cannot be returned; empty where they can."""
+    if state.outcome is not None:
+        return f"the order is {state.outcome.value} already"
+    if not any(asked.lines.values()):
+        return "say what comes back: lines, such as TEE-BLK-M=1"
+    left = returnable_units(state)
+    for line, units in lines_named(state, asked.lines).items():
+        if units <= left.get(line, 0):
+            continue
+        same = [each.line_id for each in state.lines if line in {each.line_id, each.sku}]
+        if not same:
+            names = ", ".join(sorted({each.sku or each.line_id for each in state.lines}))
+            return f"{line} is on no line of the order; it has {names}"
+        free = sum(left.get(each, 0) for each in same)
+        told = f"only {count_units(free)}" if free else "no unit"
+        return f"{told} of {line} left the warehouse and {'is' if free <= 1 else 'are'} in no return yet"
+    return ""
+
+
+def opened(state: OrderState, wish: ReturnWish) -> str:
+    """Sentence for a return that begins."""
+    names = {line.line_id: line.sku or line.title for line in state.lines}
+    what = " and ".join(f"{count_units(n)} of {names.get(line, line)}" for line, n in wish.lines.items() if n)
+    why = f" ({wish.reason})" if wish.reason else ""
+    return f"Return {wish.number} begins: {what}{why}."

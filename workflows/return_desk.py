@@ -1,0 +1,256 @@
+"""What a return remembers and what it can be told: state, messages from its order and from operators, queries.
+
+A message only changes the state and wakes the loop of ``workflows.customer_return``; nothing here calls an activity.
+"""
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.failures import Refusal
+    from activities.return_contracts import ReturnAct
+    from domain.cases import RETURN_INSPECTION, RETURN_REQUESTED, family
+    from domain.erp_order import ErpReturn
+    from domain.order import ReturnStatus
+    from domain.returns import LIVE, Disposition
+    from workflows import return_narrative as narrative
+    from workflows.messages import (
+        CancelRequest,
+        OperatorAnswer,
+        OperatorMessage,
+        Problem,
+        TimelineEntry,
+    )
+    from workflows.return_messages import (
+        ERP_RETURN_CHANGED,
+        STOREFRONT_RETURN_CHANGED,
+        Inspection,
+        ReturnStart,
+        ReturnState,
+        ReturnView,
+    )
+    from workflows.return_steps import ReturnStep, received
+
+REMEMBERED_MESSAGES = 50
+ORDERWRIGHT = "Orderwright"
+
+
+class ReturnDesk:
+    """Base of ``ReturnWorkflow``: everything that others see of a return and can ask of it."""
+
+    def __init__(self, start: ReturnStart) -> None:
+        self._state = start.state or ReturnState(
+            key=start.key,
+            wish=start.wish,
+            rules=start.rules,
+            mapping_version=start.mapping_version,
+            order_number=start.order_number,
+            names=start.names,
+        )
+
+    # -- messages from its order -----------------------------------------------------------------------------------
+
+    @workflow.signal(name=ERP_RETURN_CHANGED)
+    def erp_changed(self, erp: ErpReturn) -> None:
+        """The ERP's change feed brings the return as it is there now."""
+        state = self._state
+        if state.ended is not None or state.credited is not None:
+            return
+        before = received(state)
+        state.erp = erp
+        if received(state) != before:
+            self._tell("ERP", narrative.came(state))
+
+    @workflow.signal(name=STOREFRONT_RETURN_CHANGED)
+    def storefront_changed(self, status: ReturnStatus) -> None:
+        """The storefront's return stands elsewhere: agreed to there, or taken back."""
+        state = self._state
+        if status is ReturnStatus.OPEN and not narrative.approve_obstacle(state):
+            self._approve(OperatorMessage(actor="storefront"))
+        elif status not in LIVE and not narrative.end_obstacle(state):
+            self._end_early(OperatorMessage(actor="storefront", reason=f"it is {status} in the storefront"))
+
+    # -- messages from operators -----------------------------------------------------------------------------------
+
+    @workflow.signal(name="resubmit")
+    def resubmit_signal(self, message: OperatorMessage | None = None) -> None:
+        """Go on after the cause of a problem was mended; also says yes to what waits for a yes."""
+        message = message or OperatorMessage()
+        if not self._seen(message.message_id) and self._state.problem is not None:
+            self._resubmit(message)
+
+    @workflow.update(name="resubmit")
+    def resubmit_update(self, message: OperatorMessage) -> OperatorAnswer:
+        """Go on after the cause of a problem was mended; also says yes to what waits for a yes."""
+        if not self._seen(message.message_id):
+            self._resubmit(message)
+        return OperatorAnswer(done=True, text="The return goes on.")
+
+    @resubmit_update.validator
+    def _may_resubmit(self, message: OperatorMessage) -> None:
+        del message
+        _refuse("" if self._state.problem else "the return has no problem that waits for it")
+
+    @workflow.update(name="approve")
+    def approve_update(self, message: OperatorMessage) -> OperatorAnswer:
+        """Agree to what the buyer asks for."""
+        if not self._seen(message.message_id):
+            self._approve(message)
+        return OperatorAnswer(done=True, text="Agreed; the warehouse is told to expect the goods.")
+
+    @approve_update.validator
+    def _may_approve(self, message: OperatorMessage) -> None:
+        del message
+        _refuse(narrative.approve_obstacle(self._state))
+
+    @workflow.update(name="inspect")
+    def inspect_update(self, inspection: Inspection) -> OperatorAnswer:
+        """Say what becomes of every unit that came back."""
+        if not self._seen(inspection.message_id):
+            self._state.verdicts = inspection.lines
+            self._state.goods_awaited = False
+            self._clear(RETURN_INSPECTION)
+            self._tell(inspection.actor, narrative.judged(self._state))
+        return OperatorAnswer(done=True, text=narrative.judged(self._state))
+
+    @inspect_update.validator
+    def _may_inspect(self, inspection: Inspection) -> None:
+        _refuse(narrative.inspect_obstacle(self._state, inspection))
+
+    @workflow.update(name="settle")
+    def settle_update(self, message: OperatorMessage) -> OperatorAnswer:
+        """Wait for the missing goods no more, and settle what is back."""
+        if not self._seen(message.message_id):
+            self._state.goods_awaited = False
+            self._tell(message.actor, "Asked to settle what is back; the rest is waited for no more.")
+        return OperatorAnswer(done=True, text="What is back is settled; the rest is waited for no more.")
+
+    @settle_update.validator
+    def _may_settle(self, message: OperatorMessage) -> None:
+        del message
+        _refuse(narrative.settle_obstacle(self._state))
+
+    @workflow.update(name="end")
+    async def end_update(self, message: OperatorMessage) -> OperatorAnswer:
+        """Decline the return, or end it without goods, in both systems; says how it went."""
+        if not self._seen(message.message_id):
+            self._end_early(message)
+        await workflow.wait_condition(lambda: self._state.give_up is None or self._state.ended is not None)
+        done = self._state.ended is not None
+        return OperatorAnswer(done=done, text=self._state.ended or "Not ended: a system refused it.")
+
+    @end_update.validator
+    def _may_end(self, message: OperatorMessage) -> None:
+        _refuse(narrative.end_obstacle(self._state) or ("" if message.reason else "say why (reason)"))
+
+    def _approve(self, message: OperatorMessage) -> None:
+        self._state.agreed = True
+        self._clear(RETURN_REQUESTED)
+        self._tell(message.actor, "Agreed to the return.")
+
+    def _resubmit(self, message: OperatorMessage) -> None:
+        state, problem = self._state, self._state.problem
+        assert problem is not None
+        state.problem = None
+        match family(problem.cause):
+            case name if name == RETURN_REQUESTED:
+                state.agreed = True
+            case name if name == RETURN_INSPECTION:
+                state.verdicts = {
+                    line: {Disposition.RESTOCK: units} for line, units in received(state).items() if units
+                }
+            case "refund_exceeds_payment":
+                # The payments are others than when the money was worked out: it is worked out again.
+                state.credited = None
+            case _:
+                pass
+        self._tell(message.actor, "Asked to go on.")
+
+    def _end_early(self, message: OperatorMessage) -> None:
+        self._state.give_up = CancelRequest(actor=message.actor, reason=message.reason)
+        self._state.problem = None
+        self._tell(message.actor, f"Asked to end the return: {message.reason}.")
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _temporal_cancel(self) -> None:
+        """Somebody asked Temporal itself to cancel the workflow: that is a wish to end the return, not to lose it."""
+        reason = "cancellation of the workflow was requested"
+        obstacle = narrative.end_obstacle(self._state)
+        if obstacle:
+            self._tell("Temporal", f"Asked to end the return; refused: {obstacle}.")
+        else:
+            self._end_early(OperatorMessage(actor="Temporal", reason=reason))
+
+    def _clear(self, kind: str) -> None:
+        """A problem of this family is over."""
+        if self._state.problem is not None and family(self._state.problem.cause) == kind:
+            self._state.problem = None
+
+    def _stop(self, step: ReturnStep, refusal: Refusal, *, in_case: bool = False) -> None:
+        """Wait for a person. ``in_case``: an activity refused, and has put it into its case already."""
+        state = self._state
+        if step is ReturnStep.GIVE_UP:
+            state.give_up = None
+        state.problem = Problem(
+            cause=refusal.cause,
+            reason=refusal.reason,
+            remedy=narrative.remedy(step, refusal.cause),
+            since=workflow.now(),
+            own=not in_case,
+            in_case=in_case,
+        )
+        state.was_stopped = True
+        self._tell(ORDERWRIGHT, f"Stopped: {refusal.reason}")
+
+    def _end(self) -> None:
+        self._state.ended = narrative.ended(self._state)
+        self._tell(ORDERWRIGHT, self._state.ended)
+
+    def _act(self) -> ReturnAct:
+        state = self._state
+        state.revision = max(state.revision + 1, int(workflow.now().timestamp() * 1000))
+        return ReturnAct(
+            key=state.key,
+            return_id=state.wish.return_id,
+            number=state.wish.number,
+            revision=state.revision,
+            in_storefront=state.wish.in_storefront,
+            was_stopped=state.was_stopped,
+        )
+
+    def _tell(self, actor: str, text: str) -> None:
+        self._state.timeline = (
+            *self._state.timeline,
+            TimelineEntry(at=workflow.now(), actor=actor, text=text),
+        )
+        workflow.set_current_details(narrative.details(self._state))
+
+    def _seen(self, message_id: str) -> bool:
+        """Whether a message came before; remembers it."""
+        if message_id and message_id in self._state.seen_messages:
+            return True
+        if message_id:
+            self._state.seen_messages = (*self._state.seen_messages, message_id)[-REMEMBERED_MESSAGES:]
+        return False
+
+    def waits_on(self) -> str | None:
+        """The outside system whose answer the return waits for; for a worker, which knows how that system is."""
+        return narrative.waits_on(self._state)
+
+    # -- queries ---------------------------------------------------------------------------------------------------
+
+    @workflow.query
+    def status(self) -> ReturnView:
+        """Where the return stands, in plain words."""
+        return narrative.view(self._state)
+
+    @workflow.query
+    def timeline(self) -> tuple[TimelineEntry, ...]:
+        """The return's story, oldest first."""
+        return self._state.timeline
+
+
+def _refuse(obstacle: str) -> None:
+    if obstacle:
+        raise ApplicationError(obstacle, type="NotPossibleNow")
