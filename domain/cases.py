@@ -35,6 +35,8 @@ RETURN_INSPECTION = "return_inspection"
 """Family of goods that came back and that a person has to judge."""
 BACKORDER = "backorder"
 """Family of units that are not in stock, where a person is to say what becomes of them."""
+RETURN_RECEIVED = "return_received"
+"""Family of returns that are to be given up although their goods are in; over once the ERP tells of them."""
 EDIT_REFUSED = "edit_refused"
 """Family of edits that the ERP cannot take over whole."""
 

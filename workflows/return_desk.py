@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from activities.return_contracts import ReturnAct
-    from domain.cases import RETURN_INSPECTION, RETURN_REQUESTED, family
+    from domain.cases import RETURN_INSPECTION, RETURN_RECEIVED, RETURN_REQUESTED, family
     from domain.erp_order import ErpReturn
     from domain.order import ReturnStatus
     from domain.returns import LIVE, Disposition
@@ -59,6 +59,8 @@ class ReturnDesk:
         before = received(state)
         state.erp = erp
         if received(state) != before:
+            # It was just to be given up for want of them.
+            self._clear(RETURN_RECEIVED)
             self._tell("ERP", narrative.came(state))
 
     @workflow.signal(name=STOREFRONT_RETURN_CHANGED)

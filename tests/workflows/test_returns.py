@@ -11,6 +11,8 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
+from adapters.memory.erp import MemoryErp
+from adapters.ports import ErpChanges
 from domain.erp_order import ErpInvoiceState, ErpReturnState
 from domain.order import Order, PaymentKind, ReturnStatus
 from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
@@ -18,7 +20,7 @@ from domain.returns import Disposition
 from store.cases import Cases
 from store.order_view import OrderViews
 from tests.order_builder import make_line, make_order, make_payment, sandbox_mapping
-from tests.workflows.world import World
+from tests.workflows.world import Gate, World
 from workflows.customer_return import ReturnWorkflow
 from workflows.messages import Attention, OperatorMessage, ReturnAsked
 from workflows.order import OrderWorkflow
@@ -206,6 +208,34 @@ async def test_goods_that_never_come_are_reminded_of_and_then_given_up(world: Wo
     assert world.erp.orders[order.key].returns[0].state is ErpReturnState.CANCELED
     assert world.storefront.orders[external_id].returns[0].status is ReturnStatus.CANCELED
     assert refunds(world, order) == 0
+
+
+async def test_goods_that_come_in_while_they_are_given_up_are_settled(world: World, server, external_id):
+    with_rules(world, ReturnRules(window_days=100, reminder_days=5, expire_days=5))
+    order, gate = goods(external_id), Gate()
+
+    class SlowFeed(MemoryErp):
+        async def changes(self, cursor: str | None) -> ErpChanges:
+            found = await super().changes(cursor)
+            if any(each.received for held in found.orders for each in held.returns):
+                await gate.hold_back()
+            return found
+
+    world.replace_erp(SlowFeed(warehouses={"WH-EAST", "WH-WEST"}, faults=world.faults))
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 1})
+        await until(world, order, return_id, "still to come")
+        world.erp.receive_return(order.key, return_id, {"11": 1})
+        await gate.reached.wait()
+        await server.fast_forward(page(world, order, return_id), timedelta(days=6))
+        stopped = await world.until_stopped(order.key)
+        assert stopped.problem is not None
+        assert stopped.problem.cause == "return_received"
+        gate.open.set()
+        assert (await ended(world, order, return_id)).back == {"11": 1}
+        assert not Cases(world.database).list()
+        await closes_balanced(world, order, server)
 
 
 async def test_a_person_agrees_where_the_mapping_says_so(world: World, server, external_id):
