@@ -6,6 +6,7 @@ order waits for ``resubmit``.
 """
 
 import asyncio
+from typing import NoReturn
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -40,8 +41,10 @@ with workflow.unsafe.imports_passed_through():
         CancelRequest,
         OrderResult,
         OrderStart,
+        OrderState,
     )
     from workflows.order_backorders import OrderBackorders
+    from workflows.search import ORDER_STATE
     from workflows.steps import Step, delivered_with, next_step, still_here, unreported_shipments
 
 STOREFRONT = "storefront"
@@ -85,13 +88,28 @@ class OrderWorkflow(OrderBackorders):
             step = next_step(self._state)
             self._show()
             if step is Step.FINISH:
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                if self._hears_more():
+                    self._begin_anew()
                 break
             if step is Step.WAIT and self._may_continue_as_new():
                 workflow.continue_as_new(OrderStart(key=self._state.key, state=self._state))
             await self._take(step)
-        await workflow.wait_condition(workflow.all_handlers_finished)
         assert self._state.outcome is not None
         return OrderResult(outcome=self._state.outcome, text=narrative.sentence(self._state))
+
+    def _hears_more(self) -> bool:
+        """Whether somebody told of the order while it was being closed: it may have to come back to life for that."""
+        state = self._state
+        return state.outcome is Attention.CLOSED and (state.reread or bool(state.return_asks))
+
+    def _begin_anew(self) -> NoReturn:
+        """Continue as an order that ended and was told of something: its first reading decides what that means."""
+        workflow.upsert_search_attributes([ORDER_STATE.value_set(Attention.WORKING.value)])
+        key, asks = self._state.key, self._state.return_asks
+        workflow.continue_as_new(
+            OrderStart(key=key, state=OrderState(key=key, return_asks=asks) if asks else None)
+        )
 
     def _may_continue_as_new(self) -> bool:
         return workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished()

@@ -13,8 +13,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from adapters.memory.erp import MemoryErp
 from adapters.ports import ErpChanges
-from domain.erp_order import ErpInvoiceState, ErpReturnState
-from domain.order import Order, PaymentKind, ReturnStatus
+from domain.erp_order import ErpInvoiceState, ErpOrder, ErpOrderState, ErpReturnState
+from domain.order import Order, OrderKey, PaymentKind, ReturnStatus
 from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
 from domain.returns import Disposition
 from store.cases import Cases
@@ -376,6 +376,34 @@ async def test_a_closed_order_comes_back_to_life_for_a_return(world: World, serv
     row = OrderViews(world.database).get(order.key)
     assert row is not None
     assert row.closed_at is not None
+
+
+async def test_a_return_that_is_asked_for_while_the_order_closes_is_not_lost(
+    world: World, server, external_id
+):
+    order, gate = goods(external_id), Gate()
+
+    class SlowToClose(MemoryErp):
+        async def find_order(self, key: OrderKey) -> ErpOrder | None:
+            found = await super().find_order(key)
+            if found is not None and found.state is ErpOrderState.DONE and not gate.open.is_set():
+                await gate.hold_back()
+                await gate.open.wait()
+            return found
+
+    world.replace_erp(SlowToClose(warehouses={"WH-EAST", "WH-WEST"}, faults=world.faults))
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.ship_all(order.key)
+        await gate.reached.wait()
+        # The closing has read the storefront, and it is told of a return before it is over.
+        return_id = await ask(world, order, {"11": 1})
+        gate.open.set()
+        await until(world, order, return_id, "still to come")
+        world.erp.receive_return(order.key, return_id, {"11": 1})
+        await ended(world, order, return_id)
+        await closes_balanced(world, order)
 
 
 async def test_goods_that_nobody_announced_are_taken_back(world: World, server, external_id):
