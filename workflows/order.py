@@ -175,6 +175,8 @@ class OrderWorkflow(OrderBackorders):
         if read.ignored is not None:
             # A late message about a finished order ends as the order ended, so that lists tell the truth of it.
             state.outcome = _ENDINGS.get(read.ended, Attention.IGNORED) if read.ended else Attention.IGNORED
+            # Nothing is left to approve of an order that was emptied while it waited for that.
+            state.problem = None
             self._tell("Orderwright", f"Ignored: {read.ignored}.")
             return
         self._notice_returns(read.order)

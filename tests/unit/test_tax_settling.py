@@ -57,7 +57,7 @@ def test_an_order_rounded_per_line_stays_as_it_is(order):
 
 
 @given(orders(max_lines=7), st.sampled_from(((False, False), (False, True), (True, True))))
-def test_an_order_rounded_once_adds_up_tax_by_tax_and_no_tax_moves_by_more_than_a_cent(order, way):
+def test_an_order_rounded_once_adds_up_tax_by_tax_and_no_tax_moves_by_two_cents(order, way):
     together, fine = way
     told = rounded_per_order(order, together=together, fine=fine)
     settled = settle_taxes(told)
@@ -66,7 +66,7 @@ def test_an_order_rounded_once_adds_up_tax_by_tax_and_no_tax_moves_by_more_than_
     assert all(is_whole(tax.amount, order.currency) and tax.amount >= 0 for tax in taxes)
     cent = Decimal(1).scaleb({"JPY": 0, "KWD": -3}.get(order.currency, -2))
     moved = [abs(one.amount - other.amount) for one, other in zip(taxes, before, strict=True)]
-    assert all(amount <= cent for amount in moved)
+    assert all(amount < 2 * cent for amount in moved)
     if not together:
         for title, rate in {(tax.title, tax.rate) for tax in taxes}:
             of_rate = [tax.amount for tax in taxes if (tax.title, tax.rate) == (title, rate)]
