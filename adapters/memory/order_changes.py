@@ -123,8 +123,12 @@ def after_canceled_units(
 
 
 def _in_shop_currency(order: Order, part: MoneyBack) -> Decimal:
+    """Counted with what went back before, so that several refunds end at the payment's own amount."""
     parent = next(p for p in order.payments if p.payment_id == part.parent_id)
-    return proportion(parent.amount, part.amount, parent.presentment_amount, order.currency)
+    back = [p for p in order.payments if p.kind is PaymentKind.REFUND and p.parent_id == part.parent_id]
+    so_far = sum((p.presentment_amount for p in back), part.amount)
+    whole = proportion(parent.amount, so_far, parent.presentment_amount, order.currency)
+    return whole - sum((p.amount for p in back), _NOTHING)
 
 
 def after_capture(
@@ -221,7 +225,7 @@ def _given_back(order: Order, new_id: NewId) -> Iterable[Payment]:
         used = [p for p in settled if p.parent_id == payment.payment_id and p.kind in uses]
         amount = payment.amount - sum((p.amount for p in used), _NOTHING)
         presentment = payment.presentment_amount - sum((p.presentment_amount for p in used), _NOTHING)
-        if presentment:
+        if presentment or amount:
             yield Payment(
                 payment_id=new_id(),
                 kind=kind,
