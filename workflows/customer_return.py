@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.cases import RETURN_INSPECTION, RETURN_REQUESTED
     from domain.returns import Disposition
     from workflows import return_narrative as narrative
-    from workflows.calls import ONE_CALL, PATIENT, SHIPMENTS_NEXT
+    from workflows.calls import ONE_CALL, PATIENT, SHIPMENTS_NEXT, refusal_of
     from workflows.messages import (
         ORDERS_QUEUE,
         CancelRequest,
@@ -106,7 +106,7 @@ class ReturnWorkflow(ReturnDesk):
             if is_cancelled_exception(error):
                 self._temporal_cancel()
                 return
-            refusal = _refusal_of(error)
+            refusal = refusal_of(error)
             if refusal is None:
                 raise
             self._stop(step, refusal, in_case=True)
@@ -293,11 +293,3 @@ class ReturnWorkflow(ReturnDesk):
         except ApplicationError:
             # The order's workflow is gone (terminated, or its history ran out): the return goes on by itself.
             workflow.logger.warning("no workflow carries order %s to be told of its return", state.key)
-
-
-def _refusal_of(error: BaseException) -> Refusal | None:
-    """The refusal inside a failed activity; None where the failure is not one of ``activities.failures``."""
-    cause = error.__cause__
-    if not isinstance(cause, ApplicationError) or not cause.details:
-        return None
-    return Refusal.model_validate(cause.details[0])

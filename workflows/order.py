@@ -9,7 +9,7 @@ import asyncio
 from typing import NoReturn
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.cases import CaseActivities
@@ -29,11 +29,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from activities.orders import OrderActivities
     from domain.amendment import amendment_between, fingerprint, holds_otherwise
-    from domain.order import CancelKind, Order
+    from domain.order import CancelKind
     from domain.quantities import QuantitiesBroken, cancel_open, lines_from_order, take_edit
     from domain.status import OrderStatus
     from workflows import narrative
-    from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT, SHIPMENTS_NEXT
+    from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT, SHIPMENTS_NEXT, refusal_of
     from workflows.messages import (
         ORDER_WORKFLOW,
         ORDERS_QUEUE,
@@ -124,7 +124,7 @@ class OrderWorkflow(OrderBackorders):
             if is_cancelled_exception(error):
                 self._temporal_cancel()
                 return
-            refusal = _refusal_of(error)
+            refusal = refusal_of(error)
             if refusal is None:
                 raise
             if step is Step.CANCEL:
@@ -197,24 +197,6 @@ class OrderWorkflow(OrderBackorders):
         if before is not None and read.order.canceled_at is None:
             self._notice_edit(before, read.order)
         self._stop_if_canceled_in_erp(state.erp)
-
-    def _notice_edit(self, before: Order, now: Order) -> None:
-        """Where the storefront holds another order than the ERP was given, that is to be carried over."""
-        state = self._state
-        left = narrative.left_units(state)
-        edit = amendment_between(before, now, left)
-        if not edit.empty:
-            self._tell(
-                "storefront", f"Edited after it was entered in the ERP: {edit.sentence(now.currency)}."
-            )
-        given = state.given or before
-        if amendment_between(given, now, left).empty:
-            return
-        state.amend, state.given = True, given
-        # Until the ERP agrees nothing is canceled: it may still send what it holds.
-        units = {line.line_id: line.current for line in now.lines}
-        held = {line.line_id: max(line.due, units.get(line.line_id, 0)) for line in state.lines}
-        state.lines = take_edit(state.lines, now, held)
 
     async def _submit(self) -> None:
         state = self._state
@@ -468,11 +450,3 @@ class OrderWorkflow(OrderBackorders):
                 or self._due() is not None
             )
         )
-
-
-def _refusal_of(error: BaseException) -> Refusal | None:
-    """The refusal inside a failed activity; None where the failure is not one of ``activities.failures``."""
-    cause = error.__cause__
-    if not isinstance(cause, ApplicationError) or not cause.details:
-        return None
-    return Refusal.model_validate(cause.details[0])

@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.backorders import BackorderActivities
     from activities.contracts import ERP_QUEUE, AmendOrder, CancelRest, storefront_queue
     from activities.failures import Refusal
+    from domain.amendment import amendment_between
     from domain.backorders import (
         ShortageAct,
         ShortageVerdict,
@@ -23,7 +24,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.cases import BACKORDER, family
     from domain.erp_order import ErpOrder
     from domain.order import Order
-    from workflows import backorder_story
+    from domain.quantities import take_edit
+    from workflows import backorder_story, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
     from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
     from workflows.order_alarms import Alarm
@@ -180,7 +182,22 @@ class OrderBackorders(OrderCounter):
         self._tell("ERP", "What is there may leave; the rest follows as it comes.")
 
     def _notice_edit(self, before: Order, now: Order) -> None:
-        raise NotImplementedError  # of OrderWorkflow, which knows what the ERP was given
+        """Where the storefront holds another order than the ERP was given, that is to be carried over."""
+        state = self._state
+        left = narrative.left_units(state)
+        edit = amendment_between(before, now, left)
+        if not edit.empty:
+            self._tell(
+                "storefront", f"Edited after it was entered in the ERP: {edit.sentence(now.currency)}."
+            )
+        given = state.given or before
+        if amendment_between(given, now, left).empty:
+            return
+        state.amend, state.given = True, given
+        # Until the ERP agrees nothing is canceled: it may still send what it holds.
+        units = {line.line_id: line.current for line in now.lines}
+        held = {line.line_id: max(line.due, units.get(line.line_id, 0)) for line in state.lines}
+        state.lines = take_edit(state.lines, now, held)
 
     # -- messages from operators -----------------------------------------------------------------------------------
 

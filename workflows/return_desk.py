@@ -4,7 +4,6 @@ A message only changes the state and wakes the loop of ``workflows.customer_retu
 """
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
@@ -21,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         Problem,
         TimelineEntry,
     )
+    from workflows.order_desk import refuse
     from workflows.return_messages import (
         ERP_RETURN_CHANGED,
         STOREFRONT_RETURN_CHANGED,
@@ -91,7 +91,7 @@ class ReturnDesk:
     @resubmit_update.validator
     def _may_resubmit(self, message: OperatorMessage) -> None:
         del message
-        _refuse("" if self._state.problem else "the return has no problem that waits for it")
+        refuse("" if self._state.problem else "the return has no problem that waits for it")
 
     @workflow.update(name="approve")
     def approve_update(self, message: OperatorMessage) -> OperatorAnswer:
@@ -103,7 +103,7 @@ class ReturnDesk:
     @approve_update.validator
     def _may_approve(self, message: OperatorMessage) -> None:
         del message
-        _refuse(narrative.approve_obstacle(self._state))
+        refuse(narrative.approve_obstacle(self._state))
 
     @workflow.update(name="inspect")
     def inspect_update(self, inspection: Inspection) -> OperatorAnswer:
@@ -117,7 +117,7 @@ class ReturnDesk:
 
     @inspect_update.validator
     def _may_inspect(self, inspection: Inspection) -> None:
-        _refuse(narrative.inspect_obstacle(self._state, inspection))
+        refuse(narrative.inspect_obstacle(self._state, inspection))
 
     @workflow.update(name="settle")
     def settle_update(self, message: OperatorMessage) -> OperatorAnswer:
@@ -130,7 +130,7 @@ class ReturnDesk:
     @settle_update.validator
     def _may_settle(self, message: OperatorMessage) -> None:
         del message
-        _refuse(narrative.settle_obstacle(self._state))
+        refuse(narrative.settle_obstacle(self._state))
 
     @workflow.update(name="end")
     async def end_update(self, message: OperatorMessage) -> OperatorAnswer:
@@ -143,7 +143,7 @@ class ReturnDesk:
 
     @end_update.validator
     def _may_end(self, message: OperatorMessage) -> None:
-        _refuse(narrative.end_obstacle(self._state) or ("" if message.reason else "say why (reason)"))
+        refuse(narrative.end_obstacle(self._state) or ("" if message.reason else "say why (reason)"))
 
     def _approve(self, message: OperatorMessage) -> None:
         self._state.agreed = True
@@ -251,8 +251,3 @@ class ReturnDesk:
     def timeline(self) -> tuple[TimelineEntry, ...]:
         """The return's story, oldest first."""
         return self._state.timeline
-
-
-def _refuse(obstacle: str) -> None:
-    if obstacle:
-        raise ApplicationError(obstacle, type="NotPossibleNow")

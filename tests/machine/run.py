@@ -284,7 +284,7 @@ class Run:
             case "fail_workflow_execution":
                 raise AssertionError(f"the order failed: {_words(command.fail_workflow_execution.failure)}")
             case other:
-                raise NotImplementedError(
+                raise AssertionError(
                     f"the workflow asks for {other}: teach tests/machine/run.py what it does"
                 )
 
