@@ -46,6 +46,8 @@ class ReturnDesk:
             mapping_version=start.mapping_version,
             order_number=start.order_number,
             names=start.names,
+            released=start.wish.released,
+            told_released=start.wish.released,
         )
 
     # -- messages from its order -----------------------------------------------------------------------------------
