@@ -99,7 +99,7 @@ class SettingOutcome(Frozen):
     setting: StockSetting
     state: SettingState
     cause: str = ""
-    """Of a refusal, a stable key: ``stock_item_unknown``, ``not_stocked``, ``location_unknown``, ``stock_not_tracked``."""
+    """Of a refusal, a stable key: ``stock_item_unknown``, ``not_stocked``, ``location_unknown``, ``not_tracked``."""
     reason: str = ""
     """Of a refusal, in plain words, with the remedy."""
 
