@@ -114,6 +114,8 @@ class ShownStockRow(Row, table=True):
     committed: int = Field(sa_type=BigInteger)
     granted: int = Field(sa_type=BigInteger)
     """The most that it may show: ``available``, or more while a greater number is being set."""
+    setting_since: datetime | None = Field(default=None, sa_type=UtcTime)
+    """Since when a call is under way that sets it."""
     seen_at: datetime = Field(sa_type=UtcTime)
     set_at: datetime | None = Field(default=None, sa_type=UtcTime)
     """When we set it last."""

@@ -50,6 +50,7 @@ def upgrade() -> None:
     sa.Column('available', sa.BigInteger(), nullable=False),
     sa.Column('committed', sa.BigInteger(), nullable=False),
     sa.Column('granted', sa.BigInteger(), nullable=False),
+    sa.Column('setting_since', sa.DateTime(timezone=True), nullable=True),
     sa.Column('seen_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('set_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('problem', sa.Text(), nullable=False),
