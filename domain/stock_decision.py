@@ -63,7 +63,7 @@ def decide(
     rules: StockRules,
     today: date,
 ) -> Decision:
-    """Decide one level. ``supplies`` None: the ERP does not have it. The first of ``standings`` is the channel's own."""
+    """Decide one level. ``supplies`` None: the ERP does not have it. The first of ``standings`` is our own."""
     if not shown.tracked:
         return Decision(shown=shown, available=None, hindrance=Hindrance.NOT_TRACKED)
     if not supplies:
