@@ -7,6 +7,7 @@ smaller number holds. An order that came in between then counts as one that we h
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import uuid4
 
 from adapters.ports import MappingSource, StorefrontPort
@@ -18,16 +19,27 @@ from domain.stock import SettingOutcome, SettingState, ShownStock, StockSetting
 from domain.stock_decision import Decision, Hindrance, decide
 from domain.stock_rules import StockRules
 from store.database import Database
+from store.drift import note_closed, note_drift
 from store.shown import (
+    KnownOpen,
     Level,
     PlaceFacts,
     facts_of,
     grant,
     known_open,
+    lock_products,
     note_not_set,
     note_seen,
     note_set,
 )
+
+
+class Reading(NamedTuple):
+    """What a storefront shows, read since ``at``; ``known`` was counted before that."""
+
+    shown: Sequence[ShownStock]
+    known: KnownOpen
+    at: datetime
 
 
 class PushResult(Frozen):
@@ -52,27 +64,28 @@ class StockPusher:
         self._mappings = mappings
         self._db = database
 
-    async def push(self, skus: Sequence[str], rules: Mapping[str, StockRules]) -> PushResult:
+    async def push(
+        self,
+        skus: Sequence[str],
+        rules: Mapping[str, StockRules],
+        since: Mapping[str, datetime] | None = None,
+    ) -> PushResult:
         """Bring what the channel shows of these SKUs to what can be sold.
 
-        At most ``MOST_STOCK`` SKUs. A stale level stays as it is, for another push. Raises any leaf of
-        ``adapters.errors``, and DatabaseUnavailable.
+        At most ``MOST_STOCK`` SKUs; ``since`` tells when the change of each came, for the drift report. A stale level
+        stays as it is, for another push. Raises any leaf of ``adapters.errors``, and DatabaseUnavailable.
         """
         known = await asyncio.to_thread(self.known, skus)
         at = datetime.now(UTC)
         shown = await self._storefront.read_stock(skus)
-        return await self.push_levels(shown, known, at, rules)
+        return await self.push_reading(Reading(shown=shown, known=known, at=at), rules, since or {})
 
-    async def push_levels(
-        self,
-        shown: Sequence[ShownStock],
-        known: Mapping[tuple[str, str, str], int],
-        at: datetime,
-        rules: Mapping[str, StockRules],
+    async def push_reading(
+        self, reading: Reading, rules: Mapping[str, StockRules], since: Mapping[str, datetime]
     ) -> PushResult:
-        """``push`` of levels that were read since ``at``; ``known`` was counted before that."""
+        """``push`` of what was read already."""
         mapping = await asyncio.to_thread(self._mappings.current, self._channel)
-        decisions = await asyncio.to_thread(self._decide, shown, known, at, mapping, rules)
+        decisions = await asyncio.to_thread(self._decide, reading, mapping, rules, since)
         settings = [_setting(each) for each in decisions if each.is_change]
         outcomes: tuple[SettingOutcome, ...] = ()
         if settings:
@@ -80,30 +93,31 @@ class StockPusher:
             await asyncio.to_thread(self._write_down, outcomes)
         return PushResult(decisions=decisions, outcomes=outcomes)
 
-    def known(self, skus: Collection[str]) -> dict[tuple[str, str, str], int]:
-        """Units of open orders that we know of, by channel, SKU and location. To be called before a reading."""
+    def known(self, skus: Collection[str]) -> KnownOpen:
+        """Units of open orders that we know of. To be called before a reading."""
         with self._db.read() as session:
             return known_open(session, [(self._channel, sku) for sku in skus])
 
     def _decide(
         self,
-        shown: Sequence[ShownStock],
-        known: Mapping[tuple[str, str, str], int],
-        at: datetime,
+        reading: Reading,
         mapping: FieldMapping,
         rules: Mapping[str, StockRules],
+        since: Mapping[str, datetime],
     ) -> tuple[Decision, ...]:
-        levels = [level_in(mapping, each) for each in shown]
+        at, levels = reading.at, [level_in(mapping, each) for each in reading.shown]
         with self._db.write() as session:
+            lock_products(session, {level.product for level in levels} - {NOWHERE})
             note_seen(session, self._channel, levels, at)
             found = facts_of(session, self._channel, levels, rules)
-            decisions = tuple(decide_level(each, rules[self._channel], known, at) for each in found)
+            decisions = tuple(decide_level(each, rules[self._channel], reading.known, at) for each in found)
             wanted = {
                 (each.shown.sku, each.shown.location): each.available or 0
                 for each in decisions
                 if each.is_change
             }
             grant(session, self._channel, wanted, at)
+            note_drift(session, self._channel, decisions, since, at)
         return decisions
 
     def _write_down(self, outcomes: Sequence[SettingOutcome]) -> None:
@@ -112,6 +126,7 @@ class StockPusher:
         not_done = {_place(each): each.reason for each in outcomes if each.state is not SettingState.DONE}
         with self._db.write() as session:
             note_set(session, self._channel, done, now)
+            note_closed(session, self._channel, done, now)
             note_not_set(session, self._channel, not_done)
 
 
@@ -124,9 +139,7 @@ def level_in(mapping: FieldMapping, shown: ShownStock) -> Level:
     return Level(shown=shown, product=product, warehouse=mapping.locations.get(shown.location, NOWHERE))
 
 
-def decide_level(
-    facts: PlaceFacts, rules: StockRules, known: Mapping[tuple[str, str, str], int], at: datetime
-) -> Decision:
+def decide_level(facts: PlaceFacts, rules: StockRules, known: KnownOpen, at: datetime) -> Decision:
     """Decide a level; ``known`` was counted before it was read."""
     level = facts.level
     if level.warehouse == NOWHERE:

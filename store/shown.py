@@ -27,6 +27,9 @@ LONGEST_SETTING = timedelta(minutes=2)
 Place = tuple[str, str]
 """SKU and location."""
 
+KnownOpen = Mapping[tuple[str, str, str], int]
+"""Channel, SKU and location -> units of open orders that we know of."""
+
 
 class Level(Frozen):
     """A level of a storefront in the words of both systems; ``NOWHERE`` where the mapping knows no counterpart."""
@@ -46,8 +49,8 @@ class PlaceFacts(Frozen):
     others: tuple[Standing, ...] = ()
 
 
-def known_open(session: Session, skus: Iterable[tuple[str, str]]) -> dict[tuple[str, str, str], int]:
-    """(channel, SKU, location) -> units of open orders that we know of, for these SKUs by channel."""
+def known_open(session: Session, skus: Iterable[tuple[str, str]]) -> KnownOpen:
+    """Units of open orders that we know of, for these SKUs (channel, SKU)."""
     wanted: defaultdict[str, list[str]] = defaultdict(list)
     for channel, sku in skus:
         wanted[channel].append(sku)
@@ -105,7 +108,7 @@ def facts_of(
 ) -> tuple[PlaceFacts, ...]:
     """What is known of these levels, which ``note_seen`` has written down; ``rules`` of every channel that is told.
 
-    On PostgreSQL the products are locked until the transaction ends: two channels decide one after the other.
+    To decide, call ``lock_products`` first.
     """
     products = {level.product for level in levels if level.product != NOWHERE}
     parts = _parts(session, products)
@@ -132,6 +135,18 @@ def facts_of(
         )
 
     return tuple(facts(level) for level in levels)
+
+
+def lock_products(session: Session, products: Collection[str]) -> None:
+    """Whoever decides about these products next waits until this transaction ends. SQLite has one writer anyway."""
+    parts = _parts(session, products)
+    components = {component for product in products for component in parts.get(product, {product: 1})}
+    locked = (
+        select(ErpStockRow.product)
+        .where(col(ErpStockRow.product).in_(components))
+        .order_by(col(ErpStockRow.product), col(ErpStockRow.warehouse))
+    )
+    session.exec(locked.with_for_update()).all()
 
 
 def grant(session: Session, channel: str, units: Mapping[Place, int], at: datetime) -> None:
@@ -207,12 +222,7 @@ def _parts(session: Session, kits: Collection[str]) -> dict[str, dict[str, int]]
 
 
 def _stock(session: Session, products: Collection[str]) -> dict[str, dict[str, ErpStockRow]]:
-    query = (
-        select(ErpStockRow)
-        .where(col(ErpStockRow.product).in_(products))
-        .order_by(col(ErpStockRow.product), col(ErpStockRow.warehouse))
-        .with_for_update()
-    )
+    query = select(ErpStockRow).where(col(ErpStockRow.product).in_(products))
     found: defaultdict[str, dict[str, ErpStockRow]] = defaultdict(dict)
     for row in session.exec(query).all():
         found[row.product][row.warehouse] = row
@@ -288,7 +298,7 @@ def _standing_of(channel: str, rules: StockRules) -> Standing:
     )
 
 
-def _standing(row: ShownStockRow, rules: StockRules, known: Mapping[tuple[str, str, str], int]) -> Standing:
+def _standing(row: ShownStockRow, rules: StockRules, known: KnownOpen) -> Standing:
     seen = {
         "granted": row.granted,
         "committed": row.committed,

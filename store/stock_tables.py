@@ -162,6 +162,23 @@ class StockGapRow(Row, table=True):
     """The most units that were shown beyond what could be sold."""
 
 
+class StockHistoryRow(Row, table=True):
+    """Table ``stock_history``: what was shown and what could be sold at a moment, where the two were not the same."""
+
+    __tablename__ = "stock_history"
+    __table_args__ = (Index("ix_stock_history_place", "channel", "sku", "location", "at"),)
+
+    id: int | None = Field(
+        default=None, primary_key=True, sa_type=BigInteger().with_variant(Integer, "sqlite")
+    )
+    channel: str = Field(sa_type=String(60))
+    sku: str = Field(sa_type=String(100))
+    location: str = Field(sa_type=String(100))
+    at: datetime = Field(sa_type=UtcTime, index=True)
+    shown: int = Field(sa_type=BigInteger)
+    sellable: int = Field(sa_type=BigInteger)
+
+
 def shard_of(sku: str) -> int:
     """The shard of a SKU; the same on every machine."""
     return crc32(sku.encode()) % SHARDS

@@ -21,6 +21,7 @@ from store.stock_tables import (
     StockClockRow,
     StockGapRow,
     StockHeldRow,
+    StockHistoryRow,
     StockMarkRow,
 )
 
@@ -47,6 +48,7 @@ TABLES = (
     StockClockRow,
     StockGapRow,
     StockHeldRow,
+    StockHistoryRow,
     StockMarkRow,
 )
 METADATA = Row.metadata

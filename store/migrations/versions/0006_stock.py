@@ -106,6 +106,20 @@ def upgrade() -> None:
     sa.Column('quantity', sa.Integer(), nullable=False),
     sa.PrimaryKeyConstraint('channel', 'external_id', 'sku', 'warehouse')
     )
+    op.create_table('stock_history',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('channel', sa.String(length=60), nullable=False),
+    sa.Column('sku', sa.String(length=100), nullable=False),
+    sa.Column('location', sa.String(length=100), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('shown', sa.BigInteger(), nullable=False),
+    sa.Column('sellable', sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint('id')
+    )
+    with op.batch_alter_table('stock_history', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_stock_history_at'), ['at'], unique=False)
+        batch_op.create_index('ix_stock_history_place', ['channel', 'sku', 'location', 'at'], unique=False)
+
     op.create_table('stock_mark',
     sa.Column('channel', sa.String(length=60), nullable=False),
     sa.Column('sku', sa.String(length=100), nullable=False),
@@ -128,6 +142,11 @@ def downgrade() -> None:
         batch_op.drop_index('ix_stock_mark_due')
 
     op.drop_table('stock_mark')
+    with op.batch_alter_table('stock_history', schema=None) as batch_op:
+        batch_op.drop_index('ix_stock_history_place')
+        batch_op.drop_index(batch_op.f('ix_stock_history_at'))
+
+    op.drop_table('stock_history')
     op.drop_table('stock_held')
     with op.batch_alter_table('stock_gap', schema=None) as batch_op:
         batch_op.drop_index('ix_stock_gap_sku')
