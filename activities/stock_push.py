@@ -5,7 +5,7 @@ smaller number holds. An order that came in between then counts as one that we h
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import uuid4
@@ -16,14 +16,14 @@ from domain.mapping import Mapping as FieldMapping
 from domain.mapping import Unmapped
 from domain.model import Frozen
 from domain.stock import SettingOutcome, SettingState, ShownStock, StockSetting
-from domain.stock_decision import Decision, Hindrance, decide
+from domain.stock_decision import Decision
 from domain.stock_rules import StockRules
 from store.database import Database
 from store.drift import note_closed, note_drift
 from store.shown import (
     KnownOpen,
     Level,
-    PlaceFacts,
+    decided,
     facts_of,
     grant,
     known_open,
@@ -110,7 +110,7 @@ class StockPusher:
             lock_products(session, {level.product for level in levels} - {NOWHERE})
             note_seen(session, self._channel, levels, at)
             found = facts_of(session, self._channel, levels, rules)
-            decisions = tuple(decide_level(each, rules[self._channel], reading.known, at) for each in found)
+            decisions = tuple(decided(each, rules[self._channel], at.date(), reading.known) for each in found)
             wanted = {
                 (each.shown.sku, each.shown.location): each.available or 0
                 for each in decisions
@@ -130,6 +130,12 @@ class StockPusher:
             note_not_set(session, self._channel, not_done)
 
 
+def told_channels(mappings: MappingSource, channels: Iterable[str]) -> dict[str, StockRules]:
+    """The rules of those channels that are told of stock."""
+    rules = {channel: mappings.current(channel).stock for channel in channels}
+    return {channel: each for channel, each in rules.items() if each.push}
+
+
 def level_in(mapping: FieldMapping, shown: ShownStock) -> Level:
     """A level with its product and warehouse; ``NOWHERE`` for what is not mapped."""
     try:
@@ -137,18 +143,6 @@ def level_in(mapping: FieldMapping, shown: ShownStock) -> Level:
     except Unmapped:
         product = NOWHERE
     return Level(shown=shown, product=product, warehouse=mapping.locations.get(shown.location, NOWHERE))
-
-
-def decide_level(facts: PlaceFacts, rules: StockRules, known: KnownOpen, at: datetime) -> Decision:
-    """Decide a level; ``known`` was counted before it was read."""
-    level = facts.level
-    if level.warehouse == NOWHERE:
-        return Decision(shown=level.shown, available=None, hindrance=Hindrance.LOCATION_UNMAPPED)
-    if level.product == NOWHERE:
-        return Decision(shown=level.shown, available=None, hindrance=Hindrance.PRODUCT_UNMAPPED)
-    before = known.get((facts.mine.channel, level.shown.sku, level.shown.location), 0)
-    mine = facts.mine.model_copy(update={"known": min(before, facts.mine.known)})
-    return decide(level.shown, facts.supplies, (mine, *facts.others), rules, at.date())
 
 
 def _setting(decision: Decision) -> StockSetting:

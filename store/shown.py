@@ -7,7 +7,7 @@ taken it.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import func
 from sqlmodel import Session, col, or_, select
@@ -16,6 +16,7 @@ from domain.claims import NOWHERE
 from domain.model import Frozen
 from domain.sellable import Standing, Supply
 from domain.stock import ErpStock, ShownStock
+from domain.stock_decision import Decision, Hindrance, decide
 from domain.stock_rules import StockRules
 from store.database import Database
 from store.stock import level_of
@@ -137,6 +138,21 @@ def facts_of(
     return tuple(facts(level) for level in levels)
 
 
+def decided(
+    facts: PlaceFacts, rules: StockRules, today: date, known_before: KnownOpen | None = None
+) -> Decision:
+    """What is to be shown of a level; ``known_before`` was counted before it was read."""
+    level, mine = facts.level, facts.mine
+    if level.warehouse == NOWHERE:
+        return Decision(shown=level.shown, available=None, hindrance=Hindrance.LOCATION_UNMAPPED)
+    if level.product == NOWHERE:
+        return Decision(shown=level.shown, available=None, hindrance=Hindrance.PRODUCT_UNMAPPED)
+    if known_before is not None:
+        before = known_before.get((mine.channel, level.shown.sku, level.shown.location), 0)
+        mine = mine.model_copy(update={"known": min(before, mine.known)})
+    return decide(level.shown, facts.supplies, (mine, *facts.others), rules, today)
+
+
 def lock_products(session: Session, products: Collection[str]) -> None:
     """Whoever decides about these products next waits until this transaction ends. SQLite has one writer anyway."""
     parts = _parts(session, products)
@@ -194,10 +210,11 @@ class ShownStockBook:
             .order_by(col(ShownStockRow.sku), col(ShownStockRow.location))
         )
         with self._db.read() as session:
-            return tuple(_level(row) for row in session.exec(query).all())
+            return tuple(level_of_row(row) for row in session.exec(query).all())
 
 
-def _level(row: ShownStockRow) -> Level:
+def level_of_row(row: ShownStockRow) -> Level:
+    """A level as it was seen last."""
     shown = ShownStock(
         sku=row.sku,
         item_id=row.item_id,
