@@ -55,6 +55,7 @@ def note_claims(session: Session, key: OrderKey, found: OrderClaims) -> None:
         for row in session.exec(select(StockClaimRow).where(*_its(StockClaimRow, key))).all()
     }
     before = {place: (row.open, row.awaiting, row.entering) for place, row in rows.items()}
+    in_erp = {place: row.due - row.awaiting for place, row in rows.items()}
     if found.claims is not None:
         _take_claims(key, rows, found.claims)
     held = _held(session, key, rows, found)
@@ -68,9 +69,10 @@ def note_claims(session: Session, key: OrderKey, found: OrderClaims) -> None:
         for row in of_sku:
             left = min(missing.get(row.warehouse, 0), row.due)
             missing[row.warehouse] = missing.get(row.warehouse, 0) - left
-            if found.held is not None and left < row.awaiting:
+            more = row.due - left - in_erp.get((sku, row.location), 0)
+            if found.held is not None and more > 0:
                 token = token or draw_token(session)
-                row.entering = row.awaiting - left + row.entering
+                row.entering += more
                 row.entered_token = token
             row.awaiting = left
     changed = {

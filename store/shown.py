@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import func
+from sqlalchemy import case, func
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, or_, select
 
 from domain.claims import NOWHERE
@@ -120,7 +121,7 @@ def facts_of(
     by_place: defaultdict[Place, list[ShownStockRow]] = defaultdict(list)
     for row in shown:
         by_place[row.product, row.warehouse].append(row)
-    known = known_open(session, {(row.channel, row.sku) for row in shown})
+    known = _known_since(session, products)
 
     def facts(level: Level) -> PlaceFacts:
         standings = {
@@ -147,9 +148,10 @@ def decided(
         return Decision(shown=level.shown, available=None, hindrance=Hindrance.LOCATION_UNMAPPED)
     if level.product == NOWHERE:
         return Decision(shown=level.shown, available=None, hindrance=Hindrance.PRODUCT_UNMAPPED)
+    all_known = mine.known + mine.sold_since
     if known_before is not None:
-        before = known_before.get((mine.channel, level.shown.sku, level.shown.location), 0)
-        mine = mine.model_copy(update={"known": min(before, mine.known)})
+        all_known = min(all_known, known_before.get((mine.channel, level.shown.sku, level.shown.location), 0))
+    mine = mine.model_copy(update={"known": all_known, "sold_since": 0})
     return decide(level.shown, facts.supplies, (mine, *facts.others), rules, today)
 
 
@@ -229,6 +231,39 @@ def level_of_row(row: ShownStockRow) -> Level:
 def _rows(session: Session, channel: str, skus: Collection[str]) -> dict[Place, ShownStockRow]:
     query = select(ShownStockRow).where(ShownStockRow.channel == channel, col(ShownStockRow.sku).in_(skus))
     return {(row.sku, row.location): row for row in session.exec(query).all()}
+
+
+def _known_since(session: Session, products: Collection[str]) -> dict[tuple[str, str, str], tuple[int, int]]:
+    """Units of open orders that we knew of before the storefront was read, and that we heard of since.
+
+    An order of before that grew since counts as it is now, which is too careful, not too bold.
+    """
+    later = case((col(StockClaimRow.since) > col(ShownStockRow.seen_at), col(StockClaimRow.open)), else_=0)
+    rows = (
+        session.connection()
+        .execute(
+            core_select(
+                col(ShownStockRow.channel),
+                col(ShownStockRow.sku),
+                col(ShownStockRow.location),
+                func.sum(col(StockClaimRow.open)),
+                func.sum(later),
+            )
+            .join(
+                StockClaimRow,
+                (col(StockClaimRow.channel) == ShownStockRow.channel)
+                & (col(StockClaimRow.sku) == ShownStockRow.sku)
+                & (col(StockClaimRow.location) == ShownStockRow.location),
+            )
+            .where(col(ShownStockRow.product).in_(products), col(StockClaimRow.live).is_(True))
+            .group_by(col(ShownStockRow.channel), col(ShownStockRow.sku), col(ShownStockRow.location))
+        )
+        .all()
+    )
+    return {
+        (channel, sku, location): (int(units) - int(since), int(since))
+        for channel, sku, location, units, since in rows
+    }
 
 
 def _parts(session: Session, kits: Collection[str]) -> dict[str, dict[str, int]]:
@@ -315,10 +350,9 @@ def _standing_of(channel: str, rules: StockRules) -> Standing:
     )
 
 
-def _standing(row: ShownStockRow, rules: StockRules, known: KnownOpen) -> Standing:
-    seen = {
-        "granted": row.granted,
-        "committed": row.committed,
-        "known": known.get((row.channel, row.sku, row.location), 0),
-    }
+def _standing(
+    row: ShownStockRow, rules: StockRules, known: Mapping[tuple[str, str, str], tuple[int, int]]
+) -> Standing:
+    before, since = known.get((row.channel, row.sku, row.location), (0, 0))
+    seen = {"granted": row.granted, "committed": row.committed, "known": before, "sold_since": since}
     return _standing_of(row.channel, rules).model_copy(update=seen)
