@@ -6,11 +6,11 @@ What a storefront shows that was never listed is an unknown promise, and what th
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from sqlmodel import Session, col, delete, select, update
+from sqlmodel import col, delete, select, update
 
 from domain.connection import ERP_SYSTEM
 from store.database import Database, insert_or_ignore
-from store.stock_tables import StockMarkRow, StockWholeRow
+from store.stock_tables import ShownStockRow, StockMarkRow, StockWholeRow
 
 
 class WholeReadings:
@@ -37,8 +37,10 @@ class WholeReadings:
             session.exec(update(StockMarkRow).where(col(StockMarkRow.due_at) > now).values(due_at=now))
 
     def forget(self, channels: Collection[str]) -> None:
-        """Nobody tells these channels any more, so what they show will be unknown."""
+        """Nobody tells these channels any more, so what they show becomes unknown."""
         with self._db.write() as session:
+            session.exec(delete(ShownStockRow).where(col(ShownStockRow.channel).in_(channels)))
+            session.exec(delete(StockMarkRow).where(col(StockMarkRow.channel).in_(channels)))
             session.exec(delete(StockWholeRow).where(col(StockWholeRow.system).in_(channels)))
 
     def lacking(self, channels: Collection[str]) -> tuple[str, ...]:
@@ -48,8 +50,3 @@ class WholeReadings:
                 select(StockWholeRow.system).where(col(StockWholeRow.whole_at).is_not(None))
             ).all()
         return tuple(sorted({ERP_SYSTEM, *channels}.difference(whole)))
-
-
-def ever_fed(session: Session) -> bool:
-    """Whether the ERP's stock is, or ever was, followed."""
-    return session.get(StockWholeRow, ERP_SYSTEM) is not None
