@@ -172,7 +172,7 @@ class _Run:
         return Reading(shown=shown, known=known, at=at, asked=skus)
 
     async def _compare(self, reading: Reading) -> None:
-        """Set what differs. A SKU that may be carried by items of several pages is read by itself, all items at once."""
+        """Set what differs. A SKU that items of several pages may carry is read by itself, all items at once."""
         doubted = await asyncio.to_thread(self._doubted, reading)
         parts = [reading]
         if doubted:

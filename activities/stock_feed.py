@@ -74,7 +74,7 @@ class StockFeedActivities:
                 try:
                     more = await self._poll(place)
                 except AdapterError as error:
-                    # The attempts of one activity span hours: after the first tries of an outage the pause grows no more.
+                    # The attempts of one activity span hours: after the first of them the pause grows no more.
                     tries = min(activity.info().attempt, LONGEST_GROWTH)
                     raise never_final(as_application_error(error, tries)) from error
                 place.beat()
@@ -106,7 +106,7 @@ class StockFeedActivities:
         token, at = await asyncio.to_thread(self._book.begin_reading)
         found = await self._erp.find_stock(products)
         told = {level.product for level in found.levels} | {kit.product for kit in found.kits}
-        # What is neither told nor called unknown has no stock, as a service has none: it must not be asked for for ever.
+        # What is neither told nor called unknown has no stock (a service): it must not be asked for for ever.
         unknown = tuple(product for product in products if product not in told)
         reading = StockReading(token=token, at=at, levels=found.levels, kits=found.kits, unknown=unknown)
         return await asyncio.to_thread(self._book.keep_reading, reading)

@@ -165,7 +165,7 @@ class _Batch:
         self._rules = rules
         self._since = {sku: mark.changed_at for sku, mark in marks.items()}
         self._raises = raises
-        self.results: list[PushResult] = []
+        self.results = list[PushResult]()
         self.refused: dict[str, AdapterError] = {}
         self.done: set[str] = set()
 

@@ -7,7 +7,7 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.stock_compare import StockComparing
-    from activities.stock_contracts import CompareStock, ComparePhase, StockComparison, stock_queue
+    from activities.stock_contracts import ComparePhase, CompareStock, StockComparison, stock_queue
     from workflows.messages import STOCK_COMPARISON_WORKFLOW, StockComparisonStart
 
 ONE_BATCH = timedelta(minutes=15)
