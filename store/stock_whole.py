@@ -36,12 +36,18 @@ class WholeReadings:
             session.flush()
             session.exec(update(StockMarkRow).where(col(StockMarkRow.due_at) > now).values(due_at=now))
 
-    def forget(self, channels: Collection[str]) -> None:
-        """Nobody tells these channels any more, so what they show becomes unknown."""
+    def forget(self, channels: Collection[str]) -> tuple[str, ...]:
+        """Nobody tells these channels any more, so what they show becomes unknown. Those that were told until now."""
         with self._db.write() as session:
+            known = session.exec(
+                select(StockWholeRow.system).where(col(StockWholeRow.system).in_(channels))
+            ).all()
+            if not known:
+                return ()
             session.exec(delete(ShownStockRow).where(col(ShownStockRow.channel).in_(channels)))
             session.exec(delete(StockMarkRow).where(col(StockMarkRow.channel).in_(channels)))
             session.exec(delete(StockWholeRow).where(col(StockWholeRow.system).in_(channels)))
+        return tuple(known)
 
     def lacking(self, channels: Collection[str]) -> tuple[str, ...]:
         """The systems, of the ERP and these channels, that were not read whole yet."""
