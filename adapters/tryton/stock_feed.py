@@ -18,14 +18,13 @@ from adapters.tryton.places import LOCATION
 from adapters.tryton.records import MOVE
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.stock_levels import StockLevels
-from adapters.tryton.stock_records import COUNTED, KIT, PRODUCT, SALE_LINE
+from adapters.tryton.stock_records import ALL_RECORDS, COUNTED, KIT, PRODUCT, SALE_LINE
 
 REREAD: Final = dt.timedelta(hours=1)
 _START: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001  Tryton's times have no zone and mean UTC
 _OPERATION: Final = "read stock changes"
 _STAMPS: Final = ("write_date", "create_date")
 _UNDECIDED: Final = ["draft", "quotation"]
-_IN_ANY_STATE: Final[list[Any]] = ["active", "in", [True, False]]
 _Row = dict[str, Any]
 
 
@@ -175,7 +174,7 @@ class StockFeed:
         changed = ["OR", *(_changed(path, floor) for path in paths)]
         fields = [f"{path}{stamp}" for path in paths for stamp in _STAMPS]
         writes = []
-        for row in await self._search(PRODUCT, [changed, _IN_ANY_STATE], fields):
+        for row in await self._search(PRODUCT, changed, fields):
             template = row["template."]
             parts = [*row["components."], *template["components."]]
             at = max(_written(each) for each in (row, template, *parts))
@@ -183,12 +182,12 @@ class StockFeed:
         return writes
 
     async def _places(self, floor: dt.datetime) -> list[_Write]:
-        rows = await self._search(LOCATION, [_changed("", floor), _IN_ANY_STATE], [*_STAMPS])
+        rows = await self._search(LOCATION, _changed("", floor), [*_STAMPS])
         return [_Write(_written(row), f"place {row['id']}", None) for row in rows]
 
     async def _codes(self, domain: list[Any], limit: int | None = None) -> dict[int, str | None]:
         """Products that are goods or kits by id."""
-        counted = [*domain, ["type", "in", [*COUNTED, KIT]], _IN_ANY_STATE]
+        counted = [*domain, ["type", "in", [*COUNTED, KIT]]]
         rows = await self._search(PRODUCT, counted, ["code"], limit=limit, order=[["id", "ASC"]])
         try:
             return {row["id"]: row["code"] for row in rows}
@@ -205,7 +204,15 @@ class StockFeed:
         order: list[list[str]] | None = None,
     ) -> list[_Row]:
         rows = await self._rpc.call(
-            _OPERATION, f"model.{model}.search_read", domain, 0, limit, order, list(fields), writes=False
+            _OPERATION,
+            f"model.{model}.search_read",
+            domain,
+            0,
+            limit,
+            order,
+            list(fields),
+            writes=False,
+            context=ALL_RECORDS,
         )
         if not isinstance(rows, list):
             raise ContractBroken(SYSTEM, _OPERATION, "the answer is no list", str(rows))

@@ -18,6 +18,7 @@ from adapters.tryton.places import LOCATION, PLACE_FIELDS, PlaceRecord, Places, 
 from adapters.tryton.records import MOVE
 from adapters.tryton.rpc import TrytonRpc
 from adapters.tryton.stock_records import (
+    ALL_RECORDS,
     COUNTED,
     KIT,
     LINE_FIELDS,
@@ -40,7 +41,6 @@ REMEMBER_SECONDS: Final = 60.0
 _ROUNDS: Final = 6
 _AT_ONCE: Final = 1_000
 """Places that one call is asked to add up."""
-_ALL: Final[list[Any]] = ["active", "in", [True, False]]
 _PLACE_TYPES: Final = ["warehouse", "storage", "view", "customer"]
 _Moves = Mapping[int, frozenset[Movement]]
 
@@ -125,7 +125,7 @@ class StockLevels:
         """Products by code; of several with the same code the one that is sold, else the latest."""
         if not codes:
             return {}
-        domain = [["code", "in", sorted(codes)], ["type", "in", [*COUNTED, KIT]], _ALL]
+        domain = [["code", "in", sorted(codes)], ["type", "in", [*COUNTED, KIT]]]
         rows = read_rows(OPERATION, StockedProduct, await self._search(PRODUCT, domain, PRODUCT_FIELDS))
         return {p.code or "": p for p in sorted(rows, key=lambda product: (product.is_sold, product.id))}
 
@@ -159,7 +159,7 @@ class StockLevels:
 
     async def _where(self) -> Places:
         if self._places is None or self._places_until < self._clock():
-            rows = await self._search(LOCATION, [["type", "in", _PLACE_TYPES], _ALL], PLACE_FIELDS)
+            rows = await self._search(LOCATION, [["type", "in", _PLACE_TYPES]], PLACE_FIELDS)
             self._places = places_of(read_rows(OPERATION, PlaceRecord, rows))
             self._places_until = self._clock() + REMEMBER_SECONDS
         return self._places
@@ -217,7 +217,15 @@ class StockLevels:
         order: list[list[str]] | None = None,
     ) -> Any:
         return await self._rpc.call(
-            OPERATION, f"model.{model}.search_read", domain, 0, limit, order, list(fields), writes=False
+            OPERATION,
+            f"model.{model}.search_read",
+            domain,
+            0,
+            limit,
+            order,
+            list(fields),
+            writes=False,
+            context=ALL_RECORDS,
         )
 
 

@@ -16,6 +16,8 @@ COMPONENT: Final = "sale.line.component"
 COUNTED: Final = ("goods", "assets")
 """Types of products that lie on a shelf."""
 KIT: Final = "kit"
+ALL_RECORDS: Final = {"active_test": False}
+"""A context in which what is not active is found as well."""
 OPEN: Final = frozenset({"staging", "draft", "assigned"})
 _PARTS: Final = (
     *("quantity", "parent_product", "unit.factor"),
