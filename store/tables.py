@@ -12,6 +12,18 @@ from store.mapping_rules import MappingRuleRow
 from store.mappings import MappingRow
 from store.order_view import OrderViewRow
 from store.rhythms import RhythmRow, SilenceRow
+from store.stock_tables import (
+    ErpKitPartRow,
+    ErpStockRow,
+    ErpUnreadRow,
+    ShownStockRow,
+    StockClaimRow,
+    StockClockRow,
+    StockGapRow,
+    StockHeldRow,
+    StockHistoryRow,
+    StockMarkRow,
+)
 
 TABLES = (
     AuditRow,
@@ -21,12 +33,22 @@ TABLES = (
     CertificateRow,
     ConnectionRow,
     CrosswalkRow,
+    ErpKitPartRow,
     ErpNewsRow,
+    ErpStockRow,
+    ErpUnreadRow,
     InboxRow,
     MappingRow,
     MappingRuleRow,
     OrderViewRow,
     RhythmRow,
+    ShownStockRow,
     SilenceRow,
+    StockClaimRow,
+    StockClockRow,
+    StockGapRow,
+    StockHeldRow,
+    StockHistoryRow,
+    StockMarkRow,
 )
 METADATA = Row.metadata

@@ -45,7 +45,14 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.order_backorders import OrderBackorders
     from workflows.search import ORDER_STATE
-    from workflows.steps import Step, delivered_with, next_step, still_here, unreported_shipments
+    from workflows.steps import (
+        Step,
+        delivered_with,
+        next_step,
+        still_here,
+        units_by_sku,
+        unreported_shipments,
+    )
 
 STOREFRONT = "storefront"
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
@@ -300,6 +307,7 @@ class OrderWorkflow(OrderBackorders):
                 mapping_version=state.mapping_version,
                 shipment=shipment,
                 delivered=delivered_with(state, shipment),
+                sent=units_by_sku(state, shipment),
                 known_fulfillment_ids=tuple(state.fulfillments.values()),
                 revision=self._next_revision(),
                 given_back=state.given_back,
