@@ -92,7 +92,7 @@ class CostBudget:
     async def _wait(self, document: str, operation: str, leave: float) -> float:
         """As ``_wait_first``, behind all who wait there: what others spend meanwhile is waited for again."""
         async with self._turn_of_those_that_can_wait:
-            until = self._now() + LONGEST_WAIT.total_seconds()
+            waited = 0.0
             while True:
                 cost = self._costs.get(document, 0.0)
                 wait = self._missing_seconds(cost, leave)
@@ -100,7 +100,8 @@ class CostBudget:
                     self._in_flight += cost
                     return cost
                 wait = max(wait, _LOOK_AGAIN.total_seconds())
-                if self._now() + wait > until:
+                waited += wait
+                if waited > LONGEST_WAIT.total_seconds():
                     raise self._spent(operation, wait)
                 await self._sleep(wait)
 

@@ -37,6 +37,8 @@ _KEYS: Final = uuid.UUID("6f1f3c86-6f0b-4a8b-9d5e-4c1b8a1c2f37")
 """The namespace that keys are derived in."""
 
 _REASON: Final = "correction"
+_LARGEST: Final = 2**31 - 1
+"""The largest number that GraphQL knows."""
 
 _STALE: Final = frozenset({"CHANGE_FROM_QUANTITY_STALE", "COMPARE_QUANTITY_STALE"})
 _UNDER_WAY: Final = "IDEMPOTENCY_CONCURRENT_REQUEST"
@@ -62,11 +64,11 @@ _REFUSALS: Final = {
     ),
     "INVALID_QUANTITY_TOO_HIGH": (
         "quantity_out_of_range",
-        "{available} of {sku} are more than the shop counts; look at the unit",
+        "the shop does not count as far as {available} of {sku}; look at the unit",
     ),
     "INVALID_QUANTITY_TOO_LOW": (
         "quantity_out_of_range",
-        "{available} of {sku} are fewer than the shop counts; look at the unit",
+        "the shop does not count as far as {available} of {sku}; look at the unit",
     ),
     "INVALID_QUANTITY_NEGATIVE": (
         "quantity_out_of_range",
@@ -104,15 +106,15 @@ class StockSetter:
         left = {place: each for place, each in enumerate(settings) if place not in outcomes}
         while left:
             # A call takes each item and location once: the next setting of the same level waits for its turn.
-            levels = {(each.item_id, each.location): place for place, each in reversed(left.items())}
-            now = {place: each for place, each in left.items() if place in levels.values()}
+            first_of = {(each.item_id, each.location): place for place, each in reversed(left.items())}
+            now = {place: left[place] for place in sorted(first_of.values())}
             outcomes |= await self._settle(now, key)
             left = {place: each for place, each in left.items() if place not in now}
         return tuple(outcomes[place] for place in range(len(settings)))
 
     async def _settle(self, settings: Settings, key: str) -> dict[int, SettingOutcome]:
         outcomes: dict[int, SettingOutcome] = {}
-        left, spent = dict(settings), 0
+        left, spent, unsure = dict(settings), 0, False
         for _ in range(ROUNDS):
             if not left:
                 break
@@ -121,13 +123,13 @@ class StockSetter:
                 outcomes |= {place: _done(each, answer) for place, each in left.items()}
                 left = {}
             elif _SPENT in answer.codes:
-                spent += 1
+                spent, unsure = spent + 1, True
             else:
                 refused = _outcomes(left, answer)
                 outcomes |= refused
-                left = {place: each for place, each in left.items() if place not in refused}
+                left, spent = {p: each for p, each in left.items() if p not in refused}, 0
         outcomes |= {p: SettingOutcome(setting=each, state=SettingState.STALE) for p, each in left.items()}
-        return outcomes | (await self._proven(settings, outcomes, key) if spent else {})
+        return outcomes | (await self._proven(settings, outcomes, key) if unsure else {})
 
     async def _proven(
         self, settings: Settings, outcomes: Mapping[int, SettingOutcome], key: str
@@ -178,11 +180,15 @@ class StockSetter:
 
 
 def _malformed(setting: StockSetting) -> SettingOutcome | None:
-    """Ids that cannot be the shop's would spoil the whole call."""
+    """What the shop could not even read would spoil the whole call: ids of another kind, more than 32 bits."""
     if not setting.item_id.isdecimal():
         return _refused(setting, *_REFUSALS["INVALID_INVENTORY_ITEM"])
     if not setting.location.isdecimal():
         return _refused(setting, *_REFUSALS["INVALID_LOCATION"])
+    if abs(setting.available) > _LARGEST:
+        return _refused(setting, *_REFUSALS["INVALID_QUANTITY_TOO_HIGH"])
+    if abs(setting.change_from) > _LARGEST:
+        return SettingOutcome(setting=setting, state=SettingState.STALE)
     return None
 
 

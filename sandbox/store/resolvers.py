@@ -214,8 +214,8 @@ class Api:
         return resolve
 
     def _spent_by_refusal(self) -> frozenset[str]:
-        """Mutations whose key is spent once it was refused, where the control API says that this shop does so."""
-        return SAYS_SPENT if self._state.setting(REFUSED_KEYS) == "spent" else frozenset()
+        """Mutations whose key is spent once it was refused, unless the control API has it otherwise."""
+        return frozenset() if self._state.setting(REFUSED_KEYS) == "replayed" else SAYS_SPENT
 
 
 def _shown(found: dict[str, Any], view: Callable[[Any], views.View]) -> views.View:

@@ -79,7 +79,7 @@ class KeyKnobs(Frozen):
     ``replayed``: the same refusal. ``spent``: that it needs another key (``IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED``).
     """
 
-    refused: Literal["replayed", "spent"] = "replayed"
+    refused: Literal["replayed", "spent"] = "spent"
 
 
 router = APIRouter()
