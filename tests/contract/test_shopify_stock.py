@@ -19,9 +19,9 @@ from adapters.stock_ports import MOST_STOCK
 from domain.stock import SettingState, ShownStock, StockSetting
 from sandbox.store.client import StoreRefused, StoreSoldOut
 from sandbox.store.outbox import DEFAULT_TOPICS, LEVEL_TOPIC
-from sandbox.store.requests import PlaceOrder
+from sandbox.store.requests import CancelOrder, EditOrder, GiveBack, GiveBackLine, PlaceLine, PlaceOrder
 from sandbox.store.stock_desk import AddProducts, ChangeProduct, CountStock, KeyKnobs, Locations
-from tests.running_store import TOKEN, Receiver, RunningStore, until
+from tests.running_store import TOKEN, Receiver, RunningStore, read, ship, until
 from tests.store_fixture import run_store, storefront_at
 
 DONE, STALE, REFUSED = SettingState.DONE, SettingState.STALE, SettingState.REFUSED
@@ -313,3 +313,34 @@ def test_levels_are_announced_where_somebody_listens_and_that_is_not_us(tmp_path
     assert receiver.received[0].headers["x-shopify-topic"] == "orders/create"
     told = [json.loads(each.raw)["available"] for each in receiver.received[1:]]
     assert sorted(told) == [2, 9]
+
+
+def both(shop: RunningStore, sku: str) -> dict[int, tuple[int, int]]:
+    return {level.location: (level.available, level.committed) for level in shop.control.read_stock(sku)}
+
+
+def test_whatever_people_do_to_an_order_moves_its_units(shop: RunningStore) -> None:
+    add(shop, "MOVES", "OTHER", stock={101: 10, 102: 10})
+    order = buy(shop, "MOVES", 4)
+    assert both(shop, "MOVES") == {101: (6, 4), 102: (10, 0)}
+    shop.control.edit_line(order, 1, 6)
+    assert both(shop, "MOVES")[101] == (4, 6)
+    shop.control.edit_order(order, EditOrder(add=(PlaceLine(sku="OTHER", quantity=2, location=102),)))
+    assert both(shop, "OTHER") == {101: (10, 0), 102: (8, 2)}
+    shop.control.refund_order(order, GiveBack(lines=(GiveBackLine(quantity=1, restock="CANCEL"),)))
+    assert both(shop, "MOVES")[101] == (5, 5)
+    plan = read(shop, order)["fulfillmentOrders"]["nodes"][0]
+    ship(shop, plan, (plan["lineItems"]["nodes"][0]["id"], 3))
+    assert both(shop, "MOVES")[101] == (5, 2)
+    shop.control.refund_order(order, GiveBack(lines=(GiveBackLine(restock="NO_RESTOCK"),)))
+    assert both(shop, "MOVES")[101] == (5, 2)
+    shop.control.refund_order(order, GiveBack(lines=(GiveBackLine(restock="RETURN", location=102),)))
+    assert both(shop, "MOVES") == {101: (5, 2), 102: (11, 0)}
+    for restock, kept in ((True, 8), (False, 6)):
+        canceled = buy(shop, "OTHER", 2, location=102)
+        assert both(shop, "OTHER")[102] == (6, 4)
+        shop.control.cancel_order(canceled, CancelOrder(restock=restock))
+        assert both(shop, "OTHER")[102] == (kept, 2)
+    at_the_till = PlaceOrder.model_validate({"lines": [{"sku": "OTHER"}], "handed_over": True})
+    shop.control.place_order(at_the_till)
+    assert both(shop, "OTHER")[101] == (9, 0)
