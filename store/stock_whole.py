@@ -25,6 +25,15 @@ class WholeReadings:
             values = {"system": system, "began_at": datetime.now(UTC)}
             return insert_or_ignore(session, StockWholeRow, values)
 
+    def begin_anew(self, system: str, before: datetime) -> bool:
+        """Another reading from the start begins, if the last whole one began before that. Whether it does."""
+        with self._db.write() as session:
+            row = session.get(StockWholeRow, system)
+            if row is None or row.whole_at is None or row.began_at > before:
+                return False
+            row.began_at = datetime.now(UTC)
+            return True
+
     def end(self, system: str) -> None:
         """Its end is reached. The first time, all that waits to be told is due: it may be more now."""
         now = datetime.now(UTC)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from activities.stock_contracts import StockComparison
+from activities.stock_contracts import StockComparison, WholeReading
 from domain.approval import Approval, ApprovalNeeded
 from domain.backorder_rules import BackorderRules
 from domain.differences import Acceptance, Difference
@@ -357,6 +357,7 @@ class StockFeedStart(Frozen):
 
     cursor: str | None = None
     changed: int = 0
+    whole: WholeReading | None = None
 
 
 class StockPusherStart(Frozen):
