@@ -226,9 +226,9 @@ class MemoryStorefront:
     async def list_stock(self, cursor: str | None = None) -> ShownStockPage:
         """See ``StorefrontStockPort``. The cursor is the last SKU told."""
         async with self._wire.call("list_stock"):
-            later = [sku for sku in self.shelf.skus() if cursor is None or sku > cursor]
-            page = later[: self._page_size]
-            more = len(later) > len(page)
+            found = self.shelf.skus(cursor, self._page_size + 1)
+            page = found[: self._page_size]
+            more = len(found) > len(page)
             return ShownStockPage(levels=self.shelf.levels(page), next_cursor=page[-1] if more else None)
 
     async def read_stock(self, skus: Sequence[str]) -> tuple[ShownStock, ...]:
