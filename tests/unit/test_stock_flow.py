@@ -196,6 +196,21 @@ def test_a_location_that_is_not_mapped_is_one_case_for_all_its_skus(db: Database
     assert causes(db) == []
 
 
+@pytest.mark.parametrize(
+    ("cause", "case"),
+    [
+        ("stock_item_unknown", "stock_item_unknown:shop:MUG"),
+        ("not_tracked", "stock_not_tracked:shop:MUG"),
+        ("location_unknown", "stock_location_unknown:shop:101"),
+        ("shop_refused:set stock:invalid", "stock_refused:shop:MUG"),
+        ("", "stock_refused:shop:MUG"),
+    ],
+)
+def test_each_refusal_has_its_case(db: Database, cause: str, case: str) -> None:
+    StockCases(db).note("shop", PushResult(outcomes=(outcome(SettingState.REFUSED, cause),)))
+    assert causes(db) == [case]
+
+
 def test_a_refusal_is_a_case_until_it_is_set(db: Database) -> None:
     cases = StockCases(db)
     refused = PushResult(
