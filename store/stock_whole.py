@@ -6,7 +6,7 @@ What a storefront shows that was never listed is an unknown promise, and what th
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from sqlmodel import col, delete, select, update
+from sqlmodel import Session, col, delete, select, update
 
 from domain.connection import ERP_SYSTEM
 from store.database import Database, insert_or_ignore
@@ -43,7 +43,13 @@ class WholeReadings:
                 return
             row.whole_at = now
             session.flush()
-            session.exec(update(StockMarkRow).where(col(StockMarkRow.due_at) > now).values(due_at=now))
+            _look_again(session, now)
+
+    def held_back(self, channels: Collection[str]) -> None:
+        """SKUs were held back because something was lacking: where that has come meanwhile, they are due."""
+        if not self.lacking(channels):
+            with self._db.write() as session:
+                _look_again(session, datetime.now(UTC))
 
     def forget(self, channels: Collection[str]) -> tuple[str, ...]:
         """Nobody tells these channels any more, so what they show becomes unknown. Those that were told until now."""
@@ -65,3 +71,7 @@ class WholeReadings:
                 select(StockWholeRow.system).where(col(StockWholeRow.whole_at).is_not(None))
             ).all()
         return tuple(sorted({ERP_SYSTEM, *channels}.difference(whole)))
+
+
+def _look_again(session: Session, now: datetime) -> None:
+    session.exec(update(StockMarkRow).where(col(StockMarkRow.due_at) > now).values(due_at=now))

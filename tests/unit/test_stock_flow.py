@@ -139,6 +139,11 @@ def test_what_is_held_back_is_due_once_everything_was_read_whole(db: Database) -
     whole.end("outlet")
     assert whole.lacking(["shop", "outlet"]) == ()
     assert len(Marks(db).due("shop", datetime.now(UTC), 10)) == 1
+    # One that was decided before, and written down after, is not forgotten either.
+    with db.write() as session:
+        hold_back(session, "shop", ["CAP"], timedelta(minutes=10))
+    whole.held_back(["shop", "outlet"])
+    assert len(Marks(db).due("shop", datetime.now(UTC), 10)) == 2
     assert whole.forget(["outlet", "third"]) == ("outlet",)
     assert whole.lacking(["shop", "outlet"]) == ("outlet",)
 
