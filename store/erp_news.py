@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 
-from sqlalchemy import Executable, String, bindparam
+from sqlalchemy import JSON, Executable, String, bindparam
 from sqlmodel import Field, Session, col, select
 
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState
@@ -25,6 +25,7 @@ class ErpNewsRow(Row, table=True):
 
     order_key: str = Field(primary_key=True, sa_type=String(200))
     digest: str = Field(sa_type=String(64))
+    back: dict[str, str] | None = Field(default=None, sa_type=JSON)
     told_at: datetime = Field(sa_type=UtcTime)
 
 

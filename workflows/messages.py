@@ -34,6 +34,9 @@ RETURN_ASKED = "return"
 ORDERS_PAID = "orders/paid"
 """Topic that says that the buyer has paid. It comes after our own last capture too, and is then news to nobody."""
 
+ORDERS_CANCELED = "orders/cancelled"
+"""Topic that comes after our own cancel too."""
+
 RISK_ASSESSED = "orders/risk_assessment_changed"
 """Topic that says that the storefront rates an order's risk otherwise: news only where that is waited for."""
 
