@@ -49,7 +49,7 @@ class Attention(StrEnum):
     ON_HOLD = "on hold"
     AWAITING_PAYMENT = "awaiting payment"
     DELIVERED = "delivered"
-    """Balanced, and open for returns."""
+    """It was balanced when all of it had left, and is open for returns; one may be under way."""
     CLOSED = "closed"
     CANCELED = "canceled"
     IGNORED = "ignored"
@@ -272,6 +272,8 @@ class OrderState(BaseModel):
     window_until: Instant | None = None
     """Balanced, and open for returns until then."""
     window_over: bool = False
+    unproven: bool = True
+    """Something happened since it was proven balanced last."""
     outcome: Attention | None = None
     """Set once: closed, canceled or ignored."""
     closed_differing: bool = False

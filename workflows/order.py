@@ -311,6 +311,8 @@ class OrderWorkflow(OrderBackorders):
             priority=SHIPMENTS_NEXT,
         )
         state.fulfillments = {**state.fulfillments, shipment.shipment_id: reported.fulfillment_id}
+        # The return window begins with the last parcel.
+        state.unproven, state.window_until, state.window_over = True, None, False
         if reported.payment is not None:
             state.payment = reported.payment
         assert state.order is not None
@@ -344,7 +346,7 @@ class OrderWorkflow(OrderBackorders):
             self._stop(Step.CLOSE, refusal, in_case=True)
             return
         if closing.window_until is not None:
-            state.window_until = closing.window_until
+            state.window_until, state.unproven = closing.window_until, False
             self._tell("Orderwright", narrative.balanced(closing, state.order.currency))
             return
         state.outcome, state.closed_differing = Attention.CLOSED, bool(closing.report.accepted)
