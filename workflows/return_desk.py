@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
         ReturnState,
         ReturnView,
     )
-    from workflows.return_steps import ReturnStep, received
+    from workflows.return_steps import ReturnStep, received, units_of
 
 REMEMBERED_MESSAGES = 50
 ORDERWRIGHT = "Orderwright"
@@ -52,12 +52,17 @@ class ReturnDesk:
 
     @workflow.signal(name=ERP_RETURN_CHANGED)
     def erp_changed(self, erp: ErpReturn) -> None:
-        """The ERP's change feed brings the return as it is there now."""
+        """The ERP's change feed brings the return as it is there now, or its order does, which may be late.
+
+        What came in stays in: of two readings the one with fewer units is the older.
+        """
         state = self._state
         if state.ended is not None or state.credited is not None:
             return
-        before = received(state)
-        state.erp = erp
+        known, now = units_of(state.erp) if state.erp else {}, units_of(erp)
+        if any(now.get(line, 0) < units for line, units in known.items()):
+            return
+        before, state.erp = received(state), erp
         if received(state) != before:
             # It was just to be given up for want of them.
             self._clear(RETURN_RECEIVED)
