@@ -48,6 +48,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps import Step, delivered_with, next_step, still_here, unreported_shipments
 
 STOREFRONT = "storefront"
+LONG_RUN = 130
+"""Events after which an order goes on in another run once it rests: a worker that lost it reads the whole run again.
+
+Only an order with much to it comes that far, and none much further.
+"""
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
 
 # Done without a refusal, these take the order out of its cases in the same call.
@@ -112,7 +117,9 @@ class OrderWorkflow(OrderBackorders):
         )
 
     def _may_continue_as_new(self) -> bool:
-        return workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished()
+        run = workflow.info()
+        is_long = run.is_continue_as_new_suggested() or run.get_current_history_length() >= LONG_RUN
+        return is_long and workflow.all_handlers_finished()
 
     async def _take(self, step: Step) -> None:
         """Do one step; a refusal becomes a problem, anything that is not one of ours goes up."""
