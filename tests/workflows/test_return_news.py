@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from temporalio.client import Client
 
+from domain.payment_rules import CaptureRule, PaymentRules
 from domain.return_rules import ReturnRules
 from tests.order_builder import sandbox_mapping
 from tests.workflows.test_returns import (
@@ -62,6 +63,8 @@ async def test_goods_that_come_back_are_told_to_their_return_alone(world: World,
 
 
 async def test_goods_that_come_with_a_parcel_are_told_by_the_order(world: World, external_id):
+    at_once = PaymentRules(capture=CaptureRule.AT_ORDER)
+    world.replace_mapping(world.mapping.model_copy(update={"payments": at_once}))
     order = goods(external_id)
     async with world.working():
         await world.place(order)
