@@ -188,12 +188,20 @@ class RestCancel(Frozen):
     reason: str
 
 
-class OrderState(BaseModel):
-    """All that an order remembers; carried whole through continue-as-new. Quantities are the state."""
+class Remembered(BaseModel):
+    """What an order and a return remember alike; carried whole through continue-as-new."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
     key: OrderKey
+    revision: int = 0
+    seen_messages: tuple[str, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+
+
+class OrderState(Remembered):
+    """All that an order remembers. Quantities are the state."""
+
     order: Order | None = None
     mapping_version: str = ""
     lines: tuple[LineState, ...] = ()
@@ -280,9 +288,6 @@ class OrderState(BaseModel):
     """Closed though the systems differ, as a person accepted."""
     closed_on_terms: bool = False
     """Closed though something is to be paid yet, on the company's terms."""
-    revision: int = 0
-    seen_messages: tuple[str, ...] = ()
-    timeline: tuple[TimelineEntry, ...] = ()
 
     @property
     def given_back(self) -> Decimal:

@@ -44,11 +44,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.search import ORDER_STATE
     from workflows.steps import Step, delivered_with, next_step, unreported_shipments
 
-LONG_RUN = 130
-"""Events after which an order goes on in another run once it rests: a worker that lost it reads the whole run again.
-
-Only an order with much to it comes that far, and none much further.
-"""
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
 
 # Done without a refusal, these take the order out of its cases in the same call.
@@ -112,15 +107,10 @@ class OrderWorkflow(OrderInErp):
             OrderStart(key=key, state=OrderState(key=key, return_asks=asks) if asks else None)
         )
 
-    def _may_continue_as_new(self) -> bool:
-        run = workflow.info()
-        is_long = run.is_continue_as_new_suggested() or run.get_current_history_length() >= LONG_RUN
-        return is_long and workflow.all_handlers_finished()
-
     async def _take(self, step: Step) -> None:
         """Do one step; a refusal becomes a problem, anything that is not one of ours goes up."""
         try:
-            await self._finish_in_any_case(step)
+            await self._finish_in_any_case(self._steps[step])
             if step in _OVERCOMES and self._state.problem is None:
                 self._state.in_cases = False
         except (ActivityError, asyncio.CancelledError) as error:
@@ -136,15 +126,6 @@ class OrderWorkflow(OrderInErp):
             self._stop(step, refusal, in_case=True)
         except QuantitiesBroken as error:
             self._stop(step, Refusal(cause="quantities_broken", reason=str(error)))
-
-    async def _finish_in_any_case(self, step: Step) -> None:
-        """Do a step. A call that is under way may have changed a system already: Temporal's cancel does not drop it."""
-        doing = asyncio.create_task(self._steps[step]())
-        try:
-            await asyncio.shield(doing)
-        except asyncio.CancelledError:
-            self._temporal_cancel()
-            await doing
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
