@@ -350,7 +350,10 @@ async def test_no_run_of_an_order_with_much_to_it_grows_long(world: World, exter
         for number in range(25):
             before = reads(world, order)
             await world.start(order, f"orders/edited-{number}")
-            await world.until(order.key, lambda _, before=before: reads(world, order) > before)
+            await world.until(
+                order.key,
+                lambda view, n=before: reads(world, order) > n and "to ship the rest" in view.waiting_for,
+            )
             run = await newest.describe()
             lengths[run.run_id] = run.history_length
         world.erp.ship_all(order.key)
