@@ -93,9 +93,15 @@ class QuickParts(Parts):
 
     def feed_activities(self, client: Client, interval: timedelta) -> FeedActivities:
         short = timedelta(milliseconds=20)
-        bring_back = OrderReach(client).bring_back
+        orders = OrderReach(client)
         return FeedActivities(
-            self.erp, client, self.database, bring_back=bring_back, interval=short, round_length=short
+            self.erp,
+            client,
+            self.database,
+            bring_back=orders.bring_back,
+            tell_return=orders.tell_return,
+            interval=short,
+            round_length=short,
         )
 
     def stock_feed_activities(self, interval: timedelta) -> StockFeedActivities:
