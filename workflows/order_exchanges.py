@@ -32,7 +32,7 @@ class OrderExchanges(OrderReturns):
         new = [line for line in state.lines if line.line_id not in known]
         if not new:
             return
-        state.window_until, state.window_over = None, False
+        state.window_until, state.window_over, state.unproven = None, False, True
         self._tell("storefront", order_return_story.exchanged(new))
         if narrative.awaits_payment(state):
             self._tell("Orderwright", narrative.unpaid(state))

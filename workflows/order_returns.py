@@ -131,7 +131,6 @@ class OrderReturns(OrderPayments):
         state.return_wishes = tuple(others)
         assert state.order is not None
         held = None if state.erp is None else state.erp.returns
-        # A return is proven balanced by itself, as soon as it has ended.
         brief = ReturnBrief(
             number=wish.number,
             lines=wish.lines,
@@ -140,7 +139,6 @@ class OrderReturns(OrderPayments):
             status=next((r.status for r in state.order.returns if r.return_id == wish.return_id), None),
         )
         state.returns = {**state.returns, wish.return_id: brief}
-        state.window_until = None
         try:
             await workflow.start_child_workflow(
                 ReturnWorkflow.run,
@@ -243,6 +241,8 @@ class OrderReturns(OrderPayments):
         )
         # What the buyer gets in exchange is on the storefront's order, or is paid for now.
         state.reread = state.reread or news.order_changed
+        # The order is proven with its return as soon as that has ended.
+        state.unproven = state.unproven or news.ended
         if news.back:
             state.lines = take_returns(state.lines, self._units_back(news))
         if news.text:
