@@ -143,7 +143,7 @@ async def test_an_exchange_of_which_nothing_came_is_over_with_its_return(storefr
     storefront = storefront_world.storefront
     order, return_id = await opened(storefront_world, SOCKS)
     external_id = order.key.external_id
-    told = await storefront.end_return(external_id, return_id, "nothing came")
+    told = (await storefront.end_return(external_id, return_id, "nothing came")).order
     assert one(told, return_id).status is ReturnStatus.CANCELED
     assert (told.lines, told.total) == (order.lines, order.total)
     with pytest.raises(Rejected) as refused:
@@ -152,6 +152,6 @@ async def test_an_exchange_of_which_nothing_came_is_over_with_its_return(storefr
     again = await storefront.open_exchange(wish(order, {"CAP-BLK": 1}, SOCKS, "x-2"))
     await storefront.release_exchange(external_id, again.return_id)
     # What was sent for it is the buyer's: the return is closed, and stays on the order.
-    told = await storefront.end_return(external_id, again.return_id, "nothing came")
+    told = (await storefront.end_return(external_id, again.return_id, "nothing came")).order
     assert one(told, again.return_id).status is ReturnStatus.CLOSED
     assert units_of(told, again.return_id) == SOCKS
