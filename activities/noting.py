@@ -18,6 +18,7 @@ from activities.failures import EXPLAINED, Explained, Refusal, as_application_er
 from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from domain.cases import CaseReport
+from domain.claims import OrderClaims
 from domain.erp_order import ErpOrder
 from domain.mapping import Mapping as FieldMapping
 from domain.order import OrderKey
@@ -114,6 +115,7 @@ class NotedActs:
         moved: tuple[Link, ...] = (),
         erp: ErpOrder | None = None,
         report: CaseReport | None = None,
+        claims: OrderClaims | None = None,
     ) -> None:
         entry = Entry(
             key=key,
@@ -126,6 +128,7 @@ class NotedActs:
             moved=moved,
             erp=erp,
             report=report,
+            claims=claims,
         )
         try:
             await asyncio.to_thread(self._journal.note, entry)

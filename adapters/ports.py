@@ -12,6 +12,7 @@ from typing import Annotated, Final, Protocol
 
 from pydantic import Field
 
+from adapters.stock_ports import ErpStockPort, StorefrontStockPort
 from domain.erp_order import ErpOrder, RefusedChange, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.mapping import Mapping
@@ -42,6 +43,8 @@ class StorefrontCapabilities(Frozen):
     refunds: bool = True
     returns: bool = True
     """It keeps returns of its own, which buyers ask for."""
+    stock: bool = True
+    """Its stock is set from outside, with compare-and-set, and it tells what its own orders hold."""
 
 
 class FulfillmentRequest(Frozen):
@@ -146,7 +149,7 @@ class OrderPage(Frozen):
         return tuple(order.external_id for order in self.orders)
 
 
-class StorefrontPort(Protocol):
+class StorefrontPort(StorefrontStockPort, Protocol):
     """A storefront, seen as one channel."""
 
     @property
@@ -250,6 +253,8 @@ class ErpCapabilities(Frozen):
     """It tells which units are not in stock (``ErpOrder.backorders``)."""
     complete_only: bool = True
     """It holds an order back until all of it is in stock, where ``SalesOrder.complete_only`` asks for that."""
+    stock: bool = True
+    """It tells what it has of its products, and what changed."""
 
 
 class UnreadableOrder(Frozen):
@@ -296,7 +301,7 @@ class AmendOutcome(Frozen):
     refused: tuple[RefusedChange, ...] = ()
 
 
-class ErpPort(Protocol):
+class ErpPort(ErpStockPort, Protocol):
     """An ERP."""
 
     @property

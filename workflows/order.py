@@ -42,7 +42,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.order_in_erp import STOREFRONT, OrderInErp
     from workflows.search import ORDER_STATE
-    from workflows.steps import Step, delivered_with, next_step, unreported_shipments
+    from workflows.steps import Step, delivered_with, next_step, units_by_sku, unreported_shipments
 
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
 
@@ -214,6 +214,7 @@ class OrderWorkflow(OrderInErp):
                 mapping_version=state.mapping_version,
                 shipment=shipment,
                 delivered=delivered_with(state, shipment),
+                sent=units_by_sku(state, shipment),
                 known_fulfillment_ids=tuple(state.fulfillments.values()),
                 revision=self._next_revision(),
                 given_back=state.given_back,

@@ -122,6 +122,16 @@ def delivered_with(state: OrderState, shipment: ErpShipment) -> dict[str, int]:
     return delivered
 
 
+def units_by_sku(state: OrderState, shipment: ErpShipment) -> dict[str, int]:
+    """SKU -> units in a shipment; lines without a SKU are left out."""
+    skus = {line.line_id: (line.sku or "").strip() for line in state.lines}
+    units: dict[str, int] = {}
+    for part in shipment.lines:
+        if sku := skus.get(part.line_id):
+            units[sku] = units.get(sku, 0) + part.quantity
+    return units
+
+
 def _tellable(state: OrderState) -> list[ErpShipment]:
     """Shipments that left, those that the storefront knows first, the rest in the order they left.
 

@@ -22,6 +22,7 @@ from adapters.memory.order_changes import (
     captures_of,
     count_units,
 )
+from adapters.memory.shelf import Shelf
 from adapters.memory.wire import Call, Wire
 from adapters.ports import (
     MOST_FOUND,
@@ -36,6 +37,7 @@ from adapters.ports import (
     ReturnChange,
     StorefrontCapabilities,
 )
+from adapters.stock_ports import MOST_STOCK, ShownStockPage
 from domain.listings import PlacedOrder
 from domain.model import Instant
 from domain.order import (
@@ -49,6 +51,7 @@ from domain.order import (
     PaymentStatus,
     ReturnStatus,
 )
+from domain.stock import SettingOutcome, ShownStock, StockSetting
 from domain.tax_allocation import settle_taxes
 
 
@@ -80,6 +83,8 @@ class MemoryStorefront:
         """When each was changed last."""
         self.refunds: dict[str, Refund] = {}
         """Every refund by its key."""
+        self.shelf = Shelf()
+        """What it shows of stock."""
         self._placed: dict[str, Order] = {}
         self._page_size = page_size
         self._clock = clock
@@ -181,6 +186,10 @@ class MemoryStorefront:
                 return self.refunds[request.refund_key]
             placed = self._placed[request.key.external_id]
             after = self._keep(giving_back.after_refund(order, placed, request, self._new_id))
+            skus = {line.line_id: line.sku or "" for line in order.lines}
+            self.shelf.restocked(
+                {(skus[x.line_id], x.location): x.quantity for x in request.lines if x.location is not None}
+            )
             made = Refund(
                 refund_id=self._new_id(), amount=sum((part.amount for part in request.money), Decimal(0))
             )
@@ -228,6 +237,28 @@ class MemoryStorefront:
             order, placed = self._of(request.key, "cancel units"), self._placed[external_id]
             less = after_canceled_units(order, placed, request.units, request.total_before, self._new_id)
             return order if less == order else self._keep(less)
+
+    async def list_stock(self, cursor: str | None = None) -> ShownStockPage:
+        """See ``StorefrontStockPort``. The cursor is the last SKU told."""
+        async with self._wire.call("list_stock"):
+            found = self.shelf.skus(cursor, self._page_size + 1)
+            page = found[: self._page_size]
+            more = len(found) > len(page)
+            return ShownStockPage(levels=self.shelf.levels(page), next_cursor=page[-1] if more else None)
+
+    async def read_stock(self, skus: Sequence[str]) -> tuple[ShownStock, ...]:
+        """See ``StorefrontStockPort``."""
+        _at_most(len(skus), "SKUs")
+        async with self._wire.call("read_stock"):
+            return self.shelf.levels(skus)
+
+    async def set_stock(
+        self, settings: Sequence[StockSetting], idempotency_key: str
+    ) -> tuple[SettingOutcome, ...]:
+        """See ``StorefrontStockPort``."""
+        _at_most(len(settings), "settings")
+        async with self._wire.call("set_stock", writes=True):
+            return self.shelf.set(settings, idempotency_key)
 
     async def ping(self) -> None:
         """See ``StorefrontPort``."""
@@ -290,6 +321,7 @@ class MemoryStorefront:
 
     def _keep(self, order: Order) -> Order:
         """Every change of an order comes through here."""
+        self.shelf.moved(self.orders.get(order.key.external_id), order)
         self.orders[order.key.external_id] = order
         self.changed_at[order.key.external_id] = self._clock()
         return order
@@ -334,3 +366,8 @@ class MemoryStorefront:
 
     def _new_id(self) -> str:
         return str(next(self._ids))
+
+
+def _at_most(asked: int, things: str) -> None:
+    if asked > MOST_STOCK:
+        raise ValueError(f"{asked} {things} are asked for; ask for {MOST_STOCK} at most")
