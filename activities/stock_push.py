@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import uuid4
 
+from sqlmodel import Session
+
 from adapters.ports import MappingSource, StorefrontPort
 from domain.claims import NOWHERE
 from domain.mapping import Mapping as FieldMapping
@@ -23,6 +25,7 @@ from store.drift import note_closed, note_drift
 from store.shown import (
     KnownOpen,
     Level,
+    PlaceFacts,
     decided,
     facts_of,
     grant,
@@ -98,6 +101,12 @@ class StockPusher:
         with self._db.read() as session:
             return known_open(session, [(self._channel, sku) for sku in skus])
 
+    def facts(
+        self, session: Session, levels: Sequence[Level], rules: Mapping[str, StockRules]
+    ) -> tuple[PlaceFacts, ...]:
+        """What is known of these levels, to decide by."""
+        return facts_of(session, self._channel, levels, rules)
+
     def _decide(
         self,
         reading: Reading,
@@ -109,7 +118,7 @@ class StockPusher:
         with self._db.write() as session:
             lock_products(session, {level.product for level in levels} - {NOWHERE})
             note_seen(session, self._channel, levels, at)
-            found = facts_of(session, self._channel, levels, rules)
+            found = self.facts(session, levels, rules)
             decisions = tuple(decided(each, rules[self._channel], at.date(), reading.known) for each in found)
             wanted = {
                 (each.shown.sku, each.shown.location): each.available or 0
