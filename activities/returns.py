@@ -114,7 +114,10 @@ class ReturnActivities(NotedActs):
         key = request.key
         async with self._noted(key, request.revision, request.step):
             storefront = self._storefront(key)
-            wanted = _refund(request, request.restocked, request.scrapped, request.location, request.shipping)
+            # A storefront that is told of stock hears of these units from the ERP; twice would be once too often.
+            told = (await asyncio.to_thread(self._mappings.current, request.key.channel)).stock.push
+            location = None if told else request.location
+            wanted = _refund(request, request.restocked, request.scrapped, location, request.shipping)
             made = await storefront.refund_order(wanted.model_copy(update={"money": request.money}))
             if request.in_storefront and request.rest_is_over:
                 await storefront.end_return(key.external_id, request.return_id, "not taken back")

@@ -107,6 +107,15 @@ FEED_LAST_POLL = _gauge(
     "",
     "Unix time at which this worker last read the ERP's changes to their end. Its age is the feed's lag.",
 )
+STOCK_SETTINGS = _counter(
+    "stock.settings",
+    "{setting}",
+    "channel outcome",
+    "Numbers of stock that a storefront was told: `done`, `stale` or `refused`.",
+)
+STOCK_DELAY = _histogram(
+    "stock.delay", "s", "channel", "From a change of what can be sold to the storefront that shows it."
+)
 
 # -- the store, read by the web process --------------------------------------------------------------------------------
 
@@ -155,6 +164,13 @@ CHANNEL_SILENT = _gauge(
     "channel",
     "1 while no webhook has come for longer than the channel's own rhythm allows, else 0.",
 )
+STOCK_WAITING = _gauge(
+    "stock.waiting",
+    "{SKU}",
+    "channel",
+    "SKUs whose number changed and that the storefront was not told of yet.",
+)
+STOCK_OLDEST = _gauge("stock.oldest", "s", "channel", "How long ago the oldest of these changes came.")
 STORE_READ = _gauge(
     "store.read", "", "", "1 where the figures of the store could be read, 0 where they could not."
 )
@@ -171,6 +187,8 @@ METRICS = (
     ACTIVITIES,
     LOOKUPS,
     FEED_LAST_POLL,
+    STOCK_SETTINGS,
+    STOCK_DELAY,
     ORDERS,
     ORDERS_WAITING,
     ORDERS_WAITING_OLDEST,
@@ -188,5 +206,7 @@ METRICS = (
     CERTIFICATE_UNEXPLAINED,
     CERTIFICATE_AGE,
     CHANNEL_SILENT,
+    STOCK_WAITING,
+    STOCK_OLDEST,
     STORE_READ,
 )

@@ -237,6 +237,30 @@ class SweepSettings(Group):
     )
 
 
+class StockSettings(Group):
+    """Stock, of the channels whose mapping says `push = true` in `[stock]`."""
+
+    feed_interval_seconds: float = Field(
+        1.0,
+        gt=0,
+        le=3600,
+        description="Pause between two looks at what changed in the ERP's stock, in seconds.",
+    )
+    shards: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Workflows that share the SKUs of a channel. More than one pays where a storefront answers slowly "
+        "and very much is sold.",
+    )
+    compare_at_hour: int = Field(
+        2,
+        ge=0,
+        le=23,
+        description="Hour of the day, in UTC, at which all that a storefront shows is compared with what can be sold.",
+    )
+
+
 class LogSettings(Group):
     """Logging, to standard error."""
 
@@ -273,6 +297,7 @@ class Settings(BaseSettings):
     erp: ErpSettings | None = Field(None, description="The ERP that all channels' orders go to.")
     web: WebSettings = WebSettings()
     sweep: SweepSettings = SweepSettings()
+    stock: StockSettings = StockSettings()
     log: LogSettings = LogSettings()
     feed_interval_seconds: float = Field(
         5.0, gt=0, le=3600, description="Pause between two looks at the ERP's changes, in seconds."
@@ -398,6 +423,7 @@ GROUPS: tuple[tuple[tuple[str, ...], str, type[BaseModel]], ...] = (
     (("erp",), "ERP", ErpSettings),
     (("web",), "Web", WebSettings),
     (("sweep",), "Sweep", SweepSettings),
+    (("stock",), "Stock", StockSettings),
     (("log",), "Logging", LogSettings),
 )
 """Path, title and model of every group of settings; a channel's name stands as ``<NAME>``."""

@@ -23,6 +23,7 @@ from store.stock_tables import (
     StockHeldRow,
     StockHistoryRow,
     StockMarkRow,
+    StockWholeRow,
 )
 
 TABLES = (
@@ -50,5 +51,6 @@ TABLES = (
     StockHeldRow,
     StockHistoryRow,
     StockMarkRow,
+    StockWholeRow,
 )
 METADATA = Row.metadata

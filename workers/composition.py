@@ -14,10 +14,13 @@ from activities.gated_ports import GatedErp, GatedStorefront
 from activities.gates import Gates, Pace
 from activities.orders import OrderActivities
 from activities.returns import ReturnActivities
+from activities.stock_compare import StockComparing
+from activities.stock_feed import StockFeedActivities
+from activities.stock_telling import StockTelling
 from activities.sweep import SweepActivities, SweepRules
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from adapters.registry import build_erp, build_storefront
-from config.mappings import load_mappings, require_possible
+from config.mappings import load_mappings, require_possible, require_stock
 from config.settings import Settings
 from domain.connection import ERP_SYSTEM
 from store.connections import Connections
@@ -75,6 +78,18 @@ class Parts:
         """The activities of the sweep."""
         return SweepActivities(self.storefronts, self.erp, OrderReach(client), self.database, rules)
 
+    def stock_feed_activities(self, interval: timedelta) -> StockFeedActivities:
+        """The activities of the feed of the ERP's stock."""
+        return StockFeedActivities(self.erp, self.database, interval=interval)
+
+    def stock_telling(self, shards: int) -> StockTelling:
+        """The activities that tell storefronts of stock; ``shards`` share the SKUs of a channel."""
+        return StockTelling(self.storefronts, self.mappings, self.database, parts=shards)
+
+    def stock_comparing(self) -> StockComparing:
+        """The activities that compare stock."""
+        return StockComparing(self.storefronts, self.mappings, self.database)
+
 
 @asynccontextmanager
 async def compose(settings: Settings) -> AsyncIterator[Parts]:
@@ -96,6 +111,8 @@ async def compose(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(erp.close)
         can = erp.capabilities
         require_possible(settings, files, tells_backorders=can.backorders, holds_back=can.complete_only)
+        told = {channel: port.capabilities.stock for channel, port in storefronts.items()}
+        require_stock(settings, files, erp=can.stock, storefronts=told)
         yield Parts(database, storefronts, erp, mappings, _rates(settings))
 
 

@@ -7,11 +7,15 @@ from sqlmodel import select
 
 from domain.claims import NO_CLAIMS, Claim, Held, OrderClaims
 from domain.order import OrderKey
+from domain.status import OrderStatus
 from domain.stock import ErpStock, Kit, ShownStock, StockReading
 from store.claims import StockClaims, forget_claims, note_claims
 from store.database import Database
+from store.journal import Entry, Journal
+from store.order_view import OrderPatch
 from store.shown import Level, note_seen
 from store.stock import ErpStockBook
+from store.stock_listing import Listing
 from store.stock_marks import Marks
 from store.stock_tables import StockClaimRow, StockHeldRow
 
@@ -214,6 +218,7 @@ def test_what_is_put_off_is_due_later(db: Database) -> None:
 
 
 def test_a_closed_order_leaves_nothing_but_what_is_still_entering(db: Database) -> None:
+    keep(db)
     note(db, claim(3, 0), by_erp=(held(3),))
     with db.write() as session:
         forget_claims(session, KEY)
@@ -224,6 +229,31 @@ def test_a_closed_order_leaves_nothing_but_what_is_still_entering(db: Database) 
     with db.read() as session:
         assert session.exec(select(StockClaimRow)).all() == []
         assert session.exec(select(StockHeldRow)).all() == []
+
+
+def test_where_nobody_follows_the_stock_a_closed_order_leaves_nothing(db: Database) -> None:
+    note(db, claim(3, 0), by_erp=(held(3),))
+    with db.write() as session:
+        forget_claims(session, KEY)
+    with db.read() as session:
+        assert session.exec(select(StockClaimRow)).all() == []
+
+
+def test_what_a_closed_order_left_goes_once_it_was_read(db: Database) -> None:
+    keep(db)
+    note(db, claim(3, 0), by_erp=(held(3),))
+    entry = Entry(
+        key=KEY,
+        revision=1,
+        action="close_order",
+        actor="Orderwright",
+        text="Closed",
+        patch=OrderPatch(status=OrderStatus.CLOSED, closed_at=datetime.now(UTC)),
+    )
+    Journal(db).note(entry)
+    assert Listing(db).purge() == 0, "it is still entering"
+    keep(db)
+    assert Listing(db).purge() == 1
 
 
 @pytest.mark.parametrize("late", [True, False])
