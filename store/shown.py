@@ -96,7 +96,8 @@ def note_seen(session: Session, channel: str, levels: Sequence[Level], at: datet
             continue
         if row.seen_at > at:
             continue
-        under_way = row.setting_since is not None and at < row.setting_since + LONGEST_SETTING
+        # What is shown just as it was granted was done, whether its answer came or not.
+        under_way = _under_way(row, at) and shown.available != row.granted
         row.granted = max(row.granted, shown.available) if under_way else shown.available
         row.setting_since = row.setting_since if under_way else None
         row.item_id, row.tracked = shown.item_id, shown.tracked
@@ -167,35 +168,60 @@ def lock_products(session: Session, products: Collection[str]) -> None:
     session.exec(locked.with_for_update()).all()
 
 
+def doubtful(session: Session, channel: str, skus: Collection[str], at: datetime) -> set[Place]:
+    """Levels (SKU, location) that a call which began before ``at``, and has no answer yet, may still set.
+
+    They are not to be raised: once the buyers have brought the number back to what that call compares with, it would
+    be done after all, and what was sold meanwhile be shown again.
+    """
+    return {place for place, row in _rows(session, channel, skus).items() if _under_way(row, at)}
+
+
 def grant(session: Session, channel: str, units: Mapping[Place, int], at: datetime) -> None:
     """So many units are about to be shown by (SKU, location); what is granted already is not lowered."""
     rows = _rows(session, channel, {sku for sku, _ in units})
     for place, granted in units.items():
-        rows[place].granted = max(rows[place].granted, granted)
-        rows[place].setting_since = at
+        row = rows[place]
+        row.granted = max(row.granted, granted)
+        if not _under_way(row, at):
+            row.setting_since = at
     session.flush()
 
 
-def note_set(session: Session, channel: str, units: Mapping[Place, int], at: datetime) -> None:
-    """The storefront shows so many units by (SKU, location) since ``at``."""
+def note_set(
+    session: Session, channel: str, units: Mapping[Place, int], since: datetime, at: datetime
+) -> None:
+    """The storefront shows so many units by (SKU, location) since ``at``; they were granted at ``since``."""
     rows = _rows(session, channel, {sku for sku, _ in units})
     for place, shown in units.items():
         row = rows[place]
-        row.available = row.granted = shown
-        row.setting_since, row.set_at, row.problem = None, at, ""
+        row.set_at, row.problem = at, ""
+        if row.setting_since == since:
+            row.available = row.granted = shown
+            row.setting_since = None
+        else:
+            # Another call is under way, or was done since: this answer comes late and frees nothing.
+            row.granted = max(row.granted, shown)
     session.flush()
 
 
-def note_not_set(session: Session, channel: str, problems: Mapping[Place, str]) -> None:
-    """Nothing was changed there, for a reason in words, or because another number is shown by now (empty)."""
+def note_not_set(session: Session, channel: str, problems: Mapping[Place, str], since: datetime) -> None:
+    """What was granted at ``since`` was not done, for a reason in words; empty: ask again what is shown."""
     rows = _rows(session, channel, {sku for sku, _ in problems})
     for place, problem in problems.items():
-        rows[place].setting_since = None
-        rows[place].problem = problem
-        if not problem:
+        row = rows[place]
+        row.problem = problem
+        if row.setting_since != since:
             continue
-        rows[place].granted = rows[place].available
+        row.setting_since = None
+        if problem:
+            row.granted = row.available
     session.flush()
+
+
+def _under_way(row: ShownStockRow, at: datetime) -> bool:
+    """Whether a call may still be done that is to set it."""
+    return row.setting_since is not None and at < row.setting_since + LONGEST_SETTING
 
 
 class ShownStockBook:
