@@ -1,16 +1,21 @@
 """Our own part: the ERP's stock is read in several ways at once, and each channel has a pusher that dies at times."""
 
 import asyncio
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from random import Random
+
+from sqlmodel import col, update
 
 from activities.stock_push import StockPusher
 from adapters.errors import AdapterError
 from domain.stock import SettingState, StockReading
 from sandbox.oversell.world import SKUS, World
 from store.errors import DatabaseUnavailable
+from store.shown import LONGEST_SETTING
 from store.stock import ErpStockBook
 from store.stock_marks import Mark, Marks
+from store.stock_tables import ShownStockRow
 
 _TROUBLE = (AdapterError, DatabaseUnavailable)
 
@@ -62,6 +67,22 @@ class Ours:
     async def _keep(self, reading: StockReading, moment: int) -> None:
         await asyncio.to_thread(self._book.keep_reading, reading)
         self._world.kept_reading({level.product for level in reading.levels}, reading.token, moment)
+
+    async def pass_time(self) -> None:
+        """Our tables go by the clock on the wall, which hardly moves here: what is minutes old is made to look so."""
+        loop = asyncio.get_running_loop()
+        moments: deque[tuple[float, datetime]] = deque()
+        while True:
+            moments.append((loop.time(), datetime.now(UTC)))
+            while moments[0][0] < loop.time() - LONGEST_SETTING.total_seconds():
+                _, then = moments.popleft()
+                with self._world.database.write() as session:
+                    session.exec(
+                        update(ShownStockRow)
+                        .where(col(ShownStockRow.setting_since) <= then)
+                        .values(setting_since=then - LONGEST_SETTING)
+                    )
+            await asyncio.sleep(10)
 
     async def push(self, channel: str) -> None:
         """One pusher of a channel after the other. One that is given up may still be at work when the next begins."""

@@ -31,9 +31,9 @@ class Crowd:
         await asyncio.sleep(comes_after)
         channel, wanted = self._dice.choice(CHANNELS), self._dice.choice((1, 1, 1, 2, 2, 3, 5))
         shop = self._world.shops[channel]
-        skus = self._dice.sample(SKUS, 2 if self._chance(0.2) else 1)
+        skus = {self._dice.choice(SKUS) for _ in range(2 if self._chance(0.2) else 1)}
         basket: dict[str, dict[str, int]] = {}
-        for sku in skus:
+        for sku in sorted(skus):
             if places := self._places(channel, sku, wanted):
                 basket[sku] = places
         if not basket:

@@ -74,7 +74,12 @@ def run_race(seed: int, *, rule: bool = True, buyers: int = BUYERS) -> Outcome:
 
 async def _race(world: World, dice: Random, pusher: type[StockPusher], buyers: int) -> None:
     crowd, ours = Crowd(world, dice), Ours(world, dice, pusher)
-    workers = _begin(ours.follow_stock(), ours.read_again(), *(ours.push(channel) for channel in CHANNELS))
+    workers = _begin(
+        ours.follow_stock(),
+        ours.read_again(),
+        ours.pass_time(),
+        *(ours.push(channel) for channel in CHANNELS),
+    )
     await asyncio.sleep(FIRST_PUSHES)
     people = _begin(crowd.outages(), crowd.warehouse(), crowd.back_office())
     await asyncio.gather(*(crowd.buyer(dice.random() * OPEN) for _ in range(buyers)))
@@ -82,6 +87,8 @@ async def _race(world: World, dice: Random, pusher: type[StockPusher], buyers: i
     crowd.end()
     await asyncio.sleep(SETTLING)
     await _end([*workers, *world.living])
+    for stray in asyncio.all_tasks() - {asyncio.current_task()}:
+        stray.cancel()
 
 
 def _begin(*works: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:

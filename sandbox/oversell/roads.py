@@ -15,7 +15,7 @@ from sandbox.oversell.truth import Place, Truth
 
 LONGEST_WAY = 1.5
 """Seconds that a call, and its answer, take at most as a rule."""
-LONGEST_DETOUR = 25.0
+LONGEST_DETOUR = 15.0
 """And now and then; less than we take for as long as a call can still have an effect."""
 DETOURS, LOST_BEFORE, LOST_AFTER = 0.04, 0.02, 0.04
 """The part of all calls that take long, that never arrive, and of which the answer never arrives."""

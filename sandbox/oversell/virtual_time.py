@@ -13,7 +13,7 @@ from typing import Any
 
 LONGEST_STEP = 0.4
 """Seconds that a step of ours waits at most before and after it is done, as a rule."""
-LONGEST_PAUSE = 20.0
+LONGEST_PAUSE = 10.0
 """And now and then: a process that got no processor for a while."""
 
 
