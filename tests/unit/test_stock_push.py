@@ -183,7 +183,7 @@ async def test_the_last_units_go_to_the_channel_of_the_greater_priority(house) -
     )
     for channel in ("outlet", "shop", "outlet", "shop"):
         await both.push(channel)
-    assert (both.shown("shop"), both.shown("outlet")) == (1, 0)
+    assert (both.shown("shop"), both.shown("outlet")) == (2, 0)
 
 
 async def test_a_pool_is_shown_whole_on_every_channel(house) -> None:
