@@ -24,7 +24,9 @@ class Oversell:
 
     wish: Wish
     name = "oversell"
-    summary = "buyers on two channels race against pushes of stock, webhooks come late, the ERP is away half of the time"
+    summary = (
+        "buyers on two channels race against our pushes, webhooks come late, the ERP is away half of the time"
+    )
     ground = Ground.NOWHERE
 
     async def simulate(self, log: Log) -> None:
@@ -63,7 +65,11 @@ def judge(log: Log, with_rule: Sequence[Outcome], without: Sequence[Outcome]) ->
     unsold = sum(each.unsold for each in with_rule)
     log.check("what nobody was promised is shown in the end", unsold == 0, f"{unsold} units are not")
     wrong = [words for each in (*with_rule, *without) for words in each.wrong]
-    log.check("both systems' books come to what was reckoned apart", not wrong, "; ".join(wrong[:3]) or "to the unit")
+    log.check(
+        "both systems' books come to what was reckoned apart",
+        not wrong,
+        "; ".join(wrong[:3]) or "to the unit",
+    )
     log.number("races", seeds)
     log.number("units over", over)
     log.number("units over without the rule", lost)

@@ -25,9 +25,7 @@ def _blinded(facts: PlaceFacts) -> PlaceFacts:
     if supplies is not None:
         supplies = tuple(each.model_copy(update={"in_flight": 0}) for each in supplies)
     others = tuple(_unburdened(each) for each in facts.others)
-    return facts.model_copy(
-        update={"supplies": supplies, "mine": _unburdened(facts.mine), "others": others}
-    )
+    return facts.model_copy(update={"supplies": supplies, "mine": _unburdened(facts.mine), "others": others})
 
 
 def _unburdened(standing: Standing) -> Standing:

@@ -23,7 +23,9 @@ from domain.order import (
 PRICE: Final = Decimal("10.00")
 Wanted = Mapping[str, Mapping[str, int]]
 """SKU -> location -> units."""
-_HOME = Address(name="Ada Byron", street=("1 Main Street",), city="New York", postal_code="10001", country="US")
+_HOME = Address(
+    name="Ada Byron", street=("1 Main Street",), city="New York", postal_code="10001", country="US"
+)
 
 
 def make_order(key: OrderKey, wanted: Wanted) -> Order:
@@ -42,7 +44,9 @@ def make_order(key: OrderKey, wanted: Wanted) -> Order:
         billing_address=_HOME,
         shipping_address=_HOME,
         lines=tuple(
-            OrderLine(line_id=sku, sku=sku, title=sku, ordered=units[sku], current=units[sku], unit_price=PRICE)
+            OrderLine(
+                line_id=sku, sku=sku, title=sku, ordered=units[sku], current=units[sku], unit_price=PRICE
+            )
             for sku in wanted
         ),
         payments=(

@@ -45,7 +45,11 @@ class Life:
     """One order. ``erp_now`` tells the ERP's order as the change feed would."""
 
     def __init__(
-        self, key: OrderKey, acts: OrderActivities, erp_now: Callable[[OrderKey], ErpOrder | None], dice: Random
+        self,
+        key: OrderKey,
+        acts: OrderActivities,
+        erp_now: Callable[[OrderKey], ErpOrder | None],
+        dice: Random,
     ) -> None:
         self._key, self._acts, self._erp_now, self._dice = key, acts, erp_now, dice
         self._news: asyncio.Queue[Heard] = asyncio.Queue()

@@ -32,12 +32,13 @@ class Ours:
     async def follow_stock(self) -> None:
         """The feed of changes, from the beginning."""
         cursor: str | None = None
+        erp = self._world.far_erp()
         while True:
             try:
                 token, at = await asyncio.to_thread(self._book.begin_reading)
-                page = await self._world.far_erp.stock_changes(cursor)
-                moment = self._world.truth.moment
-                await self._keep(StockReading(token=token, at=at, levels=page.levels, kits=page.kits), moment)
+                page = await erp.stock_changes(cursor)
+                reading = StockReading(token=token, at=at, levels=page.levels, kits=page.kits)
+                await self._keep(reading, erp.moment)
                 cursor = page.cursor
             except _TROUBLE:
                 pass
@@ -54,13 +55,14 @@ class Ours:
                 self._leave(self._read(products, longest=15))
 
     async def _read(self, products: tuple[str, ...], longest: float) -> None:
+        erp = self._world.far_erp()
         try:
             token, at = await asyncio.to_thread(self._book.begin_reading)
             await self._wait(0, longest / 4)
-            found = await self._world.far_erp.find_stock(products)
-            moment = self._world.truth.moment
+            found = await erp.find_stock(products)
             await self._wait(0, longest)
-            await self._keep(StockReading(token=token, at=at, levels=found.levels, kits=found.kits), moment)
+            reading = StockReading(token=token, at=at, levels=found.levels, kits=found.kits)
+            await self._keep(reading, erp.moment)
         except _TROUBLE:
             return
 

@@ -4,7 +4,6 @@ import asyncio
 from random import Random
 from typing import Final
 
-from adapters.errors import Rejected
 from domain.erp_order import ErpShipmentState
 from domain.order import Order, OrderKey
 from sandbox.oversell.buying import make_order, wanted_by

@@ -11,7 +11,7 @@ from activities.gates import Gate
 from adapters.errors import OutcomeUnknown, Unavailable
 from adapters.ports import ErpPort, StorefrontPort
 from domain.stock import SettingOutcome, SettingState, ShownStock, StockSetting
-from sandbox.oversell.truth import Place, Truth
+from sandbox.oversell.truth import Truth
 
 LONGEST_WAY = 1.5
 """Seconds that a call, and its answer, take at most as a rule."""
@@ -55,10 +55,15 @@ class Road(Gate):
 
 
 class FarErp(GatedErp):
-    """Implements ``ErpPort`` at the end of a road."""
+    """Implements ``ErpPort`` at the end of a road. ``moment`` is that in which the last call was done there."""
 
-    def __init__(self, erp: ErpPort, road: Road) -> None:
-        super().__init__(erp, road)
+    def __init__(self, erp: ErpPort, dice: Random, truth: Truth) -> None:
+        super().__init__(erp, Road("erp", dice, self._done))
+        self._truth = truth
+        self.moment = 0
+
+    def _done(self) -> None:
+        self.moment = self._truth.moment
 
 
 class FarShop(GatedStorefront):
@@ -74,6 +79,7 @@ class FarShop(GatedStorefront):
         shop: StorefrontPort,
         road: Road,
         truth: Truth,
+        *,
         warehouses: Mapping[str, str],
         read_moment: Callable[[str], int],
     ) -> None:
@@ -116,7 +122,7 @@ class FarShop(GatedStorefront):
         if more <= 0:
             return
         self.raises += 1
-        place: Place = (setting.sku, self._warehouses[setting.location])
+        place = (setting.sku, self._warehouses[setting.location])
         shown, there = self._truth.shown(place), self._truth.unpromised[place]
         story = (
             f"{self._channel} was set from {setting.change_from} to {setting.available}; "
@@ -128,4 +134,3 @@ class FarShop(GatedStorefront):
         self._under_way.discard(call)
         if not call.cancelled():
             call.exception()  # whoever made the call may be gone: nobody else asks
-

@@ -18,8 +18,8 @@ class Move(NamedTuple):
 class Truth:
     """The units of each place that nobody was promised, and what all storefronts together show of them.
 
-    ``shown`` tells the latter. Shown beyond what is there may be the work of the ERP's own people, who take what we could
-    not know of yet; only what a push of ours adds beyond that counts against us.
+    ``shown`` tells the latter. Shown beyond what is there may be the work of the ERP's own people, who take what we
+    could not know of yet; only what a push of ours adds beyond that counts against us.
     """
 
     def __init__(self, there: Mapping[Place, int], shown: Callable[[Place], int]) -> None:

@@ -67,11 +67,13 @@ class World:
                 for location in WAREHOUSES:
                     shop.shelf.stock(sku, location, 0)
         self.truth = Truth({(sku, warehouse): FIRST_UNITS for warehouse, sku in places}, self._shown)
-        self.far_erp = FarErp(self.erp, Road("erp", dice))
         self._roads = {channel: Road(channel, dice, self.look_at_orders) for channel in CHANNELS}
-        self._pushers_shops: list[FarShop] = []
+        self._far_shops: list[FarShop] = []
         self.acts = OrderActivities(
-            {channel: self.far_shop(channel) for channel in CHANNELS}, self.far_erp, self.mappings, self.database
+            {channel: self.far_shop(channel) for channel in CHANNELS},
+            self.far_erp(),
+            self.mappings,
+            self.database,
         )
         self.lives: dict[OrderKey, Life] = {}
         self.living: list[asyncio.Task[None]] = []
@@ -81,18 +83,27 @@ class World:
         self.promises = 0
         """Units that buyers were promised."""
 
+    def far_erp(self) -> FarErp:
+        """The ERP as one process of ours reaches it."""
+        return FarErp(self.erp, self.dice, self.truth)
+
     def far_shop(self, channel: str) -> FarShop:
         """A storefront as one process of ours reaches it."""
         far = FarShop(
-            channel, self.shops[channel], self._roads[channel], self.truth, WAREHOUSES, self._read_moment
+            channel,
+            self.shops[channel],
+            self._roads[channel],
+            self.truth,
+            warehouses=WAREHOUSES,
+            read_moment=self._read_moment,
         )
-        self._pushers_shops.append(far)
+        self._far_shops.append(far)
         return far
 
     @property
     def raises(self) -> int:
         """Levels that were shown more of by a push."""
-        return sum(far.raises for far in self._pushers_shops)
+        return sum(far.raises for far in self._far_shops)
 
     def close(self) -> None:
         """Give the database back."""
