@@ -187,7 +187,7 @@ class StockPusher:
             lock_products(session, {level.product for level in levels} - {NOWHERE})
             note_seen(session, self._channel, levels, at)
             if asked := {*reading.asked}.difference(twice):
-                forget_gone(session, self._channel, asked, reading.shown, at)
+                forget_gone(session, self._channel, asked, at)
             found = self.facts(session, levels, rules)
             decisions = tuple(decided(each, rules[self._channel], at.date(), reading.known) for each in found)
             doubted = doubtful(session, self._channel, {level.shown.sku for level in levels}, at)

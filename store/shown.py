@@ -8,8 +8,9 @@ taken it.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import case, func
+from sqlalchemy import Update, bindparam, case, func, insert, inspect, tuple_, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, or_, select
 
@@ -19,6 +20,7 @@ from domain.sellable import Standing, Supply
 from domain.stock import ErpStock, ShownStock
 from domain.stock_decision import Decision, Hindrance, decide
 from domain.stock_rules import StockRules
+from store.columns import UtcTime
 from store.database import Database
 from store.stock import level_of
 from store.stock_tables import ErpKitPartRow, ErpStockRow, ShownStockRow, StockClaimRow
@@ -73,37 +75,83 @@ def known_open(session: Session, skus: Iterable[tuple[str, str]]) -> KnownOpen:
 
 def note_seen(session: Session, channel: str, levels: Sequence[Level], at: datetime) -> None:
     """Write down what a storefront shows; the reading began at ``at``. An older one than is known changes nothing."""
-    rows = _rows(session, channel, {level.shown.sku for level in levels})
-    for level in levels:
-        shown = level.shown
-        row = rows.get((shown.sku, shown.location))
-        if row is None:
-            session.add(
-                ShownStockRow(
-                    channel=channel,
-                    sku=shown.sku,
-                    location=shown.location,
-                    item_id=shown.item_id,
-                    product=level.product,
-                    warehouse=level.warehouse,
-                    tracked=shown.tracked,
-                    available=shown.available,
-                    committed=shown.committed,
-                    granted=shown.available,
-                    seen_at=at,
-                )
+    skus = {level.shown.sku for level in levels}
+    known = {
+        (row.sku, row.location): row
+        for row in session.connection().execute(
+            core_select(*_SHOWN).where(
+                col(ShownStockRow.channel) == channel, col(ShownStockRow.sku).in_(skus)
             )
-            continue
-        if row.seen_at > at:
-            continue
-        # What is shown just as it was granted was done, whether its answer came or not.
-        under_way = _under_way(row, at) and shown.available != row.granted
-        row.granted = max(row.granted, shown.available) if under_way else shown.available
-        row.setting_since = row.setting_since if under_way else None
-        row.item_id, row.tracked = shown.item_id, shown.tracked
-        row.product, row.warehouse = level.product, level.warehouse
-        row.available, row.committed, row.seen_at = shown.available, shown.committed, at
-    session.flush()
+        )
+    }
+    new, others = [], []
+    for level in levels:
+        row = known.get((level.shown.sku, level.shown.location))
+        if row is None:
+            new.append(_first_seen(channel, level, at))
+        elif row.seen_at <= at and (news := _news(row, level, at)):
+            others.append(
+                {"of_channel": channel, "of_sku": row.sku, "of_location": row.location, "seen": at} | news
+            )
+    run = session.connection().execute
+    if new:
+        run(insert(ShownStockRow), new)
+    if others:
+        run(_SEEN_ANEW, others)
+    # Most show what they showed: one statement says so of all.
+    places = {(level.shown.sku, level.shown.location) for level in levels}
+    if gone := {sku for sku, location in known if (sku, location) not in places}:
+        same = tuple_(col(ShownStockRow.sku), col(ShownStockRow.location)).in_(
+            [place for place in places if place[0] in gone]
+        )
+        run(_seen(channel, at).where(same))
+    run(_seen(channel, at).where(col(ShownStockRow.sku).in_(skus - gone)))
+    session.expire_all()
+
+
+def _seen(channel: str, at: datetime) -> Update:
+    return (
+        update(ShownStockRow)
+        .where(col(ShownStockRow.channel) == channel, col(ShownStockRow.seen_at) < at)
+        .values(seen_at=at)
+    )
+
+
+def _first_seen(channel: str, level: Level, at: datetime) -> dict[str, object]:
+    shown = level.shown
+    return {
+        "channel": channel,
+        "sku": shown.sku,
+        "location": shown.location,
+        "item_id": shown.item_id,
+        "product": level.product,
+        "warehouse": level.warehouse,
+        "tracked": shown.tracked,
+        "available": shown.available,
+        "committed": shown.committed,
+        "granted": shown.available,
+        "seen_at": at,
+        "problem": "",
+    }
+
+
+def _news(row: Any, level: Level, at: datetime) -> dict[str, object]:
+    """What a reading changes of a row besides when it was seen."""
+    shown = level.shown
+    # What is shown just as it was granted was done, whether its answer came or not.
+    under_way = _under_way(row.setting_since, at) and shown.available != row.granted
+    now = {
+        "item_id": shown.item_id,
+        "product": level.product,
+        "warehouse": level.warehouse,
+        "tracked": shown.tracked,
+        "available": shown.available,
+        "committed": shown.committed,
+        "granted": max(row.granted, shown.available) if under_way else shown.available,
+        "setting_since": row.setting_since if under_way else None,
+    }
+    same = all(getattr(row, name) == value for name, value in now.items())
+    return {} if same else {f"new_{name}": value for name, value in now.items()}
 
 
 def facts_of(
@@ -118,8 +166,8 @@ def facts_of(
     components = {component for product in products for component in parts.get(product, {product: 1})}
     stock = _stock(session, components)
     flying = _in_flight(session, components)
-    shown = session.exec(select(ShownStockRow).where(col(ShownStockRow.product).in_(products))).all()
-    by_place: defaultdict[Place, list[ShownStockRow]] = defaultdict(list)
+    shown = session.connection().execute(core_select(*_SHOWN).where(col(ShownStockRow.product).in_(products)))
+    by_place: defaultdict[Place, list[Any]] = defaultdict(list)
     for row in shown:
         by_place[row.product, row.warehouse].append(row)
     known = _known_since(session, products)
@@ -174,35 +222,46 @@ def doubtful(session: Session, channel: str, skus: Collection[str], at: datetime
     They are not to be raised: once the buyers have brought the number back to what that call compares with, it would
     be done after all, and what was sold meanwhile be shown again.
     """
-    return {place for place, row in _rows(session, channel, skus).items() if _under_way(row, at)}
+    since = col(ShownStockRow.setting_since)
+    query = core_select(col(ShownStockRow.sku), col(ShownStockRow.location)).where(
+        col(ShownStockRow.channel) == channel,
+        col(ShownStockRow.sku).in_(skus),
+        since.is_not(None),
+        since > at - LONGEST_SETTING,
+    )
+    return {(sku, location) for sku, location in session.connection().execute(query)}
 
 
 def grant(session: Session, channel: str, units: Mapping[Place, int], at: datetime) -> None:
     """So many units are about to be shown by (SKU, location); what is granted already is not lowered."""
-    rows = _rows(session, channel, {sku for sku, _ in units})
-    for place, granted in units.items():
-        row = rows[place]
-        row.granted = max(row.granted, granted)
-        if not _under_way(row, at):
-            row.setting_since = at
-    session.flush()
+    _at_places(session, (_GRANT,), channel, units, {"at": at, "expired": at - LONGEST_SETTING})
 
 
 def note_set(
     session: Session, channel: str, units: Mapping[Place, int], since: datetime, at: datetime
 ) -> None:
-    """The storefront shows so many units by (SKU, location) since ``at``; they were granted at ``since``."""
-    rows = _rows(session, channel, {sku for sku, _ in units})
-    for place, shown in units.items():
-        row = rows[place]
-        row.set_at, row.problem = at, ""
-        if row.setting_since == since:
-            row.available = row.granted = shown
-            row.setting_since = None
-        else:
-            # Another call is under way, or was done since: this answer comes late and frees nothing.
-            row.granted = max(row.granted, shown)
-    session.flush()
+    """The storefront shows so many units by (SKU, location) since ``at``; they were granted at ``since``.
+
+    Where another call is under way, or was done since, the answer comes late and frees nothing.
+    """
+    _at_places(session, (_NOTE_SET_LATE, _NOTE_SET), channel, units, {"since": since, "at": at})
+
+
+def _at_places(
+    session: Session,
+    statements: Sequence[Update],
+    channel: str,
+    units: Mapping[Place, int],
+    times: Mapping[str, datetime],
+) -> None:
+    values = [
+        {"of_channel": channel, "of_sku": sku, "of_location": location, "units": quantity, **times}
+        for (sku, location), quantity in units.items()
+    ]
+    if values:
+        for statement in statements:
+            session.connection().execute(statement, values)
+        session.expire_all()
 
 
 def note_not_set(session: Session, channel: str, problems: Mapping[Place, str], since: datetime) -> None:
@@ -219,9 +278,9 @@ def note_not_set(session: Session, channel: str, problems: Mapping[Place, str], 
     session.flush()
 
 
-def _under_way(row: ShownStockRow, at: datetime) -> bool:
+def _under_way(since: datetime | None, at: datetime) -> bool:
     """Whether a call may still be done that is to set it."""
-    return row.setting_since is not None and at < row.setting_since + LONGEST_SETTING
+    return since is not None and at < since + LONGEST_SETTING
 
 
 class ShownStockBook:
@@ -299,10 +358,10 @@ def _parts(session: Session, kits: Collection[str]) -> dict[str, dict[str, int]]
     return dict(found)
 
 
-def _stock(session: Session, products: Collection[str]) -> dict[str, dict[str, ErpStockRow]]:
-    query = select(ErpStockRow).where(col(ErpStockRow.product).in_(products))
-    found: defaultdict[str, dict[str, ErpStockRow]] = defaultdict(dict)
-    for row in session.exec(query).all():
+def _stock(session: Session, products: Collection[str]) -> dict[str, dict[str, Any]]:
+    query = core_select(*_ERP_STOCK).where(col(ErpStockRow.product).in_(products))
+    found: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for row in session.connection().execute(query):
         found[row.product][row.warehouse] = row
     return dict(found)
 
@@ -337,7 +396,7 @@ def _in_flight(session: Session, components: Collection[str]) -> dict[tuple[str,
 def _supplies(
     level: Level,
     parts: Mapping[str, int],
-    stock: Mapping[str, Mapping[str, ErpStockRow]],
+    stock: Mapping[str, Mapping[str, Any]],
     flying: Mapping[tuple[str, str], int],
 ) -> tuple[Supply, ...] | None:
     if any(not stock.get(component) for component in parts):
@@ -349,7 +408,7 @@ def _supplies(
 
 
 def _supply(
-    rows: Mapping[str, ErpStockRow],
+    rows: Mapping[str, Any],
     warehouse: str,
     product: str,
     per_unit: int,
@@ -376,9 +435,66 @@ def _standing_of(channel: str, rules: StockRules) -> Standing:
     )
 
 
-def _standing(
-    row: ShownStockRow, rules: StockRules, known: Mapping[tuple[str, str, str], tuple[int, int]]
-) -> Standing:
+def _standing(row: Any, rules: StockRules, known: Mapping[tuple[str, str, str], tuple[int, int]]) -> Standing:
     before, since = known.get((row.channel, row.sku, row.location), (0, 0))
     seen = {"granted": row.granted, "committed": row.committed, "known": before, "sold_since": since}
     return _standing_of(row.channel, rules).model_copy(update=seen)
+
+
+# Of a page of a listing some hundreds of rows are read: whole objects of each would take longer than all else.
+_SHOWN = tuple(inspect(ShownStockRow).columns)
+_ERP_STOCK = tuple(inspect(ErpStockRow).columns)
+_CHANGED = (
+    "item_id",
+    "product",
+    "warehouse",
+    "tracked",
+    "available",
+    "committed",
+    "granted",
+    "setting_since",
+)
+_HERE = (
+    col(ShownStockRow.channel) == bindparam("of_channel"),
+    col(ShownStockRow.sku) == bindparam("of_sku"),
+    col(ShownStockRow.location) == bindparam("of_location"),
+)
+_SEEN_ANEW = (
+    update(ShownStockRow)
+    .where(*_HERE)
+    .values(seen_at=bindparam("seen"), **{name: bindparam(f"new_{name}") for name in _CHANGED})
+)
+_GREATER = case(
+    (col(ShownStockRow.granted) < bindparam("units"), bindparam("units")), else_=col(ShownStockRow.granted)
+)
+_SINCE = col(ShownStockRow.setting_since)
+_GRANT = (
+    update(ShownStockRow)
+    .where(*_HERE)
+    .values(
+        granted=_GREATER,
+        setting_since=case(
+            (
+                _SINCE.is_(None) | (bindparam("expired", type_=UtcTime()) >= _SINCE),
+                bindparam("at", type_=UtcTime()),
+            ),
+            else_=_SINCE,
+        ),
+    )
+)
+_NOTE_SET_LATE = (
+    update(ShownStockRow)
+    .where(*_HERE, _SINCE.is_(None) | (bindparam("since", type_=UtcTime()) != _SINCE))
+    .values(granted=_GREATER, set_at=bindparam("at", type_=UtcTime()), problem="")
+)
+_NOTE_SET = (
+    update(ShownStockRow)
+    .where(*_HERE, bindparam("since", type_=UtcTime()) == _SINCE)
+    .values(
+        available=bindparam("units"),
+        granted=bindparam("units"),
+        setting_since=None,
+        set_at=bindparam("at", type_=UtcTime()),
+        problem="",
+    )
+)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlmodel import Session, col, delete, select, update
 
@@ -60,8 +61,8 @@ class ErpStockBook:
             return tuple(session.exec(query).all())
 
 
-def level_of(row: ErpStockRow) -> ErpStock:
-    """A row as the ERP told it."""
+def level_of(row: Any) -> ErpStock:
+    """A row (of ``ErpStockRow``, or of its columns) as the ERP told it."""
     return ErpStock(
         product=row.product,
         warehouse=row.warehouse,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, delete, or_, select
 
 from domain.claims import NOWHERE
 from domain.stock import ShownStock
@@ -14,19 +14,18 @@ from store.shown import LONGEST_SETTING, KnownOpen
 from store.stock_tables import ErpKitPartRow, ErpStockRow, ShownStockRow, StockClaimRow
 
 
-def forget_gone(
-    session: Session, channel: str, asked: Collection[str], shown: Iterable[ShownStock], at: datetime
-) -> None:
-    """Forget levels of the SKUs ``asked`` for that the storefront, read since ``at``, does not have any more."""
-    there = {(level.sku, level.location) for level in shown}
-    rows = session.exec(
-        select(ShownStockRow).where(ShownStockRow.channel == channel, col(ShownStockRow.sku).in_(asked))
-    ).all()
-    for row in rows:
-        setting = row.setting_since is not None and at < row.setting_since + LONGEST_SETTING
-        if (row.sku, row.location) not in there and row.seen_at <= at and not setting:
-            session.delete(row)
-    session.flush()
+def forget_gone(session: Session, channel: str, asked: Collection[str], at: datetime) -> None:
+    """Forget levels of the SKUs ``asked`` for that a reading since ``at``, noted before, does not have any more."""
+    since = col(ShownStockRow.setting_since)
+    session.connection().execute(
+        delete(ShownStockRow).where(
+            col(ShownStockRow.channel) == channel,
+            col(ShownStockRow.sku).in_(asked),
+            col(ShownStockRow.seen_at) < at,
+            or_(since.is_(None), since < at - LONGEST_SETTING),
+        )
+    )
+    session.expire_all()
 
 
 def products_of(session: Session, channel: str, skus: Collection[str]) -> set[str]:

@@ -23,6 +23,7 @@ from sandbox.catalog import (
     ADJUSTMENT_PRODUCT,
     COMPANIES,
     FEE_PRODUCT,
+    KIT_COMPONENTS,
     KIT_SKU,
     LOCATIONS,
     PRODUCTS,
@@ -162,6 +163,7 @@ class MemoryErpWorld:
             parties={party for party, *_ in COMPANIES.values()},
             page_size=3,
         )
+        self._memory.stock_book.make_kit(KIT_SKU, dict(KIT_COMPONENTS))
 
     def new_id(self) -> str:
         return str(next(_IDS))
@@ -272,7 +274,13 @@ class TrytonErpWorld:
         self._server = server
         self._line = CuttableLine(_writes_to_tryton)
         self.erp: ErpPort = TrytonErp(
-            server.url, server.database, server.login, server.password, page_size=3, transport=self._line
+            server.url,
+            server.database,
+            server.login,
+            server.password,
+            page_size=3,
+            stock_page_size=10,
+            transport=self._line,
         )
         self._staff = Staff(server.url, server.database, server.staff_login, server.staff_password)
 
