@@ -217,17 +217,16 @@ def lock_products(session: Session, products: Collection[str]) -> None:
 
 
 def doubtful(session: Session, channel: str, skus: Collection[str], at: datetime) -> set[Place]:
-    """Levels (SKU, location) that a call which began before ``at``, and has no answer yet, may still set.
+    """Levels (SKU, location) that a reading since ``at`` is not to raise, because somebody else is at them.
 
-    They are not to be raised: once the buyers have brought the number back to what that call compares with, it would
-    be done after all, and what was sold meanwhile be shown again.
+    An earlier call that has no answer yet may still be done, once buyers have brought the number back to what it
+    compares with; and what was read later than this is known better: both would show again what was sold meanwhile.
     """
     since = col(ShownStockRow.setting_since)
     query = core_select(col(ShownStockRow.sku), col(ShownStockRow.location)).where(
         col(ShownStockRow.channel) == channel,
         col(ShownStockRow.sku).in_(skus),
-        since.is_not(None),
-        since > at - LONGEST_SETTING,
+        (since.is_not(None) & (since > at - LONGEST_SETTING)) | (col(ShownStockRow.seen_at) > at),
     )
     return {(sku, location) for sku, location in session.connection().execute(query)}
 

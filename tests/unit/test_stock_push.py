@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.stock_push import PushResult, StockPusher, told_channels
-from adapters.errors import OutcomeUnknown, Unavailable
+from activities.stock_push import PushResult, Reading, StockPusher, told_channels
+from adapters.errors import Conflict, OutcomeUnknown, Unavailable
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
-from domain.claims import Claim, OrderClaims, claims_of
+from domain.claims import NO_CLAIMS, Claim, OrderClaims, claims_of
 from domain.mapping import Mapping
 from domain.order import OrderKey
 from domain.stock import SettingState, StockReading
@@ -340,6 +340,31 @@ async def test_nothing_is_raised_while_an_earlier_call_may_still_arrive(house) -
     assert shop.shown() + shop.shops["shop"].shelf.committed[MUG, HERE] <= 10
     await shop.push()
     assert shop.shown() == 10
+
+
+async def test_a_reading_that_is_decided_on_after_a_later_one_raises_nothing(house) -> None:
+    shop = await house(10)
+    await shop.push()
+    canceled = shop.buy(2, "5001", heard=True)
+    pusher, storefront = shop.pushers["shop"], shop.shops["shop"]
+    early, known = datetime.now(UTC), pusher.known([MUG])
+    shown = await storefront.read_stock([MUG])
+    storefront.cancel_by_customer(canceled.external_id)
+    with shop.db.write() as session:
+        note_claims(session, canceled, NO_CLAIMS)
+    shop.erp.receive("WH-EAST", MUG, 5)
+    await shop.read_erp()
+    storefront.faults.conflict("storefront.set_stock", nth=1)
+    with pytest.raises(Conflict):
+        await shop.push()
+    with shop.db.write() as session:
+        row = session.get_one(ShownStockRow, ("shop", MUG, HERE))
+        row.setting_since = None
+        session.add(row)
+    shop.buy(2, "5002")
+    result = await pusher.push_reading(Reading(shown=shown, known=known, at=early), shop.rules, {})
+    assert result.skus(SettingState.STALE) == {MUG}
+    assert shop.shown() + storefront.shelf.committed[MUG, HERE] <= 15
 
 
 async def test_a_call_that_never_arrived_holds_nothing_up(house) -> None:
