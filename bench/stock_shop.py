@@ -1,5 +1,6 @@
-"""A storefront in memory with a bucket of points before it, as Shopify's: what a call costs is reckoned as the sandbox's
-store reckons the adapter's own documents.
+"""A storefront in memory with a bucket of points before it, as Shopify's.
+
+What a call costs is reckoned as the sandbox's store reckons the adapter's own documents.
 """
 
 import asyncio

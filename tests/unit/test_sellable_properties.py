@@ -17,8 +17,9 @@ CHANNELS = ("app", "outlet", "shop")
 
 
 def _supply(
-    on_hand: int, allocated: int, reserved: int, in_flight: int, per_unit: int, coming: list[tuple[int, int]]
+    numbers: tuple[int, int, int], in_flight: int, per_unit: int, coming: list[tuple[int, int]]
 ) -> Supply:
+    on_hand, allocated, reserved = numbers
     level = ErpStock(
         product=SKU,
         warehouse="EAST",
@@ -34,9 +35,7 @@ def _supply(
 
 SUPPLIES = st.builds(
     _supply,
-    st.integers(-5, 60),
-    UNITS,
-    UNITS,
+    st.tuples(st.integers(-5, 60), UNITS, UNITS),
     UNITS,
     st.integers(1, 4),
     st.lists(st.tuples(st.integers(0, 20), UNITS), max_size=2),
