@@ -42,7 +42,7 @@ class Ours:
                 cursor = page.cursor
             except _TROUBLE:
                 pass
-            await self._wait(1, 10)
+            await self._wait(2, 15)
 
     async def read_again(self) -> None:
         """Products that orders were entered of; now and then all of them, kept long after they were read."""
@@ -96,7 +96,7 @@ class Ours:
             loop = asyncio.get_running_loop()
             dies_at = loop.time() + lives_for
             while loop.time() < dies_at:
-                await self._wait(0.5, 4)
+                await self._wait(0.5, 6)
                 await self._push_once(channel, pusher, dies_at)
 
     async def _push_once(self, channel: str, pusher: StockPusher, dies_at: float) -> None:

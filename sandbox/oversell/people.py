@@ -10,7 +10,7 @@ from sandbox.oversell.buying import make_order, wanted_by
 from sandbox.oversell.life import Heard
 from sandbox.oversell.world import CHANNELS, SKUS, WAREHOUSES, World
 
-SOON, LATE, VERY_LATE = 4.0, 120.0, 700.0
+SOON, LATE, VERY_LATE = 4.0, 120.0, 500.0
 """Seconds that a webhook takes at most: mostly, at times, and seldom."""
 _OVER: Final = frozenset({ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED})
 _TABLE: Final = frozenset({ErpShipmentState.PICKED, ErpShipmentState.PACKED})

@@ -16,11 +16,13 @@ from sandbox.oversell.virtual_time import VirtualTime
 from sandbox.oversell.world import CHANNELS, World, rules_of
 
 BUYERS: Final = 500
-OPEN: Final = 1500.0
-"""Seconds over which buyers come."""
+PACE: Final = 3.0
+"""Seconds from one buyer to the next, on average."""
+BUYERS_A_UNIT: Final = 500 / 30
+"""So many come for each unit of each SKU at each warehouse: 500 for 300 units in all."""
 FIRST_PUSHES: Final = 60.0
 """Seconds before the first of them."""
-SETTLING: Final = 900.0
+SETTLING: Final = 600.0
 """Seconds after the last, in which what was under way comes to its end."""
 
 
@@ -50,7 +52,7 @@ def run_race(seed: int, *, rule: bool = True, buyers: int = BUYERS) -> Outcome:
     dice = Random(seed)  # noqa: S311  nobody is to be kept from guessing
     loop = VirtualTime(dice)
     with tempfile.TemporaryDirectory(prefix="oversell-") as folder:
-        world = World(Path(folder), dice, rules_of(dice))
+        world = World(Path(folder), dice, rules_of(dice), max(1, round(buyers / BUYERS_A_UNIT)))
         try:
             loop.run_until_complete(_race(world, dice, StockPusher if rule else BlindPusher, buyers))
         finally:
@@ -82,7 +84,7 @@ async def _race(world: World, dice: Random, pusher: type[StockPusher], buyers: i
     )
     await asyncio.sleep(FIRST_PUSHES)
     people = _begin(crowd.outages(), crowd.warehouse(), crowd.back_office())
-    await asyncio.gather(*(crowd.buyer(dice.random() * OPEN) for _ in range(buyers)))
+    await asyncio.gather(*(crowd.buyer(dice.random() * PACE * buyers) for _ in range(buyers)))
     await _end(people)
     crowd.end()
     await asyncio.sleep(SETTLING)

@@ -24,8 +24,6 @@ from store.database import Database
 SKUS: Final = ("TEE-BLK-M", "CAP-BLK", "MUG-LOGO", "BAG-TOTE", "SOCK-GRY")
 WAREHOUSES: Final = {"101": "WH-EAST", "102": "WH-WEST"}
 """By the storefronts' location."""
-FIRST_UNITS: Final = 30
-"""Of each SKU at each warehouse: 300 in all."""
 CHANNELS: Final = ("shop", "outlet")
 
 
@@ -45,9 +43,12 @@ class Mappings:
 
 
 class World:
-    """Everything there is. ``dice`` decide whatever is left to chance, ``rules`` are those of the two channels."""
+    """Everything there is. ``dice`` decide whatever is left to chance, ``rules`` are those of the two channels.
 
-    def __init__(self, folder: Path, dice: Random, rules: Mapping[str, StockRules]) -> None:
+    Of each SKU there are so many ``units`` at each warehouse.
+    """
+
+    def __init__(self, folder: Path, dice: Random, rules: Mapping[str, StockRules], units: int) -> None:
         self.dice, self.rules = dice, rules
         self.database = Database(f"sqlite:///{folder / 'race.db'}")
         self.database.migrate()
@@ -59,14 +60,14 @@ class World:
         self.mappings = Mappings(mappings)
         places = [(warehouse, sku) for warehouse in WAREHOUSES.values() for sku in SKUS]
         self.erp = build_memory_erp(
-            products={*SKUS}, warehouses={*WAREHOUSES.values()}, stock=dict.fromkeys(places, FIRST_UNITS)
+            products={*SKUS}, warehouses={*WAREHOUSES.values()}, stock=dict.fromkeys(places, units)
         )
         self.shops = {channel: build_memory_storefront(channel) for channel in CHANNELS}
         for shop in self.shops.values():
             for sku in SKUS:
                 for location in WAREHOUSES:
                     shop.shelf.stock(sku, location, 0)
-        self.truth = Truth({(sku, warehouse): FIRST_UNITS for warehouse, sku in places}, self._shown)
+        self.truth = Truth({(sku, warehouse): units for warehouse, sku in places}, self._shown)
         self._roads = {channel: Road(channel, dice, self.look_at_orders) for channel in CHANNELS}
         self._far_shops: list[FarShop] = []
         self.acts = OrderActivities(
