@@ -10,8 +10,10 @@ from sqlmodel import Session, col, select
 
 from activities.stock_push import PushResult
 from domain.cases import CaseReport, CaseState, case_key
+from domain.cases import family as cause_family
 from domain.stock import SettingOutcome, SettingState
 from domain.stock_decision import Decision, Hindrance
+from domain.stock_guides import STOCK_GUIDES
 from store.case_tables import CaseRow, report_case, settle_case
 from store.database import Database
 
@@ -111,8 +113,10 @@ def _hindered(channel: str, decision: Decision, hindrance: Hindrance) -> tuple[S
 
 
 def _refused(channel: str, outcome: SettingOutcome) -> tuple[Subject, str]:
-    setting, cause = outcome.setting, outcome.cause or "refused"
-    family = cause if cause.startswith("stock_") else f"stock_{cause}"
+    setting = outcome.setting
+    family = f"stock_{cause_family(outcome.cause).removeprefix('stock_')}"
+    if family not in STOCK_GUIDES:
+        family = ONE_REFUSED
     subject = setting.location if family in _OF_LOCATION else setting.sku
     what = f"{setting.sku} at location {setting.location} of {channel} cannot be set to {setting.available}"
     return (family, subject), f"{what}: {outcome.reason}."

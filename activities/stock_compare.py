@@ -188,6 +188,8 @@ class _Run:
             result = await self._pusher.push_reading(part, self._rules, {}, raises=not lacking)
             await asyncio.to_thread(self._write_down, result)
             self._count(result)
+        if lacking:
+            await asyncio.to_thread(self._whole.held_back, tuple(self._rules))
 
     def _doubted(self, reading: Reading) -> set[str]:
         seen = {level.sku for level in reading.shown}

@@ -13,10 +13,22 @@ def stock_queue(channel: str) -> str:
     return f"stock:{channel}"
 
 
+class WholeReading(Frozen):
+    """Once a day all that the ERP has is read anew beside the feed, a page with each poll."""
+
+    token: int
+    """Drawn before the first page."""
+    cursor: str | None = None
+    products: Quantity = 0
+    differing: Quantity = 0
+    """Products that were otherwise than the feed had told."""
+
+
 class FollowStock(Frozen):
     """Where the feed of the ERP's stock goes on; None starts with every product."""
 
     cursor: str | None = None
+    whole: WholeReading | None = None
 
 
 class StockFollowed(Frozen):
@@ -24,6 +36,7 @@ class StockFollowed(Frozen):
 
     cursor: str | None
     changed: Quantity
+    whole: WholeReading | None = None
 
 
 class TellStock(Frozen):

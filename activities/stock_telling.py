@@ -31,7 +31,7 @@ POLL = timedelta(milliseconds=250)
 AT_ONCE = 3
 """So often what was stale is tried again at once: somebody bought in between."""
 LONGEST_PAUSE = timedelta(seconds=60)
-HELD = timedelta(minutes=10)
+HELD = timedelta(minutes=5)
 """What may not be raised yet is looked at again after so long, or once everything was read whole."""
 SINGLE_REFUSALS = 4
 """So many SKUs refused one after the other, and none done: the storefront refuses everything."""
@@ -133,6 +133,8 @@ class StockTelling:
             await batch.push(list(marks))
         finally:
             await asyncio.to_thread(self._write_down, channel, marks, batch)
+        if lacking:
+            await asyncio.to_thread(self._whole.held_back, tuple(rules))
 
     def _write_down(self, channel: str, marks: Mapping[str, Mark], batch: "_Batch") -> None:
         """What was told is settled, what was not is put off; each refusal of a single SKU is its case."""

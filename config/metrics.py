@@ -70,6 +70,12 @@ WEBHOOKS_REFUSED = _counter(
 WEBHOOKS_HANDED_OVER = _counter(
     "webhooks.handed_over", "{webhook}", "channel", "Webhooks that reached their workflow."
 )
+WEBHOOKS_ECHO = _counter(
+    "webhooks.echo",
+    "{webhook}",
+    "channel topic",
+    "Webhooks that told of our own writes, or of what nobody waits for: they go to no workflow.",
+)
 WEBHOOKS_HAND_OVER_FAILED = _counter(
     "webhooks.hand_over_failed",
     "{try}",
@@ -180,6 +186,7 @@ METRICS = (
     WEBHOOKS_DUPLICATE,
     WEBHOOKS_REFUSED,
     WEBHOOKS_HANDED_OVER,
+    WEBHOOKS_ECHO,
     WEBHOOKS_HAND_OVER_FAILED,
     WEBHOOKS_DELAY,
     CALLS,

@@ -35,6 +35,9 @@ DELIMITER = "__"
 NOT_OURS = ("ORDERWRIGHT_TEST_", "ORDERWRIGHT_SANDBOX_")
 """Names that start like ours but belong to the test run and the sandbox."""
 
+MOST_SHARDS = 16
+"""Workflows that share a channel's SKUs at most."""
+
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
 """Address of an HTTP server, with its scheme and without a slash at the end."""
 HostPort = Annotated[str, StringConstraints(pattern=r"^[^\s/:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
@@ -249,7 +252,7 @@ class StockSettings(Group):
     shards: int = Field(
         1,
         ge=1,
-        le=16,
+        le=MOST_SHARDS,
         description="Workflows that share the SKUs of a channel. More than one pays where a storefront answers slowly "
         "and very much is sold.",
     )

@@ -70,8 +70,14 @@ class Parts:
 
     def feed_activities(self, client: Client, interval: timedelta) -> FeedActivities:
         """The activities of the ERP's change feed."""
+        orders = OrderReach(client)
         return FeedActivities(
-            self.erp, client, self.database, bring_back=OrderReach(client).bring_back, interval=interval
+            self.erp,
+            client,
+            self.database,
+            bring_back=orders.bring_back,
+            tell_return=orders.tell_return,
+            interval=interval,
         )
 
     def sweep_activities(self, client: Client, rules: SweepRules) -> SweepActivities:

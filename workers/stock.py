@@ -1,18 +1,20 @@
 """What keeps stock while a worker runs: queues and slots of its own, so that it takes none from orders."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from activities.gates import Gates
 from activities.stock_contracts import STOCK_ERP_QUEUE, stock_queue
 from activities.stock_push import told_channels
-from config.settings import StockSettings
+from config.settings import MOST_SHARDS, StockSettings
 from domain.connection import ERP_SYSTEM
 from store.stock_whole import WholeReadings
 from workers.composition import Parts
@@ -89,8 +91,12 @@ async def start_stock(client: Client, parts: Parts, pace: StockPace) -> Collecti
     """
     channels = told_channels(parts.mappings, parts.storefronts)
     whole = WholeReadings(parts.database)
-    whole.forget([channel for channel in parts.storefronts if channel not in channels])
+    for channel in whole.forget([channel for channel in parts.storefronts if channel not in channels]):
+        log.warning("%s is not told of stock any more", channel)
+        await _end(client, [stock_pusher_id(channel, part) for part in range(MOST_SHARDS)])
+        await _end(client, [stock_comparison_id(channel)])
     if not channels:
+        await _end(client, [STOCK_FEED_ID])
         return ()
     await client.start_workflow(
         StockFeedWorkflow.run,
@@ -121,3 +127,10 @@ async def start_stock(client: Client, parts: Parts, pace: StockPace) -> Collecti
                 static_summary=f"Lists what {channel} shows of stock for the first time",
             )
     return tuple(channels)
+
+
+async def _end(client: Client, workflows: Sequence[str]) -> None:
+    """Nobody polls their queues any more: they would wait for ever."""
+    for workflow_id in workflows:
+        with suppress(RPCError):  # most of them do not run
+            await client.get_workflow_handle(workflow_id).terminate("stock is not told any more")

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from activities.stock_contracts import StockComparison
+from activities.stock_contracts import StockComparison, WholeReading
 from domain.approval import Approval, ApprovalNeeded
 from domain.backorder_rules import BackorderRules
 from domain.differences import Acceptance, Difference
@@ -40,6 +40,9 @@ RETURN_ASKED = "return"
 ORDERS_PAID = "orders/paid"
 """Topic that says that the buyer has paid. It comes after our own last capture too, and is then news to nobody."""
 
+ORDERS_CANCELED = "orders/cancelled"
+"""Topic that comes after our own cancel too."""
+
 RISK_ASSESSED = "orders/risk_assessment_changed"
 """Topic that says that the storefront rates an order's risk otherwise: news only where that is waited for."""
 
@@ -52,7 +55,7 @@ class Attention(StrEnum):
     ON_HOLD = "on hold"
     AWAITING_PAYMENT = "awaiting payment"
     DELIVERED = "delivered"
-    """Balanced, and open for returns."""
+    """It was balanced when all of it had left, and is open for returns; one may be under way."""
     CLOSED = "closed"
     CANCELED = "canceled"
     IGNORED = "ignored"
@@ -191,12 +194,20 @@ class RestCancel(Frozen):
     reason: str
 
 
-class OrderState(BaseModel):
-    """All that an order remembers; carried whole through continue-as-new. Quantities are the state."""
+class Remembered(BaseModel):
+    """What an order and a return remember alike; carried whole through continue-as-new."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
     key: OrderKey
+    revision: int = 0
+    seen_messages: tuple[str, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+
+
+class OrderState(Remembered):
+    """All that an order remembers. Quantities are the state."""
+
     order: Order | None = None
     mapping_version: str = ""
     lines: tuple[LineState, ...] = ()
@@ -275,15 +286,14 @@ class OrderState(BaseModel):
     window_until: Instant | None = None
     """Balanced, and open for returns until then."""
     window_over: bool = False
+    unproven: bool = True
+    """Something happened since it was proven balanced last."""
     outcome: Attention | None = None
     """Set once: closed, canceled or ignored."""
     closed_differing: bool = False
     """Closed though the systems differ, as a person accepted."""
     closed_on_terms: bool = False
     """Closed though something is to be paid yet, on the company's terms."""
-    revision: int = 0
-    seen_messages: tuple[str, ...] = ()
-    timeline: tuple[TimelineEntry, ...] = ()
 
     @property
     def given_back(self) -> Decimal:
@@ -357,6 +367,7 @@ class StockFeedStart(Frozen):
 
     cursor: str | None = None
     changed: int = 0
+    whole: WholeReading | None = None
 
 
 class StockPusherStart(Frozen):

@@ -24,12 +24,12 @@ class StockFeedWorkflow:
     @workflow.run
     async def run(self, start: StockFeedStart) -> None:
         """Follow the feed round by round; the next run goes on where this one ends."""
-        cursor, changed = start.cursor, start.changed
+        cursor, changed, whole = start.cursor, start.changed, start.whole
         for _ in range(ROUNDS_A_RUN):
             workflow.set_current_details(f"Follows the ERP's stock; {changed} changes of a product so far.")
             followed = await workflow.execute_activity_method(
                 StockFeedActivities.follow_stock,
-                FollowStock(cursor=cursor),
+                FollowStock(cursor=cursor, whole=whole),
                 task_queue=STOCK_ERP_QUEUE,
                 start_to_close_timeout=LONGEST_FOLLOW,
                 heartbeat_timeout=SIGN_OF_LIFE,
@@ -38,5 +38,5 @@ class StockFeedWorkflow:
                 ),
                 summary="Poll the ERP for changed stock",
             )
-            cursor, changed = followed.cursor, changed + followed.changed
-        workflow.continue_as_new(StockFeedStart(cursor=cursor, changed=changed))
+            cursor, changed, whole = followed.cursor, changed + followed.changed, followed.whole
+        workflow.continue_as_new(StockFeedStart(cursor=cursor, changed=changed, whole=whole))

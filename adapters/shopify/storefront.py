@@ -23,6 +23,7 @@ from adapters.ports import (
     Refund,
     RefundQuote,
     RefundRequest,
+    ReturnChange,
     StorefrontCapabilities,
 )
 from adapters.shopify import answers
@@ -199,15 +200,15 @@ class ShopifyStorefront:
             return await self._returning.refund(request, request.return_id)
         return await self._refunding.refund(request)
 
-    async def approve_return(self, external_id: str, return_id: str) -> Order:
+    async def approve_return(self, external_id: str, return_id: str) -> ReturnChange:
         """Agree to a return that the buyer asks for. See ``Returning``."""
-        await self._returning.approve(external_id, return_id)
-        return await self.read_order(external_id)
+        echoes = await self._returning.approve(external_id, return_id)
+        return ReturnChange(order=await self.read_order(external_id), echoes=echoes)
 
-    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> ReturnChange:
         """Give up a return that nothing came of. See ``Returning``."""
-        await self._returning.end(external_id, return_id, reason)
-        return await self.read_order(external_id)
+        echoes = await self._returning.end(external_id, return_id, reason)
+        return ReturnChange(order=await self.read_order(external_id), echoes=echoes)
 
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is.

@@ -127,11 +127,9 @@ async def test_a_return_is_agreed_to_received_credited_and_refunded(world: World
         result = await ended(world, order, return_id)
         assert result.back == {"11": 2}
         assert "2 units of TEE-BLK-M; USD" in result.text
-        view = await world.until(order.key, lambda v: v.attention is Attention.DELIVERED)
+        view = await world.until_told(order.key, "refunded.\nOrderwright: Balanced")
         assert view.lines[0].returned == view.lines[0].refunded == 2
-        told = await world.story(order.key)
-        assert "Return #" in told
-        assert "Balanced" in told
+        assert view.attention is Attention.DELIVERED
         await closes_balanced(world, order, server)
     held = world.erp.orders[order.key]
     assert held.returns[0].state is ErpReturnState.SETTLED
