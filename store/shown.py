@@ -220,13 +220,18 @@ def doubtful(session: Session, channel: str, skus: Collection[str], at: datetime
     """Levels (SKU, location) that a reading since ``at`` is not to raise, because somebody else is at them.
 
     An earlier call that has no answer yet may still be done, once buyers have brought the number back to what it
-    compares with; and what was read later than this is known better: both would show again what was sold meanwhile.
+    compares with; and what was read or set later than this reading is known better. All would show again what was sold
+    meanwhile.
     """
     since = col(ShownStockRow.setting_since)
     query = core_select(col(ShownStockRow.sku), col(ShownStockRow.location)).where(
         col(ShownStockRow.channel) == channel,
         col(ShownStockRow.sku).in_(skus),
-        (since.is_not(None) & (since > at - LONGEST_SETTING)) | (col(ShownStockRow.seen_at) > at),
+        or_(
+            since.is_not(None) & (since > at - LONGEST_SETTING),
+            col(ShownStockRow.seen_at) > at,
+            col(ShownStockRow.set_at) > at,
+        ),
     )
     return {(sku, location) for sku, location in session.connection().execute(query)}
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from random import Random
 from typing import Any, Final, TypeVar
 
@@ -19,7 +20,7 @@ from activities.contracts import (
     SubmitOrder,
 )
 from activities.orders import OrderActivities
-from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState
+from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
 from domain.order import Order, OrderKey
 from store.errors import DatabaseUnavailable
 
@@ -42,16 +43,18 @@ class Stopped(Exception):
 
 
 class Life:
-    """One order. ``erp_now`` tells the ERP's order as the change feed would."""
+    """One order. ``erp_now`` tells the ERP's order as the change feed would; ``heard`` is told what we read."""
 
     def __init__(
         self,
         key: OrderKey,
         acts: OrderActivities,
         erp_now: Callable[[OrderKey], ErpOrder | None],
+        heard: Callable[[Order], None],
         dice: Random,
     ) -> None:
         self._key, self._acts, self._erp_now, self._dice = key, acts, erp_now, dice
+        self._heard = heard
         self._news: asyncio.Queue[Heard] = asyncio.Queue()
         self._order: Order | None = None
         self._given: Order | None = None
@@ -91,6 +94,7 @@ class Life:
                     key=self._key, revision=n, first=self._order is None, submitted=self._erp is not None
                 ),
             )
+            self._heard(read.order)
             self._order, self._mapping = read.order, self._mapping or read.mapping_version
         if self._order is not None:
             await self._go_on(self._order)
@@ -123,19 +127,8 @@ class Life:
                 if each.shipment_id in {*self._told, shipment.shipment_id}:
                     for part in each.lines:
                         delivered[part.line_id] = delivered.get(part.line_id, 0) + part.quantity
-            reported = await self._do(
-                self._acts.report_shipment,
-                lambda n, each=shipment, sum_=delivered: ReportShipment(
-                    key=self._key,
-                    mapping_version=self._mapping,
-                    shipment=each,
-                    delivered=sum_,
-                    # Lines are named after their SKUs.
-                    sent={part.line_id: part.quantity for part in each.lines},
-                    known_fulfillment_ids=tuple(self._told.values()),
-                    revision=n,
-                ),
-            )
+            ask = partial(self._shipment, shipment, delivered)
+            reported = await self._do(self._acts.report_shipment, ask)
             self._told[shipment.shipment_id] = reported.fulfillment_id
         if erp.state is ErpOrderState.DONE:
             closing = await self._do(
@@ -143,6 +136,18 @@ class Life:
                 lambda n: CloseOrder(key=self._key, mapping_version=self._mapping, revision=n),
             )
             self.ended = closing.report.balanced
+
+    def _shipment(self, shipment: ErpShipment, delivered: dict[str, int], number: int) -> ReportShipment:
+        return ReportShipment(
+            key=self._key,
+            mapping_version=self._mapping,
+            shipment=shipment,
+            delivered=delivered,
+            # Lines are named after their SKUs.
+            sent={part.line_id: part.quantity for part in shipment.lines},
+            known_fulfillment_ids=tuple(self._told.values()),
+            revision=number,
+        )
 
     async def _end(self) -> None:
         def wish(number: int) -> CancelOrder:

@@ -11,7 +11,7 @@ from activities.gates import Gate
 from adapters.errors import OutcomeUnknown, Unavailable
 from adapters.ports import ErpPort, StorefrontPort
 from domain.stock import SettingOutcome, SettingState, ShownStock, StockSetting
-from sandbox.oversell.truth import Truth
+from sandbox.oversell.truth import Knowledge, Truth
 
 LONGEST_WAY = 1.5
 """Seconds that a call, and its answer, take at most as a rule."""
@@ -87,7 +87,7 @@ class FarShop(GatedStorefront):
         self._channel, self._shop, self._road, self._truth = channel, shop, road, truth
         self._warehouses = warehouses
         self._read_moment = read_moment
-        self._known_at: dict[str, int] = {}
+        self._knew: dict[str, Knowledge] = {}
         self._under_way: set[asyncio.Task[tuple[SettingOutcome, ...]]] = set()
         self.raises = 0
         """Levels that were shown more of by a push."""
@@ -95,29 +95,30 @@ class FarShop(GatedStorefront):
     async def read_stock(self, skus: Sequence[str]) -> tuple[ShownStock, ...]:
         """See ``StorefrontStockPort``."""
         shown = await super().read_stock(skus)
-        self._known_at = {sku: self._read_moment(sku) for sku in skus}
+        now = self._truth.moment
+        self._knew = {sku: Knowledge(self._read_moment(sku), now) for sku in skus}
         return shown
 
     async def set_stock(
         self, settings: Sequence[StockSetting], idempotency_key: str
     ) -> tuple[SettingOutcome, ...]:
         """See ``StorefrontStockPort``."""
-        call = asyncio.create_task(self._set(settings, idempotency_key, dict(self._known_at)))
+        call = asyncio.create_task(self._set(settings, idempotency_key, dict(self._knew)))
         self._under_way.add(call)
         call.add_done_callback(self._arrived)
         return await asyncio.shield(call)
 
     async def _set(
-        self, settings: Sequence[StockSetting], key: str, known_at: Mapping[str, int]
+        self, settings: Sequence[StockSetting], key: str, knew: Mapping[str, Knowledge]
     ) -> tuple[SettingOutcome, ...]:
         async with self._road.passing("set stock"):
             outcomes = await self._shop.set_stock(settings, key)
             for outcome in outcomes:
                 if outcome.state is SettingState.DONE:
-                    self._look_at(outcome.setting, known_at[outcome.setting.sku])
+                    self._look_at(outcome.setting, knew[outcome.setting.sku])
             return outcomes
 
-    def _look_at(self, setting: StockSetting, known_at: int) -> None:
+    def _look_at(self, setting: StockSetting, knew: Knowledge) -> None:
         more = max(0, setting.available) - max(0, setting.change_from)
         if more <= 0:
             return
@@ -128,7 +129,7 @@ class FarShop(GatedStorefront):
             f"{self._channel} was set from {setting.change_from} to {setting.available}; "
             f"{shown} are shown in all, {there} are there that nobody was promised"
         )
-        self._truth.raised(place, max(0, shown - more - there), known_at, story)
+        self._truth.raised(place, max(0, shown - more - there), knew, story)
 
     def _arrived(self, call: asyncio.Task[tuple[SettingOutcome, ...]]) -> None:
         self._under_way.discard(call)

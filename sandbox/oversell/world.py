@@ -123,7 +123,7 @@ class World:
     # -- orders ------------------------------------------------------------------------------------------------------
 
     def _start(self, key: OrderKey) -> Life:
-        life = Life(key, self.acts, self.erp.orders.get, self.dice)
+        life = Life(key, self.acts, self.erp.orders.get, self._heard, self.dice)
         self.lives[key] = life
         return life
 
@@ -143,7 +143,15 @@ class World:
             if more := now[place] - before[place]:
                 self.truth.promised(place, more)
                 self.promises += max(0, more)
+            if more < 0:
+                self.truth.given_up(order.key)
         self._owed[order.key] = now
+
+    def _heard(self, order: Order) -> None:
+        """We have read an order as it is now, or as it was."""
+        now = self.shops[order.key.channel].orders[order.key.external_id]
+        if (now.canceled_at, now.lines) == (order.canceled_at, order.lines):
+            self.truth.heard(order.key)
 
     def ship(self, key: OrderKey, warehouse: str, units: Mapping[str, int]) -> None:
         """Parcels leave; what is sent and owed to nobody is gone all the same."""
@@ -154,7 +162,7 @@ class World:
         for sku, quantity in units.items():
             place = (sku, warehouse)
             if more := quantity - (before[place] - now[place]):
-                self.truth.taken_away(place, more)
+                self.truth.taken_away(place, more, key)
         self._owed[key] = now
         self.truth.moment += 1
 

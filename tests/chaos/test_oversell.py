@@ -3,7 +3,7 @@
 import pytest
 
 from sandbox.oversell.race import run_race
-from sandbox.oversell.truth import Truth
+from sandbox.oversell.truth import Knowledge, Truth
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -26,13 +26,13 @@ def test_the_race_is_lost_without_the_rule() -> None:
 def test_what_the_erps_people_take_is_not_held_against_a_push() -> None:
     shown = 10
     truth = Truth({("MUG", "EAST"): 10}, lambda _place: shown)
-    read_at = truth.moment
+    before = Knowledge(truth.moment, truth.moment)
     truth.taken_away(("MUG", "EAST"), 4)
     shown = 12
-    truth.raised(("MUG", "EAST"), 4, read_at, "set from 10 to 12")
+    truth.raised(("MUG", "EAST"), 4, before, "set from 10 to 12")
     assert (truth.by_push.total(), truth.oversold) == (0, 0), "the push could not know"
     shown = 13
-    truth.raised(("MUG", "EAST"), 6, truth.moment, "set from 12 to 13")
+    truth.raised(("MUG", "EAST"), 6, Knowledge(truth.moment, truth.moment), "set from 12 to 13")
     assert truth.by_push.total() == 1, "the push could know"
     truth.promised(("MUG", "EAST"), 13)
     assert truth.missing == 7

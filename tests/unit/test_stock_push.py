@@ -367,6 +367,26 @@ async def test_a_reading_that_is_decided_on_after_a_later_one_raises_nothing(hou
     assert shop.shown() + storefront.shelf.committed[MUG, HERE] <= 15
 
 
+async def test_a_reading_from_before_another_push_was_done_raises_nothing(house) -> None:
+    shop = await house(5)
+    await shop.push()
+    shop.erp.receive("WH-EAST", MUG, 4)
+    await shop.read_erp()
+    pusher, storefront = shop.pushers["shop"], shop.shops["shop"]
+    readings = []
+
+    async def read() -> None:
+        known, at = pusher.known([MUG]), datetime.now(UTC)
+        readings.append(Reading(shown=await storefront.read_stock([MUG]), known=known, at=at))
+
+    meanwhile(storefront, read, on_its_way=True)
+    await shop.push()
+    shop.buy(4, "5001")
+    result = await pusher.push_reading(readings[0], shop.rules, {})
+    assert result.skus(SettingState.STALE) == {MUG}
+    assert shop.shown() == 5
+
+
 async def test_a_call_that_never_arrived_holds_nothing_up(house) -> None:
     shop = await house(5)
     await shop.push()
