@@ -13,6 +13,8 @@ from sandbox.drills.drill import Ground, Log, Wish
 from sandbox.oversell.race import BUYERS, Outcome, run_race
 
 SEEDS, QUICK_SEEDS = 20, 5
+QUICK_BUYERS: Final = 200
+"""Against as many units fewer."""
 QUICK_WITHOUT: Final = 2
 """So many of the quick ones are run again without the rule."""
 MOST_AT_ONCE: Final = 2
@@ -34,7 +36,7 @@ class Oversell:
         count = QUICK_SEEDS if self.wish.quick else SEEDS
         seeds = range(self.wish.seed, self.wish.seed + count)
         again = seeds[:QUICK_WITHOUT] if self.wish.quick else seeds
-        buyers = self.wish.orders or BUYERS
+        buyers = self.wish.count(BUYERS, QUICK_BUYERS)
         workers = min(MOST_AT_ONCE, cpu_count() or 1)
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as processes:
 
@@ -63,7 +65,7 @@ def judge(log: Log, with_rule: Sequence[Outcome], without: Sequence[Outcome]) ->
     log.check("no buyer was promised what only a push of ours had shown", over == 0, f"{over} units over")
     log.check("without the rule units are promised that are not there", lost > 0, f"{lost} units over")
     unsold = sum(each.unsold for each in with_rule)
-    log.check("what nobody was promised is shown in the end", unsold == 0, f"{unsold} units are not")
+    log.check("what the ERP has for nobody is shown in the end", unsold == 0, f"{unsold} units are not")
     wrong = [words for each in (*with_rule, *without) for words in each.wrong]
     log.check(
         "both systems' books come to what was reckoned apart",
