@@ -71,6 +71,7 @@ async def test_an_order_claims_its_units_until_they_have_left(world: World, exte
 async def test_a_canceled_order_claims_nothing(world: World, external_id):
     for place, units in STOCK.items():
         world.erp.stock[place] = units
+    await read_erp(world)
     order = make_order(external_id, lines=(make_line("11", ordered=3),))
     async with world.working():
         handle = await world.place(order)
