@@ -144,7 +144,9 @@ class FulfillmentOrderRecord(Record):
 
     id: int
     location_id: int
-    status: Literal["OPEN", "IN_PROGRESS", "CLOSED", "CANCELLED"] = "OPEN"
+    status: Literal["OPEN", "IN_PROGRESS", "ON_HOLD", "CLOSED", "CANCELLED"] = "OPEN"
+    hold_id: int | None = None
+    """Of the hold that it is on: what is to leave is not paid."""
     lines: list[FulfillmentOrderLineRecord]
     created_at: Instant
     updated_at: Instant
