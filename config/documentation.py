@@ -190,6 +190,7 @@ def _mapping(path: Path) -> str:
         ("payment_methods", ("Payment gateway", "ERP payment method"), _pairs(mapping.payment_methods)),
         ("shipping_services", ("Shipping code", "ERP carrier"), _pairs(mapping.shipping_services)),
         ("carriers", ("ERP carrier", "What the buyer sees"), _pairs(mapping.carriers)),
+        ("charges", ("What is charged besides", "ERP product"), _pairs(mapping.charges)),
         ("companies", ("B2B company id", "ERP party", "Price list", "Payment terms"), companies),
         (
             "payments.gateways",

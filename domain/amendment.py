@@ -10,7 +10,7 @@ from hashlib import sha256
 from domain.erp_order import ErpOrder
 from domain.model import Amount, Frozen, Quantity
 from domain.money import format_money
-from domain.order import Address, Discount, Order, ShippingCharge, TaxLine
+from domain.order import Address, Discount, ExtraCharge, Order, ShippingCharge, TaxLine
 from domain.quantities import units_returned
 from domain.status import count_units
 
@@ -25,6 +25,7 @@ class LineContent(Frozen):
     unit_price: Amount
     discounts: tuple[Discount, ...] = ()
     taxes: tuple[TaxLine, ...] = ()
+    duties: tuple[ExtraCharge, ...] = ()
 
 
 class OrderTerms(Frozen):
@@ -33,6 +34,7 @@ class OrderTerms(Frozen):
     shipping_address: Address | None
     billing_address: Address | None
     shipping: tuple[ShippingCharge, ...]
+    fees: tuple[ExtraCharge, ...] = ()
     note: str
     total: Amount
     total_tax: Amount
@@ -82,6 +84,7 @@ def content(order: Order, left: Mapping[LineId, int] | None = None) -> Content:
                 unit_price=line.unit_price,
                 discounts=line.discounts,
                 taxes=line.taxes,
+                duties=line.duties,
             )
             for line in order.lines
             if units[line.line_id]
@@ -90,6 +93,7 @@ def content(order: Order, left: Mapping[LineId, int] | None = None) -> Content:
             shipping_address=order.shipping_address,
             billing_address=order.billing_address,
             shipping=order.shipping,
+            fees=order.fees,
             note=order.note,
             total=order.total,
             total_tax=order.total_tax,
@@ -129,7 +133,12 @@ def _before_returns(now: Order, given: Order) -> Order:
         was = sold.get(line.line_id)
         back = after.get(line.line_id, 0) - before.get(line.line_id, 0)
         lines.append(was if was is not None and back and line.current + back == was.current else line)
-    terms = {"total": given.total, "total_tax": given.total_tax, "shipping": given.shipping}
+    terms = {
+        "total": given.total,
+        "total_tax": given.total_tax,
+        "shipping": given.shipping,
+        "fees": given.fees,
+    }
     update = {"lines": tuple(lines), **(terms if tuple(lines) == given.lines else {})}
     return now.model_copy(update=update)
 
@@ -162,7 +171,7 @@ def _line_words(change: LineChange, currency: str) -> list[str]:
     if before.unit_price != after.unit_price:
         was, now = (format_money(line.unit_price, currency) for line in (before, after))
         told.append(f"{after.name}: price {was} -> {now}")
-    return told or [f"{after.name}: another discount or tax"]
+    return told or [f"{after.name}: another discount, tax or duty"]
 
 
 def _terms_words(before: OrderTerms, after: OrderTerms, currency: str) -> list[str]:
@@ -176,6 +185,8 @@ def _terms_words(before: OrderTerms, after: OrderTerms, currency: str) -> list[s
         told.append(f"shipping service {' -> '.join(names)}")
     elif before.shipping != after.shipping:
         told.append("another price of shipping")
+    if before.fees != after.fees:
+        told.append("other fees")
     if before.note != after.note:
         told.append("another note")
     if before.total != after.total:

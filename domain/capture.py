@@ -11,7 +11,7 @@ from domain.money import proportion
 from domain.order import Order, Payment, PaymentKind, PaymentStatus
 from domain.payment_rules import CaptureRule, PaymentRules
 from domain.quantities import QuantitiesBroken
-from domain.tax_allocation import part_of_line, whole_of
+from domain.tax_allocation import duties_of_units, part_of_line, whole_of
 
 _NOTHING = Decimal(0)
 _SOONEST_FIRST = (CaptureRule.AT_ORDER, CaptureRule.AT_FIRST_SHIPMENT, CaptureRule.EACH_SHIPMENT)
@@ -27,9 +27,9 @@ class CaptureStep(Frozen):
 def delivered_value(order: Order, delivered: MappingOf[str, int]) -> Decimal:
     """What the delivered units (line -> units) are worth, tax included, in ``Order.currency``.
 
-    A line is worth its cumulative share, so that any sequence of parcels ends at ``order.total``. Delivery
-    charges, and lines that need no shipping, are delivered with the first unit that leaves. Units beyond a
-    line's current quantity (they came back and were refunded) are worth nothing.
+    A line is worth its cumulative share with its duties, so that any sequence of parcels ends at ``order.total``.
+    Delivery and fees, and lines that need no shipping (a tip, say), are delivered with the first unit that leaves.
+    Units beyond a line's current quantity (they came back and were refunded) are worth nothing.
 
     Raises QuantitiesBroken where a line is not on the order.
     """
@@ -45,12 +45,14 @@ def delivered_value(order: Order, delivered: MappingOf[str, int]) -> Decimal:
     if all(units[line.line_id] == line.current for line in order.lines):
         # By its lines the same, but for a difference that a person accepted.
         return order.total
-    value = sum(
-        (part_of_line(order, line, 0, units[line.line_id]).gross for line in order.lines),
-        _NOTHING,
-    )
+    value = _NOTHING
+    for line in order.lines:
+        value += part_of_line(order, line, 0, units[line.line_id]).gross
+        duties = duties_of_units(line, units[line.line_id], order.currency)
+        value += sum((whole_of(order, duty).gross for duty in duties), _NOTHING)
     if any(delivered.values()):
         value += sum((whole_of(order, charge).gross for charge in order.shipping), _NOTHING)
+        value += sum((whole_of(order, fee).gross for fee in order.fees), _NOTHING)
     return value
 
 

@@ -17,11 +17,18 @@ class SalesLineKind(StrEnum):
 
     GOODS = "goods"
     SHIPPING = "shipping"
+    TIP = "tip"
+    DUTY = "duty"
+    SURCHARGE = "surcharge"
+    """An additional fee of the storefront."""
     ADJUSTMENT = "adjustment"
     """A difference that a person accepted or the mapping tolerates; its amount may be below zero."""
     FEE = "fee"
     """What is held back of a credit note for taking goods back."""
 
+
+COUNTED = frozenset({SalesLineKind.GOODS, SalesLineKind.TIP})
+"""Lines whose units are those of a line of the storefront."""
 
 ADJUSTMENT_LINE = "accepted-difference"
 """``line_id`` of the one adjustment line of an order: it comes from no storefront line."""

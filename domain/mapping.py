@@ -73,6 +73,8 @@ class Mapping(Frozen):
     """Shipping code -> ERP carrier code."""
     carriers: dict[str, str] = Field(default_factory=dict)
     """ERP carrier code -> what the buyer sees beside the tracking number."""
+    charges: dict[str, str] = Field(default_factory=dict)
+    """What is charged beside goods and delivery (``tip``, ``duty``, ``fee``, or a fee's own name) -> ERP product."""
     companies: dict[str, CompanyRule] = Field(default_factory=dict)
     shipping_product: str
     """ERP product that shipping is charged with."""
@@ -157,6 +159,12 @@ class Mapping(Frozen):
     def carrier_name(self, code: str) -> str:
         """What the buyer sees for an ERP carrier code. Raises Unmapped."""
         return _look_up("carriers", self.carriers, code)
+
+    def charge_product(self, kind: str, name: str = "") -> str:
+        """The ERP product of a charge, by its name where that has one, else by its kind. Raises Unmapped."""
+        if name in self.charges:
+            return self.charges[name]
+        return _look_up("charges", self.charges, kind)
 
     def company(self, company_id: str) -> CompanyRule:
         """Party and price list of a B2B company. Raises Unmapped."""

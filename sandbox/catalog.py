@@ -54,6 +54,9 @@ ADJUSTMENT_PRODUCT = "ADJUSTMENT"
 FEE_PRODUCT: Final = "RESTOCKING-FEE"
 """A service, without tax, that is held back of a credit note for taking goods back."""
 
+CHARGE_PRODUCTS: Final = {"tip": "TIP", "duty": "DUTY", "fee": "SURCHARGE"}
+"""What is charged beside goods and delivery -> the ERP's service that it is booked on."""
+
 # ERP tax code -> (storefront title, rate). A line may carry several (state and city).
 TAXES: Final = {
     "STATE-6.25": ("State Tax", "0.0625"),

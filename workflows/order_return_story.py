@@ -57,7 +57,10 @@ def obstacle(state: OrderState, asked: ReturnAsked) -> str:
     if not any(asked.lines.values()):
         return "say what comes back: lines, such as TEE-BLK-M=1"
     left = returnable_units(state)
+    unshipped = {line.line_id: line.sku or line.title for line in state.lines if not line.requires_shipping}
     for line, units in lines_named(state, asked.lines).items():
+        if line in unshipped and not asked.without_goods:
+            return f"{unshipped[line]} needs no shipping, so that nothing of it comes back; ask without goods"
         if units <= left.get(line, 0):
             continue
         same = [each.line_id for each in state.lines if line in {each.line_id, each.sku}]

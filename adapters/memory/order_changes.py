@@ -20,7 +20,7 @@ from domain.order import (
     ShippingCharge,
 )
 from domain.overpayment import MoneyBack, overpaid
-from domain.tax_allocation import lowered, whole_of
+from domain.tax_allocation import charged_in, lowered, whole_of
 
 NewId = Callable[[], str]
 _NOTHING = Decimal(0)
@@ -195,6 +195,7 @@ def after_cancel(order: Order, placed: Order, when: datetime, new_id: NewId) -> 
         reason = f"order {order.number} has shipments already; take it back as a return"
         raise Rejected("storefront", "cancel order", reason, "already_shipped")
     lines = tuple(lowered(order, line, 0) for line in order.lines)
+    order = order.model_copy(update={"fees": ()})
     plans = [
         plan.model_copy(
             update={"open": False, "lines": tuple(x.model_copy(update={"remaining": 0}) for x in plan.lines)}
@@ -255,8 +256,8 @@ def summed(
     order: Order, placed: Order, lines: tuple[OrderLine, ...], shipping: tuple[ShippingCharge, ...]
 ) -> Order:
     """The order with these lines and charges, its totals worked out anew."""
-    charged: list[OrderLine | ShippingCharge] = [*lines, *shipping]
-    parts = [whole_of(order, part) for part in charged]
+    changed = order.model_copy(update={"lines": lines, "shipping": shipping})
+    parts = [whole_of(order, part) for part in charged_in(changed)]
     tax = sum((part.tax for part in parts), _NOTHING)
     total = sum((part.gross for part in parts), _NOTHING)
     presentment = (

@@ -128,6 +128,24 @@ class DiscountAllocation(Answer):
     discount_application: DiscountApplication
 
 
+class Duty(Answer):
+    """A duty on a line; price and taxes also count units that were removed since."""
+
+    id: GidTail
+    harmonized_system_code: str | None = None
+    price: ShopMoney
+    tax_lines: tuple[TaxLine, ...]
+
+
+class AdditionalFee(Answer):
+    """A fee on the order."""
+
+    id: GidTail
+    name: str
+    price: ShopMoney
+    tax_lines: tuple[TaxLine, ...]
+
+
 class LineItem(Answer):
     """A line of the order; its taxes and discounts also count units that were removed since."""
 
@@ -136,10 +154,13 @@ class LineItem(Answer):
     name: str
     quantity: Quantity
     current_quantity: Quantity
+    non_fulfillable_quantity: Quantity
+    """Units that nobody is ever to ship: a tip has some, and so has what was removed."""
     requires_shipping: bool
     original_unit_price_set: ShopMoney
     discount_allocations: tuple[DiscountAllocation, ...]
     tax_lines: tuple[TaxLine, ...]
+    duties: tuple[Duty, ...]
 
 
 class ShippingLine(Answer):
@@ -386,6 +407,11 @@ class Order(Answer):
     current_total_price_set: BothMoney
     current_total_tax_set: ShopMoney
     current_total_discounts_set: ShopMoney
+    current_total_duties_set: ShopMoney | None = None
+    duties_included: bool
+    """They are in the lines' prices: nothing is charged for them."""
+    additional_fees: tuple[AdditionalFee, ...]
+    total_tip_received_set: ShopMoney
     current_tax_lines: tuple[TaxLine, ...]
     customer: Customer | None = None
     purchasing_entity: PurchasingEntity | None = None

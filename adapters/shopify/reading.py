@@ -22,9 +22,9 @@ from adapters.shopify.answers import (
 )
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
+from adapters.shopify.pricing import READ_ORDER
 from adapters.shopify.refund_answers import LineUnits, RefundState
 from adapters.shopify.return_answers import Return, ReturnLine, ReturnsOfOrder, ReverseLine, ReverseOrder
-from adapters.shopify.translate import READ_ORDER
 
 # As many as read_order.graphql asks for. These two lists have no cursor, only a count.
 FIRST_TRANSACTIONS: Final = 10

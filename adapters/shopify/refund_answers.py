@@ -1,5 +1,7 @@
 """The shape of Shopify's answers about refunds, as far as this adapter reads them; see ``answers``."""
 
+from collections.abc import Iterable
+
 from pydantic import Field
 
 from adapters.shopify.answers import (
@@ -32,12 +34,29 @@ class Refund(Answer):
     total_refunded_set: PresentmentMoney
 
 
+class DutyTax(TaxLine):
+    """A tax on a duty."""
+
+    price_set: BothMoney
+
+
+class DutyOfLine(Answer):
+    """A duty, and its taxes, for all units that its line ever had."""
+
+    id: GidTail
+    price: BothMoney
+    tax_lines: tuple[DutyTax, ...]
+
+
 class LineUnits(Answer):
     """Units of a line: of ``refundable_quantity``, which are not refunded yet, some have not left."""
 
     id: GidTail
+    quantity: Quantity
+    current_quantity: Quantity
     refundable_quantity: Quantity
     unfulfilled_quantity: Quantity
+    duties: tuple[DutyOfLine, ...]
 
 
 class Charge(Answer):
@@ -66,6 +85,8 @@ class Charges(Answer):
 class RefundState(Answer):
     """What was paid, refunded and sent."""
 
+    duties_included: bool
+
     currency_code: Currency
     presentment_currency_code: Currency
     taxes_included: bool
@@ -73,6 +94,12 @@ class RefundState(Answer):
     refunds: tuple[Refund, ...]
     shipping_lines: Charges
     line_items: Page[LineUnits]
+
+    def duties_on(self, lines: Iterable[str]) -> tuple[DutyOfLine, ...]:
+        """Those that are charged on these lines, which go back with their units."""
+        ids = set(lines)
+        nodes = () if self.duties_included else self.line_items.nodes
+        return tuple(duty for line in nodes if line.id in ids for duty in line.duties)
 
 
 class TaxedLine(Answer):
@@ -100,8 +127,17 @@ class QuotedShipping(Answer):
     tax_set: BothMoney
 
 
+class QuotedDuty(Answer):
+    """What goes back of a duty."""
+
+    amount_set: BothMoney
+    original_duty: Identified | None = None
+
+
 class SuggestedRefund(Answer):
     """What the shop's arithmetic says."""
+
+    refund_duties: tuple[QuotedDuty, ...]
 
     total_tax_set: ShopMoney
     refund_line_items: tuple[QuotedLine, ...]

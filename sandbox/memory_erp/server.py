@@ -167,7 +167,8 @@ def create_app(state: Path, seconds_per_order: float) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         books: Books = build_memory_erp(
             products={product["sku"] for product in catalog.PRODUCTS}
-            | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.FEE_PRODUCT},
+            | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.FEE_PRODUCT}
+            | set(catalog.CHARGE_PRODUCTS.values()),
             warehouses={code for code, *_ in catalog.LOCATIONS.values()},
         )
         file = BookFile(state)

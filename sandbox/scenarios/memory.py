@@ -67,7 +67,8 @@ class MemoryPeople:
     def __init__(self) -> None:
         self.erp = build_memory_erp(
             products={product["sku"] for product in catalog.PRODUCTS}
-            | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.ADJUSTMENT_PRODUCT, catalog.FEE_PRODUCT},
+            | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.ADJUSTMENT_PRODUCT, catalog.FEE_PRODUCT}
+            | set(catalog.CHARGE_PRODUCTS.values()),
             warehouses={code for code, *_ in catalog.LOCATIONS.values()},
             taxes={code: Decimal(rate) for code, (_, rate) in catalog.TAXES.items()},
         )

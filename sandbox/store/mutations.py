@@ -13,7 +13,7 @@ from sandbox.store.order_views import OrderViews
 from sandbox.store.orders import why_not_cancelable
 from sandbox.store.outbox import Outbox
 from sandbox.store.records import NotAllowed, OrderRecord
-from sandbox.store.refund_views import shipping_wanted, units_wanted
+from sandbox.store.refund_views import duties_wanted, shipping_wanted, units_wanted
 from sandbox.store.state import State
 
 
@@ -126,6 +126,7 @@ class Mutations:
             wish = refunding.RefundWish(
                 lines=units_wanted(input.get("refundLineItems")),
                 shipping=shipping_wanted(input.get("shipping")),
+                duties=duties_wanted(input.get("refundDuties")),
                 note=input.get("note") or "",
             )
             made = refunding.refund(self._state, self._outbox, order, wish, _money(order, input))

@@ -9,6 +9,8 @@ from typing import Final
 
 from domain.model import Frozen
 from sandbox import catalog
+from sandbox.store.charge_records import TaxRecord
+from sandbox.store.charging import charge_besides
 from sandbox.store.money import ZERO, Both, CurrencyPair, half_up
 from sandbox.store.party_records import AddressRecord, CompanyRecord, CustomerRecord
 from sandbox.store.plans import add_to_plan
@@ -20,7 +22,6 @@ from sandbox.store.records import (
     NotAllowed,
     OrderRecord,
     ShippingRecord,
-    TaxRecord,
 )
 from sandbox.store.requests import (
     PlaceAddress,
@@ -110,7 +111,7 @@ class _Basket(Frozen):
 def draft(state: State, request: PlaceOrder) -> OrderRecord:
     """The order that a request makes, not paid and not saved yet. Raises NotAllowed."""
     order = _priced_order(state, request, _fill_basket(state, request))
-    for line, wanted in zip(order.lines, request.lines, strict=True):
+    for line, wanted in zip(order.lines, request.lines, strict=False):  # a tip comes after them
         plan_line(state, order, line, wanted)
     return order
 
@@ -246,6 +247,9 @@ def _priced_order(state: State, request: PlaceOrder, basket: _Basket) -> OrderRe
         lines=lines,
         shipping=shipping,
         original_total=Both(shop=priced[0].total, presentment=priced[1].total) + _dearer(request, pair),
+    )
+    order.original_total += charge_besides(
+        state, order, request, [basket.taxes(line) for line in request.lines]
     )
     assert order.total(current=True) == order.original_total, "the records must say what the pricing said"
     return order

@@ -63,6 +63,24 @@ class PlaceSplit(Frozen):
     quantity: Quantity
 
 
+class PlaceDuty(Frozen):
+    """What customs take for all units of a line, in the shop's currency."""
+
+    amount: Annotated[Amount, Field(gt=0)]
+    hs_code: str | None = None
+    country: str | None = None
+    """Where the goods come from."""
+    taxed: bool = False
+
+
+class PlaceFee(Frozen):
+    """An additional fee on the order, in the shop's currency."""
+
+    name: str
+    amount: Annotated[Amount, Field(gt=0)]
+    taxed: bool = False
+
+
 class PlaceLine(Frozen):
     """A line. Without ``split`` all units come from ``location``; without ``price`` the catalogue's is
     charged.
@@ -78,6 +96,7 @@ class PlaceLine(Frozen):
     """None: the order's taxes; empty: none."""
     tax_off: Amount = Decimal(0)
     """How much more its first tax is than its rate gives, as some tax services have it; in the shop's currency."""
+    duty: PlaceDuty | None = None
     requires_shipping: bool = True
 
     @model_validator(mode="after")
@@ -158,6 +177,9 @@ class PlaceOrder(Frozen):
     tax_off: Amount = Decimal(0)
     """How much more the order's first tax is than its lines say, on no line of its own; in the shop's currency."""
     shipping: PlaceShipping | None = None
+    tip: Annotated[Amount, Field(ge=0)] = Decimal(0)
+    """For the shop's people, in the shop's currency; stands on a line of its own."""
+    fees: tuple[PlaceFee, ...] = ()
     customer: PlaceCustomer | None = None
     email: str | None = None
     phone: str | None = None

@@ -21,6 +21,7 @@ from domain.erp_order import ErpShipmentState
 from domain.order import OrderKey
 from sandbox.catalog import (
     ADJUSTMENT_PRODUCT,
+    CHARGE_PRODUCTS,
     COMPANIES,
     FEE_PRODUCT,
     KIT_SKU,
@@ -151,7 +152,7 @@ class MemoryErpWorld:
     def __init__(self) -> None:
         self.erp = self._memory = MemoryErp(
             products={product["sku"] for product in PRODUCTS}
-            | {KIT_SKU, SHIPPING_PRODUCT, ADJUSTMENT_PRODUCT, FEE_PRODUCT},
+            | {KIT_SKU, SHIPPING_PRODUCT, ADJUSTMENT_PRODUCT, FEE_PRODUCT, *CHARGE_PRODUCTS.values()},
             stock={
                 (warehouse, product["sku"]): on_hand
                 for warehouse, _, on_hand in LOCATIONS.values()
