@@ -58,7 +58,6 @@ def line(number: int, sku: str | None, quantity: int, price: str, **more: Any) -
         "quantity": quantity,
         "currentQuantity": quantity,
         "nonFulfillableQuantity": 0,
-        "duties": [],
         "requiresShipping": True,
         "originalUnitPriceSet": money(price),
         "discountAllocations": [],
@@ -75,7 +74,6 @@ def line_units(number: int, refundable: int, *, unfulfilled: int = 0, **more: An
         "currentQuantity": refundable,
         "refundableQuantity": refundable,
         "unfulfilledQuantity": unfulfilled,
-        "duties": [],
         **more,
     }
 

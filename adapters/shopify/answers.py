@@ -128,13 +128,26 @@ class DiscountAllocation(Answer):
     discount_application: DiscountApplication
 
 
+class DutyTax(TaxLine):
+    """A tax on a duty."""
+
+    price_set: BothMoney
+
+
 class Duty(Answer):
     """A duty on a line; price and taxes also count units that were removed since."""
 
     id: GidTail
     harmonized_system_code: str | None = None
-    price: ShopMoney
-    tax_lines: tuple[TaxLine, ...]
+    price: BothMoney
+    tax_lines: tuple[DutyTax, ...]
+
+
+class LineDuties(Answer):
+    """The duties on a line."""
+
+    id: GidTail
+    duties: tuple[Duty, ...]
 
 
 class AdditionalFee(Answer):
@@ -160,7 +173,8 @@ class LineItem(Answer):
     original_unit_price_set: ShopMoney
     discount_allocations: tuple[DiscountAllocation, ...]
     tax_lines: tuple[TaxLine, ...]
-    duties: tuple[Duty, ...]
+    duties: tuple[Duty, ...] = ()
+    """Read apart, where the order has any."""
 
 
 class ShippingLine(Answer):
@@ -408,6 +422,8 @@ class Order(Answer):
     current_total_tax_set: ShopMoney
     current_total_discounts_set: ShopMoney
     current_total_duties_set: ShopMoney | None = None
+    original_total_duties_set: ShopMoney | None = None
+    """None where there never was any."""
     duties_included: bool
     """They are in the lines' prices: nothing is charged for them."""
     additional_fees: tuple[AdditionalFee, ...]
@@ -425,6 +441,12 @@ class Order(Answer):
     fulfillments_count: Count | None = None
     fulfillments: tuple[Fulfillment, ...]
     returns: FirstReturn
+
+
+class DutiesOfOrder(Answer):
+    """A page of an order's lines with their duties."""
+
+    line_items: Page[LineDuties]
 
 
 class ShippingState(Answer):

@@ -16,7 +16,6 @@ from adapters.shopify.answers import SYSTEM
 from adapters.shopify.pricing import DUTY, rate_of
 from adapters.shopify.refund_answers import (
     Charge,
-    DutyOfLine,
     LineUnits,
     Quotation,
     QuotedDuty,
@@ -130,7 +129,7 @@ def _lost_with(amount: Decimal, line: LineUnits, units: Mapping[str, int], curre
     return before - share(amount, left, line.quantity, currency)
 
 
-def _duty_of(quoted: QuotedDuty, state: RefundState) -> tuple[LineUnits, DutyOfLine]:
+def _duty_of(quoted: QuotedDuty, state: RefundState) -> tuple[LineUnits, answers.Duty]:
     for line in state.line_items.nodes:
         for duty in line.duties:
             if quoted.original_duty is not None and duty.id == quoted.original_duty.id:

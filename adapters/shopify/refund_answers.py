@@ -7,6 +7,7 @@ from pydantic import Field
 from adapters.shopify.answers import (
     Answer,
     BothMoney,
+    Duty,
     Identified,
     Money,
     Page,
@@ -34,20 +35,6 @@ class Refund(Answer):
     total_refunded_set: PresentmentMoney
 
 
-class DutyTax(TaxLine):
-    """A tax on a duty."""
-
-    price_set: BothMoney
-
-
-class DutyOfLine(Answer):
-    """A duty, and its taxes, for all units that its line ever had."""
-
-    id: GidTail
-    price: BothMoney
-    tax_lines: tuple[DutyTax, ...]
-
-
 class LineUnits(Answer):
     """Units of a line: of ``refundable_quantity``, which are not refunded yet, some have not left."""
 
@@ -56,7 +43,8 @@ class LineUnits(Answer):
     current_quantity: Quantity
     refundable_quantity: Quantity
     unfulfilled_quantity: Quantity
-    duties: tuple[DutyOfLine, ...]
+    duties: tuple[Duty, ...] = ()
+    """Read apart, where the order has any."""
 
 
 class Charge(Answer):
@@ -85,6 +73,7 @@ class Charges(Answer):
 class RefundState(Answer):
     """What was paid, refunded and sent."""
 
+    original_total_duties_set: ShopMoney | None = None
     duties_included: bool
 
     currency_code: Currency
@@ -95,7 +84,7 @@ class RefundState(Answer):
     shipping_lines: Charges
     line_items: Page[LineUnits]
 
-    def duties_on(self, lines: Iterable[str]) -> tuple[DutyOfLine, ...]:
+    def duties_on(self, lines: Iterable[str]) -> tuple[Duty, ...]:
         """Those that are charged on these lines, which go back with their units."""
         ids = set(lines)
         nodes = () if self.duties_included else self.line_items.nodes

@@ -115,6 +115,9 @@ class OrderViews:
             "paymentGatewayNames": list(dict.fromkeys(t.gateway for t in order.transactions)),
             "sourceName": order.source_name,
             "dutiesIncluded": False,
+            "currentTotalDutiesSet": None,
+            "originalTotalDutiesSet": None,
+            "currentTotalAdditionalFeesSet": None,
             "risk": {
                 "recommendation": order.risk,
                 "assessments": [{"riskLevel": order.risk_level}] if order.risk_level else [],

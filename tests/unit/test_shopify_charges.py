@@ -46,7 +46,7 @@ def duty(number: int, price: str, *taxes: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": gid("Duty", number),
         "harmonizedSystemCode": "6109.10",
-        "price": shop.money(price),
+        "price": shop.money(price, price),
         "taxLines": list(taxes),
     }
 
