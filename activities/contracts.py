@@ -167,6 +167,8 @@ class ReportShipment(Frozen):
     revision: int
     given_back: Amount = Decimal(0)
     """By returns, in ``Order.presentment_currency``; see ``domain.capture.plan_captures``."""
+    more_tracking: tuple[str, ...] = ()
+    """Of parcels that went ahead with pieces of its kits."""
 
 
 class ShipmentReported(Frozen):

@@ -57,6 +57,8 @@ class FulfillmentRequest(Frozen):
     lines: tuple[FulfillmentLine, ...]
     carrier: str | None
     tracking_number: str
+    more_tracking: tuple[str, ...] = ()
+    """Of parcels that hold other pieces of the same kits."""
     known_fulfillment_ids: tuple[str, ...] = ()
 
 

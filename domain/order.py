@@ -211,6 +211,8 @@ class Fulfillment(Frozen):
     lines: tuple[FulfillmentLine, ...]
     carrier: str | None = None
     tracking_number: str | None = None
+    more_tracking: tuple[str, ...] = ()
+    """Of other parcels that hold pieces of the same kits."""
 
 
 class CancelKind(StrEnum):

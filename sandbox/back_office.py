@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 import httpx
 
 from sandbox.audit import ErpSide, added
-from sandbox.catalog import pieces
+from sandbox.catalog import pieces, tellable
 from sandbox.stack import CHANNEL, Addresses
 from sandbox.tryton.staff import Staff
 
@@ -114,7 +114,10 @@ class TrytonOffice:
                     number=sale.number or "",
                     total=sale.total,
                     taxes={code: amount for code, amount in sale.taxes.items() if amount},
-                    shipments=sum(shipment.state in LEFT for shipment in sale.shipments),
+                    shipments=tellable(
+                        [shipment.quantities for shipment in sale.shipments if shipment.state in LEFT],
+                        sale.ordered,
+                    ),
                     invoices=len(sale.invoices),
                     invoiced=sale.invoiced,
                     currency=sale.currency,

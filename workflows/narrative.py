@@ -19,7 +19,7 @@ from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
 from domain.tax_reconciliation import tolerated_words
-from workflows import backorder_story, order_return_story
+from workflows import backorder_story, kit_story, order_return_story
 from workflows.messages import (
     Attention,
     CancelRequest,
@@ -136,7 +136,8 @@ def waiting_for(state: OrderState) -> str:
         return f"return {' and '.join(coming)}, which has a page of its own"
     if state.window_until is not None:
         return f"returns, until {state.window_until:%Y-%m-%d}; it then closes by itself"
-    return backorder_story.waits(state) or "the warehouse to ship the rest; the ERP's change feed tells of it"
+    waits = backorder_story.waits(state) or kit_story.waits(state)
+    return waits or "the warehouse to ship the rest; the ERP's change feed tells of it"
 
 
 def waits_on(state: OrderState) -> str | None:
@@ -177,6 +178,8 @@ def cancel_obstacle(state: OrderState) -> str:
     if shipped:
         have = "has" if shipped == 1 else "have"
         return f"{count_units(shipped)} {have} left the warehouse; take back what left as a return"
+    if state.erp is not None and state.erp.begun:
+        return "a part of a kit has left the warehouse; let the rest follow, and take it back as a return"
     return ""
 
 
@@ -373,8 +376,10 @@ def pending_edit(state: OrderState) -> str:
 
 
 def left_units(state: OrderState) -> dict[str, int]:
-    """Line -> units that left the house."""
-    return {line.line_id: line.shipped for line in state.lines if line.requires_shipping}
+    """Line -> units that left the house, kits of which a part has left among them."""
+    begun = state.erp.begun if state.erp is not None else {}
+    goods = [line for line in state.lines if line.requires_shipping]
+    return {line.line_id: line.shipped + begun.get(line.line_id, 0) for line in goods}
 
 
 def amended(outcome: AmendedOrder, before: ErpOrder) -> str:

@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from activities.orders import OrderActivities
     from domain.amendment import amendment_between, fingerprint, holds_otherwise
+    from domain.kits import tracking_of_pieces
     from domain.order import CancelKind
     from domain.quantities import QuantitiesBroken, cancel_open, lines_from_order, take_edit
     from domain.status import OrderStatus
@@ -303,6 +304,7 @@ class OrderWorkflow(OrderBackorders):
                 known_fulfillment_ids=tuple(state.fulfillments.values()),
                 revision=self._next_revision(),
                 given_back=state.given_back,
+                more_tracking=tracking_of_pieces(state.erp, shipment) if state.erp else (),
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,

@@ -29,12 +29,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
     from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
     from workflows.order_alarms import Alarm
-    from workflows.order_counter import OrderCounter
     from workflows.order_desk import refuse
+    from workflows.order_kits import OrderKits
     from workflows.steps import Step, unreported_shipments
 
 
-class OrderBackorders(OrderCounter):
+class OrderBackorders(OrderKits):
     """Base of ``OrderWorkflow``, between it and everything else that an order has of its own."""
 
     # -- what the ERP tells ----------------------------------------------------------------------------------------

@@ -140,6 +140,7 @@ class MemoryStorefront:
                 lines=tuple(FulfillmentLine(line_id=line, quantity=units) for line, units in wanted.items()),
                 carrier=request.carrier,
                 tracking_number=request.tracking_number,
+                more_tracking=request.more_tracking,
             )
             self._keep(after_shipping(order, made, self._new_id))
             return made

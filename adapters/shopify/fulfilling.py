@@ -128,7 +128,7 @@ class Fulfilling:
                     ],
                     "notifyCustomer": self._notify_customers,
                     "trackingInfo": {
-                        "number": request.tracking_number,
+                        **_numbers(request),
                         **({"company": request.carrier} if request.carrier else {}),
                     },
                 }
@@ -147,7 +147,15 @@ class Fulfilling:
             ),
             carrier=request.carrier,
             tracking_number=request.tracking_number,
+            more_tracking=request.more_tracking,
         )
+
+
+def _numbers(request: FulfillmentRequest) -> dict[str, Any]:
+    """The parcel's own number comes first: by that the fulfillment is found again."""
+    if not request.more_tracking:
+        return {"number": request.tracking_number}
+    return {"numbers": [request.tracking_number, *request.more_tracking]}
 
 
 def _units(lines: Iterable[FulfillmentLine]) -> Counter[str]:

@@ -235,7 +235,8 @@ def to_fulfillment(answer: answers.Fulfillment) -> Fulfillment:
     units: dict[str, int] = defaultdict(int)
     for line in answer.fulfillment_line_items.nodes:
         units[line.line_item.id] += line.quantity
-    tracking = next((info for info in answer.tracking_info if info.number), None)
+    numbered = [info for info in answer.tracking_info if info.number]
+    tracking = numbered[0] if numbered else None
     return Fulfillment(
         fulfillment_id=answer.id,
         location=answer.location.id if answer.location else NO_LOCATION,
@@ -244,6 +245,7 @@ def to_fulfillment(answer: answers.Fulfillment) -> Fulfillment:
         ),
         carrier=tracking.company if tracking else None,
         tracking_number=tracking.number if tracking else None,
+        more_tracking=tuple(info.number for info in numbered[1:] if info.number),
     )
 
 

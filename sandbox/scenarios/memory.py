@@ -106,6 +106,15 @@ class MemoryPeople:
             left += 1
         return left
 
+    async def ship_piece(self, external_id: str, product: str, pieces: int) -> None:
+        """See ``People``."""
+        key = _key(external_id)
+        kits = [line for line in self.erp.orders[key].lines if line.product == catalog.KIT_SKU]
+        if not kits or product not in dict(catalog.KIT_COMPONENTS):
+            raise LookupError(f"no kit of order {external_id} has a {product}")
+        parcel = f"UPS-{external_id}-{product}"
+        self.erp.ship_pieces(key, kits[0].line_id, product, pieces, tracking=parcel)
+
     async def pick(self, external_id: str) -> None:
         """See ``People``."""
         waiting = self._waiting(external_id)
@@ -150,7 +159,10 @@ class MemoryPeople:
                     number=order.number,
                     total=order.total,
                     taxes={tax.code: tax.amount for tax in order.taxes if tax.amount},
-                    shipments=sum(each.state is ErpShipmentState.SHIPPED for each in order.shipments),
+                    shipments=sum(
+                        each.state is ErpShipmentState.SHIPPED and bool(each.lines)
+                        for each in order.shipments
+                    ),
                     invoices=0,
                     invoiced=None,
                     currency=order.currency,

@@ -83,6 +83,10 @@ class ErpWorld(Protocol):
         """A warehouse sends its open shipment off: all of it, or a part with some units left."""
         ...
 
+    async def ship_piece(self, key: OrderKey, line_id: str, product: str) -> str:
+        """A warehouse sends one piece of a kit ahead; returns the parcel's tracking number."""
+        ...
+
     async def pick(self, key: OrderKey) -> str:
         """Take a shipment off the shelf; returns its number."""
         ...
@@ -183,6 +187,11 @@ class MemoryErpWorld:
         product = {line.line_id: line.product for line in order.lines}
         left = {product[line_id]: quantity for line_id, quantity in units.items()}
         return Parcel(sent.shipment_id, warehouse, left, sent.tracking_number)
+
+    async def ship_piece(self, key: OrderKey, line_id: str, product: str) -> str:
+        tracking = f"UPS-{key.external_id}-{product}"
+        self._memory.ship_pieces(key, line_id, product, 1, tracking=tracking)
+        return tracking
 
     async def pick(self, key: OrderKey) -> str:
         shipment = self._memory.orders[key].shipments[0]
@@ -290,6 +299,11 @@ class TrytonErpWorld:
         parcel = await self._staff.ship(job, part=part)
         assert parcel is not None, f"stock is missing for {job}"
         return Parcel(str(parcel.shipment_id), parcel.warehouse, parcel.quantities, parcel.tracking_number)
+
+    async def ship_piece(self, key: OrderKey, line_id: str, product: str) -> str:
+        parcel = await self._staff.ship_piece(key.external_id, product, 1)
+        assert parcel.tracking_number is not None
+        return parcel.tracking_number
 
     async def pick(self, key: OrderKey) -> str:
         return (await self._staff.pick_only(key.external_id)).number
