@@ -46,7 +46,8 @@ from domain.money import format_money
 from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from domain.payment_outlook import look_ahead
 from domain.payment_rules import ALL_AT_ONCE
-from domain.planning import ignore_reason, plan_sales_order
+from domain.planning import ignore_reason, plan_sales_order, require_release
+from domain.preorders import release_of
 from domain.quantities import delivered_units, units_returned
 from domain.returns import asks_for_return, window_until
 from domain.status import OrderStatus
@@ -99,9 +100,11 @@ class OrderActivities(NotedActs):
             reason = f"the order is {ended.status} since {ended.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
             return OrderRead(order=order, mapping_version=mapping.version, ignored=reason, ended=ended.status)
         ignored = None if request.submitted or order.canceled_at else ignore_reason(order)
-        waiting = "entry in the ERP"
+        waiting, release = "entry in the ERP", release_of(order, pinned.preorders)
         if outlook.unpaid:
             waiting = f"the buyer to pay {format_money(outlook.unpaid, order.presentment_currency)}"
+        elif release is not None and release.at > datetime.now(UTC):
+            waiting = f"its release at {release.at:%Y-%m-%d %H:%M} UTC"
         patch = OrderPatch(
             number=order.number,
             status=OrderStatus.IGNORED if ignored else OrderStatus.RECEIVED,
@@ -129,6 +132,7 @@ class OrderActivities(NotedActs):
             approval=None if entered else approval_needed(order, mapping.approval),
             returns=pinned.returns,
             backorders=pinned.backorders,
+            release=release,
         )
 
     @activity.defn
@@ -138,6 +142,7 @@ class OrderActivities(NotedActs):
         async with self._noted(key, request.revision, "submit_order"):
             erp_order = await self._entered_before(request.order)
             if erp_order is None:
+                require_release(request.order, self._mapping(request.mapping_version))
                 sales_order = plan_sales_order(
                     request.order, self._mapping(request.mapping_version), request.acceptances
                 )

@@ -75,6 +75,10 @@ GUIDES = {
         (CaseAct.RETRY, CaseAct.MAP),
         8,
     ),
+    "release_unreadable": _guide(
+        "The attribute {0} of pre-ordered lines names no day",
+        "Write the day of the release as 2026-12-24 in the store, or remove the attribute; then resubmit.",
+    ),
     "adjustment_product_missing": _guide(
         "The mapping names no product for accepted differences",
         "Name a service of the ERP as adjustment_product in the mapping, or by its case (--map VALUE); then resubmit.",

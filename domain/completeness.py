@@ -32,6 +32,7 @@ class Explanation(StrEnum):
     WEBHOOK_WAITS = "webhook not handed over yet"
     WAITS_FOR_PERSON = "waits for a person"
     AWAITS_PAYMENT = "waits for its payment"
+    AWAITS_RELEASE = "waits for its release"
     NOT_CARRIED = "not carried"
     CANCELED_BEFORE_ENTRY = "canceled before it was entered"
     MISSED_WEBHOOK = "missed webhook"
@@ -72,6 +73,7 @@ _EXPLAINED: Final = frozenset(
         Explanation.WEBHOOK_WAITS,
         Explanation.WAITS_FOR_PERSON,
         Explanation.AWAITS_PAYMENT,
+        Explanation.AWAITS_RELEASE,
         Explanation.NOT_CARRIED,
         Explanation.CANCELED_BEFORE_ENTRY,
     }
@@ -144,6 +146,8 @@ class Known(Frozen):
     """Why its workflow stands still until a person comes; empty where it does not."""
     awaits_payment: bool = False
     """Its workflow stands still until the buyer pays."""
+    awaits_release: bool = False
+    """Its workflow stands still until its goods may leave."""
     noted_at: Instant | None = None
     """When its row was written last."""
     webhook_waits: bool = False
@@ -335,10 +339,13 @@ def _missing(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
         return Explanation.NOT_CARRIED, reason, Repair.NONE
     if known.awaits_payment:
         return _unpaid(evidence, placed)
-    if known.waits_for:
-        return Explanation.WAITS_FOR_PERSON, known.waits_for, Repair.NONE
-    if known.webhook_waits:
-        return Explanation.WEBHOOK_WAITS, "its webhook waits in the inbox", Repair.NONE
+    for holds, explanation, words in (
+        (known.awaits_release, Explanation.AWAITS_RELEASE, "its goods may not leave yet"),
+        (bool(known.waits_for), Explanation.WAITS_FOR_PERSON, known.waits_for),
+        (known.webhook_waits, Explanation.WEBHOOK_WAITS, "its webhook waits in the inbox"),
+    ):
+        if holds:
+            return explanation, words, Repair.NONE
     if known.running and age < evidence.patience.longest:
         return Explanation.ON_ITS_WAY, "its workflow is at work", Repair.NONE
     if known.running:

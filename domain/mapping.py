@@ -18,6 +18,7 @@ from domain.backorder_rules import BackorderRules
 from domain.gifts import GiftRules
 from domain.model import Amount, Frozen, Rate
 from domain.payment_rules import PaymentRules
+from domain.preorders import PreorderRules
 from domain.return_rules import ReturnRules
 
 Entry = TypeVar("Entry")
@@ -87,6 +88,7 @@ class Mapping(Frozen):
     gifts: GiftRules = GiftRules()
     returns: ReturnRules = ReturnRules()
     backorders: BackorderRules = BackorderRules()
+    preorders: PreorderRules = PreorderRules()
 
     @model_validator(mode="after")
     def _one_to_one(self) -> "Mapping":

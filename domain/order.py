@@ -130,6 +130,8 @@ class OrderLine(Frozen):
     """What customs take for it, where the buyer pays that with the order."""
     requires_shipping: bool = True
     kind: LineKind = LineKind.GOODS
+    attributes: dict[str, str] = Field(default_factory=dict)
+    """What the shop's own pages ask of the buyer for this line, or say of it, by name."""
 
 
 class ShippingCharge(Frozen):
@@ -194,6 +196,8 @@ class LocationPlan(Frozen):
     location: str
     open: bool
     lines: tuple[LocationLine, ...]
+    not_before: Instant | None = None
+    """When it may leave, where the storefront has scheduled it for later."""
 
 
 class FulfillmentLine(Frozen):

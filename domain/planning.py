@@ -33,6 +33,7 @@ from domain.order import (
     ShippingCharge,
     TaxLine,
 )
+from domain.preorders import unreadable_release
 from domain.quantities import units_returned
 from domain.tax_allocation import PartAmount, divide_line, odd_rates, whole_of
 
@@ -104,6 +105,18 @@ def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acc
         instructions=_instructions(order, goods, mapping),
         complete_only=mapping.backorders.holds_back,
     )
+
+
+def require_release(order: Order, mapping: Mapping) -> None:
+    """Raises PlanRefused where a line should say when it may leave, and nobody can read it."""
+    rules = mapping.preorders
+    if rules.attribute and (line := unreadable_release(order, rules)) is not None:
+        raise PlanRefused(
+            f"release_unreadable:{rules.attribute}",
+            f"line {line.line_id} ({line.title}): its attribute {rules.attribute!r} holds "
+            f"{line.attributes[rules.attribute]!r} and no day; write it as 2026-12-24 in the store, or remove it, "
+            "then resubmit",
+        )
 
 
 def sum_by_code(taxes: Iterable[TaxAmount]) -> tuple[TaxAmount, ...]:

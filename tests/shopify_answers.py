@@ -58,6 +58,7 @@ def line(number: int, sku: str | None, quantity: int, price: str, **more: Any) -
         "quantity": quantity,
         "currentQuantity": quantity,
         "nonFulfillableQuantity": 0,
+        "customAttributes": [],
         "requiresShipping": True,
         "originalUnitPriceSet": money(price),
         "discountAllocations": [],

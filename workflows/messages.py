@@ -1,5 +1,6 @@
 """Every payload that goes into or comes out of a workflow, and the workflow's own serialisable state."""
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
@@ -12,6 +13,7 @@ from domain.erp_order import ErpOrder, ErpOrderState, ErpReturn
 from domain.model import Amount, Frozen, Instant, Quantity
 from domain.order import CancelKind, Order, OrderKey, ReturnStatus
 from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
+from domain.preorders import Release
 from domain.quantities import LineState
 from domain.return_rules import ReturnRules
 from domain.status import OrderStatus
@@ -45,6 +47,8 @@ class Attention(StrEnum):
     NEEDS_ATTENTION = "needs attention"
     ON_HOLD = "on hold"
     AWAITING_PAYMENT = "awaiting payment"
+    AWAITING_RELEASE = "awaiting release"
+    """Sold ahead: its goods may not leave yet."""
     DELIVERED = "delivered"
     """Balanced, and open for returns."""
     CLOSED = "closed"
@@ -220,6 +224,10 @@ class OrderState(BaseModel):
     """The expiry before which the order was read once more."""
     expiry_heeded: Instant | None = None
     """Up to which expiry something was done, or a person said to go on with it."""
+    release: Release | None = None
+    """What it waits for before it goes to the ERP, as it was read last; None where nothing is waited for."""
+    released: dict[str, date] = {}
+    """Line -> the day that its release moved to after the ERP had the order."""
     merged_into: str = ""
     """The customer that the storefront shows in place of the one whose party the ERP has."""
     approval: ApprovalNeeded | None = None

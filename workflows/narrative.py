@@ -19,7 +19,7 @@ from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
 from domain.tax_reconciliation import tolerated_words
-from workflows import backorder_story, kit_story, order_return_story
+from workflows import backorder_story, kit_story, order_return_story, preorder_story
 from workflows.messages import (
     Attention,
     CancelRequest,
@@ -77,7 +77,9 @@ def attention(state: OrderState) -> Attention:
         return Attention.ON_HOLD
     if state.window_until is not None:
         return Attention.DELIVERED
-    return Attention.AWAITING_PAYMENT if awaits_payment(state) else Attention.WORKING
+    if awaits_payment(state):
+        return Attention.AWAITING_PAYMENT
+    return Attention.AWAITING_RELEASE if preorder_story.waits(state) else Attention.WORKING
 
 
 def awaits_payment(state: OrderState) -> bool:
@@ -136,7 +138,7 @@ def waiting_for(state: OrderState) -> str:
         return f"return {' and '.join(coming)}, which has a page of its own"
     if state.window_until is not None:
         return f"returns, until {state.window_until:%Y-%m-%d}; it then closes by itself"
-    waits = backorder_story.waits(state) or kit_story.waits(state)
+    waits = preorder_story.waits(state) or backorder_story.waits(state) or kit_story.waits(state)
     return waits or "the warehouse to ship the rest; the ERP's change feed tells of it"
 
 

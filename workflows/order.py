@@ -193,7 +193,9 @@ class OrderWorkflow(OrderBackorders):
             if narrative.awaits_payment(state):
                 self._tell("Orderwright", narrative.unpaid(state))
             self._take_approval(read.approval)
+            self._take_release(read.release)
             return
+        self._take_release(read.release)
         # Also while a cancel is asked for, which the ERP may refuse; one by the storefront itself is no edit.
         if before is not None and read.order.canceled_at is None:
             self._notice_edit(before, read.order)

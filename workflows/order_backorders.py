@@ -30,11 +30,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
     from workflows.order_alarms import Alarm
     from workflows.order_desk import refuse
-    from workflows.order_kits import OrderKits
+    from workflows.order_preorders import OrderPreorders
     from workflows.steps import Step, unreported_shipments
 
 
-class OrderBackorders(OrderKits):
+class OrderBackorders(OrderPreorders):
     """Base of ``OrderWorkflow``, between it and everything else that an order has of its own."""
 
     # -- what the ERP tells ----------------------------------------------------------------------------------------

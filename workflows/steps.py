@@ -55,9 +55,7 @@ def next_step(state: OrderState) -> Step:
 def _work(state: OrderState) -> Step:
     """What brings an order forward that nothing holds up."""
     if state.erp is None:
-        if state.payment.unpaid:
-            return Step.WAIT
-        return Step.ASK_APPROVAL if lacks_approval(state) else Step.SUBMIT
+        return _way_to_the_erp(state)
     if state.hand_over:
         return Step.HAND_OVER
     if state.amend:
@@ -73,6 +71,17 @@ def _work(state: OrderState) -> Step:
     if state.return_asks or state.return_wishes:
         return Step.OPEN_RETURN
     return Step.CLOSE if _may_close(state) else Step.WAIT
+
+
+def _way_to_the_erp(state: OrderState) -> Step:
+    """Paid or promised first, then approved, then released."""
+    if state.payment.unpaid:
+        return Step.WAIT
+    if lacks_approval(state):
+        return Step.ASK_APPROVAL
+    if state.release is not None:
+        return Step.CAPTURE if state.capture_all else Step.WAIT
+    return Step.SUBMIT
 
 
 def _may_close(state: OrderState) -> bool:

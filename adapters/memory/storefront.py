@@ -250,6 +250,14 @@ class MemoryStorefront:
         """Lower a line; its money follows. Raises ValueError where that is not possible, KeyError if unknown."""
         return self._keep(after_edit(self.orders[external_id], self._placed[external_id], line_id, current))
 
+    def reschedule(self, external_id: str, at: datetime | None) -> Order:
+        """What is still to leave may leave from then on, None: at once. Raises KeyError if unknown."""
+        order = self.orders[external_id]
+        plans = [
+            plan.model_copy(update={"not_before": at}) if plan.open else plan for plan in order.location_plans
+        ]
+        return self._keep(order.model_copy(update={"location_plans": tuple(plans)}))
+
     def request_return(self, external_id: str, units: Mapping[str, int], reason: str = "") -> Order:
         """A buyer asks to return units (line -> units). Raises ValueError where they have not left, KeyError."""
         order = self.orders[external_id]

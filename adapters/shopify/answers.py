@@ -159,6 +159,13 @@ class AdditionalFee(Answer):
     tax_lines: tuple[TaxLine, ...]
 
 
+class Attribute(Answer):
+    """Something that the shop's own pages asked of the buyer."""
+
+    key: str
+    value: str | None = None
+
+
 class LineItem(Answer):
     """A line of the order; its taxes and discounts also count units that were removed since."""
 
@@ -173,6 +180,7 @@ class LineItem(Answer):
     original_unit_price_set: ShopMoney
     discount_allocations: tuple[DiscountAllocation, ...]
     tax_lines: tuple[TaxLine, ...]
+    custom_attributes: tuple[Attribute, ...]
     duties: tuple[Duty, ...] = ()
     """Read apart, where the order has any."""
 
@@ -263,6 +271,8 @@ class FulfillmentOrder(Answer):
 
     id: GidTail
     status: FulfillmentOrderStatus
+    fulfill_at: Instant | None = None
+    """When a scheduled one opens."""
     assigned_location: AssignedLocation
     line_items: Page[FulfillmentOrderLine]
 
@@ -343,13 +353,6 @@ class PurchasingEntity(Answer):
     """Who buys: a company, or (then ``company`` is None) a person."""
 
     company: Company | None = None
-
-
-class Attribute(Answer):
-    """Something that the shop's own pages asked of the buyer."""
-
-    key: str
-    value: str | None = None
 
 
 class CancelReason(StrEnum):

@@ -23,6 +23,7 @@ from domain.order import Fulfillment, FulfillmentLine
 OPERATION: Final = "create fulfillment"
 
 _MOVE: Final = "move fulfillment order"
+_OPEN: Final = "open fulfillment order"
 _MAY_SHIP: Final = frozenset(
     {FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.IN_PROGRESS, FulfillmentOrderStatus.INCOMPLETE}
 )
@@ -59,9 +60,27 @@ class Fulfilling:
             raise Rejected(SYSTEM, OPERATION, "the shipment holds no units", "not_open_to_ship")
         plans = state.fulfillment_orders.nodes
         taken, missing = _take_open(wanted, _at(request.location, plans))
+        if missing and (ahead := _scheduled(missing, plans)):
+            plans = await self._open(order_id, ahead)
+            taken, missing = _take_open(wanted, _at(request.location, plans))
         if missing:
             taken = await self._move_missing(request, wanted, missing, plans)
         return await self._create(request, wanted, taken)
+
+    async def _open(self, order_id: str, plans: Sequence[str]) -> tuple[answers.FulfillmentOrder, ...]:
+        """Open what the shop has scheduled for later: its goods have left already. Returns all, as they stand then.
+
+        One that was opened meanwhile is refused; what matters is how they stand.
+        """
+        for plan_id in plans:
+            try:
+                await self._api.write(
+                    _OPEN, "open_fulfillment_order", {"id": gid("FulfillmentOrder", plan_id)}
+                )
+            except Rejected as error:
+                if not error.cause.startswith("shop_refused"):
+                    raise
+        return (await self._reader.shipping(order_id)).fulfillment_orders.nodes
 
     async def _move_missing(
         self,
@@ -189,6 +208,16 @@ def _take_open(wanted: Counter[str], plans: Iterable[answers.FulfillmentOrder]) 
                 left[line.line_item.id] -= units
                 taken[plan.id][line.id] = units
     return taken, +left
+
+
+def _scheduled(missing: Counter[str], plans: Iterable[answers.FulfillmentOrder]) -> list[str]:
+    """Fulfillment orders that hold what is missing and open later only."""
+    return [
+        plan.id
+        for plan in plans
+        if plan.status is FulfillmentOrderStatus.SCHEDULED
+        and any(missing[line.line_item.id] and line.remaining_quantity for line in plan.line_items.nodes)
+    ]
 
 
 def _line_inputs(lines: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -46,6 +46,7 @@ def lines_of(answer: answers.Order, taxes: Taxes) -> tuple[OrderLine, ...]:
             duties=duties[line.id],
             requires_shipping=line.requires_shipping,
             kind=LineKind.TIP if line.id in tips else LineKind.GOODS,
+            attributes={each.key: each.value or "" for each in line.custom_attributes},
         )
         for line in answer.line_items.nodes
     )

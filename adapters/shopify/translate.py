@@ -206,6 +206,7 @@ def to_location_plan(answer: answers.FulfillmentOrder) -> LocationPlan:
         id=answer.id,
         location=location_of(answer),
         open=answer.status not in _OVER,
+        not_before=answer.fulfill_at if answer.status is FulfillmentOrderStatus.SCHEDULED else None,
         lines=tuple(
             LocationLine(
                 id=line.id,

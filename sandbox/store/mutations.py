@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.store import jobs, payments, refunding
 from sandbox.store.catalog_views import Info, View, item_view, lazily, location_view
-from sandbox.store.fulfillment import fulfill
+from sandbox.store.fulfillment import fulfill, open_scheduled
 from sandbox.store.inventory import Adjustment, LevelError, WantedLevel, set_levels
 from sandbox.store.moving import move
 from sandbox.store.notation import gid, number
@@ -68,6 +68,14 @@ class Mutations:
             "originalFulfillmentOrder": parcels.plan(original),
             "userErrors": [],
         }
+
+    def open_fulfillment_order(self, _info: Info, *, id: str) -> View:  # noqa: A002  GraphQL's name
+        """``fulfillmentOrderOpen``."""
+        try:
+            order, opened = open_scheduled(self._state, self._outbox, number(id, "FulfillmentOrder") or 0)
+        except NotAllowed as refusal:
+            return {"fulfillmentOrder": None, "userErrors": [_user_error(refusal)]}
+        return {"fulfillmentOrder": OrderViews(self._state, order).parcels.plan(opened), "userErrors": []}
 
     def capture(self, _info: Info, *, input: View) -> View:  # noqa: A002  GraphQL's name
         """``orderCapture``."""

@@ -245,7 +245,7 @@ class OrderViews:
             "requiresShipping": line.requires_shipping,
             "taxable": bool(line.taxes),
             "isGiftCard": False,
-            "customAttributes": [],
+            "customAttributes": [{"key": key, "value": value} for key, value in line.attributes.items()],
             "originalUnitPriceSet": self.bag(line.unit_price),
             "originalTotalSet": self.bag(line.gross),
             "totalDiscountSet": self.bag(line.discount),

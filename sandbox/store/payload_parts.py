@@ -98,7 +98,7 @@ def line_part(order: OrderRecord, line: LineRecord) -> Json:
         "price_set": money_set(line.unit_price, pair),
         "product_exists": not line.tip,
         "product_id": line.product_id or None,
-        "properties": [],
+        "properties": [{"name": name, "value": value} for name, value in line.attributes.items()],
         "quantity": line.quantity,
         "requires_shipping": line.requires_shipping,
         "sku": line.sku or None,

@@ -3,7 +3,7 @@ location.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -291,6 +291,7 @@ def _line_records(
                 discounts=_allocations([*own, *order_discounts], a, b),
                 taxes=_tax_records(basket.taxes(wanted), a, b, basket.currencies.convert(wanted.tax_off)),
                 requires_shipping=wanted.requires_shipping,
+                attributes=wanted.attributes,
             )
         )
     return lines
@@ -400,4 +401,6 @@ def plan_line(state: State, order: OrderRecord, line: LineRecord, wanted: PlaceL
     """Let the locations ship a new line. Stock stays."""
     for part in wanted.parts:
         if line.requires_shipping and part.quantity:
-            add_to_plan(state, order, line, part.location, part.quantity)
+            days = wanted.release_in_days
+            opens = None if days is None else order.created_at + timedelta(days=days)
+            add_to_plan(state, order, line, part.location, part.quantity, opens=opens)

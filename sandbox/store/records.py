@@ -66,6 +66,7 @@ class LineRecord(Record):
     taxes: list[TaxRecord] = []
     duties: list[DutyRecord] = []
     requires_shipping: bool = True
+    attributes: dict[str, str] = {}
     tip: bool = False
     """Money for the shop's people: of no product, and never to be shipped."""
 
@@ -141,7 +142,9 @@ class FulfillmentOrderRecord(Record):
 
     id: int
     location_id: int
-    status: Literal["OPEN", "IN_PROGRESS", "CLOSED", "CANCELLED"] = "OPEN"
+    status: Literal["OPEN", "IN_PROGRESS", "SCHEDULED", "CLOSED", "CANCELLED"] = "OPEN"
+    fulfill_at: Instant | None = None
+    """When it opens, where it is scheduled."""
     lines: list[FulfillmentOrderLineRecord]
     created_at: Instant
     updated_at: Instant

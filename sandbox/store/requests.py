@@ -97,6 +97,9 @@ class PlaceLine(Frozen):
     tax_off: Amount = Decimal(0)
     """How much more its first tax is than its rate gives, as some tax services have it; in the shop's currency."""
     duty: PlaceDuty | None = None
+    release_in_days: float | None = None
+    """Sold ahead: it may leave after so many days, and is scheduled until then."""
+    attributes: dict[str, str] = Field(default_factory=dict)
     requires_shipping: bool = True
 
     @model_validator(mode="after")
@@ -230,6 +233,12 @@ class EditOrder(Frozen):
     """In place of the delivery there is."""
     shipping_address: PlaceAddress | None = None
     note: str | None = None
+
+
+class Reschedule(Frozen):
+    """The shop's staff moves what is scheduled to another day, from now on; 0 opens it."""
+
+    days: Annotated[float, Field(ge=0)]
 
 
 class AssessRisk(Frozen):

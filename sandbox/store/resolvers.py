@@ -62,6 +62,7 @@ class Api:
         writes: dict[str, Callable[..., Any]] = {
             "fulfillmentCreate": mutations.create_fulfillment,
             "fulfillmentOrderMove": mutations.move_fulfillment_order,
+            "fulfillmentOrderOpen": mutations.open_fulfillment_order,
             "orderCapture": mutations.capture,
             "orderCancel": mutations.cancel,
             **self._return_mutations.resolvers(),
