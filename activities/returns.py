@@ -44,7 +44,7 @@ class ReturnActivities(NotedActs):
         """Agree to the return in the storefront, and let a warehouse expect the goods."""
         key = request.key
         async with self._noted(key, request.revision, request.step):
-            mapping = self._mapping(request.mapping_version)
+            mapping = await self._mapping_for(key, request.mapping_version)
             erp_order = await self._in_erp(request)
             if request.in_storefront:
                 storefront = self._storefront(key)
@@ -75,7 +75,7 @@ class ReturnActivities(NotedActs):
         """Settle the return in the ERP, and work out the money to give back: both at the storefront's prices."""
         key = request.key
         async with self._noted(key, request.revision, request.step):
-            mapping = self._mapping(request.mapping_version)
+            mapping = await self._mapping_for(key, request.mapping_version)
             storefront = self._storefront(key)
             order = await storefront.read_order(key.external_id)
             erp_order = await self._in_erp(request)

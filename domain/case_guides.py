@@ -215,7 +215,8 @@ GUIDES = {
     ),
     "edit_after_return": _guide(
         "Order {0}:{1} was edited after goods of it came back",
-        "Undo the edit in the storefront, then resubmit; or make it in the ERP by hand, and accept what differs.",
+        "Undo the edit in the storefront, then resubmit: once a part has come back, what was sold cannot be changed in "
+        "the ERP any more. What the buyer is to get is another order, or another return.",
     ),
     "backorder": _guide(
         "Orders of {0} lack {1}, which is not in stock",

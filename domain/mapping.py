@@ -113,6 +113,17 @@ class Mapping(Frozen):
         return self
 
     @model_validator(mode="after")
+    def _returns_come_to_a_known_place(self) -> "Mapping":
+        place = self.returns.warehouse
+        if place is not None and place not in self.locations.values():
+            msg = (
+                f"[returns] warehouse is {place!r}, which no location of [locations] is mapped to; what comes back "
+                "could not go on a shelf of the storefront; correct one of both"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _tolerance_has_its_product(self) -> "Mapping":
         if self.tax_tolerance and self.adjustment_product is None:
             msg = "tax_tolerance needs an adjustment_product, a service of the ERP without tax, to book on; name one"

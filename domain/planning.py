@@ -77,7 +77,7 @@ def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acc
         raise PlanRefused(
             f"edit_after_return:{order.key}",
             f"{back[line]} units of line {line} came back and were refunded, so what was sold cannot be entered or "
-            "changed any more; undo the edit in the store, or make it in the ERP by hand and accept what differs",
+            "changed any more; undo the edit in the store, then resubmit",
         )
     goods = [part for line in order.lines if line.current for part in _goods(order, line, mapping)]
     charges = [part for charge in order.shipping for part in _delivery(order, charge, mapping)]
