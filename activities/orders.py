@@ -38,7 +38,7 @@ from domain.amendment import fingerprint
 from domain.approval import approval_needed
 from domain.balance import BalanceReport, check_closing, require_agreement
 from domain.cases import CaseReport
-from domain.counter_sale import told_already
+from domain.counter_sale import left_before, told_already, told_of_part
 from domain.differences import Acceptance, accepted_by
 from domain.erp_order import ErpOrder
 from domain.mapping import Mapping as FieldMapping
@@ -171,9 +171,14 @@ class OrderActivities(NotedActs):
         """Write down in the ERP what the storefront handed over already: nobody is to ship it."""
         key = request.order.key
         async with self._noted(key, request.revision, "deliver_order"):
-            erp = await self._erp.deliver_order(key)
-            told = told_already(request.order, erp, self._mapping(request.mapping_version))
-        patch = OrderPatch(status=OrderStatus.SHIPPED, shipments=len(told), waiting_for="closing", problem="")
+            mapping = self._mapping(request.mapping_version)
+            units = left_before(request.order, mapping)
+            erp = await self._erp.deliver_order(key, units)
+            told = (told_already if units is None else told_of_part)(request.order, erp, mapping)
+        status, waiting_for = OrderStatus.SHIPPED, "closing"
+        if units is not None:
+            status, waiting_for = OrderStatus.PARTLY_SHIPPED, "the warehouse to ship the rest"
+        patch = OrderPatch(status=status, shipments=len(told), waiting_for=waiting_for, problem="")
         text = f"Handed over already: written down in the ERP as left in {len(told)} shipments"
         await self._note(key, request.revision, "deliver_order", text, patch, erp=erp)
         return OrderDelivered(erp=erp, told=told)

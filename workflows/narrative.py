@@ -412,9 +412,9 @@ def delivered_already(erp: ErpOrder) -> str:
     left = [shipment for shipment in erp.shipments if shipment.state is ErpShipmentState.SHIPPED]
     where = " and ".join(sorted({shipment.warehouse for shipment in left}))
     names = " and ".join(shipment.number for shipment in left)
-    return (
-        f"Handed over already: written down as left from {where} ({names}); nobody ships it, nobody is told."
-    )
+    waiting = any(s.state not in {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED} for s in erp.shipments)
+    rest = "the rest is to be shipped" if waiting else "nobody ships it, nobody is told"
+    return f"Handed over already: written down as left from {where} ({names}); {rest}."
 
 
 def closed(closing: OrderClosing, currency: str) -> str:

@@ -75,7 +75,7 @@ class MemoryErpServer:
             "submit_order": self._submit,
             "amend_order": lambda target: books.amend_order(SalesOrder.model_validate(target)),
             "cancel_order": lambda key, reason: books.cancel_order(_key(key), reason),
-            "deliver_order": lambda key: books.deliver_order(_key(key)),
+            "deliver_order": lambda key, units=None: books.deliver_order(_key(key), units),
             "authorize_return": lambda request: books.authorize_return(
                 ReturnAuthorization.model_validate(request)
             ),

@@ -73,9 +73,9 @@ def reschedule(state: State, outbox: Outbox, order: OrderRecord, days: float) ->
     return order
 
 
-def hand_over(state: State, order: OrderRecord) -> None:
-    """Fulfill all of a new order where it is planned, as a till does; without a parcel and its number."""
-    for plan in order.fulfillment_orders:
+def hand_over(state: State, order: OrderRecord, *, at: int | None = None) -> None:
+    """Fulfill a new order where it is planned, ``at`` one location or all, as a till does: without a number."""
+    for plan in [plan for plan in order.fulfillment_orders if at in {None, plan.location_id}]:
         parts = [(plan, part, part.remaining) for part in plan.lines]
         _send(state, order, [plan], parts, {})
     state.save_order(order)

@@ -204,6 +204,8 @@ class PlaceOrder(Frozen):
     """What the storefront recommends."""
     handed_over: bool = False
     """Delivered at once, as at a till: fulfilled where each line is planned."""
+    handed_over_at: int | None = None
+    """The same, of what is planned at one location alone: the rest is to be sent."""
     risk_level: Literal["HIGH", "MEDIUM", "LOW", "PENDING"] | None = None
     """How the storefront's own assessment rates it; None: there is no assessment."""
 
