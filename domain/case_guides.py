@@ -163,6 +163,11 @@ GUIDES = {
         "Correct the stock in the ERP (what was handed over was there), then resubmit.",
         _ON_ITS_WAY,
     ),
+    "delivered_elsewhere": _guide(
+        "What left before the order was entered is on no shipment of its warehouse in the ERP",
+        "Move it in the ERP to a shipment of the warehouse that it left from, then resubmit.",
+        _ON_ITS_WAY,
+    ),
     "erp_refused": _guide(
         "The ERP refuses: {1}",
         "Mend in the ERP what it names, then resubmit; or cancel the order.",
