@@ -5,6 +5,8 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from pydantic import Field
+
 from activities.failures import Refusal
 from domain.approval import ApprovalNeeded
 from domain.backorder_rules import BackorderRules
@@ -165,6 +167,8 @@ class ReportShipment(Frozen):
     shipment: ErpShipment
     delivered: dict[str, int]
     """Units shipped so far per storefront line, this shipment included."""
+    sent: dict[str, int] = Field(default_factory=dict)
+    """SKU -> units in this shipment."""
     known_fulfillment_ids: tuple[str, ...]
     """Fulfillments that belong to other shipments of the order."""
     revision: int

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Protocol
 
 from pydantic import Field
 
+from adapters.stock_ports import ErpStockPort, StorefrontStockPort
 from domain.erp_order import ErpOrder, RefusedChange, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.mapping import Mapping
@@ -46,6 +47,8 @@ class StorefrontCapabilities(Frozen):
     refunds: bool = True
     returns: bool = True
     """It keeps returns of its own, which buyers ask for."""
+    stock: bool = True
+    """Its stock is set from outside, with compare-and-set, and it tells what its own orders hold."""
 
 
 class FulfillmentRequest(Frozen):
@@ -117,6 +120,16 @@ class Refund(Frozen):
     refund_id: str
     amount: Amount
     """Money given back, in ``Order.presentment_currency``."""
+    echoes: tuple[str, ...] = ()
+    """See ``ReturnChange``."""
+
+
+class ReturnChange(Frozen):
+    """The order after a return of it was to be changed."""
+
+    order: Order
+    echoes: tuple[str, ...] = ()
+    """What webhooks are going to tell of it, as ``Delivery.tells``, where this very call changed it; else nothing."""
 
 
 class CancelUnitsRequest(Frozen):
@@ -142,7 +155,7 @@ class OrderPage(Frozen):
         return tuple(order.external_id for order in self.orders)
 
 
-class StorefrontPort(Protocol):
+class StorefrontPort(StorefrontStockPort, Protocol):
     """A storefront, seen as one channel."""
 
     @property
@@ -199,11 +212,11 @@ class StorefrontPort(Protocol):
         """
         ...
 
-    async def approve_return(self, external_id: str, return_id: str) -> Order:
+    async def approve_return(self, external_id: str, return_id: str) -> ReturnChange:
         """Agree to a return that the buyer asks for; one that is agreed to already is left as it is."""
         ...
 
-    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> ReturnChange:
         """Give up a return that nothing came of: a requested one is declined, an open one canceled or closed."""
         ...
 
@@ -246,6 +259,8 @@ class ErpCapabilities(Frozen):
     """It tells which units are not in stock (``ErpOrder.backorders``)."""
     complete_only: bool = True
     """It holds an order back until all of it is in stock, where ``SalesOrder.complete_only`` asks for that."""
+    stock: bool = True
+    """It tells what it has of its products, and what changed."""
 
 
 class UnreadableOrder(Frozen):
@@ -292,7 +307,7 @@ class AmendOutcome(Frozen):
     refused: tuple[RefusedChange, ...] = ()
 
 
-class ErpPort(Protocol):
+class ErpPort(ErpStockPort, Protocol):
     """An ERP."""
 
     @property
@@ -426,6 +441,8 @@ class Delivery(Frozen):
     label: Annotated[str, Field(max_length=50)] | None = None
     """What people call the order, such as ``#1001``, where the webhook says it. For display alone."""
     occurred_at: Instant | None = None
+    tells: Annotated[str, Field(max_length=200)] | None = None
+    """All that it says, as ``adapters.echoes`` puts it; None where it says more, or what no write of ours causes."""
 
 
 class WebhookReader(Protocol):

@@ -20,6 +20,7 @@ from domain.model import Amount, Frozen, Rate
 from domain.payment_rules import PaymentRules
 from domain.preorders import PreorderRules
 from domain.return_rules import ReturnRules
+from domain.stock_rules import StockRules
 
 Entry = TypeVar("Entry")
 
@@ -89,6 +90,7 @@ class Mapping(Frozen):
     returns: ReturnRules = ReturnRules()
     backorders: BackorderRules = BackorderRules()
     preorders: PreorderRules = PreorderRules()
+    stock: StockRules = StockRules()
 
     @model_validator(mode="after")
     def _one_to_one(self) -> "Mapping":

@@ -27,9 +27,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.quantities import take_edit
     from workflows import backorder_story, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
+    from workflows.desk import refuse
     from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
     from workflows.order_alarms import Alarm
-    from workflows.order_desk import refuse
     from workflows.order_preorders import OrderPreorders
     from workflows.steps import Step, unreported_shipments
 

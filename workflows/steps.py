@@ -85,12 +85,12 @@ def _way_to_the_erp(state: OrderState) -> Step:
 
 
 def _may_close(state: OrderState) -> bool:
-    """Delivered, nothing on its way back, and either never proven balanced or past its return window."""
+    """Delivered, nothing on its way back, and either to be proven balanced (again) or past its return window."""
     if not is_delivered(state.lines) or state.erp is None or state.erp.state is ErpOrderState.CANCELED:
         return False
     if not all(brief.ended for brief in state.returns.values()):
         return False
-    return state.window_until is None or state.window_over
+    return state.unproven or state.window_over
 
 
 def stands_for_approval(state: OrderState) -> bool:
@@ -131,6 +131,16 @@ def delivered_with(state: OrderState, shipment: ErpShipment) -> dict[str, int]:
     return delivered
 
 
+def units_by_sku(state: OrderState, shipment: ErpShipment) -> dict[str, int]:
+    """SKU -> units in a shipment; lines without a SKU are left out."""
+    skus = {line.line_id: (line.sku or "").strip() for line in state.lines}
+    units: dict[str, int] = {}
+    for part in shipment.lines:
+        if sku := skus.get(part.line_id):
+            units[sku] = units.get(sku, 0) + part.quantity
+    return units
+
+
 def _tellable(state: OrderState) -> list[ErpShipment]:
     """Shipments that left, those that the storefront knows first, the rest in the order they left.
 
@@ -161,6 +171,11 @@ def _tellable(state: OrderState) -> list[ErpShipment]:
                 parts.append(part.model_copy(update={"quantity": units}))
         told.append(shipment.model_copy(update={"lines": tuple(parts)}))
     return told
+
+
+def open_for_returns(state: OrderState) -> bool:
+    """Everything has left and was told to the storefront, and it was proven balanced then."""
+    return state.window_until is not None and is_delivered(state.lines) and not unreported_shipments(state)
 
 
 def is_delivered(lines: tuple[LineState, ...]) -> bool:

@@ -28,6 +28,7 @@ from adapters.ports import (
     Probe,
     UnreadableOrder,
 )
+from adapters.stock_ports import MOST_STOCK, ErpStockLevels, ErpStockPage
 from domain.counter_sale import still_to_leave
 from domain.erp_order import ErpOrder, ErpOrderState, ErpReturnState, SalesLineKind, SalesOrder
 from domain.listings import ErpRecord, OrderName
@@ -248,6 +249,18 @@ class MemoryErp(StockRoom):
                 more=len(later) > len(page),
             )
 
+    async def stock_changes(self, cursor: str | None) -> ErpStockPage:
+        """See ``ErpStockPort``. The cursor is the number of the last change told."""
+        async with self._wire.call("stock_changes"):
+            return self.stock_book.changes(cursor, self._page_size)
+
+    async def find_stock(self, products: Sequence[str]) -> ErpStockLevels:
+        """See ``ErpStockPort``."""
+        if len(products) > MOST_STOCK:
+            raise ValueError(f"{len(products)} products are asked for; ask for {MOST_STOCK} at most")
+        async with self._wire.call("find_stock"):
+            return self.stock_book.find(products)
+
     async def ping(self) -> None:
         """See ``ErpPort``."""
         async with self._wire.call("ping"):
@@ -274,6 +287,7 @@ class MemoryErp(StockRoom):
         """
         self.entered.update((order.key, order) for order in entered)
         for order, change, written_at, reference in orders:
+            self.stock_book.kept(self.orders.get(order.key), order)
             self.orders[order.key], self.changed_at[order.key] = order, change
             self.written_at[order.key], self.references[order.key] = written_at, reference
         held = self.orders.values()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 
+from adapters.echoes import refund_made, return_stands
 from adapters.errors import Rejected, SessionExpired
 from adapters.memory import giving_back
 from adapters.memory.faults import Faults
@@ -21,6 +22,7 @@ from adapters.memory.order_changes import (
     captures_of,
     count_units,
 )
+from adapters.memory.shelf import Shelf
 from adapters.memory.wire import Call, Wire
 from adapters.ports import (
     MOST_FOUND,
@@ -32,8 +34,10 @@ from adapters.ports import (
     Refund,
     RefundQuote,
     RefundRequest,
+    ReturnChange,
     StorefrontCapabilities,
 )
+from adapters.stock_ports import MOST_STOCK, ShownStockPage
 from domain.listings import PlacedOrder
 from domain.model import Instant
 from domain.order import (
@@ -47,6 +51,7 @@ from domain.order import (
     PaymentStatus,
     ReturnStatus,
 )
+from domain.stock import SettingOutcome, ShownStock, StockSetting
 from domain.tax_allocation import settle_taxes
 
 
@@ -78,6 +83,8 @@ class MemoryStorefront:
         """When each was changed last."""
         self.refunds: dict[str, Refund] = {}
         """Every refund by its key."""
+        self.shelf = Shelf()
+        """What it shows of stock."""
         self._placed: dict[str, Order] = {}
         self._page_size = page_size
         self._clock = clock
@@ -179,28 +186,45 @@ class MemoryStorefront:
             if request.refund_key in self.refunds:
                 return self.refunds[request.refund_key]
             placed = self._placed[request.key.external_id]
-            self._keep(giving_back.after_refund(order, placed, request, self._new_id))
+            after = self._keep(giving_back.after_refund(order, placed, request, self._new_id))
+            skus = {line.line_id: line.sku or "" for line in order.lines}
+            self.shelf.restocked(
+                {(skus[x.line_id], x.location): x.quantity for x in request.lines if x.location is not None}
+            )
             made = Refund(
                 refund_id=self._new_id(), amount=sum((part.amount for part in request.money), Decimal(0))
             )
             self.refunds[request.refund_key] = made
-            return made
+            closed = [
+                return_stands(each.return_id, each.status)
+                for each in after.returns
+                if each not in order.returns and each.status is ReturnStatus.CLOSED
+            ]
+            return made.model_copy(update={"echoes": (refund_made(made.refund_id), *closed)})
 
-    async def approve_return(self, external_id: str, return_id: str) -> Order:
+    async def approve_return(self, external_id: str, return_id: str) -> ReturnChange:
         """See ``StorefrontPort``. Raises Rejected with cause ``return_unknown``."""
         async with self._wire.call("approve_return", external_id, writes=True):
             order = self._known(external_id, "approve return")
             if giving_back.find(order, return_id).status is not ReturnStatus.REQUESTED:
-                return order
-            return self._keep(giving_back.with_status(order, return_id, ReturnStatus.OPEN))
+                return ReturnChange(order=order)
+            return self._changed_return(order, return_id, ReturnStatus.OPEN)
 
-    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> ReturnChange:
         """See ``StorefrontPort``. Raises Rejected with cause ``return_unknown``."""
         async with self._wire.call("end_return", external_id, reason, writes=True):
             order = self._known(external_id, "end return")
             held = giving_back.find(order, return_id)
             end = giving_back.ended(held)
-            return order if end is held.status else self._keep(giving_back.with_status(order, return_id, end))
+            if end is held.status:
+                return ReturnChange(order=order)
+            return self._changed_return(order, return_id, end)
+
+    def _changed_return(self, order: Order, return_id: str, status: ReturnStatus) -> ReturnChange:
+        held = giving_back.find(order, return_id)
+        units = sum(line.quantity for line in held.lines) if status is ReturnStatus.OPEN else None
+        changed = self._keep(giving_back.with_status(order, return_id, status))
+        return ReturnChange(order=changed, echoes=(return_stands(return_id, status, units),))
 
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """See ``StorefrontPort``. Raises Rejected with cause ``already_shipped`` once a parcel left."""
@@ -214,6 +238,28 @@ class MemoryStorefront:
             order, placed = self._of(request.key, "cancel units"), self._placed[external_id]
             less = after_canceled_units(order, placed, request.units, request.total_before, self._new_id)
             return order if less == order else self._keep(less)
+
+    async def list_stock(self, cursor: str | None = None) -> ShownStockPage:
+        """See ``StorefrontStockPort``. The cursor is the last SKU told."""
+        async with self._wire.call("list_stock"):
+            found = self.shelf.skus(cursor, self._page_size + 1)
+            page = found[: self._page_size]
+            more = len(found) > len(page)
+            return ShownStockPage(levels=self.shelf.levels(page), next_cursor=page[-1] if more else None)
+
+    async def read_stock(self, skus: Sequence[str]) -> tuple[ShownStock, ...]:
+        """See ``StorefrontStockPort``."""
+        _at_most(len(skus), "SKUs")
+        async with self._wire.call("read_stock"):
+            return self.shelf.levels(skus)
+
+    async def set_stock(
+        self, settings: Sequence[StockSetting], idempotency_key: str
+    ) -> tuple[SettingOutcome, ...]:
+        """See ``StorefrontStockPort``."""
+        _at_most(len(settings), "settings")
+        async with self._wire.call("set_stock", writes=True):
+            return self.shelf.set(settings, idempotency_key)
 
     async def ping(self) -> None:
         """See ``StorefrontPort``."""
@@ -284,6 +330,7 @@ class MemoryStorefront:
 
     def _keep(self, order: Order) -> Order:
         """Every change of an order comes through here."""
+        self.shelf.moved(self.orders.get(order.key.external_id), order)
         self.orders[order.key.external_id] = order
         self.changed_at[order.key.external_id] = self._clock()
         return order
@@ -328,3 +375,8 @@ class MemoryStorefront:
 
     def _new_id(self) -> str:
         return str(next(self._ids))
+
+
+def _at_most(asked: int, things: str) -> None:
+    if asked > MOST_STOCK:
+        raise ValueError(f"{asked} {things} are asked for; ask for {MOST_STOCK} at most")

@@ -20,6 +20,7 @@ from adapters.ports import (
     Probe,
     UnreadableOrder,
 )
+from adapters.stock_ports import MOST_STOCK, ErpStockLevels, ErpStockPage
 from adapters.tryton.amendment import Amendment
 from adapters.tryton.cancellation import Cancellation
 from adapters.tryton.crediting import Crediting
@@ -35,6 +36,8 @@ from adapters.tryton.returning import Returning
 from adapters.tryton.rpc import TIMEOUT, TrytonRpc
 from adapters.tryton.sales import Sales
 from adapters.tryton.shipments import Allocation, has_drifted
+from adapters.tryton.stock_feed import StockFeed
+from adapters.tryton.stock_levels import StockLevels
 from adapters.tryton.submission import Submission
 from adapters.tryton.translate import ROUNDING_PRODUCT
 from domain.erp_order import ErpOrder, SalesOrder
@@ -70,6 +73,7 @@ class TrytonErp:
         reserve: bool = False,
         overlap: dt.timedelta = OVERLAP,
         page_size: int = PAGE_SIZE,
+        stock_page_size: int = MOST_STOCK,
         timeout: httpx.Timeout = TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -94,6 +98,8 @@ class TrytonErp:
         self._crediting = Crediting(self._rpc, self._sales, self._references, self._returning, putting_away)
         self._listing = Listing(self._rpc, page_size=page_size)
         self._feed = ChangeFeed(self._rpc, overlap=overlap, page_size=page_size)
+        self._levels = StockLevels(self._rpc, overlap=overlap)
+        self._stock_feed = StockFeed(self._rpc, self._levels, overlap=overlap, page_size=stock_page_size)
         self._writing: asyncio.Lock | nullcontext[None] = (
             nullcontext() if concurrent_orders else asyncio.Lock()
         )
@@ -169,6 +175,14 @@ class TrytonErp:
     async def find_records(self, channel: str, orders: Sequence[OrderName]) -> tuple[ErpRecord, ...]:
         """Every sale of these orders. See ``ErpPort``."""
         return await self._listing.found(channel, orders)
+
+    async def stock_changes(self, cursor: str | None) -> ErpStockPage:
+        """Products whose stock, claims on it or kit changed. See ``ErpStockPort``."""
+        return await self._stock_feed.read(cursor)
+
+    async def find_stock(self, products: Sequence[str]) -> ErpStockLevels:
+        """Stock of these products. See ``ErpStockPort``."""
+        return await self._levels.find(products)
 
     async def _settled(self, sale: SaleRecord) -> SaleRecord:
         drifted, short = has_drifted(sale), short_returns(sale)

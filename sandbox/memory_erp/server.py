@@ -88,6 +88,8 @@ class MemoryErpServer:
                 channel, _NAMES.validate_python(orders)
             ),
             "changes": books.changes,
+            "stock_changes": books.stock_changes,
+            "find_stock": books.find_stock,
             "probe": books.probe,
             "ping": books.ping,
         }

@@ -24,6 +24,7 @@ from sandbox.catalog import (
     CHARGE_PRODUCTS,
     COMPANIES,
     FEE_PRODUCT,
+    KIT_COMPONENTS,
     KIT_SKU,
     LOCATIONS,
     PRODUCTS,
@@ -167,6 +168,7 @@ class MemoryErpWorld:
             parties={party for party, *_ in COMPANIES.values()},
             page_size=3,
         )
+        self._memory.stock_book.make_kit(KIT_SKU, dict(KIT_COMPONENTS))
 
     def new_id(self) -> str:
         return str(next(_IDS))
@@ -282,7 +284,13 @@ class TrytonErpWorld:
         self._server = server
         self._line = CuttableLine(_writes_to_tryton)
         self.erp: ErpPort = TrytonErp(
-            server.url, server.database, server.login, server.password, page_size=3, transport=self._line
+            server.url,
+            server.database,
+            server.login,
+            server.password,
+            page_size=3,
+            stock_page_size=10,
+            transport=self._line,
         )
         self._staff = Staff(server.url, server.database, server.staff_login, server.staff_password)
 
