@@ -59,6 +59,8 @@ class ReadOrder(Frozen):
     """To compare with; empty for the one in force."""
     acceptances: tuple[Acceptance, ...] = ()
     revive: bool = False
+    fees: Amount = Decimal(0)
+    """What its returns held back, in ``Order.presentment_currency``."""
     """Somebody wants a return of it: it goes on though it had ended."""
 
 

@@ -56,7 +56,7 @@ from domain.tax_reconciliation import tolerated_words
 from store.claims import StockClaims
 from store.crosswalk import Crosswalk, Link
 from store.database import Database
-from store.order_view import OrderPatch, OrderSummary, OrderViews
+from store.order_view import AWAITS_PAYMENT, OrderPatch, OrderSummary, OrderViews
 
 ERP = "erp"
 
@@ -93,7 +93,8 @@ class OrderActivities(NotedActs):
                 pinned = self._mapping(request.mapping_version)
             if request.compare and request.given in {"", fingerprint(order)}:
                 await self._compare(order, pinned, request.acceptances)
-            outlook = look_ahead(order, pinned, datetime.now(UTC), captures=storefront.capabilities.capture)
+            captures = storefront.capabilities.capture
+            outlook = look_ahead(order, pinned, datetime.now(UTC), captures=captures, fees=request.fees)
         known = None if request.submitted else await self._known(request.key)
         ended = known if request.first and known is not None and known.closed_at is not None else None
         reopened = ended is not None and (
@@ -103,9 +104,11 @@ class OrderActivities(NotedActs):
             reason = f"the order is {ended.status} since {ended.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
             return OrderRead(order=order, mapping_version=mapping.version, ignored=reason, ended=ended.status)
         ignored = None if request.submitted or order.canceled_at else ignore_reason(order)
-        waiting, release = "entry in the ERP", release_of(order, pinned.preorders)
-        if outlook.unpaid:
-            waiting = f"the buyer to pay {format_money(outlook.unpaid, order.presentment_currency)}"
+        release = release_of(order, pinned.preorders)
+        unpaid = outlook.unpaid_exchange if request.submitted else outlook.unpaid
+        waiting = "entry in the ERP"
+        if unpaid:
+            waiting = f"{AWAITS_PAYMENT} {format_money(unpaid, order.presentment_currency)}"
         elif release is not None and release.at > datetime.now(UTC):
             waiting = f"its release at {release.at:%Y-%m-%d %H:%M} UTC"
         patch = OrderPatch(
@@ -121,7 +124,7 @@ class OrderActivities(NotedActs):
         )
         if not request.first and not ignored:
             # A later read brings new amounts, but does not set an order back to ``received``.
-            kept = {"waiting_for": None} if request.submitted else {}
+            kept = {"waiting_for": None} if request.submitted and not unpaid else {}
             patch = patch.model_copy(update={"status": None, **kept})
         worth = format_money(order.total, order.currency)
         text = f"Ignored: {ignored}" if ignored else f"Read from the storefront: {worth}"

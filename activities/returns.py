@@ -24,6 +24,7 @@ from adapters.errors import ContractBroken, Rejected
 from adapters.ports import RefundLine, RefundQuote, RefundRequest
 from domain.cases import CaseReport
 from domain.erp_order import ErpOrder, ErpReturn, ErpShipmentState, ShipmentLine
+from domain.exchanges import exchange_worth
 from domain.mapping import Mapping
 from domain.money import format_money
 from domain.order import Order, ReturnStatus
@@ -68,7 +69,7 @@ class ReturnActivities(NotedActs):
             returned = _return_of(held, request)
         units = count_units(sum(request.lines.values()))
         text = f"Return {request.number} agreed to: {units} expected at {warehouse} as {returned.number}"
-        await self._note(key, request.revision, request.step, text, _patch(request), erp=held)
+        await self._note(key, request.revision, request.step, text, patch_of(request), erp=held)
         return returned
 
     @activity.defn
@@ -86,10 +87,11 @@ class ReturnActivities(NotedActs):
                 wanted = _refund(request, request.restocked, request.scrapped, None, shipping)
                 quote = await storefront.quote_refund(wanted)
                 _require_sum(key.channel, quote)
-            credit = credit_for(order, quote.parts, mapping)
+            instead = exchange_worth(order, request.return_id)
+            credit = credit_for(order, quote.parts, mapping, instead)
             others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
             beside = erp_order.model_copy(update={"returns": others})
-            money = money_back(order, beside, quote.presentment_total, credit.fee)
+            money = money_back(order, beside, quote.presentment_total, credit.fee, request.return_id)
             held = await self._erp.credit_return(_credit(request, credit))
             returned = _return_of(held, request)
         restocked = sum(request.restocked.values())
@@ -99,7 +101,7 @@ class ReturnActivities(NotedActs):
         credited = format_money(returned.total, held.currency)
         fee = f" after a fee of {format_money(returned.fee, held.currency)}" if returned.fee else ""
         text = f"Return {request.number} settled in the ERP as {returned.number}: {credited} credited{fee}"
-        await self._note(key, request.revision, request.step, text, _patch(request), erp=held)
+        await self._note(key, request.revision, request.step, text, patch_of(request), erp=held)
         return ReturnCredited(
             returned=returned,
             currency=held.currency,
@@ -127,7 +129,7 @@ class ReturnActivities(NotedActs):
             order = await storefront.read_order(key.external_id)
         money = format_money(made.amount, order.presentment_currency)
         text = f"Return {request.number}: {money} given back to the buyer"
-        patch = _patch(request).model_copy(update={"captured": order.captured})
+        patch = patch_of(request).model_copy(update={"captured": order.captured})
         await self._note(key, request.revision, request.step, text, patch)
         return ReturnRefunded(
             refund_id=made.refund_id, amount=made.amount, currency=order.presentment_currency
@@ -145,7 +147,7 @@ class ReturnActivities(NotedActs):
                 done = await storefront.end_return(key.external_id, request.return_id, request.reason)
                 await self._expect(key, done.echoes)
         text = f"Return {request.number} ended without goods: {request.reason}"
-        await self._note(key, request.revision, request.step, text, _patch(request))
+        await self._note(key, request.revision, request.step, text, patch_of(request))
 
     @activity.defn
     async def report_return(self, request: ReportReturn) -> None:
@@ -169,7 +171,7 @@ class ReturnActivities(NotedActs):
         return found
 
 
-def _patch(act: ReturnAct) -> OrderPatch:
+def patch_of(act: ReturnAct) -> OrderPatch:
     """What a done act changes of the order's row: it tells of the return's problem no more."""
     return OrderPatch(problem="", waiting_for="") if act.was_stopped else OrderPatch()
 

@@ -17,7 +17,15 @@ from domain.erp_order import ErpOrder, RefusedChange, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen, Instant, Quantity
-from domain.order import CancelKind, Fulfillment, FulfillmentLine, Order, OrderKey, Payment
+from domain.order import (
+    CancelKind,
+    Fulfillment,
+    FulfillmentLine,
+    Order,
+    OrderKey,
+    Payment,
+    StorefrontReturn,
+)
 from domain.returns import QuotedPart, RefundPart, ReturnAuthorization, ReturnCredit
 
 MOST_FOUND: Final = 50
@@ -47,6 +55,8 @@ class StorefrontCapabilities(Frozen):
     refunds: bool = True
     returns: bool = True
     """It keeps returns of its own, which buyers ask for."""
+    exchanges: bool = True
+    """A return of its own may say what the buyer gets for it."""
     stock: bool = True
     """Its stock is set from outside, with compare-and-set, and it tells what its own orders hold."""
 
@@ -103,6 +113,18 @@ class RefundRequest(Frozen):
     """Of the delivery charges, in ``Order.presentment_currency``, before tax unless prices include it."""
     money: tuple[RefundPart, ...] = ()
     note: str = ""
+
+
+class ExchangeRequest(Frozen):
+    """Note a return that is agreed to, with what its buyer gets for it. Looked up by ``exchange_key``."""
+
+    key: OrderKey
+    exchange_key: str
+    lines: Dictionary[str, Quantity]
+    """Line -> units that come back; they have left."""
+    instead: Dictionary[str, Quantity]
+    """SKU -> units that the buyer gets."""
+    reason: str = ""
 
 
 class RefundQuote(Frozen):
@@ -217,7 +239,24 @@ class StorefrontPort(StorefrontStockPort, Protocol):
         ...
 
     async def end_return(self, external_id: str, return_id: str, reason: str) -> ReturnChange:
-        """Give up a return that nothing came of: a requested one is declined, an open one canceled or closed."""
+        """Give up a return that nothing came of: a requested one is declined, an open one canceled or closed.
+
+        What its buyer was to get for it and is not on the order yet is over with it.
+        """
+        ...
+
+    async def open_exchange(self, request: ExchangeRequest) -> StorefrontReturn:
+        """Find or make an open return with what its buyer gets for it; nothing of that is on the order yet.
+
+        Raises Rejected with cause ``not_returnable`` where so many units have not left, ``variant_unknown:{sku}``.
+        """
+        ...
+
+    async def release_exchange(self, external_id: str, return_id: str) -> Order:
+        """Put on the order what the buyer gets for a return, to be shipped and paid for: idempotent by nature.
+
+        Raises Rejected with cause ``return_unknown``, or ``exchange_closed`` where the return is over.
+        """
         ...
 
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
@@ -253,6 +292,8 @@ class ErpCapabilities(Frozen):
     change_feed: bool = True
     returns: bool = True
     """Goods that come back are expected, received and credited."""
+    exchanges: bool = True
+    """What a buyer gets for them is entered beside the order that was sold."""
     concurrent_orders: bool = True
     """Several orders may be written at once. False: the adapter itself takes one at a time."""
     backorders: bool = True
@@ -341,6 +382,15 @@ class ErpPort(ErpStockPort, Protocol):
         ``amounts_differ``). Lines that are not on ``target`` any more go to zero units. Raises Rejected
         ``order_unknown`` where the ERP never had the order, and as ``submit_order`` for unknown products, warehouses,
         taxes. Where the target is not ``complete_only`` any more, what was held back may leave.
+        """
+        ...
+
+    async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
+        """Enter what the buyer gets for a return beside the order that was sold, once: ``exchange_id`` says for which.
+
+        The order is returned read whole, the exchange counted in: lines, shipments, amounts, invoices. Finds what an
+        earlier attempt left and goes on from there. Raises Rejected ``order_unknown``, ``order_canceled`` and as
+        ``submit_order``.
         """
         ...
 

@@ -20,7 +20,7 @@ from domain.backorder_rules import BackorderRules, OnShortage
 from domain.mapping import Mapping as FieldMapping
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
 from domain.preorders import PreorderCapture, PreorderRules
-from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
+from domain.return_rules import ApprovalRule, ExchangeRule, InspectionRule, ReturnRules
 from domain.stock_rules import StockRules
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -319,6 +319,12 @@ _INSPECTIONS = {
 }
 
 
+_EXCHANGES = {
+    ExchangeRule.AFTER_RECEIPT: "leaves once the goods are back and taken",
+    ExchangeRule.AT_ONCE: "leaves as soon as the return is agreed to",
+}
+
+
 def _return_rules(rules: ReturnRules) -> list[tuple[str, str]]:
     days = rules.window_days
     window = f"stays open for returns for {days} days" if days else "closes at once; a return brings it back"
@@ -331,6 +337,9 @@ def _return_rules(rules: ReturnRules) -> list[tuple[str, str]]:
         ("An order that is delivered and balanced", window),
         ("A return that a buyer asks for", _APPROVALS[rules.approval]),
         ("What came back", _INSPECTIONS[rules.inspection]),
+        ("What came back of an exchange", _INSPECTIONS[rules.inspection_of(exchange=True)]),
+        ("What the buyer gets in exchange", _EXCHANGES[rules.exchange_ships]),
+        ("What a buyer owes for an exchange", f"not asked for up to {rules.exchange_waives}"),
         (
             "Returned goods are taken in by",
             f"`{rules.warehouse}`" if rules.warehouse else "where they left from",

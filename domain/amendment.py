@@ -5,9 +5,11 @@ what its own records have to become. Shipments and payments change as an order g
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from hashlib import sha256
 
 from domain.erp_order import ErpOrder
+from domain.exchanges import as_sold
 from domain.model import Amount, Frozen, Quantity
 from domain.money import format_money
 from domain.order import Address, Discount, ExtraCharge, Order, ShippingCharge, TaxLine
@@ -74,7 +76,11 @@ class Amendment(Frozen):
 
 
 def content(order: Order, left: Mapping[LineId, int] | None = None) -> Content:
-    """What the ERP has to know of an order; no line below the units that ``left`` says are gone already."""
+    """What the ERP has to know of an order; no line below the units that ``left`` says are gone already.
+
+    What came onto it in exchange is no part of it: the ERP has that beside it.
+    """
+    order = as_sold(order)
     units = {line.line_id: max(line.current, (left or {}).get(line.line_id, 0)) for line in order.lines}
     return Content(
         lines={
@@ -119,6 +125,7 @@ def amendment_between(given: Order, now: Order, left: Mapping[LineId, int]) -> A
 
     Goods that came back are no edit: the ERP holds them as they were sold, and credits them apart.
     """
+    given, now = as_sold(given), as_sold(now)
     return diff(content(given, left), content(_before_returns(now, given), left))
 
 
@@ -152,11 +159,13 @@ def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
     """Whether the ERP's record is of another version of the order: other units of a line, or another total."""
     if units_returned(order):
         return False  # what it was sold for is known to the ERP alone now
-    units = {line.line_id: 0 for line in order.lines}
+    sold = as_sold(order)
+    entered = erp.total - sum((each.total for each in erp.exchanges), Decimal(0))
+    units = {line.line_id: 0 for line in sold.lines}
     for line in erp.lines:
         if line.line_id in units:
             units[line.line_id] += line.quantity
-    return order.total != erp.total or any(line.current != units[line.line_id] for line in order.lines)
+    return sold.total != entered or any(line.current != units[line.line_id] for line in sold.lines)
 
 
 def _line_words(change: LineChange, currency: str) -> list[str]:

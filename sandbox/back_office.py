@@ -109,16 +109,18 @@ class TrytonOffice:
         for external_id, number in numbers.items():
             sale = await self._staff.read_sale(external_id)
             if sale is not None:
+                together = (sale, *sale.exchanges)
+                taxes = added(each.taxes for each in together)
                 found[external_id] = ErpSide(
                     count=await self._staff.count_sales(external_id, number),
                     number=sale.number or "",
-                    total=sale.total,
-                    taxes={code: amount for code, amount in sale.taxes.items() if amount},
-                    shipments=tellable(
-                        [shipment.quantities for shipment in sale.shipments if shipment.state in LEFT],
-                        sale.ordered,
+                    total=sum((each.total for each in together), Decimal(0)),
+                    taxes={code: amount for code, amount in taxes.items() if amount},
+                    shipments=sum(
+                        tellable([x.quantities for x in each.shipments if x.state in LEFT], each.ordered)
+                        for each in together
                     ),
-                    invoices=len(sale.invoices),
+                    invoices=sum(len(each.invoices) for each in together),
                     invoiced=sale.invoiced,
                     currency=sale.currency,
                     adjusted=sale.adjusted,

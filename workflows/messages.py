@@ -16,6 +16,7 @@ from domain.order import CancelKind, Order, OrderKey, ReturnStatus
 from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
 from domain.preorders import Release
 from domain.quantities import LineState
+from domain.refunds import fees_presentment
 from domain.return_rules import ReturnRules
 from domain.status import OrderStatus
 
@@ -151,18 +152,23 @@ class ReturnWish(Frozen):
     """The buyer asks for it and nobody has agreed yet."""
     without_goods: bool = False
     """The buyer keeps the goods, or they are lost: nothing is waited for."""
+    exchange: dict[str, Quantity] = Field(default_factory=dict)
+    """SKU -> units that the buyer gets for it; with any it is an exchange."""
+    released: bool = False
+    """What they get was on the order already when it was seen."""
 
     @property
     def in_storefront(self) -> bool:
         """Whether the storefront keeps it as a return of its own."""
-        return self.origin is ReturnOrigin.BUYER
+        return self.origin is ReturnOrigin.BUYER or bool(self.exchange)
 
 
 class ReturnAsked(OperatorMessage):
-    """Body of ``return``: units by line id or SKU."""
+    """Body of ``return``: units by line id or SKU, and by SKU what the buyer gets for them."""
 
     lines: dict[str, Quantity]
     without_goods: bool = False
+    exchange: dict[str, Quantity] = Field(default_factory=dict)
 
 
 class ReturnBrief(Frozen):
@@ -170,11 +176,15 @@ class ReturnBrief(Frozen):
 
     number: str
     lines: dict[str, Quantity]
+    exchange: dict[str, Quantity] = Field(default_factory=dict)
+    """SKU -> units that the buyer gets for it."""
     ended: bool = False
     text: str = ""
     """How it ended."""
     given_back: Amount = Decimal(0)
     """Money that went back to the buyer, and the fee, in the buyer's currency."""
+    fee: Amount = Decimal(0)
+    """Of that, the fee."""
     problem: Problem | None = None
     erp: ErpReturn | None = None
     """As it was told to the return last."""
@@ -307,6 +317,13 @@ class OrderState(Remembered):
     def given_back(self) -> Decimal:
         """What returns gave back, fees included, in the buyer's currency."""
         return sum((brief.given_back for brief in self.returns.values()), Decimal(0))
+
+    @property
+    def fees(self) -> Decimal:
+        """What returns held back, in the buyer's currency. The ERP may tell of it later than the return itself."""
+        told = sum((brief.fee for brief in self.returns.values()), Decimal(0))
+        booked = sum((each.fee for each in self.erp.returns), Decimal(0)) if self.erp else Decimal(0)
+        return max(told, fees_presentment(self.order, booked)) if self.order else told
 
     @property
     def erp_is_over(self) -> bool:

@@ -48,7 +48,7 @@ with workflow.unsafe.imports_passed_through():
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
 
 # Done without a refusal, these take the order out of its cases in the same call.
-_OVERCOMES = {Step.SUBMIT, Step.CAPTURE, Step.AMEND, Step.REPORT, Step.CLOSE}
+_OVERCOMES = {Step.SUBMIT, Step.CAPTURE, Step.AMEND, Step.ENTER_EXCHANGE, Step.REPORT, Step.CLOSE}
 
 
 @workflow.defn(name=ORDER_WORKFLOW)
@@ -69,6 +69,7 @@ class OrderWorkflow(OrderInErp):
             Step.CANCEL_REST: self._cancel_rest,
             Step.SEND_WHAT_IS_THERE: self._send_what_is_there,
             Step.REPORT: self._report,
+            Step.ENTER_EXCHANGE: self._enter_exchange,
             Step.OPEN_RETURN: self._open_return,
             Step.TELL_RETURN: self._tell_return,
             Step.CLOSE: self._close,
@@ -147,6 +148,7 @@ class OrderWorkflow(OrderInErp):
                 mapping_version="" if state.take_new_mapping else state.mapping_version,
                 acceptances=state.acceptances,
                 revive=self._comes_back(),
+                fees=state.fees,
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
@@ -183,6 +185,7 @@ class OrderWorkflow(OrderInErp):
         # Also while a cancel is asked for, which the ERP may refuse; one by the storefront itself is no edit.
         if before is not None and read.order.canceled_at is None:
             self._notice_edit(before, read.order)
+        self._notice_exchanges(read.order)
         self._stop_if_canceled_in_erp(state.erp)
 
     async def _capture(self) -> None:

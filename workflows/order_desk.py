@@ -132,6 +132,8 @@ class OrderDesk(Desk[OrderState]):
         # During the first reading nobody knows yet whether it saw the change: read again.
         read_at, occurred_at = self._state.read_at, message.occurred_at
         known = read_at is not None and occurred_at is not None and occurred_at < read_at - CLOCK_MARGIN
+        # Money that is waited for is looked for whenever somebody tells of it.
+        known = known and message.topic != ORDERS_PAID
         if not creation and not known:
             self._state.reread = True
 

@@ -43,6 +43,8 @@ class ReturnDesk(Desk[ReturnState]):
             mapping_version=start.mapping_version,
             order_number=start.order_number,
             names=start.names,
+            released=start.wish.released,
+            told_released=start.wish.released,
         )
 
     # -- messages from its order -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from adapters.errors import Rejected, SessionExpired
 from adapters.memory import returning
 from adapters.memory.amending import amend
 from adapters.memory.back_office import OVER, adjustment_of, erp_lines
+from adapters.memory.exchanging import added, beside, with_exchanges
 from adapters.memory.faults import Faults
 from adapters.memory.stock_room import StockRoom
 from adapters.memory.taxing import tax_adjustments
@@ -124,8 +125,21 @@ class MemoryErp(StockRoom):
             if held.state is ErpOrderState.DRAFT:
                 return AmendOutcome(order=self._enter(target, held))
             _refuse("amend order", (*self._unknown(target), *self._differences(target)))
-            amended = amend(held, entered, target)
+            amended = amend(held, entered, with_exchanges(target, held, entered))
             return AmendOutcome(order=self.rearrange(held, amended.sales), refused=amended.refused)
+
+    async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
+        """See ``ErpPort``. Raises Rejected with cause ``period_closed`` besides."""
+        async with self._wire.call("add_exchange", str(exchange.key), writes=True):
+            held = self._held(exchange.key, "add exchange")
+            if any(each.return_id == exchange.exchange_id for each in held.exchanges):
+                return held
+            if held.state is ErpOrderState.CANCELED:
+                reason = f"order {held.number} is canceled; nothing can be sent in exchange for goods of it"
+                raise Rejected("erp", "add exchange", reason, "order_canceled")
+            _refuse("add exchange", (*self._unknown(exchange), *self._differences(exchange)))
+            sales = beside(self.entered[exchange.key], exchange)
+            return self.rearrange(added(held, exchange), sales)
 
     async def deliver_order(self, key: OrderKey, units: Places | None = None) -> ErpOrder:
         """See ``ErpPort``. A fault after a shipment leaves the others behind."""

@@ -93,6 +93,11 @@ class RemoteErp:
         body = {"key": key.model_dump(), "return_id": return_id, "reason": reason}
         return await self._ask("cancel return", "cancel_return", _ORDER, body, writes=True)
 
+    async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
+        """See ``ErpPort``."""
+        body = {"exchange": exchange.model_dump(mode="json")}
+        return await self._ask("add exchange", "add_exchange", _ORDER, body, writes=True)
+
     async def list_records(
         self, channel: str, changed_since: Instant, cursor: str | None = None
     ) -> ErpRecordPage:

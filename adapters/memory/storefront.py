@@ -10,7 +10,7 @@ from itertools import count
 
 from adapters.echoes import refund_made, return_stands
 from adapters.errors import Rejected, SessionExpired
-from adapters.memory import giving_back
+from adapters.memory import exchanging, giving_back
 from adapters.memory.faults import Faults
 from adapters.memory.order_changes import (
     after_cancel,
@@ -28,6 +28,7 @@ from adapters.ports import (
     MOST_FOUND,
     CancelUnitsRequest,
     CaptureRequest,
+    ExchangeRequest,
     FulfillmentRequest,
     OrderPage,
     Probe,
@@ -50,6 +51,7 @@ from domain.order import (
     PaymentKind,
     PaymentStatus,
     ReturnStatus,
+    StorefrontReturn,
 )
 from domain.stock import SettingOutcome, ShownStock, StockSetting
 from domain.tax_allocation import settle_taxes
@@ -64,6 +66,7 @@ class MemoryStorefront:
         latency: seconds that every call takes.
         faults: where a test orders faults; may be shared with an ERP.
         clock: tells when an order was canceled.
+        prices: what the shop sells by SKU, for exchanges.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class MemoryStorefront:
         latency: float = 0.0,
         faults: Faults | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        prices: Mapping[str, Decimal] | None = None,
     ) -> None:
         self.channel = channel
         self.credentials_valid = True
@@ -83,6 +87,9 @@ class MemoryStorefront:
         """When each was changed last."""
         self.refunds: dict[str, Refund] = {}
         """Every refund by its key."""
+        self.exchanges: dict[str, str] = {}
+        """Return id of every exchange that was opened by a key, by that key."""
+        self.prices = dict(prices or {})
         self.shelf = Shelf()
         """What it shows of stock."""
         self._placed: dict[str, Order] = {}
@@ -226,6 +233,27 @@ class MemoryStorefront:
         changed = self._keep(giving_back.with_status(order, return_id, status))
         return ReturnChange(order=changed, echoes=(return_stands(return_id, status, units),))
 
+    async def open_exchange(self, request: ExchangeRequest) -> StorefrontReturn:
+        """See ``StorefrontPort``."""
+        external_id = request.key.external_id
+        async with self._wire.call("open_exchange", external_id, writes=True):
+            order = self._of(request.key, "open exchange")
+            if request.exchange_key not in self.exchanges:
+                exchanging.require_sold(request.instead, self.prices)
+                order = exchanging.opened(order, request, return_id := self._new_id())
+                self.exchanges[request.exchange_key] = return_id
+                self._keep(order)
+            return giving_back.find(order, self.exchanges[request.exchange_key])
+
+    async def release_exchange(self, external_id: str, return_id: str) -> Order:
+        """See ``StorefrontPort``. Raises Rejected with cause ``variant_unknown`` besides."""
+        async with self._wire.call("release_exchange", external_id, writes=True):
+            order, placed = self._known(external_id, "release exchange"), self._placed[external_id]
+            after, new = exchanging.released(order, placed, return_id, self.prices, self._new_id)
+            if new:
+                self._placed[external_id] = placed.model_copy(update={"lines": (*placed.lines, *new)})
+            return self._keep(after) if new else order
+
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """See ``StorefrontPort``. Raises Rejected with cause ``already_shipped`` once a parcel left."""
         async with self._wire.call("cancel_order", external_id, reason, writes=True):
@@ -304,10 +332,20 @@ class MemoryStorefront:
         ]
         return self._keep(order.model_copy(update={"location_plans": tuple(plans)}))
 
-    def request_return(self, external_id: str, units: Mapping[str, int], reason: str = "") -> Order:
-        """A buyer asks to return units (line -> units). Raises ValueError where they have not left, KeyError."""
-        order = self.orders[external_id]
-        return self._keep(giving_back.requested(order, units, reason, self._new_id()))
+    def request_return(
+        self,
+        external_id: str,
+        units: Mapping[str, int],
+        reason: str = "",
+        instead: Mapping[str, int] | None = None,
+    ) -> Order:
+        """A buyer asks to return units (line -> units), and gets others for them (SKU -> units) where they say so.
+
+        Raises ValueError where they have not left, KeyError.
+        """
+        return_id = self._new_id()
+        order = giving_back.requested(self.orders[external_id], units, reason, return_id)
+        return self._keep(exchanging.with_exchange(order, return_id, instead) if instead else order)
 
     def withdraw_return(self, external_id: str, return_id: str) -> Order:
         """A buyer does not want to return anything after all. Raises Rejected and KeyError where unknown."""

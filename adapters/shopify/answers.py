@@ -266,6 +266,12 @@ class FulfillmentOrderLine(Answer):
     line_item: Identified
 
 
+class FulfillmentHold(Answer):
+    """Why nothing is to leave yet; of the many reasons that there are, this adapter knows some."""
+
+    reason: str
+
+
 class FulfillmentOrder(Answer):
     """What one location is to ship."""
 
@@ -273,6 +279,7 @@ class FulfillmentOrder(Answer):
     status: FulfillmentOrderStatus
     fulfill_at: Instant | None = None
     """When a scheduled one opens."""
+    fulfillment_holds: tuple[FulfillmentHold, ...] = ()
     assigned_location: AssignedLocation
     line_items: Page[FulfillmentOrderLine]
 
@@ -298,6 +305,7 @@ class TrackingInfo(Answer):
 class FulfillmentLine(Answer):
     """Units of an order line in a fulfillment."""
 
+    id: GidTail = ""
     quantity: Quantity
     line_item: Identified
 

@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     )
 
 
+def _hold(hold_id: int) -> View:
+    return {
+        "id": gid("FulfillmentHold", hold_id),
+        "reason": "AWAITING_PAYMENT",
+        "displayReason": "Awaiting payment",
+        "reasonNotes": None,
+        "heldByRequestingApp": False,
+    }
+
+
 class ParcelViews:
     """Views of what is to ship and what has shipped of one order."""
 
@@ -35,6 +45,7 @@ class ParcelViews:
             "id": gid("FulfillmentOrder", plan.id),
             "status": plan.status,
             "requestStatus": "UNSUBMITTED",
+            "fulfillmentHolds": [_hold(plan.hold_id)] if plan.hold_id else [],
             "createdAt": moment(plan.created_at),
             "updatedAt": moment(plan.updated_at),
             "fulfillAt": moment(plan.fulfill_at or plan.created_at),

@@ -291,8 +291,10 @@ def return_body(order: OrderRecord, wanted: ReturnRecord, topic: str) -> Json:
         ],
         "total_return_line_items": len(wanted.lines),
         "return_shipping_fees": [],
-        "exchange_line_items": [],
-        "total_exchange_line_items": 0,
+        "exchange_line_items": [
+            {**_named("ExchangeLineItem", part.id), "line_item": None} for part in wanted.exchange
+        ],
+        "total_exchange_line_items": len(wanted.exchange),
     }
 
 

@@ -146,7 +146,9 @@ class FulfillmentOrderRecord(Record):
 
     id: int
     location_id: int
-    status: Literal["OPEN", "IN_PROGRESS", "SCHEDULED", "CLOSED", "CANCELLED"] = "OPEN"
+    status: Literal["OPEN", "IN_PROGRESS", "ON_HOLD", "SCHEDULED", "CLOSED", "CANCELLED"] = "OPEN"
+    hold_id: int | None = None
+    """Of the hold that it is on: what is to leave is not paid."""
     fulfill_at: Instant | None = None
     """When it opens, where it is scheduled."""
     lines: list[FulfillmentOrderLineRecord]

@@ -69,6 +69,7 @@ class Api:
             "fulfillmentCreate": mutations.create_fulfillment,
             "fulfillmentOrderMove": mutations.move_fulfillment_order,
             "fulfillmentOrderOpen": mutations.open_fulfillment_order,
+            "fulfillmentOrderReleaseHold": mutations.release_hold,
             "orderCapture": mutations.capture,
             "orderCancel": mutations.cancel,
             **self._return_mutations.resolvers(),

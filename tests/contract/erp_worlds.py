@@ -37,7 +37,7 @@ from sandbox.tryton.staff import Job, Staff
 from tests.tryton_fixture import TrytonAccess
 
 MEMORY_WRITES = (
-    "draft_order|accept_order|amend_order|cancel_order|send_shipment"
+    "draft_order|accept_order|amend_order|cancel_order|send_shipment|add_exchange"
     "|authorize_return|credit_return|cancel_return"
 )
 Cut = Literal["request", "answer"]

@@ -19,6 +19,7 @@ from sandbox.store.control import Fault
 from sandbox.store.requests import AskReturn, AskReturnLine, PlaceOrder
 from sandbox.store.stock_desk import AddProducts, CountStock
 from tests.order_builder import (
+    CATALOG,
     PLACED_AT,
     US_TAXES,
     make_charge,
@@ -40,6 +41,8 @@ _MUTATIONS: Final = {
     "refund_return": "returnProcess",
     "approve_return": "returnApproveRequest",
     "end_return": "returnCancel",
+    "open_exchange": "returnCreate",
+    "release_exchange": "returnProcess",
     "cancel_order": "orderCancel",
     "cancel_units": "refundCreate",
     "set_stock": "inventorySetQuantities",
@@ -143,7 +146,8 @@ class MemoryStorefrontWorld:
     """The memory storefront; two orders make a page."""
 
     def __init__(self) -> None:
-        self.storefront = self._memory = MemoryStorefront(page_size=2)
+        prices = {sku: price for sku, (_, price) in CATALOG.items()}
+        self.storefront = self._memory = MemoryStorefront(page_size=2, prices=prices)
         self._ids = count(5001)
 
     def place(self, basket: Basket) -> str:
