@@ -338,9 +338,10 @@ def _missing(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
     if reason := _not_carried(evidence, placed):
         return Explanation.NOT_CARRIED, reason, Repair.NONE
     if known.awaits_payment:
-        return _unpaid(evidence, placed)
+        return _waiting(evidence, placed, Explanation.AWAITS_PAYMENT, "the buyer has not paid yet")
+    if known.awaits_release:
+        return _waiting(evidence, placed, Explanation.AWAITS_RELEASE, "its goods may not leave yet")
     for holds, explanation, words in (
-        (known.awaits_release, Explanation.AWAITS_RELEASE, "its goods may not leave yet"),
         (bool(known.waits_for), Explanation.WAITS_FOR_PERSON, known.waits_for),
         (known.webhook_waits, Explanation.WEBHOOK_WAITS, "its webhook waits in the inbox"),
     ):
@@ -361,14 +362,13 @@ def _missing(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
     return Explanation.MISSED_WEBHOOK, "it is not in the ERP and no webhook told of it", Repair.START
 
 
-def _unpaid(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
-    """An order that waits for its payment; one that changed since may have been paid, unheard."""
+def _waiting(evidence: Evidence, placed: PlacedOrder, explanation: Explanation, words: str) -> _Verdict:
+    """An order that waits for something in the storefront; where it changed since, that may have come, unheard."""
     known = evidence.known
     changed = known.noted_at is not None and placed.changed_at > known.noted_at
     if not changed or evidence.is_young(placed.changed_at) or known.webhook_waits:
-        return Explanation.AWAITS_PAYMENT, "the buyer has not paid yet", Repair.NONE
-    sentence = "it changed in the storefront since it was read without its payment"
-    return Explanation.AWAITS_PAYMENT, sentence, Repair.START
+        return explanation, words, Repair.NONE
+    return explanation, f"it changed in the storefront since it was read so: {words}", Repair.START
 
 
 def _not_carried(evidence: Evidence, placed: PlacedOrder) -> str:

@@ -173,7 +173,6 @@ class Player:
                 | words.CanceledAtStore()
                 | words.Paid()
                 | words.Assessed()
-                | words.Rescheduled()
                 | words.ToldAgain()
                 | words.ReturnWanted()
                 | words.ReturnWithdrawn()
@@ -207,7 +206,6 @@ class Player:
         | words.CanceledAtStore
         | words.Paid
         | words.Assessed
-        | words.Rescheduled
         | words.ToldAgain
         | words.ReturnWanted
         | words.ReturnWithdrawn,
@@ -223,8 +221,6 @@ class Player:
                 await store.pay_order(external_id, act.payment)
             case words.Assessed():
                 await store.assess_order(external_id, act.assessment)
-            case words.Rescheduled():
-                await store.reschedule_order(external_id, act.days)
             case words.ToldAgain():
                 await store.deliver_again([external_id], as_new=act.as_new)
             case words.ReturnWanted():

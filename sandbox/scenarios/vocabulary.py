@@ -44,13 +44,6 @@ class Assessed(Frozen):
     assessment: AssessRisk
 
 
-class Rescheduled(Frozen):
-    """The shop moves what was sold ahead to another day, counted from now; 0: it may leave at once."""
-
-    act: Literal["store moves the release"]
-    days: Annotated[float, Field(ge=0)]
-
-
 class ToldAgain(Frozen):
     """The store sends all webhooks of the order once more, under new delivery ids where ``as_new``."""
 
@@ -223,7 +216,7 @@ class TimePassed(Frozen):
 
 
 Act = Annotated[
-    Edited | CanceledAtStore | Paid | Assessed | Rescheduled | ToldAgain | ReturnWanted | ReturnWithdrawn
+    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | ReturnWanted | ReturnWithdrawn
     | OperatorReturns | OperatorInspects
     | Shipped | PieceShipped | Picked | SentPicked | TakenBack | Counted | ProductHidden
     | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
