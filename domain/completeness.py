@@ -337,16 +337,16 @@ def _missing(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
     known, age = evidence.known, evidence.now - placed.placed_at
     if reason := _not_carried(evidence, placed):
         return Explanation.NOT_CARRIED, reason, Repair.NONE
-    if known.awaits_payment:
-        return _waiting(evidence, placed, Explanation.AWAITS_PAYMENT, "the buyer has not paid yet")
-    if known.awaits_release:
-        return _waiting(evidence, placed, Explanation.AWAITS_RELEASE, "its goods may not leave yet")
-    for holds, explanation, words in (
-        (bool(known.waits_for), Explanation.WAITS_FOR_PERSON, known.waits_for),
-        (known.webhook_waits, Explanation.WEBHOOK_WAITS, "its webhook waits in the inbox"),
+    for waits, explanation, words in (
+        (known.awaits_payment, Explanation.AWAITS_PAYMENT, "the buyer has not paid yet"),
+        (known.awaits_release, Explanation.AWAITS_RELEASE, "its goods may not leave yet"),
     ):
-        if holds:
-            return explanation, words, Repair.NONE
+        if waits:
+            return _waiting(evidence, placed, explanation, words)
+    if known.waits_for:
+        return Explanation.WAITS_FOR_PERSON, known.waits_for, Repair.NONE
+    if known.webhook_waits:
+        return Explanation.WEBHOOK_WAITS, "its webhook waits in the inbox", Repair.NONE
     if known.running and age < evidence.patience.longest:
         return Explanation.ON_ITS_WAY, "its workflow is at work", Repair.NONE
     if known.running:
