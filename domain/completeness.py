@@ -337,12 +337,8 @@ def _missing(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
     known, age = evidence.known, evidence.now - placed.placed_at
     if reason := _not_carried(evidence, placed):
         return Explanation.NOT_CARRIED, reason, Repair.NONE
-    for waits, explanation, words in (
-        (known.awaits_payment, Explanation.AWAITS_PAYMENT, "the buyer has not paid yet"),
-        (known.awaits_release, Explanation.AWAITS_RELEASE, "its goods may not leave yet"),
-    ):
-        if waits:
-            return _waiting(evidence, placed, explanation, words)
+    if known.awaits_payment or known.awaits_release:
+        return _waiting(evidence, placed)
     if known.waits_for:
         return Explanation.WAITS_FOR_PERSON, known.waits_for, Repair.NONE
     if known.webhook_waits:
@@ -362,9 +358,12 @@ def _missing(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
     return Explanation.MISSED_WEBHOOK, "it is not in the ERP and no webhook told of it", Repair.START
 
 
-def _waiting(evidence: Evidence, placed: PlacedOrder, explanation: Explanation, words: str) -> _Verdict:
+def _waiting(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
     """An order that waits for something in the storefront; where it changed since, that may have come, unheard."""
     known = evidence.known
+    explanation, words = Explanation.AWAITS_RELEASE, "its goods may not leave yet"
+    if known.awaits_payment:
+        explanation, words = Explanation.AWAITS_PAYMENT, "the buyer has not paid yet"
     changed = known.noted_at is not None and placed.changed_at > known.noted_at
     if not changed or evidence.is_young(placed.changed_at) or known.webhook_waits:
         return explanation, words, Repair.NONE
