@@ -42,6 +42,7 @@ from domain.claims import NO_CLAIMS, OrderClaims, claims_of, held_by
 from domain.counter_sale import left_before, told_already, told_of_part
 from domain.differences import Acceptance, accepted_by
 from domain.erp_order import ErpOrder
+from domain.exchanges import missing_exchanges
 from domain.mapping import Mapping as FieldMapping
 from domain.money import format_money
 from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
@@ -391,7 +392,8 @@ class OrderActivities(NotedActs):
     ) -> None:
         """Raises Unbalanced where the ERP holds the order otherwise, and nobody has accepted that."""
         erp_order = await self._erp.find_order(order.key)
-        if erp_order is not None:
+        # An exchange that is still to be entered needs no comparing.
+        if erp_order is not None and not missing_exchanges(order, erp_order):
             require_agreement(order, erp_order, mapping, acceptances)
 
     async def _known(self, key: OrderKey) -> OrderSummary | None:

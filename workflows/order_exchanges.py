@@ -5,18 +5,24 @@ for as any other.
 """
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import ERP_QUEUE, storefront_queue
     from activities.exchanges import ExchangeActivities
     from activities.return_contracts import EnterExchange, OpenExchange
-    from domain.order import Order
+    from domain.cases import family
+    from domain.order import Order, StorefrontReturn
     from domain.quantities import take_exchanges
     from workflows import narrative, order_return_story
-    from workflows.calls import ONE_CALL, PATIENT, SHIPMENTS_NEXT
+    from workflows.calls import ONE_CALL, PATIENT, SHIPMENTS_NEXT, refusal_of
     from workflows.messages import ReturnAsked, ReturnOrigin
     from workflows.order_returns import OrderReturns
     from workflows.steps import exchange_to_enter
+
+
+_OF_THE_WISH = frozenset({"variant_unknown", "not_returnable", "exchange_unsupported"})
+"""Causes that are about what was asked for: somebody has to ask for something else."""
 
 
 class OrderExchanges(OrderReturns):
@@ -72,12 +78,34 @@ class OrderExchanges(OrderReturns):
         if not asked.exchange or order_return_story.obstacle(state, asked):
             await super()._look_at(asked)
             return
-        made = await workflow.execute_activity_method(
+        if not asked.message_id:
+            asked = asked.model_copy(update={"message_id": workflow.uuid4().hex})
+        try:
+            made = await self._note_exchange(asked)
+        except ActivityError as error:
+            refusal = refusal_of(error)
+            if refusal is not None and family(refusal.cause) not in _OF_THE_WISH:
+                # Once the cause is mended it goes on, under the same key.
+                state.return_asks = (asked, *state.return_asks)
+            raise
+        assert state.order is not None
+        self._notice_returns(state.order.model_copy(update={"returns": (*state.order.returns, made)}))
+        wanted = {"origin": ReturnOrigin.OPERATOR, "actor": asked.actor, "without_goods": asked.without_goods}
+        state.return_wishes = tuple(
+            wish.model_copy(update=wanted | {"reason": asked.reason})
+            if wish.return_id == made.return_id
+            else wish
+            for wish in state.return_wishes
+        )
+
+    async def _note_exchange(self, asked: ReturnAsked) -> StorefrontReturn:
+        state = self._state
+        return await workflow.execute_activity_method(
             ExchangeActivities.open_exchange,
             OpenExchange(
                 key=state.key,
                 revision=self._next_revision(),
-                exchange_key=f"exchange:{state.key}:{workflow.uuid4().hex[:12]}",
+                exchange_key=f"exchange:{state.key}:{asked.message_id}",
                 lines=order_return_story.lines_named(state, asked.lines),
                 instead=asked.exchange,
                 actor=asked.actor,
@@ -88,13 +116,4 @@ class OrderExchanges(OrderReturns):
             retry_policy=PATIENT,
             summary="Note in the storefront what comes back and what the buyer gets for it",
             priority=SHIPMENTS_NEXT,
-        )
-        assert state.order is not None
-        self._notice_returns(state.order.model_copy(update={"returns": (*state.order.returns, made)}))
-        wanted = {"origin": ReturnOrigin.OPERATOR, "actor": asked.actor, "without_goods": asked.without_goods}
-        state.return_wishes = tuple(
-            wish.model_copy(update=wanted | {"reason": asked.reason})
-            if wish.return_id == made.return_id
-            else wish
-            for wish in state.return_wishes
         )

@@ -257,6 +257,27 @@ async def test_an_operator_exchanges_what_the_storefront_then_keeps(world: World
     assert refunds(world, order) == order.total - world.storefront.orders[external_id].total > 0
 
 
+@pytest.mark.parametrize("call", ["open_exchange", "release_exchange", "add_exchange"])
+async def test_an_exchange_that_a_system_refused_goes_on_after_a_resubmit(
+    world: World, server, external_id, call
+):
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    asked = ReturnAsked(actor="Ada", reason="called", lines={TEE: 1}, exchange={SOCK: 1}, without_goods=True)
+    async with world.working():
+        await deliver(world, order)
+        world.faults.reject(call, "shut for stocktaking", "shut_for_stocktaking", nth=1)
+        handle = world.client.get_workflow_handle_for(OrderWorkflow.run, order.key.workflow_id)
+        await handle.execute_update(OrderWorkflow.return_update, asked)
+        view = await world.until_stopped(order.key)
+        assert view.problem is not None
+        assert view.problem.cause == "shut_for_stocktaking"
+        await handle.signal("resubmit")
+        await ship_the_new_lines(world, order)
+        await closes_balanced(world, order, server)
+    assert len(world.storefront.orders[external_id].returns) == 1
+
+
 async def test_a_replacement_leaves_though_the_buyer_keeps_the_broken_one(world: World, server, external_id):
     with_rules(world, WINDOW.model_copy(update={"exchange_waives": Decimal("0.05")}))
     order = goods(external_id)
