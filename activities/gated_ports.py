@@ -18,6 +18,7 @@ from adapters.ports import (
     Refund,
     RefundQuote,
     RefundRequest,
+    ReturnChange,
     StorefrontCapabilities,
     StorefrontPort,
 )
@@ -82,12 +83,12 @@ class GatedStorefront:
         async with self._gate.passing("refund order"):
             return await self._storefront.refund_order(request)
 
-    async def approve_return(self, external_id: str, return_id: str) -> Order:
+    async def approve_return(self, external_id: str, return_id: str) -> ReturnChange:
         """See ``StorefrontPort``."""
         async with self._gate.passing("approve return"):
             return await self._storefront.approve_return(external_id, return_id)
 
-    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> ReturnChange:
         """See ``StorefrontPort``."""
         async with self._gate.passing("end return"):
             return await self._storefront.end_return(external_id, return_id, reason)

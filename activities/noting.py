@@ -27,6 +27,7 @@ from store.database import Database
 from store.errors import CrosswalkConflict
 from store.journal import Entry, Journal
 from store.order_view import OrderPatch
+from store.own_writes import OwnWrites
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class NotedActs:
         self._erp = erp
         self._mappings = mappings
         self._journal = Journal(database)
+        self._own_writes = OwnWrites(database)
         self._longest_attempt = longest_attempt.total_seconds()
 
     def _storefront(self, key: OrderKey) -> StorefrontPort:
@@ -84,6 +86,11 @@ class NotedActs:
             words = f"not done after {self._longest_attempt:g} s"
             late = OutcomeUnknown("Orderwright", action.replace("_", " "), words)
             raise await self._failure(key, revision, action, late) from None
+
+    async def _expect(self, key: OrderKey, echoes: tuple[str, ...]) -> None:
+        """The storefront is going to tell us of what we just did there; at once, for it does so within seconds."""
+        if echoes:
+            await asyncio.to_thread(self._own_writes.remember, key, echoes)
 
     async def _failure(self, key: OrderKey, revision: int, action: str, error: Explained) -> ApplicationError:
         failure = as_application_error(error, activity.info().attempt)

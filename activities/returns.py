@@ -50,7 +50,8 @@ class ReturnActivities(NotedActs):
                 storefront = self._storefront(key)
                 order = await storefront.read_order(key.external_id)
                 if _asked_for(order, request.return_id):
-                    await storefront.approve_return(key.external_id, request.return_id)
+                    approved = await storefront.approve_return(key.external_id, request.return_id)
+                    await self._expect(key, approved.echoes)
             warehouse = mapping.returns.warehouse or _sender(erp_order, request.lines)
             held = await self._erp.authorize_return(
                 ReturnAuthorization(
@@ -114,10 +115,15 @@ class ReturnActivities(NotedActs):
         key = request.key
         async with self._noted(key, request.revision, request.step):
             storefront = self._storefront(key)
-            wanted = _refund(request, request.restocked, request.scrapped, request.location, request.shipping)
+            # A storefront that is told of stock hears of these units from the ERP; twice would be once too often.
+            told = (await asyncio.to_thread(self._mappings.current, request.key.channel)).stock.push
+            location = None if told else request.location
+            wanted = _refund(request, request.restocked, request.scrapped, location, request.shipping)
             made = await storefront.refund_order(wanted.model_copy(update={"money": request.money}))
+            await self._expect(key, made.echoes)
             if request.in_storefront and request.rest_is_over:
-                await storefront.end_return(key.external_id, request.return_id, "not taken back")
+                closed = await storefront.end_return(key.external_id, request.return_id, "not taken back")
+                await self._expect(key, closed.echoes)
             order = await storefront.read_order(key.external_id)
         money = format_money(made.amount, order.presentment_currency)
         text = f"Return {request.number}: {money} given back to the buyer"
@@ -135,7 +141,9 @@ class ReturnActivities(NotedActs):
             if request.in_erp:
                 await self._erp.cancel_return(key, request.return_id, request.reason)
             if request.in_storefront:
-                await self._storefront(key).end_return(key.external_id, request.return_id, request.reason)
+                storefront = self._storefront(key)
+                done = await storefront.end_return(key.external_id, request.return_id, request.reason)
+                await self._expect(key, done.echoes)
         text = f"Return {request.number} ended without goods: {request.reason}"
         await self._note(key, request.revision, request.step, text, _patch(request))
 

@@ -114,6 +114,16 @@ class Refund(Frozen):
     refund_id: str
     amount: Amount
     """Money given back, in ``Order.presentment_currency``."""
+    echoes: tuple[str, ...] = ()
+    """See ``ReturnChange``."""
+
+
+class ReturnChange(Frozen):
+    """The order after a return of it was to be changed."""
+
+    order: Order
+    echoes: tuple[str, ...] = ()
+    """What webhooks are going to tell of it, as ``Delivery.tells``, where this very call changed it; else nothing."""
 
 
 class CancelUnitsRequest(Frozen):
@@ -196,11 +206,11 @@ class StorefrontPort(StorefrontStockPort, Protocol):
         """
         ...
 
-    async def approve_return(self, external_id: str, return_id: str) -> Order:
+    async def approve_return(self, external_id: str, return_id: str) -> ReturnChange:
         """Agree to a return that the buyer asks for; one that is agreed to already is left as it is."""
         ...
 
-    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> ReturnChange:
         """Give up a return that nothing came of: a requested one is declined, an open one canceled or closed."""
         ...
 
@@ -424,6 +434,8 @@ class Delivery(Frozen):
     label: Annotated[str, Field(max_length=50)] | None = None
     """What people call the order, such as ``#1001``, where the webhook says it. For display alone."""
     occurred_at: Instant | None = None
+    tells: Annotated[str, Field(max_length=200)] | None = None
+    """All that it says, as ``adapters.echoes`` puts it; None where it says more, or what no write of ours causes."""
 
 
 class WebhookReader(Protocol):

@@ -60,7 +60,9 @@ class Standing(Frozen):
     committed: Quantity = 0
     """Units of its open orders, by its own word, when it was read last."""
     known: Quantity = 0
-    """Units of its open orders that we know of."""
+    """Units of its open orders that we knew of when it was read last."""
+    sold_since: Quantity = 0
+    """Units of open orders that we have heard of since: they are part of ``granted`` or of ``committed``."""
 
     @property
     def unaccounted(self) -> int:
@@ -70,7 +72,7 @@ class Standing(Frozen):
     @property
     def may_sell(self) -> int:
         """Units that it has sold without our knowing, or may sell before we can tell it otherwise."""
-        return max(0, self.granted) + self.unaccounted
+        return max(0, max(0, self.granted) + self.unaccounted - self.sold_since)
 
 
 class Showing(Frozen):

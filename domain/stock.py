@@ -99,7 +99,9 @@ class SettingOutcome(Frozen):
     setting: StockSetting
     state: SettingState
     cause: str = ""
-    """Of a refusal, a stable key: ``stock_item_unknown``, ``not_stocked``, ``location_unknown``, ``not_tracked``."""
+    """Of a refusal, a stable key: ``stock_item_unknown``, ``not_stocked``, ``location_unknown``, ``not_tracked``,
+    ``not_settable``, ``quantity_out_of_range``, or one with the storefront's own code.
+    """
     reason: str = ""
     """Of a refusal, in plain words, with the remedy."""
 

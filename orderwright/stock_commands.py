@@ -11,6 +11,7 @@ from config.mappings import load_mappings
 from config.settings import Settings
 from domain.stock_decision import Hindrance
 from domain.stock_rules import StockRules
+from orderwright.compare_command import compare
 from orderwright.drift_plot import draw
 from orderwright.terminal import (
     AsJson,
@@ -25,6 +26,7 @@ from store.drift import Drift, DriftLine
 from store.stock_reasons import StockReasons, Why
 
 stock = typer.Typer(no_args_is_help=True, help="What can be sold, what is shown of it, and why.")
+stock.command("compare")(compare)
 
 Sku = Annotated[str, typer.Argument(help="The SKU, as the storefront writes it.")]
 ChannelOption = Annotated[str | None, typer.Option(help="Only this channel; default: all.")]

@@ -9,14 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, tuple_
 from sqlmodel import Session, col, delete, select
 
 from domain.claims import NOWHERE, Claim, OrderClaims, awaiting
 from domain.order import OrderKey
-from store.database import Database, insert_into
+from store.database import Database, changed_rows, insert_into
+from store.order_view import OrderViewRow
 from store.stock_marks import mark_products
-from store.stock_tables import ErpUnreadRow, StockClaimRow, StockHeldRow, draw_token
+from store.stock_tables import ErpStockRow, ErpUnreadRow, StockClaimRow, StockHeldRow, draw_token
 
 
 class StockClaims:
@@ -55,6 +56,7 @@ def note_claims(session: Session, key: OrderKey, found: OrderClaims) -> None:
         for row in session.exec(select(StockClaimRow).where(*_its(StockClaimRow, key))).all()
     }
     before = {place: (row.open, row.awaiting, row.entering) for place, row in rows.items()}
+    in_erp = {place: row.due - row.awaiting for place, row in rows.items()}
     if found.claims is not None:
         _take_claims(key, rows, found.claims)
     held = _held(session, key, rows, found)
@@ -68,9 +70,10 @@ def note_claims(session: Session, key: OrderKey, found: OrderClaims) -> None:
         for row in of_sku:
             left = min(missing.get(row.warehouse, 0), row.due)
             missing[row.warehouse] = missing.get(row.warehouse, 0) - left
-            if found.held is not None and left < row.awaiting:
+            more = row.due - left - in_erp.get((sku, row.location), 0)
+            if found.held is not None and more > 0:
                 token = token or draw_token(session)
-                row.entering = row.awaiting - left + row.entering
+                row.entering += more
                 row.entered_token = token
             row.awaiting = left
     changed = {
@@ -99,9 +102,27 @@ def ask_to_read(session: Session, products: Iterable[str], token: int) -> None:
 
 
 def forget_claims(session: Session, key: OrderKey) -> None:
-    """An order has closed: nothing of it is claimed any more. What is still entering stays until it was read."""
-    session.exec(delete(StockClaimRow).where(*_its(StockClaimRow, key), col(StockClaimRow.live).is_(False)))
+    """An order has closed: nothing of it is claimed any more. What is still entering stays until it was read.
+
+    Where nobody follows the ERP's stock there is no such reading, and nothing stays.
+    """
+    its = [*_its(StockClaimRow, key)]
+    if session.exec(select(ErpStockRow.product).limit(1)).first() is not None:
+        its.append(col(StockClaimRow.live).is_(False))
+    session.exec(delete(StockClaimRow).where(*its))
     session.exec(delete(StockHeldRow).where(*_its(StockHeldRow, key)))
+
+
+def purge_claims(session: Session) -> int:
+    """Forget what closed orders left because it was still entering, and that was read since; returns how many."""
+    closed = select(OrderViewRow.channel, OrderViewRow.external_id).where(
+        col(OrderViewRow.closed_at).is_not(None)
+    )
+    over = delete(StockClaimRow).where(
+        col(StockClaimRow.live).is_(False),
+        tuple_(col(StockClaimRow.channel), col(StockClaimRow.external_id)).in_(closed),
+    )
+    return changed_rows(session, over)
 
 
 def _take_claims(

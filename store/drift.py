@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from sqlalchemy import insert
 from sqlmodel import Session, col, delete, or_, select
 
 from domain.model import Frozen, Instant, Quantity
@@ -45,21 +46,13 @@ def note_drift(
     ``since`` tells, by SKU, when the change came that made it so; where it does not, it is so since ``at``.
     """
     lasting = _lasting(session, channel, {each.shown.sku for each in decisions})
+    moments = []
     for each in decisions:
         if each.available is None:
             continue
         sku, location = place = each.shown.sku, each.shown.location
         if each.is_change:
-            session.add(
-                StockHistoryRow(
-                    channel=channel,
-                    sku=sku,
-                    location=location,
-                    at=at,
-                    shown=each.shown.available,
-                    sellable=each.available,
-                )
-            )
+            moments.append(_moment(channel, place, at, shown=each.shown.available, sellable=each.available))
         gap = lasting.get(place)
         if not each.excess:
             if gap is not None:
@@ -77,6 +70,8 @@ def note_drift(
         else:
             gap.most = max(gap.most, each.excess)
     session.flush()
+    if moments:
+        session.connection().execute(insert(StockHistoryRow), moments)
 
 
 def note_closed(session: Session, channel: str, shown: Mapping[tuple[str, str], int], at: datetime) -> None:
@@ -84,11 +79,24 @@ def note_closed(session: Session, channel: str, shown: Mapping[tuple[str, str], 
     for place, gap in _lasting(session, channel, {sku for sku, _ in shown}).items():
         if place in shown:
             gap.until = at
-    for (sku, location), units in shown.items():
-        session.add(
-            StockHistoryRow(channel=channel, sku=sku, location=location, at=at, shown=units, sellable=units)
-        )
     session.flush()
+    moments = [_moment(channel, place, at, shown=units, sellable=units) for place, units in shown.items()]
+    if moments:
+        session.connection().execute(insert(StockHistoryRow), moments)
+
+
+def _moment(
+    channel: str, place: tuple[str, str], at: datetime, *, shown: int, sellable: int
+) -> dict[str, object]:
+    sku, location = place
+    return {
+        "channel": channel,
+        "sku": sku,
+        "location": location,
+        "at": at,
+        "shown": shown,
+        "sellable": sellable,
+    }
 
 
 class Drift:

@@ -8,8 +8,10 @@ taken it.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import Update, bindparam, case, func, insert, inspect, tuple_, update
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, or_, select
 
 from domain.claims import NOWHERE
@@ -72,36 +74,82 @@ def known_open(session: Session, skus: Iterable[tuple[str, str]]) -> KnownOpen:
 
 def note_seen(session: Session, channel: str, levels: Sequence[Level], at: datetime) -> None:
     """Write down what a storefront shows; the reading began at ``at``. An older one than is known changes nothing."""
-    rows = _rows(session, channel, {level.shown.sku for level in levels})
-    for level in levels:
-        shown = level.shown
-        row = rows.get((shown.sku, shown.location))
-        if row is None:
-            session.add(
-                ShownStockRow(
-                    channel=channel,
-                    sku=shown.sku,
-                    location=shown.location,
-                    item_id=shown.item_id,
-                    product=level.product,
-                    warehouse=level.warehouse,
-                    tracked=shown.tracked,
-                    available=shown.available,
-                    committed=shown.committed,
-                    granted=shown.available,
-                    seen_at=at,
-                )
+    skus = {level.shown.sku for level in levels}
+    known = {
+        (row.sku, row.location): row
+        for row in session.connection().execute(
+            core_select(*_SHOWN).where(
+                col(ShownStockRow.channel) == channel, col(ShownStockRow.sku).in_(skus)
             )
-            continue
-        if row.seen_at > at:
-            continue
-        under_way = row.setting_since is not None and at < row.setting_since + LONGEST_SETTING
-        row.granted = max(row.granted, shown.available) if under_way else shown.available
-        row.setting_since = row.setting_since if under_way else None
-        row.item_id, row.tracked = shown.item_id, shown.tracked
-        row.product, row.warehouse = level.product, level.warehouse
-        row.available, row.committed, row.seen_at = shown.available, shown.committed, at
-    session.flush()
+        )
+    }
+    new, others = [], []
+    for level in levels:
+        row = known.get((level.shown.sku, level.shown.location))
+        if row is None:
+            new.append(_first_seen(channel, level, at))
+        elif row.seen_at <= at and (news := _news(row, level, at)):
+            others.append(
+                {"of_channel": channel, "of_sku": row.sku, "of_location": row.location, "seen": at} | news
+            )
+    run = session.connection().execute
+    if new:
+        run(insert(ShownStockRow), new)
+    if others:
+        run(_SEEN_ANEW, others)
+    # Most show what they showed: one statement says so of all.
+    places = {(level.shown.sku, level.shown.location) for level in levels}
+    if gone := {sku for sku, location in known if (sku, location) not in places}:
+        same = tuple_(col(ShownStockRow.sku), col(ShownStockRow.location)).in_(
+            [place for place in places if place[0] in gone]
+        )
+        run(_seen(channel, at).where(same))
+    run(_seen(channel, at).where(col(ShownStockRow.sku).in_(skus - gone)))
+    session.expire_all()
+
+
+def _seen(channel: str, at: datetime) -> Update:
+    return (
+        update(ShownStockRow)
+        .where(col(ShownStockRow.channel) == channel, col(ShownStockRow.seen_at) < at)
+        .values(seen_at=at)
+    )
+
+
+def _first_seen(channel: str, level: Level, at: datetime) -> dict[str, object]:
+    shown = level.shown
+    return {
+        "channel": channel,
+        "sku": shown.sku,
+        "location": shown.location,
+        "item_id": shown.item_id,
+        "product": level.product,
+        "warehouse": level.warehouse,
+        "tracked": shown.tracked,
+        "available": shown.available,
+        "committed": shown.committed,
+        "granted": shown.available,
+        "seen_at": at,
+        "problem": "",
+    }
+
+
+def _news(row: Any, level: Level, at: datetime) -> dict[str, object]:
+    """What a reading changes of a row besides when it was seen."""
+    shown = level.shown
+    under_way = row.setting_since is not None and at < row.setting_since + LONGEST_SETTING
+    now = {
+        "item_id": shown.item_id,
+        "product": level.product,
+        "warehouse": level.warehouse,
+        "tracked": shown.tracked,
+        "available": shown.available,
+        "committed": shown.committed,
+        "granted": max(row.granted, shown.available) if under_way else shown.available,
+        "setting_since": row.setting_since if under_way else None,
+    }
+    same = all(getattr(row, name) == value for name, value in now.items())
+    return {} if same else {f"new_{name}": value for name, value in now.items()}
 
 
 def facts_of(
@@ -116,11 +164,11 @@ def facts_of(
     components = {component for product in products for component in parts.get(product, {product: 1})}
     stock = _stock(session, components)
     flying = _in_flight(session, components)
-    shown = session.exec(select(ShownStockRow).where(col(ShownStockRow.product).in_(products))).all()
-    by_place: defaultdict[Place, list[ShownStockRow]] = defaultdict(list)
+    shown = session.connection().execute(core_select(*_SHOWN).where(col(ShownStockRow.product).in_(products)))
+    by_place: defaultdict[Place, list[Any]] = defaultdict(list)
     for row in shown:
         by_place[row.product, row.warehouse].append(row)
-    known = known_open(session, {(row.channel, row.sku) for row in shown})
+    known = _known_since(session, products)
 
     def facts(level: Level) -> PlaceFacts:
         standings = {
@@ -147,9 +195,10 @@ def decided(
         return Decision(shown=level.shown, available=None, hindrance=Hindrance.LOCATION_UNMAPPED)
     if level.product == NOWHERE:
         return Decision(shown=level.shown, available=None, hindrance=Hindrance.PRODUCT_UNMAPPED)
+    all_known = mine.known + mine.sold_since
     if known_before is not None:
-        before = known_before.get((mine.channel, level.shown.sku, level.shown.location), 0)
-        mine = mine.model_copy(update={"known": min(before, mine.known)})
+        all_known = min(all_known, known_before.get((mine.channel, level.shown.sku, level.shown.location), 0))
+    mine = mine.model_copy(update={"known": all_known, "sold_since": 0})
     return decide(level.shown, facts.supplies, (mine, *facts.others), rules, today)
 
 
@@ -167,21 +216,24 @@ def lock_products(session: Session, products: Collection[str]) -> None:
 
 def grant(session: Session, channel: str, units: Mapping[Place, int], at: datetime) -> None:
     """So many units are about to be shown by (SKU, location); what is granted already is not lowered."""
-    rows = _rows(session, channel, {sku for sku, _ in units})
-    for place, granted in units.items():
-        rows[place].granted = max(rows[place].granted, granted)
-        rows[place].setting_since = at
-    session.flush()
+    _at_places(session, _GRANT, channel, units, at)
 
 
 def note_set(session: Session, channel: str, units: Mapping[Place, int], at: datetime) -> None:
     """The storefront shows so many units by (SKU, location) since ``at``."""
-    rows = _rows(session, channel, {sku for sku, _ in units})
-    for place, shown in units.items():
-        row = rows[place]
-        row.available = row.granted = shown
-        row.setting_since, row.set_at, row.problem = None, at, ""
-    session.flush()
+    _at_places(session, _NOTE_SET, channel, units, at)
+
+
+def _at_places(
+    session: Session, statement: Update, channel: str, units: Mapping[Place, int], at: datetime
+) -> None:
+    values = [
+        {"of_channel": channel, "of_sku": sku, "of_location": location, "units": quantity, "at": at}
+        for (sku, location), quantity in units.items()
+    ]
+    if values:
+        session.connection().execute(statement, values)
+        session.expire_all()
 
 
 def note_not_set(session: Session, channel: str, problems: Mapping[Place, str]) -> None:
@@ -231,6 +283,39 @@ def _rows(session: Session, channel: str, skus: Collection[str]) -> dict[Place, 
     return {(row.sku, row.location): row for row in session.exec(query).all()}
 
 
+def _known_since(session: Session, products: Collection[str]) -> dict[tuple[str, str, str], tuple[int, int]]:
+    """Units of open orders that we knew of before the storefront was read, and that we heard of since.
+
+    An order of before that grew since counts as it is now, which is too careful, not too bold.
+    """
+    later = case((col(StockClaimRow.since) > col(ShownStockRow.seen_at), col(StockClaimRow.open)), else_=0)
+    rows = (
+        session.connection()
+        .execute(
+            core_select(
+                col(ShownStockRow.channel),
+                col(ShownStockRow.sku),
+                col(ShownStockRow.location),
+                func.sum(col(StockClaimRow.open)),
+                func.sum(later),
+            )
+            .join(
+                StockClaimRow,
+                (col(StockClaimRow.channel) == ShownStockRow.channel)
+                & (col(StockClaimRow.sku) == ShownStockRow.sku)
+                & (col(StockClaimRow.location) == ShownStockRow.location),
+            )
+            .where(col(ShownStockRow.product).in_(products), col(StockClaimRow.live).is_(True))
+            .group_by(col(ShownStockRow.channel), col(ShownStockRow.sku), col(ShownStockRow.location))
+        )
+        .all()
+    )
+    return {
+        (channel, sku, location): (int(units) - int(since), int(since))
+        for channel, sku, location, units, since in rows
+    }
+
+
 def _parts(session: Session, kits: Collection[str]) -> dict[str, dict[str, int]]:
     found: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for row in session.exec(select(ErpKitPartRow).where(col(ErpKitPartRow.kit).in_(kits))).all():
@@ -238,10 +323,10 @@ def _parts(session: Session, kits: Collection[str]) -> dict[str, dict[str, int]]
     return dict(found)
 
 
-def _stock(session: Session, products: Collection[str]) -> dict[str, dict[str, ErpStockRow]]:
-    query = select(ErpStockRow).where(col(ErpStockRow.product).in_(products))
-    found: defaultdict[str, dict[str, ErpStockRow]] = defaultdict(dict)
-    for row in session.exec(query).all():
+def _stock(session: Session, products: Collection[str]) -> dict[str, dict[str, Any]]:
+    query = core_select(*_ERP_STOCK).where(col(ErpStockRow.product).in_(products))
+    found: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for row in session.connection().execute(query):
         found[row.product][row.warehouse] = row
     return dict(found)
 
@@ -276,7 +361,7 @@ def _in_flight(session: Session, components: Collection[str]) -> dict[tuple[str,
 def _supplies(
     level: Level,
     parts: Mapping[str, int],
-    stock: Mapping[str, Mapping[str, ErpStockRow]],
+    stock: Mapping[str, Mapping[str, Any]],
     flying: Mapping[tuple[str, str], int],
 ) -> tuple[Supply, ...] | None:
     if any(not stock.get(component) for component in parts):
@@ -288,7 +373,7 @@ def _supplies(
 
 
 def _supply(
-    rows: Mapping[str, ErpStockRow],
+    rows: Mapping[str, Any],
     warehouse: str,
     product: str,
     per_unit: int,
@@ -315,10 +400,54 @@ def _standing_of(channel: str, rules: StockRules) -> Standing:
     )
 
 
-def _standing(row: ShownStockRow, rules: StockRules, known: KnownOpen) -> Standing:
-    seen = {
-        "granted": row.granted,
-        "committed": row.committed,
-        "known": known.get((row.channel, row.sku, row.location), 0),
-    }
+def _standing(row: Any, rules: StockRules, known: Mapping[tuple[str, str, str], tuple[int, int]]) -> Standing:
+    before, since = known.get((row.channel, row.sku, row.location), (0, 0))
+    seen = {"granted": row.granted, "committed": row.committed, "known": before, "sold_since": since}
     return _standing_of(row.channel, rules).model_copy(update=seen)
+
+
+# Of a page of a listing some hundreds of rows are read: whole objects of each would take longer than all else.
+_SHOWN = tuple(inspect(ShownStockRow).columns)
+_ERP_STOCK = tuple(inspect(ErpStockRow).columns)
+_CHANGED = (
+    "item_id",
+    "product",
+    "warehouse",
+    "tracked",
+    "available",
+    "committed",
+    "granted",
+    "setting_since",
+)
+_HERE = (
+    col(ShownStockRow.channel) == bindparam("of_channel"),
+    col(ShownStockRow.sku) == bindparam("of_sku"),
+    col(ShownStockRow.location) == bindparam("of_location"),
+)
+_SEEN_ANEW = (
+    update(ShownStockRow)
+    .where(*_HERE)
+    .values(seen_at=bindparam("seen"), **{name: bindparam(f"new_{name}") for name in _CHANGED})
+)
+_GRANT = (
+    update(ShownStockRow)
+    .where(*_HERE)
+    .values(
+        granted=case(
+            (col(ShownStockRow.granted) < bindparam("units"), bindparam("units")),
+            else_=col(ShownStockRow.granted),
+        ),
+        setting_since=bindparam("at"),
+    )
+)
+_NOTE_SET = (
+    update(ShownStockRow)
+    .where(*_HERE)
+    .values(
+        available=bindparam("units"),
+        granted=bindparam("units"),
+        setting_since=None,
+        set_at=bindparam("at"),
+        problem="",
+    )
+)

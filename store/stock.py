@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlmodel import Session, col, delete, select, update
 
 from domain.stock import ErpStock, Incoming, Kit, StockReading
+from store.claims import ask_to_read
 from store.database import Database
 from store.stock_marks import mark_products
 from store.stock_tables import ErpKitPartRow, ErpStockRow, ErpUnreadRow, StockClaimRow, draw_token
@@ -53,6 +55,15 @@ class ErpStockBook:
         with self._db.read() as session:
             return tuple(session.exec(query.limit(limit)).all())
 
+    def ask_for_older(self, token: int) -> int:
+        """Have products asked for by name that no reading since that token told of; returns how many."""
+        query = select(ErpStockRow.product).where(col(ErpStockRow.token) < token).distinct()
+        with self._db.write() as session:
+            products = session.exec(query).all()
+            if products:
+                ask_to_read(session, products, draw_token(session))
+        return len(products)
+
     def levels(self, products: Iterable[str]) -> tuple[ErpStockRow, ...]:
         """What is known of these products."""
         query = select(ErpStockRow).where(col(ErpStockRow.product).in_(list(products)))
@@ -60,8 +71,8 @@ class ErpStockBook:
             return tuple(session.exec(query).all())
 
 
-def level_of(row: ErpStockRow) -> ErpStock:
-    """A row as the ERP told it."""
+def level_of(row: Any) -> ErpStock:
+    """A row (of ``ErpStockRow``, or of its columns) as the ERP told it."""
     return ErpStock(
         product=row.product,
         warehouse=row.warehouse,

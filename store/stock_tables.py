@@ -140,6 +140,18 @@ class StockMarkRow(Row, table=True):
     attempts: int = Field(default=0, sa_type=Integer)
 
 
+class StockWholeRow(Row, table=True):
+    """Table ``stock_whole``: a system whose stock was read from end to end since this database was new."""
+
+    __tablename__ = "stock_whole"
+
+    system: str = Field(primary_key=True, sa_type=String(60))
+    """``erp``, or a channel."""
+    began_at: datetime = Field(sa_type=UtcTime)
+    whole_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    """When its end was reached for the first time; None while that has not happened."""
+
+
 class StockGapRow(Row, table=True):
     """Table ``stock_gap``: a time in which a storefront showed more than could be sold."""
 

@@ -11,6 +11,7 @@ from store.inbox import InboxRow
 from store.mapping_rules import MappingRuleRow
 from store.mappings import MappingRow
 from store.order_view import OrderViewRow
+from store.own_writes import OwnWriteRow
 from store.rhythms import RhythmRow, SilenceRow
 from store.stock_tables import (
     ErpKitPartRow,
@@ -23,6 +24,7 @@ from store.stock_tables import (
     StockHeldRow,
     StockHistoryRow,
     StockMarkRow,
+    StockWholeRow,
 )
 
 TABLES = (
@@ -41,6 +43,7 @@ TABLES = (
     MappingRow,
     MappingRuleRow,
     OrderViewRow,
+    OwnWriteRow,
     RhythmRow,
     ShownStockRow,
     SilenceRow,
@@ -50,5 +53,6 @@ TABLES = (
     StockHeldRow,
     StockHistoryRow,
     StockMarkRow,
+    StockWholeRow,
 )
 METADATA = Row.metadata

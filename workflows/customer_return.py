@@ -77,7 +77,7 @@ class ReturnWorkflow(ReturnDesk):
             self._tell(state.wish.actor, narrative.opened(state))
         while True:
             step = next_return_step(state)
-            workflow.set_current_details(narrative.details(state))
+            self._show()
             await self._tell_order()
             if step is ReturnStep.FINISH:
                 break
@@ -88,18 +88,10 @@ class ReturnWorkflow(ReturnDesk):
         assert state.ended is not None
         return ReturnResult(text=state.ended, back=given_back(state))
 
-    def _may_continue_as_new(self) -> bool:
-        return workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished()
-
     async def _take(self, step: ReturnStep) -> None:
         """Do one step; a refusal becomes a problem, anything that is not one of ours goes up."""
-        doing = asyncio.create_task(self._steps[step]())
         try:
-            try:
-                await asyncio.shield(doing)
-            except asyncio.CancelledError:
-                self._temporal_cancel()
-                await doing
+            await self._finish_in_any_case(self._steps[step])
             if step in _CALLING:
                 self._state.was_stopped = False
         except (ActivityError, asyncio.CancelledError) as error:

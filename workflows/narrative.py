@@ -28,7 +28,7 @@ from workflows.messages import (
     OrderView,
     Problem,
 )
-from workflows.steps import Step, next_step, stands_for_approval
+from workflows.steps import Step, next_step, open_for_returns, stands_for_approval
 
 DETAIL_LINES = 10
 """How many of the last sentences of the story the current details show."""
@@ -75,7 +75,7 @@ def attention(state: OrderState) -> Attention:
         return Attention.NEEDS_ATTENTION
     if state.held_by is not None:
         return Attention.ON_HOLD
-    if state.window_until is not None:
+    if open_for_returns(state):
         return Attention.DELIVERED
     return Attention.AWAITING_PAYMENT if awaits_payment(state) else Attention.WORKING
 
@@ -134,7 +134,7 @@ def waiting_for(state: OrderState) -> str:
         return f"a person: {full_stop(problem.reason)} {problem.remedy}"
     if coming := [brief.number for brief in state.returns.values() if not brief.ended]:
         return f"return {' and '.join(coming)}, which has a page of its own"
-    if state.window_until is not None:
+    if state.window_until is not None and open_for_returns(state):
         return f"returns, until {state.window_until:%Y-%m-%d}; it then closes by itself"
     return backorder_story.waits(state) or "the warehouse to ship the rest; the ERP's change feed tells of it"
 

@@ -13,9 +13,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.approval import Approval, ApprovalNeeded
     from domain.cases import APPROVAL_NEEDED
     from workflows import narrative
+    from workflows.desk import refuse
     from workflows.messages import OperatorAnswer, OperatorMessage
     from workflows.order_alarms import Alarm
-    from workflows.order_desk import refuse
     from workflows.order_returns import OrderReturns
     from workflows.steps import Step, lacks_approval, stands_for_approval
 

@@ -128,7 +128,6 @@ class OrderReturns(OrderPayments):
         state.return_wishes = tuple(others)
         assert state.order is not None
         held = None if state.erp is None else state.erp.returns
-        # A return is proven balanced by itself, as soon as it has ended.
         brief = ReturnBrief(
             number=wish.number,
             lines=wish.lines,
@@ -136,7 +135,6 @@ class OrderReturns(OrderPayments):
             status=next((r.status for r in state.order.returns if r.return_id == wish.return_id), None),
         )
         state.returns = {**state.returns, wish.return_id: brief}
-        state.window_until = None
         try:
             await workflow.start_child_workflow(
                 ReturnWorkflow.run,
@@ -236,6 +234,8 @@ class OrderReturns(OrderPayments):
             text=news.text,
             given_back=news.given_back,
         )
+        # The order is proven with its return as soon as that has ended.
+        state.unproven = state.unproven or news.ended
         if news.back:
             state.lines = take_returns(state.lines, self._units_back(news))
         if news.text:

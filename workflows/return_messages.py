@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from activities.return_contracts import ReturnCredited, ReturnRefunded
 from domain.erp_order import ErpReturn
@@ -10,7 +10,7 @@ from domain.model import Amount, Frozen, Instant, Quantity
 from domain.order import OrderKey
 from domain.return_rules import ReturnRules
 from domain.returns import Disposition
-from workflows.messages import CancelRequest, OperatorMessage, Problem, ReturnWish, TimelineEntry
+from workflows.messages import CancelRequest, OperatorMessage, Problem, Remembered, ReturnWish
 
 RETURN_WORKFLOW = "ReturnWorkflow"
 ERP_RETURN_CHANGED = "erp_return_changed"
@@ -32,12 +32,9 @@ class Inspection(OperatorMessage):
     lines: dict[str, dict[Disposition, Quantity]]
 
 
-class ReturnState(BaseModel):
+class ReturnState(Remembered):
     """All that a return remembers."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
-
-    key: OrderKey
     wish: ReturnWish
     rules: ReturnRules
     mapping_version: str
@@ -63,9 +60,6 @@ class ReturnState(BaseModel):
     """A problem came, and nothing was done since."""
     told_problem: str = ""
     """The cause of the problem that the order was told of last; empty for none."""
-    revision: int = 0
-    seen_messages: tuple[str, ...] = ()
-    timeline: tuple[TimelineEntry, ...] = ()
 
 
 class ReturnStart(Frozen):

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from domain.erp_order import ErpReturnState
+from domain.erp_order import ErpReturn, ErpReturnState
 from domain.return_rules import ApprovalRule, InspectionRule
 from domain.returns import Disposition
 from workflows.return_messages import ReturnState
@@ -47,8 +47,13 @@ def received(state: ReturnState) -> dict[str, int]:
     """Line -> units that are back; of a return without goods, all of them count."""
     if state.wish.without_goods:
         return dict(state.wish.lines)
+    return units_of(state.erp) if state.erp else {}
+
+
+def units_of(erp: ErpReturn) -> dict[str, int]:
+    """Line -> units that the ERP says came in."""
     units: dict[str, int] = {}
-    for line in state.erp.received if state.erp else ():
+    for line in erp.received:
         units[line.line_id] = units.get(line.line_id, 0) + line.quantity
     return units
 

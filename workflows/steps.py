@@ -76,12 +76,12 @@ def _work(state: OrderState) -> Step:
 
 
 def _may_close(state: OrderState) -> bool:
-    """Delivered, nothing on its way back, and either never proven balanced or past its return window."""
+    """Delivered, nothing on its way back, and either to be proven balanced (again) or past its return window."""
     if not is_delivered(state.lines) or state.erp is None or state.erp.state is ErpOrderState.CANCELED:
         return False
     if not all(brief.ended for brief in state.returns.values()):
         return False
-    return state.window_until is None or state.window_over
+    return state.unproven or state.window_over
 
 
 def stands_for_approval(state: OrderState) -> bool:
@@ -162,6 +162,11 @@ def _tellable(state: OrderState) -> list[ErpShipment]:
                 parts.append(part.model_copy(update={"quantity": units}))
         told.append(shipment.model_copy(update={"lines": tuple(parts)}))
     return told
+
+
+def open_for_returns(state: OrderState) -> bool:
+    """Everything has left and was told to the storefront, and it was proven balanced then."""
+    return state.window_until is not None and is_delivered(state.lines) and not unreported_shipments(state)
 
 
 def is_delivered(lines: tuple[LineState, ...]) -> bool:

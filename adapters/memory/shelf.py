@@ -1,5 +1,6 @@
 """What the memory storefront shows of stock, and how its own orders move it."""
 
+from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -20,6 +21,8 @@ class Shelf:
     def __init__(self) -> None:
         self.available: dict[Place, int] = {}
         self._locations: dict[str, list[str]] = {}
+        self._skus: list[str] = []
+        """In the order of the alphabet."""
         self.untracked: set[str] = set()
         self.committed: Counter[Place] = Counter()
         self._answers: dict[str, tuple[tuple[StockSetting, ...], tuple[SettingOutcome, ...]]] = {}
@@ -27,6 +30,8 @@ class Shelf:
     def stock(self, sku: str, location: str, units: int) -> None:
         """Somebody at the storefront counts so many units, whatever it showed."""
         if (sku, location) not in self.available:
+            if sku not in self._locations:
+                insort(self._skus, sku)
             self._locations.setdefault(sku, []).append(location)
         self.available[sku, location] = units
 
@@ -63,9 +68,10 @@ class Shelf:
             for location in self._locations.get(sku, ())
         )
 
-    def skus(self) -> list[str]:
-        """Every SKU, in the order of the alphabet."""
-        return sorted(self._locations)
+    def skus(self, after: str | None, size: int) -> list[str]:
+        """So many SKUs, in the order of the alphabet; None: from the first."""
+        start = 0 if after is None else bisect_right(self._skus, after)
+        return self._skus[start : start + size]
 
     def set(self, settings: Sequence[StockSetting], key: str) -> tuple[SettingOutcome, ...]:
         """Set what fits; a repeated call is answered as the first one was."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 
+from adapters.echoes import refund_made, return_stands
 from adapters.errors import Rejected, SessionExpired
 from adapters.memory import giving_back
 from adapters.memory.faults import Faults
@@ -33,6 +34,7 @@ from adapters.ports import (
     Refund,
     RefundQuote,
     RefundRequest,
+    ReturnChange,
     StorefrontCapabilities,
 )
 from adapters.stock_ports import MOST_STOCK, ShownStockPage
@@ -183,7 +185,7 @@ class MemoryStorefront:
             if request.refund_key in self.refunds:
                 return self.refunds[request.refund_key]
             placed = self._placed[request.key.external_id]
-            self._keep(giving_back.after_refund(order, placed, request, self._new_id))
+            after = self._keep(giving_back.after_refund(order, placed, request, self._new_id))
             skus = {line.line_id: line.sku or "" for line in order.lines}
             self.shelf.restocked(
                 {(skus[x.line_id], x.location): x.quantity for x in request.lines if x.location is not None}
@@ -192,23 +194,36 @@ class MemoryStorefront:
                 refund_id=self._new_id(), amount=sum((part.amount for part in request.money), Decimal(0))
             )
             self.refunds[request.refund_key] = made
-            return made
+            closed = [
+                return_stands(each.return_id, each.status)
+                for each in after.returns
+                if each not in order.returns and each.status is ReturnStatus.CLOSED
+            ]
+            return made.model_copy(update={"echoes": (refund_made(made.refund_id), *closed)})
 
-    async def approve_return(self, external_id: str, return_id: str) -> Order:
+    async def approve_return(self, external_id: str, return_id: str) -> ReturnChange:
         """See ``StorefrontPort``. Raises Rejected with cause ``return_unknown``."""
         async with self._wire.call("approve_return", external_id, writes=True):
             order = self._known(external_id, "approve return")
             if giving_back.find(order, return_id).status is not ReturnStatus.REQUESTED:
-                return order
-            return self._keep(giving_back.with_status(order, return_id, ReturnStatus.OPEN))
+                return ReturnChange(order=order)
+            return self._changed_return(order, return_id, ReturnStatus.OPEN)
 
-    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> ReturnChange:
         """See ``StorefrontPort``. Raises Rejected with cause ``return_unknown``."""
         async with self._wire.call("end_return", external_id, reason, writes=True):
             order = self._known(external_id, "end return")
             held = giving_back.find(order, return_id)
             end = giving_back.ended(held)
-            return order if end is held.status else self._keep(giving_back.with_status(order, return_id, end))
+            if end is held.status:
+                return ReturnChange(order=order)
+            return self._changed_return(order, return_id, end)
+
+    def _changed_return(self, order: Order, return_id: str, status: ReturnStatus) -> ReturnChange:
+        held = giving_back.find(order, return_id)
+        units = sum(line.quantity for line in held.lines) if status is ReturnStatus.OPEN else None
+        changed = self._keep(giving_back.with_status(order, return_id, status))
+        return ReturnChange(order=changed, echoes=(return_stands(return_id, status, units),))
 
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """See ``StorefrontPort``. Raises Rejected with cause ``already_shipped`` once a parcel left."""
@@ -226,9 +241,9 @@ class MemoryStorefront:
     async def list_stock(self, cursor: str | None = None) -> ShownStockPage:
         """See ``StorefrontStockPort``. The cursor is the last SKU told."""
         async with self._wire.call("list_stock"):
-            later = [sku for sku in self.shelf.skus() if cursor is None or sku > cursor]
-            page = later[: self._page_size]
-            more = len(later) > len(page)
+            found = self.shelf.skus(cursor, self._page_size + 1)
+            page = found[: self._page_size]
+            more = len(found) > len(page)
             return ShownStockPage(levels=self.shelf.levels(page), next_cursor=page[-1] if more else None)
 
     async def read_stock(self, skus: Sequence[str]) -> tuple[ShownStock, ...]:

@@ -19,6 +19,7 @@ from sandbox.store.payload_parts import (
 )
 from sandbox.store.records import OrderRecord, RefundRecord, Restock
 from sandbox.store.return_records import ReturnRecord
+from sandbox.store.state import Level
 from sandbox.store.status import financial_status, fulfillment_status
 
 
@@ -298,3 +299,15 @@ def _adjustments(order: OrderRecord, refund: RefundRecord) -> list[Json]:
             "tax_amount_set": money_set(ZERO, pair),
         }
     ]
+
+
+def level_body(level: Level) -> Json:
+    """``inventory_levels/update``."""
+    level_id = f"{level.location_id}?inventory_item_id={level.inventory_item_id}"
+    return {
+        "inventory_item_id": level.inventory_item_id,
+        "location_id": level.location_id,
+        "available": level.available,
+        "updated_at": moment(level.updated_at),
+        "admin_graphql_api_id": gid("InventoryLevel", level_id),
+    }

@@ -27,6 +27,10 @@ class NotAllowed(Exception):
         super().__init__(message)
 
 
+class SoldOut(NotAllowed):
+    """There are fewer units than a buyer wants, and the product is not sold beyond them."""
+
+
 class Record(BaseModel):
     """Changed by the modules that act on orders alone; unknown fields are an error."""
 

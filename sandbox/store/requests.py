@@ -73,6 +73,8 @@ class PlaceLine(Frozen):
     price: Annotated[Amount, Field(ge=0)] | None = None
     location: int = DEFAULT_LOCATION
     split: tuple[PlaceSplit, ...] = ()
+    anywhere: bool = False
+    """From whichever locations have it, as few as there must be, whatever ``location`` and ``split`` say."""
     discount: PlaceDiscount | None = None
     taxes: Taxes | None = None
     """None: the order's taxes; empty: none."""

@@ -68,3 +68,9 @@ def refunds(storefront_world):
 def returns(storefront_world):
     if not storefront_world.storefront.capabilities.returns:
         pytest.skip("this storefront keeps no returns")
+
+
+@pytest.fixture
+def stock(storefront_world):
+    if not storefront_world.storefront.capabilities.stock:
+        pytest.skip("this storefront's stock is not set from outside")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Final, Protocol
+from uuid import uuid4
 
 from adapters.memory.storefront import MemoryStorefront
 from adapters.ports import StorefrontPort
@@ -16,6 +17,7 @@ from domain.money import round_money
 from domain.order import PaymentKind
 from sandbox.store.control import Fault
 from sandbox.store.requests import AskReturn, AskReturnLine, PlaceOrder
+from sandbox.store.stock_desk import AddProducts, CountStock
 from tests.order_builder import (
     PLACED_AT,
     US_TAXES,
@@ -38,6 +40,7 @@ _MUTATIONS: Final = {
     "end_return": "returnCancel",
     "cancel_order": "orderCancel",
     "cancel_units": "refundCreate",
+    "set_stock": "inventorySetQuantities",
 }
 
 _IN_MEMORY: Final = {"refund_return": "refund_order"}
@@ -102,6 +105,14 @@ class StorefrontWorld(Protocol):
 
     def withdraw_return(self, external_id: str, return_id: str) -> None:
         """The buyer keeps them after all."""
+        ...
+
+    def stock(self, units: dict[str, int], *, tracked: bool = True) -> str:
+        """A new product, sold beyond its stock, of which so many units are available at each location; its SKU."""
+        ...
+
+    def count(self, sku: str, location: str, units: int) -> None:
+        """Somebody of the storefront counts so many units."""
         ...
 
     def truth(self, external_id: str) -> Truth:
@@ -201,6 +212,17 @@ class MemoryStorefrontWorld:
     def withdraw_return(self, external_id: str, return_id: str) -> None:
         self._memory.withdraw_return(external_id, return_id)
 
+    def stock(self, units: dict[str, int], *, tracked: bool = True) -> str:
+        sku = f"STOCK-{next(self._ids)}"
+        for location, available in units.items():
+            self._memory.shelf.stock(sku, location, available)
+        if not tracked:
+            self._memory.shelf.untracked.add(sku)
+        return sku
+
+    def count(self, sku: str, location: str, units: int) -> None:
+        self._memory.shelf.stock(sku, location, units)
+
     def truth(self, external_id: str) -> Truth:
         order = self._memory.orders[external_id]
         signs = {PaymentKind.CAPTURE: 1, PaymentKind.SALE: 1, PaymentKind.REFUND: -1}
@@ -278,6 +300,17 @@ class ShopifyWorld:
 
     def withdraw_return(self, external_id: str, return_id: str) -> None:
         self._store.control.change_return(external_id, return_id, "withdraw")
+
+    def stock(self, units: dict[str, int], *, tracked: bool = True) -> str:
+        sku = f"STOCK-{uuid4().hex[:12]}"
+        stock = {int(location): available for location, available in units.items()}
+        self._store.control.add_products(
+            AddProducts(skus=(sku,), stock=stock, tracked=tracked, policy="CONTINUE")
+        )
+        return sku
+
+    def count(self, sku: str, location: str, units: int) -> None:
+        self._store.control.count_stock(CountStock(sku=sku, location=int(location), available=units))
 
     def truth(self, external_id: str) -> Truth:
         reading = self._store.control.read_order(external_id)

@@ -17,6 +17,7 @@ from domain.erp_order import ErpInvoiceState, ErpOrder, ErpOrderState, ErpReturn
 from domain.order import Order, OrderKey, PaymentKind, ReturnStatus
 from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
 from domain.returns import Disposition
+from domain.stock_rules import StockRules
 from store.cases import Cases
 from store.order_view import OrderViews
 from tests.order_builder import make_line, make_order, make_payment, sandbox_mapping
@@ -127,11 +128,9 @@ async def test_a_return_is_agreed_to_received_credited_and_refunded(world: World
         result = await ended(world, order, return_id)
         assert result.back == {"11": 2}
         assert "2 units of TEE-BLK-M; USD" in result.text
-        view = await world.until(order.key, lambda v: v.attention is Attention.DELIVERED)
+        view = await world.until_told(order.key, "refunded.\nOrderwright: Balanced")
         assert view.lines[0].returned == view.lines[0].refunded == 2
-        told = await world.story(order.key)
-        assert "Return #" in told
-        assert "Balanced" in told
+        assert view.attention is Attention.DELIVERED
         await closes_balanced(world, order, server)
     held = world.erp.orders[order.key]
     assert held.returns[0].state is ErpReturnState.SETTLED
@@ -140,6 +139,24 @@ async def test_a_return_is_agreed_to_received_credited_and_refunded(world: World
     closed = world.storefront.orders[external_id]
     assert closed.returns[0].status is ReturnStatus.CLOSED
     assert refunds(world, order) == order.total - closed.total > 0
+
+
+@pytest.mark.parametrize("told", [False, True])
+async def test_a_storefront_that_is_told_of_stock_is_not_told_by_a_refund_too(
+    world: World, external_id, told: bool
+):
+    rules = {"returns": WINDOW, "stock": StockRules(push=told)}
+    world.replace_mapping(sandbox_mapping().model_copy(update=rules))
+    put_back: list[dict[tuple[str, str], int]] = []
+    world.storefront.shelf.restocked = put_back.append
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 2})
+        await until(world, order, return_id, "2 units of TEE-BLK-M are still to come")
+        world.erp.receive_return(order.key, return_id, {"11": 2})
+        await ended(world, order, return_id)
+    assert put_back == [{} if told else {("TEE-BLK-M", "101"): 2}]
 
 
 async def test_every_answer_lost_once_refunds_and_credits_once(world: World, server, external_id):

@@ -20,6 +20,7 @@ from store.database import Database
 from store.mappings import MappingCatalog
 from store.order_view import OrderViews
 from workers.composition import Parts
+from workers.stock import StockPace, start_stock
 from workers.worker import start_feed, workers
 from workflows.messages import (
     ORDERS_QUEUE,
@@ -32,6 +33,7 @@ from workflows.messages import (
 from workflows.order import OrderWorkflow
 
 FEED_INTERVAL = timedelta(milliseconds=50)
+STOCK_PACE = StockPace(feed_interval=FEED_INTERVAL)
 PACE = Pace(look=0.1, probe=1.0)
 """Ten looks a probe, as in production; a test waits a second for a system that is back."""
 
@@ -89,12 +91,14 @@ class World:
             self.client,
             self.parts,
             feed_interval=FEED_INTERVAL,
+            stock_pace=STOCK_PACE,
             sweep_rules=self.sweep_rules,
             pace=PACE,
             build_id=build_id,
             interceptors=interceptors,
         ):
             await start_feed(self.client)
+            await start_stock(self.client, self.parts, STOCK_PACE)
             yield
 
     async def start(
