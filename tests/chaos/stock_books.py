@@ -37,38 +37,37 @@ def read_books(database: Path, skus: set[str]) -> Books:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         connection.execute("BEGIN")
         shelves, customers = _shelves(connection)
-        lines = {number: row for number, *row in connection.execute(_LINES)}
+        lines = {f"sale.line,{number}": row for number, *row in connection.execute(_LINES)}
         moves = [row for row in connection.execute(_MOVES) if row[0] in skus]
     books = Books()
     done: dict[str, float] = defaultdict(float)
-    for sku, units, source, target, state, origin, *_ in moves:
+    for sku, units, source, target, state, origin, planned, _ in moves:
+        here, there = shelves.get(source, ""), shelves.get(target, "")
         if state == "done":
             done[origin or ""] += units
-            books.on_hand[sku, shelves.get(source, "")] -= units
-            books.on_hand[sku, shelves.get(target, "")] += units
-        elif (sold := _line_of(origin)) is None or sold not in lines or target not in customers:
-            if (here := shelves.get(source)) is not None and here != shelves.get(target):
-                books.claimed[sku, here] += units
+            books.on_hand[sku, here] -= units
+            books.on_hand[sku, there] += units
+        elif here != there:
+            of_sale = origin in lines and target in customers
+            books.claimed[sku, here] += 0 if of_sale else units
+            if planned is not None:
+                books.incoming[sku, there, planned] += units
     # What a sale wants and has not got, from where it was sold.
-    for number, (sku, units, note) in lines.items():
-        if sku in skus:
-            books.claimed[sku, note.rpartition("Ships from: ")[2]] += units - done[f"sale.line,{number}"]
-    withdrawn = {sku for sku, *_, active in moves if not active}
-    for sku in withdrawn:
-        for warehouse in set(shelves.values()):
-            free = books.on_hand[sku, warehouse] - books.claimed[sku, warehouse]
-            books.claimed[sku, warehouse] += max(0, free)
-    for sku, units, source, target, state, _, planned, _ in moves:
-        there = shelves.get(target)
-        comes = state != "done" and there is not None and there != shelves.get(source)
-        if comes and planned is not None and sku not in withdrawn:
-            books.incoming[sku, there, planned] += units
+    for origin, (sku, units, note) in lines.items():
+        books.claimed[sku, note.rpartition("Ships from: ")[2]] += units - done[origin]
+    _keep_back(books, {sku for sku, *_, active in moves if not active}, set(shelves.values()))
     return books
 
 
-def _line_of(origin: str | None) -> int | None:
-    model, _, number = (origin or "").partition(",")
-    return int(number) if model == "sale.line" else None
+def _keep_back(books: Books, skus: set[str], warehouses: set[str]) -> None:
+    """What is not sold any more is nobody's to have."""
+    for sku in skus:
+        for warehouse in warehouses:
+            free = books.on_hand[sku, warehouse] - books.claimed[sku, warehouse]
+            books.claimed[sku, warehouse] += max(0, free)
+    books.incoming = Counter(
+        {place: units for place, units in books.incoming.items() if place[0] not in skus}
+    )
 
 
 def _shelves(connection: sqlite3.Connection) -> tuple[dict[int, str], set[int]]:
