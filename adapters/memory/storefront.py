@@ -258,6 +258,10 @@ class MemoryStorefront:
         """A buyer does not want to return anything after all. Raises Rejected and KeyError where unknown."""
         return self._keep(giving_back.with_status(self.orders[external_id], return_id, ReturnStatus.CANCELED))
 
+    def reopen_return(self, external_id: str, return_id: str) -> Order:
+        """The shop's staff take a return up again. Raises Rejected and KeyError where unknown."""
+        return self._keep(giving_back.with_status(self.orders[external_id], return_id, ReturnStatus.OPEN))
+
     def expire_authorizations(self, external_id: str) -> Order:
         """What is authorized can be captured no more. Raises KeyError if unknown."""
         return self._keep(after_expiry(self.orders[external_id], self._clock()))

@@ -31,6 +31,8 @@ class People:
     def __init__(self, world: World, key: OrderKey, model: Model) -> None:
         self._world, self._key, self._model = world, key, model
         self._numbers = 0
+        self._credited: set[str] = set()
+        """Returns that the ERP has settled, as far as somebody looked."""
 
     @property
     def order(self) -> Order:
@@ -48,13 +50,13 @@ class People:
         """The buyer takes units off that the shop does not show as shipped."""
         # What needs no parcel cannot be had back once it is delivered: that would be a refund.
         kept = self._model.sheet.without_parcel if self._key in self._world.erp.orders else set()
-        line = _pick([line for line in self.order.lines if line.current and line.line_id not in kept], dice)
+        line = pick_one([line for line in self.order.lines if line.current and line.line_id not in kept], dice)
         if line is None or self.order.canceled_at is not None:
             return
         shown = sum(
             part.quantity for f in self.order.fulfillments for part in f.lines if part.line_id == line.line_id
         )
-        fewer = range(shown, line.current)
+        fewer = range(max(shown - self._model.back.get(line.line_id, 0), 0), line.current)
         if fewer:
             self._world.storefront.edit_quantity(
                 self._key.external_id, line.line_id, fewer[dice % len(fewer)]
@@ -176,27 +178,27 @@ class People:
 
     def pick(self, dice: int) -> None:
         """Goods are taken off the shelf."""
-        shipment = _pick([s for s in self._open() if s.state not in _TAKEN], dice)
+        shipment = pick_one([s for s in self._open() if s.state not in _TAKEN], dice)
         if shipment is not None:
             self._touch()
             self._world.erp.pick(self._key, shipment.warehouse)
 
     def put_back(self, dice: int) -> None:
         """And back onto it."""
-        shipment = _pick([s for s in self._open() if s.state in _TAKEN], dice)
+        shipment = pick_one([s for s in self._open() if s.state in _TAKEN], dice)
         if shipment is not None:
             self._world.erp.put_back(self._key, shipment.warehouse)
 
     def ship_a_part(self, dice: int) -> None:
         """A parcel leaves with one unit of one line."""
-        shipment = _pick(self._open(), dice)
+        shipment = pick_one(self._open(), dice)
         if shipment is not None:
             line = shipment.lines[dice % len(shipment.lines)]
             self._ship(shipment, {line.line_id: 1})
 
     def ship_a_parcel(self, dice: int) -> None:
         """A shipment leaves whole."""
-        shipment = _pick(self._open(), dice)
+        shipment = pick_one(self._open(), dice)
         if shipment is not None:
             self._ship(shipment, {line.line_id: line.quantity for line in shipment.lines})
 
@@ -229,7 +231,7 @@ class People:
 
     def hide_a_product(self, dice: int) -> None:
         """Somebody archives a product that is still sold."""
-        line = _pick(self.order.lines, dice)
+        line = pick_one(self.order.lines, dice)
         if line is not None and line.sku:
             self._world.erp.forbid_product(line.sku)
             self._model.reasons |= {"product_unknown"}
@@ -260,7 +262,7 @@ class People:
         paid = sum((p.amount for p in self.order.payments if p.kind is PaymentKind.SALE), Decimal(0))
         taken = max(self._model.may_have_taken, cents(self.order, paid))
         # Nobody gives the buyer money back here; and what the warehouse has in hand cannot be edited.
-        if taken > self._model.sheet.total or self._touched():
+        if taken > self._model.sheet.total + self._model.given_back or self._touched():
             self._model.reasons |= TOO_LATE
 
     def _touch(self) -> None:
@@ -320,5 +322,6 @@ def cents(order: Order, amount: Decimal) -> int:
     return int(amount * 10 ** minor_digits(order.currency))
 
 
-def _pick(choices: Sequence[T], dice: int) -> T | None:
+def pick_one(choices: Sequence[T], dice: int) -> T | None:
+    """One of them; None of none."""
     return choices[dice % len(choices)] if choices else None
