@@ -4,6 +4,7 @@ A case row is locked before anybody looks at who waits in it, always in the orde
 at the same moment the second one sees that nobody is left, and a case that closes is never joined.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, bindparam, func, text
@@ -86,7 +87,7 @@ def report_case(session: Session, report: CaseReport, *, step: str = "") -> int:
     SKU was mapped, now another is in the way). Reporting again changes nothing but the words and the count.
     """
     cause, now = case_key(report.cause), datetime.now(UTC)
-    left = _waiting(session, report.key, step) if report.key is not None and step else set()
+    left = _leaving(_waits_in(session, report.key), step) if report.key is not None and step else set()
     while True:
         told = guide(report.cause)
         opened = {
@@ -119,17 +120,24 @@ def report_case(session: Session, report: CaseReport, *, step: str = "") -> int:
     return case.id
 
 
-def release_order(session: Session, key: OrderKey, *, step: str | None = None) -> None:
+def release_order(session: Session, key: OrderKey, *, step: str | None = None) -> set[tuple[int, str]]:
     """The order goes on: it leaves its cases (the sweep's excepted), those of one ``step`` alone where it is given.
 
     A case that nobody waits in any more is resolved. In the caller's transaction; harmless where the order is in none.
+    Returns the cases that it still waits in, each with its step.
     """
-    waiting = _waiting(session, key, step)
-    if not waiting:
-        return
-    for case in _locked(session, col(CaseRow.id).in_(waiting)):
-        _leave(session, case, key)
-    session.flush()
+    found = _waits_in(session, key)
+    leaves = _leaving(found, step)
+    if leaves:
+        for case in _locked(session, col(CaseRow.id).in_(leaves)):
+            _leave(session, case, key)
+        session.flush()
+    return {(case_id, at) for case_id, at in found if case_id not in leaves}
+
+
+def reason_to_wait(session: Session, key: OrderKey, case_id: int) -> str:
+    """Why the order waits in a case."""
+    return session.get_one(CaseOrderRow, (case_id, key.channel, key.external_id)).reason
 
 
 def settle_case(session: Session, cause: str, resolution: str) -> bool:
@@ -172,9 +180,13 @@ def _locked(session: Session, which: object) -> list[CaseRow]:
     return list(session.exec(query).all())
 
 
-def _waiting(session: Session, key: OrderKey, step: str | None) -> set[int]:
-    """The open cases that the order waits in."""
-    found = session.connection().execute(_WAITS_IN, key.model_dump()).all()
+def _waits_in(session: Session, key: OrderKey) -> list[tuple[int, str]]:
+    """The open cases that the order waits in, and the step of each."""
+    return [(case_id, at) for case_id, at in session.connection().execute(_WAITS_IN, key.model_dump()).all()]
+
+
+def _leaving(found: Iterable[tuple[int, str]], step: str | None) -> set[int]:
+    """Those of them that are over with a step, or with the order's going on."""
     if step is None:
         # What the sweep found stays until the sweep finds it mended, and a return's problem until that return goes on:
         # no step of the order's workflow mends either.
