@@ -92,7 +92,8 @@ def _keep_cases(session: Session, entry: Entry) -> None:
 def _show_what_waits(session: Session, entry: Entry, waits: set[tuple[int, str]]) -> None:
     """An order and its returns stop each by itself: what one overcomes does not hide what the other waits for."""
     for case_id, step in sorted(waits):
-        if step.startswith(RETURN_PROBLEM) != entry.of_return and not step.startswith(SWEEP):
+        beside = step.startswith(RETURN_PROBLEM) or (entry.of_return and not step.startswith(SWEEP))
+        if beside and step != entry.action:
             reason = reason_to_wait(session, entry.key, case_id)
             patch = OrderPatch(problem=reason, waiting_for="a person: see its case")
             apply_beside(session, entry.key, patch)

@@ -20,8 +20,10 @@ def problem_of_return(state: OrderState) -> Problem | None:
 
 
 def returnable_units(state: OrderState) -> dict[str, int]:
-    """Line -> units that left, and that no return has to do with yet."""
-    units = {line.line_id: line.shipped - line.returned for line in state.lines}
+    """Line -> units that left in a parcel, and that no return has to do with yet."""
+    units = {
+        line.line_id: line.shipped - line.returned if line.requires_shipping else 0 for line in state.lines
+    }
     coming = [brief.lines for brief in state.returns.values() if not brief.ended]
     coming += [wish.lines for wish in state.return_wishes]
     for lines in coming:
@@ -60,7 +62,11 @@ def obstacle(state: OrderState, asked: ReturnAsked) -> str:
     for line, units in lines_named(state, asked.lines).items():
         if units <= left.get(line, 0):
             continue
-        same = [each.line_id for each in state.lines if line in {each.line_id, each.sku}]
+        found = [each for each in state.lines if line in {each.line_id, each.sku}]
+        same = [each.line_id for each in found]
+        if found and not any(each.requires_shipping for each in found):
+            # The storefront does not tell such a refund from an edit.
+            return f"{line} left in no parcel; refund it in the storefront, the order in the ERP follows"
         if not same:
             names = ", ".join(sorted({each.sku or each.line_id for each in state.lines}))
             return f"{line} is on no line of the order; it has {names}"

@@ -259,6 +259,8 @@ class People:
         self._model.see(sheet_of(self.order))
         self.look_at_total()
         self._world.write_webhook(self.order, "orders/edited")
+        if self._model.back:
+            self._model.reasons |= {"edit_after_return"}
         paid = sum((p.amount for p in self.order.payments if p.kind is PaymentKind.SALE), Decimal(0))
         taken = max(self._model.may_have_taken, cents(self.order, paid))
         # Nobody gives the buyer money back here; and what the warehouse has in hand cannot be edited.
@@ -267,17 +269,22 @@ class People:
 
     def _touch(self) -> None:
         """The warehouse takes something in hand; of an edit that is not carried over yet some may come too late."""
+        if not self._carried_over():
+            self._model.reasons |= TOO_LATE
+
+    def _carried_over(self) -> bool:
+        """Whether the ERP has the order as the page has it, what came back aside."""
         entered, order = self._world.erp.entered[self._key], self.order
         units = dict.fromkeys(self._model.sheet.units, 0)
         for line in entered.lines:
             if line.line_id in units:
                 units[line.line_id] += line.quantity
-        same = units == self._model.sheet.units and entered.total == order.total
-        same = (
+        back = self._model.back
+        due = {line: wanted + back.get(line, 0) for line, wanted in self._model.sheet.units.items()}
+        same = units == due and cents(order, entered.total) == cents(order, order.total) + self._model.given_back
+        return (
             same and entered.shipping_address == order.shipping_address and order.note in entered.instructions
         )
-        if not same:
-            self._model.reasons |= TOO_LATE
 
     def _touched(self) -> bool:
         order = self._world.erp.orders.get(self._key)

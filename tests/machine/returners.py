@@ -88,6 +88,7 @@ class Returners(People):
         if line is None or self._world.view(self._key) is None:
             return
         units = {line: 1 + dice % 3}
+        # What came in no parcel is refused.
         if line not in self._model.sheet.without_parcel:
             self._model.ask_back(units)
         asked = ReturnAsked(
@@ -214,6 +215,8 @@ class Returners(People):
         for name in self._world.storefront.refunds:
             return_id = name.rpartition(":")[2]
             if return_id not in self._model.refunds:
+                if not self._carried_over():
+                    self._model.reasons |= {"edit_after_return"}
                 self._model.refund(return_id, sheet_of(self.order))
                 self._world.write_webhook(self.order, "refunds/create")
 

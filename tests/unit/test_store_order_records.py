@@ -213,7 +213,8 @@ def goes_on(action: str, revision: int) -> Entry:
 
 
 @pytest.mark.parametrize(
-    ("waits", "works"), [("return #1-R1", "read_order"), ("close_order", "return #1-R1")]
+    ("waits", "works"),
+    [("return #1-R1", "read_order"), ("close_order", "return #1-R1"), ("return #1-R1", "return #1-R2")],
 )
 def test_what_an_order_overcomes_hides_no_problem_of_its_return_nor_the_other_way_round(
     db: Database, waits: str, works: str
