@@ -9,16 +9,13 @@ from domain.order import OrderKey
 from domain.status import OrderStatus
 from store import erp_news
 from store.audit import AuditEntry, add_entry
+from store.case_tables import RETURN, SWEEP
 from store.cases import reason_to_wait, release_order, report_case
 from store.crosswalk import Link, add_link, move_link
 from store.database import Database
 from store.order_view import OrderPatch, apply_beside, apply_patch
 
 READ = "read_order"
-SWEEP = "sweep:"
-"""Begins the step of what the sweep found."""
-RETURN_PROBLEM = "return "
-"""Begins the name of every act of a return."""
 
 
 class Entry(Frozen):
@@ -43,7 +40,7 @@ class Entry(Frozen):
     @property
     def of_return(self) -> bool:
         """Whether a return did it, which is carried beside its order: ``revision`` is then the return's own."""
-        return self.action.startswith(RETURN_PROBLEM)
+        return self.action.startswith(RETURN)
 
 
 class Journal:
@@ -92,7 +89,7 @@ def _keep_cases(session: Session, entry: Entry) -> None:
 def _show_what_waits(session: Session, entry: Entry, waits: set[tuple[int, str]]) -> None:
     """An order and its returns stop each by itself: what one overcomes does not hide what the other waits for."""
     for case_id, step in sorted(waits):
-        beside = step.startswith(RETURN_PROBLEM) or (entry.of_return and not step.startswith(SWEEP))
+        beside = step.startswith(RETURN) or (entry.of_return and not step.startswith(SWEEP))
         if beside and step != entry.action:
             reason = reason_to_wait(session, entry.key, case_id)
             patch = OrderPatch(problem=reason, waiting_for="a person: see its case")
