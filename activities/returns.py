@@ -37,7 +37,11 @@ _NOTHING = Decimal(0)
 
 
 class ReturnActivities(NotedActs):
-    """Ports injected; one instance serves all returns of a worker."""
+    """Ports injected; one instance serves all returns of a worker.
+
+    None of them notes that the order knows the ERP's state: a return hears of itself alone, and its order still has to hear
+    of the parcels and other goods that it came with.
+    """
 
     @activity.defn
     async def authorize_return(self, request: AuthorizeReturn) -> ErpReturn:
@@ -67,7 +71,7 @@ class ReturnActivities(NotedActs):
             returned = _return_of(held, request)
         units = count_units(sum(request.lines.values()))
         text = f"Return {request.number} agreed to: {units} expected at {warehouse} as {returned.number}"
-        await self._note(key, request.revision, request.step, text, _patch(request), erp=held)
+        await self._note(key, request.revision, request.step, text, _patch(request))
         return returned
 
     @activity.defn
@@ -98,7 +102,7 @@ class ReturnActivities(NotedActs):
         credited = format_money(returned.total, held.currency)
         fee = f" after a fee of {format_money(returned.fee, held.currency)}" if returned.fee else ""
         text = f"Return {request.number} settled in the ERP as {returned.number}: {credited} credited{fee}"
-        await self._note(key, request.revision, request.step, text, _patch(request), erp=held)
+        await self._note(key, request.revision, request.step, text, _patch(request))
         return ReturnCredited(
             returned=returned,
             currency=held.currency,
