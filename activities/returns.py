@@ -20,13 +20,14 @@ from activities.return_contracts import (
     ReturnCredited,
     ReturnRefunded,
 )
-from adapters.errors import ContractBroken, Rejected
+from adapters.errors import Conflict, ContractBroken, Rejected
 from adapters.ports import RefundLine, RefundQuote, RefundRequest
 from domain.cases import CaseReport
 from domain.erp_order import ErpOrder, ErpReturn, ErpShipmentState, ShipmentLine
 from domain.mapping import Mapping
 from domain.money import format_money
 from domain.order import Order, ReturnStatus
+from domain.quantities import units_returned
 from domain.refunds import Credit, credit_for, fees_presentment, money_back, units_left
 from domain.returns import ReturnAuthorization, ReturnCredit
 from domain.status import count_units
@@ -83,6 +84,7 @@ class ReturnActivities(NotedActs):
             storefront = self._storefront(key)
             order = await storefront.read_order(key.external_id)
             erp_order = await self._in_erp(request)
+            _require_turn(order, erp_order, request.return_id)
             shipping = _shipping_back(order, mapping, request.credited)
             quote = RefundQuote(parts=(), total=_NOTHING, presentment_total=_NOTHING)
             if any(request.credited.values()):
@@ -184,6 +186,22 @@ def _require_sum(channel: str, quote: RefundQuote) -> None:
     if parts != quote.total:
         reason = f"its parts come to {parts}, its total is {quote.total}"
         raise ContractBroken(channel, "quote refund", reason, quote.model_dump_json())
+
+
+def _require_turn(order: Order, erp: ErpOrder, return_id: str) -> None:
+    """Raises Conflict while another return is credited and not refunded: what units are worth depends on those that are left.
+
+    After some tries a person is asked, as of any call that fails alone.
+    """
+    back = units_returned(order)
+    for each in erp.returns:
+        for part in each.credited if each.return_id != return_id else ():
+            back[part.line_id] = back.get(part.line_id, 0) - part.quantity
+    goods = {line.line_id for line in order.lines if line.requires_shipping}
+    if any(units < 0 for line, units in back.items() if line in goods):
+        waits = Conflict("ERP", "credit return", "another return of the order is credited and not refunded yet")
+        waits.this_call_alone = True
+        raise waits
 
 
 def _asked_for(order: Order, return_id: str) -> bool:

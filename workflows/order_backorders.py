@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.cases import BACKORDER, family
     from domain.erp_order import ErpOrder
     from domain.order import Order
-    from domain.quantities import take_edit
+    from domain.quantities import take_edit, units_returned
     from workflows import backorder_story, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
     from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
@@ -192,6 +192,10 @@ class OrderBackorders(OrderCounter):
             )
         given = state.given or before
         if amendment_between(given, now, left).empty:
+            if state.amend and units_returned(now):
+                # Undone in the storefront; of an edit after a return the ERP was given nothing.
+                state.amend, state.given = False, None
+                state.lines = take_edit(state.lines, now)
             return
         state.amend, state.given = True, given
         # Until the ERP agrees nothing is canceled: it may still send what it holds.

@@ -112,13 +112,13 @@ class People:
                 "presentment_total": order.presentment_total + more,
             }
         )
-        self._world.storefront.replace(plans)
+        self._world.storefront.revise(plans)
         self._edited()
 
     def write_a_note(self, dice: int) -> None:
         """The buyer says something to the warehouse."""
         if self.order.canceled_at is None:
-            self._world.storefront.replace(self.order.model_copy(update={"note": f"Ring {dice} times."}))
+            self._world.storefront.revise(self.order.model_copy(update={"note": f"Ring {dice} times."}))
             self._edited()
 
     def move_house(self, dice: int) -> None:
@@ -126,16 +126,15 @@ class People:
         address = self.order.shipping_address
         if self.order.canceled_at is None and address is not None:
             moved = address.model_copy(update={"street": (f"{dice} Main Street",)})
-            self._world.storefront.replace(self.order.model_copy(update={"shipping_address": moved}))
+            self._world.storefront.revise(self.order.model_copy(update={"shipping_address": moved}))
             self._edited()
 
     def cancel_at_shop(self, dice: int) -> None:
         """The buyer gives it up, as long as the shop lets them."""
         del dice
-        sheet = self._model.sheet
-        goods = any(units for line, units in sheet.units.items() if line not in sheet.without_parcel)
+        held = self._world.erp.orders.get(self._key)
         # What needs no parcel is delivered once it is entered: giving it up then is a return.
-        if self.order.canceled_at is not None or (not goods and self._key in self._world.erp.orders):
+        if self.order.canceled_at is not None or (held is not None and not held.shipments):
             return
         try:
             self._world.storefront.cancel_by_customer(self._key.external_id)
@@ -171,7 +170,7 @@ class People:
             presentment_amount=missing,
         )
         paid = order.model_copy(update={"payments": (*order.payments, payment)})
-        self._world.storefront.replace(paid)
+        self._world.storefront.revise(paid)
         self._world.write_webhook(paid, "orders/paid")
 
     # -- warehouse and back office -------------------------------------------------------------------------------------

@@ -227,6 +227,8 @@ class Returners(People):
             if each.state is not ErpReturnState.SETTLED or each.return_id in self._credited:
                 continue
             self._credited.add(each.return_id)
+            # Others wait for its refund, and not for ever.
+            self._model.reasons |= {"call_fails"}
             warehouse = self._world.erp.return_places.get((self._key, each.return_id))
             products = {line.line_id: line.product for line in held.lines}
             words = self._model.said.get(each.return_id, [])
