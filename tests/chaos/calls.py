@@ -84,13 +84,11 @@ def calls_of(system: str, port: type[Any]) -> tuple[Call, ...]:
 
 
 CALLS = tuple(call for system, port in PORTS.items() for call in calls_of(system, port))
-OFF_THE_WIRE = {Call(ERP, name) for name in ("authorize_return", "credit_return", "cancel_return")}
-"""Calls whose faults no order has lived through on the wire; Tryton's contract suite repeats and interrupts them."""
 
 
 def wire_calls(system: str) -> tuple[Call, ...]:
     """The rows of a system's table of faults on the wire."""
-    return tuple(call for call in CALLS if call.system == system and call not in OFF_THE_WIRE)
+    return tuple(call for call in CALLS if call.system == system)
 
 
 def order_concerned(arguments: tuple[Any, ...]) -> str | None:

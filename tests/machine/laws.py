@@ -11,7 +11,13 @@ from domain.money import minor_digits
 from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from tests.machine.model import Model
 from tests.machine.people import cents, sheet_of
-from tests.machine.return_laws import check_kept, check_returns, check_returns_at_rest, on_the_page, returned_worth
+from tests.machine.return_laws import (
+    check_kept,
+    check_returns,
+    check_returns_at_rest,
+    on_the_page,
+    returned_worth,
+)
 from tests.machine.world import World
 from workflows.messages import Attention, OrderView
 
@@ -25,10 +31,10 @@ _ROW = text("SELECT problem, status, closed_at FROM order_view WHERE external_id
 
 def check_after_every_step(world: World, key: OrderKey, model: Model) -> None:
     order = world.storefront.orders[key.external_id]
+    check_returns(world, key, model)
     _money_is_conserved(order, model)
     _parcels_are_told_once(order, model)
     _erp_holds_it_once(world, key)
-    check_returns(world, key, model)
     view = world.view(key)
     if view is not None:
         _units_are_conserved(view, model)

@@ -4,8 +4,8 @@ from collections import Counter
 from decimal import Decimal
 
 from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState
-from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from domain.money import minor_digits
+from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from domain.returns import LIVE
 from tests.machine.model import Model, Units
 from tests.machine.people import cents

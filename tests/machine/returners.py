@@ -234,8 +234,8 @@ class Returners(People):
             words = self._model.said.get(each.return_id, [])
             credited = {line.line_id: line.quantity for line in each.credited}
             meant = [w for w in words if Counter(w["restock"]) + Counter(w["scrap"]) == Counter(credited)]
-            nothing: Units = {}
-            stocked = meant[-1]["restock"] if meant else credited if each.received else nothing
+            came = self._model.came.get(each.return_id, {})
+            stocked = meant[-1]["restock"] if meant else (credited or came) if came else {}
             for line, units in stocked.items():
                 place = (warehouse or "", products.get(line, ""))
                 if place in self._world.first_stock:

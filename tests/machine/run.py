@@ -341,15 +341,8 @@ class Run:
                 self.timers[command.start_timer.seq] = self._clock() + wait
             case "cancel_timer":
                 self.timers.pop(command.cancel_timer.seq, None)
-            case "start_child_workflow_execution":
-                child = command.start_child_workflow_execution
-                self.wanted.append(
-                    ChildWanted(child.seq, child.workflow_type, child.workflow_id, *child.input)
-                )
-            case "signal_external_workflow_execution":
-                sent = command.signal_external_workflow_execution
-                target = sent.workflow_execution.workflow_id
-                self.wanted.append(SignalWanted(sent.seq, target, sent.signal_name, tuple(sent.args)))
+            case "start_child_workflow_execution" | "signal_external_workflow_execution":
+                self.wanted.append(_wish(command))
             case "upsert_workflow_search_attributes":
                 told = decode_typed_search_attributes(
                     command.upsert_workflow_search_attributes.search_attributes
@@ -384,6 +377,15 @@ class Run:
 
 def now_in_utc() -> datetime:
     return datetime.now(UTC)
+
+
+def _wish(command: WorkflowCommand) -> ChildWanted | SignalWanted:
+    if command.HasField("start_child_workflow_execution"):
+        child = command.start_child_workflow_execution
+        return ChildWanted(child.seq, child.workflow_type, child.workflow_id, *child.input)
+    sent = command.signal_external_workflow_execution
+    target = sent.workflow_execution.workflow_id
+    return SignalWanted(sent.seq, target, sent.signal_name, tuple(sent.args))
 
 
 def _resolution(task: Task) -> WorkflowActivationJob:
