@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.backorders import BackorderActivities
     from activities.contracts import ERP_QUEUE, AmendOrder, CancelRest, storefront_queue
     from activities.failures import Refusal
-    from domain.amendment import amendment_between
+    from domain.amendment import amendment_between, holds_otherwise
     from domain.backorders import (
         ShortageAct,
         ShortageVerdict,
@@ -192,7 +192,8 @@ class OrderBackorders(OrderCounter):
             )
         given = state.given or before
         if amendment_between(given, now, left).empty:
-            if state.amend and units_returned(now):
+            held = state.erp is not None and not holds_otherwise(now, state.erp)
+            if state.amend and units_returned(now) and held:
                 # Undone in the storefront; of an edit after a return the ERP was given nothing.
                 state.amend, state.given = False, None
                 state.lines = take_edit(state.lines, now)
