@@ -339,7 +339,7 @@ class OrderMachine(RuleBasedStateMachine):
             self.people.ship_all(0)
             self.people.take_in(0)
             self.settle()
-            self.world.pass_time(timedelta(days=40))
+            self.world.pass_time(timedelta(days=110))
             self.world.settle_down()
             self.settle()
         view = self.world.view(self.key)

@@ -103,6 +103,8 @@ class Run:
         self._early: list[WorkflowActivationJob] = []
         """Signals that came before its first task."""
         self._updates: dict[str, Answered] = {}
+        self._answers: dict[str, tuple[int, Any]] = {}
+        """To queries, and how long the history was."""
 
     # -- what a server tells a run -----------------------------------------------------------------------------------
 
@@ -210,12 +212,17 @@ class Run:
                 self._tell([job])
 
     def query(self, name: str, returns: type) -> Any:
+        """Asked again before anything happened, or was forgotten, it answers the same."""
+        kept = self._answers.get(name)
+        if kept is not None and kept[0] == len(self.history) and self._instance is not None:
+            return kept[1]
         job = WorkflowActivationJob()
         job.query_workflow.query_id, job.query_workflow.query_type = "q", name
         (command,) = self._activate(self._alive(), self._activation([job]))
         answer = command.respond_to_query
         assert answer.HasField("succeeded"), f"query {name}: {answer.failed.message}"
         (value,) = CONVERTER.from_payloads([answer.succeeded.response], [returns])
+        self._answers[name] = (len(self.history), value)
         return value
 
     def forget(self) -> None:
