@@ -40,8 +40,8 @@ _NOTHING = Decimal(0)
 class ReturnActivities(NotedActs):
     """Ports injected; one instance serves all returns of a worker.
 
-    None of them notes that the order knows the ERP's state: a return hears of itself alone, and its order still has to hear
-    of the parcels and other goods that it came with.
+    None of them notes that the order knows the ERP's state: a return hears of itself alone, and its order still has to
+    hear of the parcels and other goods that it came with.
     """
 
     @activity.defn
@@ -92,6 +92,9 @@ class ReturnActivities(NotedActs):
                 quote = await storefront.quote_refund(wanted)
                 _require_sum(key.channel, quote)
             credit = credit_for(order, quote.parts, mapping)
+            before = sum(
+                (each.fee for each in erp_order.returns if each.return_id != request.return_id), _NOTHING
+            )
             others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
             beside = erp_order.model_copy(update={"returns": others})
             money = money_back(order, beside, quote.presentment_total, credit.fee)
@@ -111,7 +114,8 @@ class ReturnActivities(NotedActs):
             shipping=shipping,
             location=location,
             money=money,
-            fee=fees_presentment(order, returned.fee),
+            # Of all fees together, as the money was: each rounded by itself would come to something else.
+            fee=fees_presentment(order, before + returned.fee) - fees_presentment(order, before),
         )
 
     @activity.defn
@@ -189,9 +193,9 @@ def _require_sum(channel: str, quote: RefundQuote) -> None:
 
 
 def _require_turn(order: Order, erp: ErpOrder, return_id: str) -> None:
-    """Raises Conflict while another return is credited and not refunded: what units are worth depends on those that are left.
+    """Raises Conflict while another return is credited and not refunded.
 
-    After some tries a person is asked, as of any call that fails alone.
+    What units are worth depends on those that are left. After some tries a person is asked, as of any call that fails alone.
     """
     back = units_returned(order)
     for each in erp.returns:
@@ -199,7 +203,9 @@ def _require_turn(order: Order, erp: ErpOrder, return_id: str) -> None:
             back[part.line_id] = back.get(part.line_id, 0) - part.quantity
     goods = {line.line_id for line in order.lines if line.requires_shipping}
     if any(units < 0 for line, units in back.items() if line in goods):
-        waits = Conflict("ERP", "credit return", "another return of the order is credited and not refunded yet")
+        waits = Conflict(
+            "ERP", "credit return", "another return of the order is credited and not refunded yet"
+        )
         waits.this_call_alone = True
         raise waits
 

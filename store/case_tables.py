@@ -4,7 +4,6 @@ A case row is locked before anybody looks at who waits in it, always in the orde
 at the same moment the second one sees that nobody is left, and a case that closes is never joined.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, bindparam, func, text
@@ -202,8 +201,8 @@ def _waits_in(session: Session, key: OrderKey) -> list[tuple[int, str]]:
 def _left_of(at: str, step: str | None) -> str:
     """What of the steps that a case holds of an order is left once it goes on with one; None: with its own work.
 
-    What the sweep found stays until the sweep finds it mended, and a return's problem until that return goes on: no step of
-    the order's workflow mends either.
+    What the sweep found stays until the sweep finds it mended, and a return's problem until that return goes on: no
+    step of the order's workflow mends either.
     """
     steps = at.split(_AND)
     return _AND.join(x for x in steps if (x.startswith((SWEEP, RETURN)) if step is None else x != step))

@@ -178,7 +178,7 @@ class OrderReturns(OrderPayments):
         assert state.order is not None
         return_id = f"o{workflow.uuid4().hex[:12]}"
         earlier = len(state.erp.returns) if state.erp is not None else 0
-        number = f"{state.order.number}-RO{max(len(state.returns), earlier) + 1}"
+        number = f"{state.order.number}-RO{max(len(state.returns) + len(state.return_wishes), earlier) + 1}"
         wish = ReturnWish(
             return_id=return_id,
             number=number,

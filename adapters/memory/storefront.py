@@ -246,7 +246,7 @@ class MemoryStorefront:
         return self._keep(order)
 
     def revise(self, order: Order) -> Order:
-        """An order is changed in anything but the units of its lines; shares are reckoned from what was placed, as before.
+        """An order is changed in all but the units of its lines; shares are reckoned from what was placed, as before.
 
         Raises KeyError if unknown.
         """
@@ -255,7 +255,9 @@ class MemoryStorefront:
         grown = {
             "lines": (*placed.lines, *(line for line in order.lines if line.line_id not in known)),
             "total": placed.total + order.total - before.total,
-            "presentment_total": placed.presentment_total + order.presentment_total - before.presentment_total,
+            "presentment_total": placed.presentment_total
+            + order.presentment_total
+            - before.presentment_total,
         }
         self._placed[order.key.external_id] = placed.model_copy(update=grown)
         return self._keep(order)

@@ -94,7 +94,11 @@ RETURN_RULES = {
     ),
     "asked for": ReturnRules(approval=ApprovalRule.ASK, warehouse="WH-EAST", refund_shipping=True),
     "looked at": ReturnRules(
-        window_days=30, approval=ApprovalRule.ASK, inspection=InspectionRule.ASK, reminder_days=3, expire_days=9
+        window_days=30,
+        approval=ApprovalRule.ASK,
+        inspection=InspectionRule.ASK,
+        reminder_days=3,
+        expire_days=9,
     ),
 }
 ORDERS = orders(locations=LOCATIONS, max_lines=3)
@@ -119,7 +123,9 @@ class OrderMachine(RuleBasedStateMachine):
 
     @initialize(
         order=st.one_of(GOODS, GOODS, ORDERS),
-        begins=st.sampled_from(("placed", "entered", "entered", "parcels", "parcels", "delivered", "delivered")),
+        begins=st.sampled_from(
+            ("placed", "entered", "entered", "parcels", "parcels", "delivered", "delivered")
+        ),
         rule=st.sampled_from(sorted(RULES)),
         paid=st.sampled_from((True, True, True, False)),
         stock=st.sampled_from((None, None, None, 12)),

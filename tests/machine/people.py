@@ -50,7 +50,9 @@ class People:
         """The buyer takes units off that the shop does not show as shipped."""
         # What needs no parcel cannot be had back once it is delivered: that would be a refund.
         kept = self._model.sheet.without_parcel if self._key in self._world.erp.orders else set()
-        line = pick_one([line for line in self.order.lines if line.current and line.line_id not in kept], dice)
+        line = pick_one(
+            [line for line in self.order.lines if line.current and line.line_id not in kept], dice
+        )
         if line is None or self.order.canceled_at is not None:
             return
         shown = sum(
@@ -280,7 +282,9 @@ class People:
                 units[line.line_id] += line.quantity
         back = self._model.back
         due = {line: wanted + back.get(line, 0) for line, wanted in self._model.sheet.units.items()}
-        same = units == due and cents(order, entered.total) == cents(order, order.total) + self._model.given_back
+        same = (
+            units == due and cents(order, entered.total) == cents(order, order.total) + self._model.given_back
+        )
         return (
             same and entered.shipping_address == order.shipping_address and order.note in entered.instructions
         )

@@ -53,7 +53,9 @@ def check_returns_at_rest(world: World, key: OrderKey, model: Model) -> None:
         refund = model.refunds.get(held.return_id)
         credited = _credited(held)
         assert held.state in _OVER or _stopped(world, key), f"nobody carries {held}"
-        assert (refund.units if refund else {}) == credited, f"{held.return_id}: {refund}, {credited} credited"
+        assert (refund.units if refund else {}) == credited, (
+            f"{held.return_id}: {refund}, {credited} credited"
+        )
         worth = cents(order, held.total + held.fee)
         assert (refund.worth if refund else 0) == worth, f"{held.return_id}: {refund}, {worth} credited"
 
@@ -103,7 +105,9 @@ def _paid_back_once(order: Order, world: World, model: Model) -> None:
 
 def _is_what_was_said(each: ErpReturn, units: Units, model: Model) -> None:
     """Restocked, scrapped and rejected are what came in, as a person or the rule has said."""
-    said = [Counter(words["restock"]) + Counter(words["scrap"]) for words in model.said.get(each.return_id, ())]
+    said = [
+        Counter(words["restock"]) + Counter(words["scrap"]) for words in model.said.get(each.return_id, ())
+    ]
     # A resubmit says that all of it goes on the shelf.
     assert not said or Counter(units) in said or model.resubmitted, f"{each}: said was {said}"
 

@@ -92,7 +92,11 @@ class Returners(People):
         if line not in self._model.sheet.without_parcel:
             self._model.ask_back(units)
         asked = ReturnAsked(
-            message_id=self.next_message(), actor="Ada", reason="called", lines=units, without_goods=not dice % 2
+            message_id=self.next_message(),
+            actor="Ada",
+            reason="called",
+            lines=units,
+            without_goods=not dice % 2,
         )
         self._world.ask_return(asked, self._key)
 
@@ -128,7 +132,9 @@ class Returners(People):
         self._model.resubmitted = self._model.resubmitted or wish == "resubmit"
         if run.outcome is None:
             name = self.next_message()
-            return run.update(wish, name, OperatorMessage(message_id=name, actor="Ada", reason="looked at it"))
+            return run.update(
+                wish, name, OperatorMessage(message_id=name, actor="Ada", reason="looked at it")
+            )
         return None
 
     def _inspect(self, return_id: str, run: Run, dice: int) -> None:
@@ -148,7 +154,9 @@ class Returners(People):
         if not answered.refused:
             self._model.said.setdefault(return_id, []).append(
                 {
-                    str(verdict): {line: told[verdict] for line, told in verdicts.items() if told.get(verdict)}
+                    str(verdict): {
+                        line: told[verdict] for line, told in verdicts.items() if told.get(verdict)
+                    }
                     for verdict in _VERDICTS
                 }
             )
@@ -177,9 +185,7 @@ class Returners(People):
         """Line -> units that the buyer has and, by the shop's page, has paid."""
         there = {}
         for line in self.order.lines:
-            units = min(
-                self._model.with_the_buyer(line.line_id), line.current - self._to_leave(line.line_id)
-            )
+            units = min(self._model.with_the_buyer(line.line_id), line.current - self._to_leave(line.line_id))
             if units > 0 and line.line_id not in self._model.sheet.without_parcel:
                 there[line.line_id] = units
         return there

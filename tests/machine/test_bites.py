@@ -79,7 +79,9 @@ class CreditsMore(MemoryErp):
 
     async def credit_return(self, request: ReturnCredit) -> ErpOrder:
         lines = tuple(
-            line.model_copy(update={"quantity": line.quantity + 1}) if line.kind is SalesLineKind.GOODS else line
+            line.model_copy(update={"quantity": line.quantity + 1})
+            if line.kind is SalesLineKind.GOODS
+            else line
             for line in request.lines
         )
         return await super().credit_return(request.model_copy(update={"lines": lines}))

@@ -99,8 +99,9 @@ def test_an_erp_that_holds_another_version_is_noticed():
 
 
 def test_an_order_is_known_again_also_after_something_came_back():
-    sold, left = order(), Fulfillment(
-        fulfillment_id="1", location="101", lines=(FulfillmentLine(line_id="11", quantity=2),)
+    sold, left = (
+        order(),
+        Fulfillment(fulfillment_id="1", location="101", lines=(FulfillmentLine(line_id="11", quantity=2),)),
     )
     gone = {"fulfillments": (left,), "location_plans": ()}
     now = order(tees=1).model_copy(update=gone)

@@ -148,9 +148,7 @@ def test_units_that_came_back_are_worth_nothing():
 
 def test_units_that_came_back_are_worth_nothing_while_others_are_still_to_leave():
     order = make_order(lines=[make_line(ordered=4, current=3, unit_price=10, tax_rates=())])
-    left = Fulfillment(
-        fulfillment_id="1", location="101", lines=(FulfillmentLine(line_id="11", quantity=2),)
-    )
+    left = Fulfillment(fulfillment_id="1", location="101", lines=(FulfillmentLine(line_id="11", quantity=2),))
     plans = make_plans({"11": {"101": 2}})
     order = order.model_copy(update={"fulfillments": (left,), "location_plans": plans})
     assert delivered_value(order, {"11": 2}) == 10
