@@ -195,7 +195,8 @@ def _require_sum(channel: str, quote: RefundQuote) -> None:
 def _require_turn(order: Order, erp: ErpOrder, return_id: str) -> None:
     """Raises Conflict while another return is credited and not refunded.
 
-    What units are worth depends on those that are left. After some tries a person is asked, as of any call that fails alone.
+    What units are worth depends on those that are left. After some tries a person is asked, as of any call that fails
+    alone.
     """
     back = units_returned(order)
     for each in erp.returns:

@@ -22,7 +22,8 @@ class TrytonPeople:
         # For a moment Tryton has both parcels in one shipment; nobody picks within a second of the order.
         sales = Counter(job.sale_id for job in jobs)
         self._allocated |= {sale for sale, shipments in sales.items() if shipments > 1}
-        for job in jobs:
+        first = {job.sale_id: job for job in reversed(jobs)}
+        for job in first.values():
             if job.sale_id in self._allocated:
                 await self._staff.ship(job, part=False)
 
