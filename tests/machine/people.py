@@ -31,6 +31,7 @@ class People:
     def __init__(self, world: World, key: OrderKey, model: Model) -> None:
         self._world, self._key, self._model = world, key, model
         self._numbers = 0
+        self.edits = 0
         self._credited: set[str] = set()
         """Returns that the ERP has settled, as far as somebody looked."""
 
@@ -257,6 +258,7 @@ class People:
     # -- parts ---------------------------------------------------------------------------------------------------------
 
     def _edited(self) -> None:
+        self.edits += 1
         self._model.see(sheet_of(self.order))
         self.look_at_total()
         self._world.write_webhook(self.order, "orders/edited")
