@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from domain.quantities import units_returned
 from domain.status import count_units
 from workflows.messages import OrderState, Problem, ReturnAsked, ReturnBrief, ReturnWish
 
@@ -21,8 +22,13 @@ def problem_of_return(state: OrderState) -> Problem | None:
 
 def returnable_units(state: OrderState) -> dict[str, int]:
     """Line -> units that left in a parcel, and that no return has to do with yet."""
+    # An order that came back to life knows of earlier returns by what the storefront shows.
+    back = units_returned(state.order) if state.order is not None else {}
     units = {
-        line.line_id: line.shipped - line.returned if line.requires_shipping else 0 for line in state.lines
+        line.line_id: line.shipped - max(line.returned, back.get(line.line_id, 0))
+        if line.requires_shipping
+        else 0
+        for line in state.lines
     }
     coming = [brief.lines for brief in state.returns.values() if not brief.ended]
     coming += [wish.lines for wish in state.return_wishes]
