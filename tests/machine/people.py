@@ -136,8 +136,9 @@ class People:
         """The buyer gives it up, as long as the shop lets them."""
         del dice
         held = self._world.erp.orders.get(self._key)
+        parcels = held is None or any(s.state is not ErpShipmentState.CANCELED for s in held.shipments)
         # What needs no parcel is delivered once it is entered: giving it up then is a return.
-        if self.order.canceled_at is not None or (held is not None and not held.shipments):
+        if self.order.canceled_at is not None or not parcels:
             return
         try:
             self._world.storefront.cancel_by_customer(self._key.external_id)
