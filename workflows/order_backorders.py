@@ -192,8 +192,8 @@ class OrderBackorders(OrderCounter):
             )
         given = state.given or before
         if amendment_between(given, now, left).empty:
-            held = state.erp is not None and not holds_otherwise(now, state.erp)
-            if state.amend and units_returned(now) and held:
+            same = state.erp is not None and not holds_otherwise(now, state.erp)
+            if state.amend and units_returned(now) and same:
                 # Undone in the storefront; of an edit after a return the ERP was given nothing.
                 state.amend, state.given = False, None
                 state.lines = take_edit(state.lines, now)

@@ -24,9 +24,7 @@ def test_what_left_in_no_parcel_is_not_taken_back():
 
 
 def test_an_order_that_came_back_to_life_takes_nothing_back_twice():
-    left = Fulfillment(
-        fulfillment_id="1", location="101", lines=(FulfillmentLine(line_id="11", quantity=2),)
-    )
+    left = Fulfillment(fulfillment_id="1", location="101", lines=(FulfillmentLine(line_id="11", quantity=2),))
     order = make_order(lines=[make_line("11", "TEE-BLK-M", 2, current=1)])
     order = order.model_copy(update={"fulfillments": (left,), "location_plans": ()})
     state = OrderState(key=KEY, order=order, lines=(line("11", "TEE-BLK-M", 2),))
