@@ -8,6 +8,7 @@ from activities.amending import target_of
 from activities.contracts import AmendOrder, CancelRest, RestCanceled
 from activities.noting import NotedActs
 from adapters.ports import CancelUnitsRequest
+from domain.claims import OrderClaims, claims_of
 from domain.erp_order import ErpOrder
 from domain.money import format_money
 from domain.payment_outlook import look_ahead
@@ -31,7 +32,10 @@ class BackorderActivities(NotedActs):
             )
         text = f"Canceled {request.words} in the storefront: {format_money(order.total, order.currency)} now"
         patch = OrderPatch(total=order.total, captured=order.captured, problem="")
-        await self._note(key, request.revision, "cancel_rest", text, patch, actor=request.actor)
+        claims = OrderClaims(claims=claims_of(order, mapping))
+        await self._note(
+            key, request.revision, "cancel_rest", text, patch, actor=request.actor, claims=claims
+        )
         outlook = look_ahead(order, mapping, datetime.now(UTC), captures=storefront.capabilities.capture)
         return RestCanceled(order=order, payment=outlook)
 

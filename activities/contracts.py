@@ -5,6 +5,8 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from pydantic import Field
+
 from activities.failures import Refusal
 from domain.approval import ApprovalNeeded
 from domain.backorder_rules import BackorderRules
@@ -56,6 +58,8 @@ class ReadOrder(Frozen):
     """To compare with; empty for the one in force."""
     acceptances: tuple[Acceptance, ...] = ()
     revive: bool = False
+    fees: Amount = Decimal(0)
+    """What its returns held back, in ``Order.presentment_currency``."""
     """Somebody wants a return of it: it goes on though it had ended."""
 
 
@@ -162,6 +166,8 @@ class ReportShipment(Frozen):
     shipment: ErpShipment
     delivered: dict[str, int]
     """Units shipped so far per storefront line, this shipment included."""
+    sent: dict[str, int] = Field(default_factory=dict)
+    """SKU -> units in this shipment."""
     known_fulfillment_ids: tuple[str, ...]
     """Fulfillments that belong to other shipments of the order."""
     revision: int

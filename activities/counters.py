@@ -1,11 +1,13 @@
 """What the workers count of their calls. OpenTelemetry's API alone: the process decides where it goes."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation, get_meter
 
 from config import metrics
+from domain.stock import SettingOutcome, SettingState
 
 
 class CallCounters:
@@ -21,6 +23,26 @@ class CallCounters:
         """A call ended; ``outcome`` is ``done``, ``canceled`` or the name of a leaf of ``adapters.errors``."""
         self._calls.add(1, {"system": system, "operation": operation, "outcome": outcome})
         self._duration.record(seconds, {"system": system, "operation": operation})
+
+
+class StockCounters:
+    """Instruments of what storefronts are told of stock. ``meter`` is for tests."""
+
+    def __init__(self, meter: Meter | None = None) -> None:
+        meter = meter or get_meter("orderwright.stock")
+        settings, delay = metrics.STOCK_SETTINGS, metrics.STOCK_DELAY
+        self._settings = meter.create_counter(settings.name, settings.unit, settings.meaning)
+        self._delay = meter.create_histogram(delay.name, delay.unit, delay.meaning)
+
+    def told(
+        self, channel: str, outcomes: Iterable[SettingOutcome], since: Mapping[str, datetime], now: datetime
+    ) -> None:
+        """Numbers were set, or not; ``since`` tells, by SKU, when the change came."""
+        for outcome in outcomes:
+            self._settings.add(1, {"channel": channel, "outcome": outcome.state.value})
+            changed = since.get(outcome.setting.sku)
+            if changed is not None and outcome.state is SettingState.DONE:
+                self._delay.record(max(0.0, (now - changed).total_seconds()), {"channel": channel})
 
 
 class FeedClock:

@@ -22,12 +22,12 @@ from activities.heartbeat import SIGN_OF_LIFE, alive
 from adapters.concern import concern, concerning
 from adapters.errors import AdapterError, Rejected
 from adapters.ports import ErpChanges, ErpPort
-from domain.erp_order import ErpOrder
+from domain.erp_order import ErpOrder, ErpReturn
 from domain.model import Frozen
 from domain.order import OrderKey
 from domain.returns import unsettled
 from store.database import Database
-from store.erp_news import news_among, remember
+from store.erp_news import News, news_among, remember
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,13 @@ class _Place:
 
 
 class FeedActivities:
-    """``interval`` is the pause between two polls; ``bring_back`` starts an order anew that had ended."""
+    """Polls the ERP and tells whom it concerns.
+
+    Args:
+        bring_back: starts an order anew that had ended.
+        tell_return: tells a return what the ERP holds of it; False where nobody carries it.
+        interval: the pause between two polls.
+    """
 
     def __init__(
         self,
@@ -60,6 +66,7 @@ class FeedActivities:
         database: Database,
         *,
         bring_back: Callable[[ErpOrder], Awaitable[None]],
+        tell_return: Callable[[OrderKey, ErpReturn], Awaitable[bool]],
         interval: timedelta,
         round_length: timedelta = ROUND,
         sign_of_life: timedelta = SIGN_OF_LIFE,
@@ -70,6 +77,7 @@ class FeedActivities:
         self._client = client
         self._database = database
         self._bring_back_to_life = bring_back
+        self._tell_return = tell_return
         self._interval = interval.total_seconds()
         self._round = round_length.total_seconds()
         self._sign_of_life = sign_of_life.total_seconds()
@@ -113,24 +121,35 @@ class FeedActivities:
             raise never_final(as_application_error(error, tries)) from error
 
     async def _tell(self, changed: Sequence[ErpOrder]) -> int:
-        """Signal the orders that do not know yet; returns how many were sent a signal."""
+        """Signal the orders that do not know yet, or their returns; returns how many orders were told."""
         news = await asyncio.to_thread(news_among, self._database, changed)
         several = asyncio.Semaphore(SIGNALS_AT_ONCE)
 
-        async def tell(erp_order: ErpOrder) -> int:
+        async def tell(told: News) -> int:
             async with several:
-                concern(order=str(erp_order.key))  # each is told in a task of its own
-                sent = await self._signal(erp_order.key, ERP_CHANGED, erp_order)
-                return sent or await self._bring_back(erp_order)
+                concern(order=str(told.erp.key))  # each is told in a task of its own
+                if await self._told_returns(told):
+                    return 1
+                sent = await self._signal(told.erp.key, ERP_CHANGED, told.erp)
+                return sent or await self._bring_back(told.erp)
 
         sent = await asyncio.gather(*map(tell, news), return_exceptions=True)
-        told = [erp_order for erp_order, signals in zip(news, sent, strict=True) if signals == 1]
+        told = [each.erp for each, signals in zip(news, sent, strict=True) if signals == 1]
         if told:
             await asyncio.to_thread(remember, self._database, told)
         for failure in sent:
             if isinstance(failure, BaseException):
                 raise failure
         return len(told)
+
+    async def _told_returns(self, news: News) -> bool:
+        """Whether goods that came back are all the news, and each of their returns heard of them by itself.
+
+        Otherwise the order has to hear: of goods that nobody carries a return for, say.
+        """
+        changed = [each for each in news.erp.returns if each.return_id in news.returns_alone]
+        heard = [await self._tell_return(news.erp.key, each) for each in changed]
+        return bool(heard) and all(heard)
 
     async def _bring_back(self, erp_order: ErpOrder) -> int:
         """An order that has ended goes on for goods that came back without anybody having announced them."""

@@ -12,20 +12,24 @@ from adapters.ports import (
     ErpChanges,
     ErpPort,
     ErpRecordPage,
+    ExchangeRequest,
     FulfillmentRequest,
     OrderPage,
     Probe,
     Refund,
     RefundQuote,
     RefundRequest,
+    ReturnChange,
     StorefrontCapabilities,
     StorefrontPort,
 )
+from adapters.stock_ports import ErpStockLevels, ErpStockPage, ShownStockPage
 from domain.erp_order import ErpOrder, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.model import Instant
-from domain.order import CancelKind, Fulfillment, Order, OrderKey, Payment
+from domain.order import CancelKind, Fulfillment, Order, OrderKey, Payment, StorefrontReturn
 from domain.returns import ReturnAuthorization, ReturnCredit
+from domain.stock import SettingOutcome, ShownStock, StockSetting
 
 
 class GatedStorefront:
@@ -80,15 +84,25 @@ class GatedStorefront:
         async with self._gate.passing("refund order"):
             return await self._storefront.refund_order(request)
 
-    async def approve_return(self, external_id: str, return_id: str) -> Order:
+    async def approve_return(self, external_id: str, return_id: str) -> ReturnChange:
         """See ``StorefrontPort``."""
         async with self._gate.passing("approve return"):
             return await self._storefront.approve_return(external_id, return_id)
 
-    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> ReturnChange:
         """See ``StorefrontPort``."""
         async with self._gate.passing("end return"):
             return await self._storefront.end_return(external_id, return_id, reason)
+
+    async def open_exchange(self, request: ExchangeRequest) -> StorefrontReturn:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("open exchange"):
+            return await self._storefront.open_exchange(request)
+
+    async def release_exchange(self, external_id: str, return_id: str) -> Order:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("release exchange"):
+            return await self._storefront.release_exchange(external_id, return_id)
 
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """See ``StorefrontPort``."""
@@ -99,6 +113,23 @@ class GatedStorefront:
         """See ``StorefrontPort``."""
         async with self._gate.passing("cancel units"):
             return await self._storefront.cancel_units(request)
+
+    async def list_stock(self, cursor: str | None = None) -> ShownStockPage:
+        """See ``StorefrontStockPort``."""
+        async with self._gate.passing("list stock"):
+            return await self._storefront.list_stock(cursor)
+
+    async def read_stock(self, skus: Sequence[str]) -> tuple[ShownStock, ...]:
+        """See ``StorefrontStockPort``."""
+        async with self._gate.passing("read stock"):
+            return await self._storefront.read_stock(skus)
+
+    async def set_stock(
+        self, settings: Sequence[StockSetting], idempotency_key: str
+    ) -> tuple[SettingOutcome, ...]:
+        """See ``StorefrontStockPort``."""
+        async with self._gate.passing("set stock"):
+            return await self._storefront.set_stock(settings, idempotency_key)
 
     async def ping(self) -> None:
         """See ``StorefrontPort``; never held back."""
@@ -139,6 +170,11 @@ class GatedErp:
         """See ``ErpPort``."""
         async with self._gate.passing("amend order"):
             return await self._erp.amend_order(target)
+
+    async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
+        """See ``ErpPort``."""
+        async with self._gate.passing("add exchange"):
+            return await self._erp.add_exchange(exchange)
 
     async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
         """See ``ErpPort``."""
@@ -181,6 +217,16 @@ class GatedErp:
         """See ``ErpPort``."""
         async with self._gate.passing("read changes"):
             return await self._erp.changes(cursor)
+
+    async def stock_changes(self, cursor: str | None) -> ErpStockPage:
+        """See ``ErpStockPort``."""
+        async with self._gate.passing("read stock changes"):
+            return await self._erp.stock_changes(cursor)
+
+    async def find_stock(self, products: Sequence[str]) -> ErpStockLevels:
+        """See ``ErpStockPort``."""
+        async with self._gate.passing("find stock"):
+            return await self._erp.find_stock(products)
 
     async def ping(self) -> None:
         """See ``ErpPort``; never held back."""

@@ -18,6 +18,7 @@ from activities.failures import EXPLAINED, Explained, Refusal, as_application_er
 from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from domain.cases import CaseReport
+from domain.claims import OrderClaims
 from domain.erp_order import ErpOrder
 from domain.mapping import Mapping as FieldMapping
 from domain.order import OrderKey
@@ -26,6 +27,7 @@ from store.database import Database
 from store.errors import CrosswalkConflict
 from store.journal import Entry, Journal
 from store.order_view import OrderPatch
+from store.own_writes import OwnWrites
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class NotedActs:
         self._erp = erp
         self._mappings = mappings
         self._journal = Journal(database)
+        self._own_writes = OwnWrites(database)
         self._longest_attempt = longest_attempt.total_seconds()
 
     def _storefront(self, key: OrderKey) -> StorefrontPort:
@@ -84,6 +87,11 @@ class NotedActs:
             late = OutcomeUnknown("Orderwright", action.replace("_", " "), words)
             raise await self._failure(key, revision, action, late) from None
 
+    async def _expect(self, key: OrderKey, echoes: tuple[str, ...]) -> None:
+        """The storefront is going to tell us of what we just did there; at once, for it does so within seconds."""
+        if echoes:
+            await asyncio.to_thread(self._own_writes.remember, key, echoes)
+
     async def _failure(self, key: OrderKey, revision: int, action: str, error: Explained) -> ApplicationError:
         failure = as_application_error(error, activity.info().attempt)
         if failure.details and isinstance(refusal := failure.details[0], Refusal):
@@ -107,6 +115,7 @@ class NotedActs:
         moved: tuple[Link, ...] = (),
         erp: ErpOrder | None = None,
         report: CaseReport | None = None,
+        claims: OrderClaims | None = None,
     ) -> None:
         entry = Entry(
             key=key,
@@ -119,6 +128,7 @@ class NotedActs:
             moved=moved,
             erp=erp,
             report=report,
+            claims=claims,
         )
         try:
             await asyncio.to_thread(self._journal.note, entry)

@@ -38,6 +38,7 @@ from domain.amendment import fingerprint
 from domain.approval import approval_needed
 from domain.balance import BalanceReport, check_closing, require_agreement
 from domain.cases import CaseReport
+from domain.claims import NO_CLAIMS, OrderClaims, claims_of, held_by
 from domain.counter_sale import told_already
 from domain.differences import Acceptance, accepted_by
 from domain.erp_order import ErpOrder
@@ -51,9 +52,10 @@ from domain.quantities import delivered_units, units_returned
 from domain.returns import asks_for_return, window_until
 from domain.status import OrderStatus
 from domain.tax_reconciliation import tolerated_words
+from store.claims import StockClaims
 from store.crosswalk import Crosswalk, Link
 from store.database import Database
-from store.order_view import OrderPatch, OrderSummary, OrderViews
+from store.order_view import AWAITS_PAYMENT, OrderPatch, OrderSummary, OrderViews
 
 ERP = "erp"
 
@@ -73,6 +75,7 @@ class OrderActivities(NotedActs):
         super().__init__(storefronts, erp, mappings, database, longest_attempt=longest_attempt)
         self._shipping = Shipping(Crosswalk(database))
         self._views = OrderViews(database)
+        self._stock_claims = StockClaims(database)
 
     @activity.defn
     async def read_order(self, request: ReadOrder) -> OrderRead:
@@ -89,7 +92,8 @@ class OrderActivities(NotedActs):
                 pinned = self._mapping(request.mapping_version)
             if request.compare and request.given in {"", fingerprint(order)}:
                 await self._compare(order, pinned, request.acceptances)
-            outlook = look_ahead(order, pinned, datetime.now(UTC), captures=storefront.capabilities.capture)
+            captures = storefront.capabilities.capture
+            outlook = look_ahead(order, pinned, datetime.now(UTC), captures=captures, fees=request.fees)
         known = None if request.submitted else await self._known(request.key)
         ended = known if request.first and known is not None and known.closed_at is not None else None
         reopened = ended is not None and (
@@ -99,9 +103,10 @@ class OrderActivities(NotedActs):
             reason = f"the order is {ended.status} since {ended.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
             return OrderRead(order=order, mapping_version=mapping.version, ignored=reason, ended=ended.status)
         ignored = None if request.submitted or order.canceled_at else ignore_reason(order)
+        unpaid = outlook.unpaid_exchange if request.submitted else outlook.unpaid
         waiting = "entry in the ERP"
-        if outlook.unpaid:
-            waiting = f"the buyer to pay {format_money(outlook.unpaid, order.presentment_currency)}"
+        if unpaid:
+            waiting = f"{AWAITS_PAYMENT} {format_money(unpaid, order.presentment_currency)}"
         patch = OrderPatch(
             number=order.number,
             status=OrderStatus.IGNORED if ignored else OrderStatus.RECEIVED,
@@ -115,12 +120,13 @@ class OrderActivities(NotedActs):
         )
         if not request.first and not ignored:
             # A later read brings new amounts, but does not set an order back to ``received``.
-            kept = {"waiting_for": None} if request.submitted else {}
+            kept = {"waiting_for": None} if request.submitted and not unpaid else {}
             patch = patch.model_copy(update={"status": None, **kept})
         worth = format_money(order.total, order.currency)
         text = f"Ignored: {ignored}" if ignored else f"Read from the storefront: {worth}"
-        await self._note(request.key, request.revision, "read_order", text, patch)
         entered = request.submitted or (known is not None and known.erp_number is not None)
+        claims = OrderClaims(claims=claims_of(order, pinned, ignored=bool(ignored)), entered=entered)
+        await self._note(request.key, request.revision, "read_order", text, patch, claims=claims)
         return OrderRead(
             order=order,
             mapping_version=mapping.version,
@@ -158,6 +164,7 @@ class OrderActivities(NotedActs):
             patch,
             links=(_erp_link(key, erp_order),),
             erp=erp_order,
+            claims=self._claims(request.order, erp_order, request.mapping_version),
         )
         return erp_order
 
@@ -170,7 +177,8 @@ class OrderActivities(NotedActs):
             told = told_already(request.order, erp, self._mapping(request.mapping_version))
         patch = OrderPatch(status=OrderStatus.SHIPPED, shipments=len(told), waiting_for="closing", problem="")
         text = f"Handed over already: written down in the ERP as left in {len(told)} shipments"
-        await self._note(key, request.revision, "deliver_order", text, patch, erp=erp)
+        claims = self._claims(request.order, erp, request.mapping_version)
+        await self._note(key, request.revision, "deliver_order", text, patch, erp=erp, claims=claims)
         return OrderDelivered(erp=erp, told=told)
 
     @activity.defn
@@ -193,7 +201,18 @@ class OrderActivities(NotedActs):
             case = CaseReport(cause=refusal.cause, reason=refusal.reason, key=key)
         # The ERP may have put another record in the place of the first.
         moved = (_erp_link(key, erp),)
-        await self._note(key, request.revision, "amend_order", text, patch, moved=moved, erp=erp, report=case)
+        claims = self._claims(request.order, erp, request.mapping_version)
+        await self._note(
+            key,
+            request.revision,
+            "amend_order",
+            text,
+            patch,
+            moved=moved,
+            erp=erp,
+            report=case,
+            claims=claims,
+        )
         return amended
 
     @activity.defn
@@ -203,6 +222,7 @@ class OrderActivities(NotedActs):
         storefront = self._storefront(key)
         async with self._noted(key, request.revision, "report_shipment"):
             mapping = self._mapping(request.mapping_version)
+            await asyncio.to_thread(self._stock_claims.sent, key, shipment.warehouse, request.sent)
             fulfillment_id, order = await self._shipping.fulfill(storefront, request, mapping)
             order = await capture(storefront, order, request.delivered, mapping.payments, request.given_back)
         complete = all(
@@ -224,6 +244,7 @@ class OrderActivities(NotedActs):
             f"Shipment {shipment.number} from {shipment.warehouse} told to the storefront; "
             f"{format_money(order.captured, order.currency)} captured so far",
             patch,
+            claims=OrderClaims(claims=claims_of(order, mapping)),
         )
         outlook = look_ahead(order, mapping, datetime.now(UTC), captures=storefront.capabilities.capture)
         return ShipmentReported(fulfillment_id=fulfillment_id, captured=order.captured, payment=outlook)
@@ -262,6 +283,7 @@ class OrderActivities(NotedActs):
             OrderPatch(),
             actor=request.actor,
             erp=outcome.order if outcome.canceled else None,
+            claims=OrderClaims(held=()) if outcome.canceled else None,
         )
         return ErpCancelResult(canceled=outcome.canceled, reason=outcome.reason)
 
@@ -296,6 +318,7 @@ class OrderActivities(NotedActs):
             f"Canceled in the storefront ({request.kind}); {format_money(order.captured, order.currency)} kept",
             patch,
             actor=request.actor,
+            claims=NO_CLAIMS,
         )
 
     @activity.defn
@@ -342,10 +365,14 @@ class OrderActivities(NotedActs):
             text = "Not balanced: " + "; ".join(d.sentence(order.currency) for d in report.differences)
             patch = OrderPatch(problem=text, waiting_for="a person: resubmit after the correction")
             case = CaseReport(cause=report.cause, reason=text, key=key)
-        await self._note(key, request.revision, "close_order", text, patch, report=case)
+        claims = self._claims(order, erp_order, request.mapping_version)
+        await self._note(key, request.revision, "close_order", text, patch, report=case, claims=claims)
         return OrderClosing(report=report, erp_number=erp_order.number, window_until=until)
 
     # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _claims(self, order: Order, erp: ErpOrder, mapping_version: str) -> OrderClaims:
+        return OrderClaims(claims=claims_of(order, self._mapping(mapping_version)), held=held_by(erp, order))
 
     async def _compare(
         self, order: Order, mapping: FieldMapping, acceptances: tuple[Acceptance, ...]

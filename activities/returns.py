@@ -24,6 +24,7 @@ from adapters.errors import Conflict, ContractBroken, Rejected
 from adapters.ports import RefundLine, RefundQuote, RefundRequest
 from domain.cases import CaseReport
 from domain.erp_order import ErpOrder, ErpReturn, ErpShipmentState, ShipmentLine
+from domain.exchanges import exchange_worth
 from domain.mapping import Mapping
 from domain.money import format_money
 from domain.order import Order, ReturnStatus
@@ -55,7 +56,8 @@ class ReturnActivities(NotedActs):
                 storefront = self._storefront(key)
                 order = await storefront.read_order(key.external_id)
                 if _asked_for(order, request.return_id):
-                    await storefront.approve_return(key.external_id, request.return_id)
+                    approved = await storefront.approve_return(key.external_id, request.return_id)
+                    await self._expect(key, approved.echoes)
             warehouse = mapping.returns.warehouse or _sender(erp_order, request.lines)
             held = await self._erp.authorize_return(
                 ReturnAuthorization(
@@ -72,7 +74,7 @@ class ReturnActivities(NotedActs):
             returned = _return_of(held, request)
         units = count_units(sum(request.lines.values()))
         text = f"Return {request.number} agreed to: {units} expected at {warehouse} as {returned.number}"
-        await self._note(key, request.revision, request.step, text, _patch(request))
+        await self._note(key, request.revision, request.step, text, patch_of(request))
         return returned
 
     @activity.defn
@@ -91,13 +93,14 @@ class ReturnActivities(NotedActs):
                 wanted = _refund(request, request.restocked, request.scrapped, None, shipping)
                 quote = await storefront.quote_refund(wanted)
                 _require_sum(key.channel, quote)
-            credit = credit_for(order, quote.parts, mapping)
+            instead = exchange_worth(order, request.return_id)
+            credit = credit_for(order, quote.parts, mapping, instead)
             before = sum(
                 (each.fee for each in erp_order.returns if each.return_id != request.return_id), _NOTHING
             )
             others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
             beside = erp_order.model_copy(update={"returns": others})
-            money = money_back(order, beside, quote.presentment_total, credit.fee)
+            money = money_back(order, beside, quote.presentment_total, credit.fee, request.return_id)
             held = await self._erp.credit_return(_credit(request, credit))
             returned = _return_of(held, request)
         restocked = sum(request.restocked.values())
@@ -107,7 +110,7 @@ class ReturnActivities(NotedActs):
         credited = format_money(returned.total, held.currency)
         fee = f" after a fee of {format_money(returned.fee, held.currency)}" if returned.fee else ""
         text = f"Return {request.number} settled in the ERP as {returned.number}: {credited} credited{fee}"
-        await self._note(key, request.revision, request.step, text, _patch(request))
+        await self._note(key, request.revision, request.step, text, patch_of(request))
         return ReturnCredited(
             returned=returned,
             currency=held.currency,
@@ -124,14 +127,19 @@ class ReturnActivities(NotedActs):
         key = request.key
         async with self._noted(key, request.revision, request.step):
             storefront = self._storefront(key)
-            wanted = _refund(request, request.restocked, request.scrapped, request.location, request.shipping)
+            # A storefront that is told of stock hears of these units from the ERP; twice would be once too often.
+            told = (await asyncio.to_thread(self._mappings.current, request.key.channel)).stock.push
+            location = None if told else request.location
+            wanted = _refund(request, request.restocked, request.scrapped, location, request.shipping)
             made = await storefront.refund_order(wanted.model_copy(update={"money": request.money}))
+            await self._expect(key, made.echoes)
             if request.in_storefront and request.rest_is_over:
-                await storefront.end_return(key.external_id, request.return_id, "not taken back")
+                closed = await storefront.end_return(key.external_id, request.return_id, "not taken back")
+                await self._expect(key, closed.echoes)
             order = await storefront.read_order(key.external_id)
         money = format_money(made.amount, order.presentment_currency)
         text = f"Return {request.number}: {money} given back to the buyer"
-        patch = _patch(request).model_copy(update={"captured": order.captured})
+        patch = patch_of(request).model_copy(update={"captured": order.captured})
         await self._note(key, request.revision, request.step, text, patch)
         return ReturnRefunded(
             refund_id=made.refund_id, amount=made.amount, currency=order.presentment_currency
@@ -145,9 +153,11 @@ class ReturnActivities(NotedActs):
             if request.in_erp:
                 await self._erp.cancel_return(key, request.return_id, request.reason)
             if request.in_storefront:
-                await self._storefront(key).end_return(key.external_id, request.return_id, request.reason)
+                storefront = self._storefront(key)
+                done = await storefront.end_return(key.external_id, request.return_id, request.reason)
+                await self._expect(key, done.echoes)
         text = f"Return {request.number} ended without goods: {request.reason}"
-        await self._note(key, request.revision, request.step, text, _patch(request))
+        await self._note(key, request.revision, request.step, text, patch_of(request))
 
     @activity.defn
     async def report_return(self, request: ReportReturn) -> None:
@@ -171,7 +181,7 @@ class ReturnActivities(NotedActs):
         return found
 
 
-def _patch(act: ReturnAct) -> OrderPatch:
+def patch_of(act: ReturnAct) -> OrderPatch:
     """What a done act changes of the order's row: it tells of the return's problem no more."""
     return OrderPatch(problem="", waiting_for="") if act.was_stopped else OrderPatch()
 

@@ -12,11 +12,20 @@ from typing import Annotated, Final, Protocol
 
 from pydantic import Field
 
+from adapters.stock_ports import ErpStockPort, StorefrontStockPort
 from domain.erp_order import ErpOrder, RefusedChange, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen, Instant, Quantity
-from domain.order import CancelKind, Fulfillment, FulfillmentLine, Order, OrderKey, Payment
+from domain.order import (
+    CancelKind,
+    Fulfillment,
+    FulfillmentLine,
+    Order,
+    OrderKey,
+    Payment,
+    StorefrontReturn,
+)
 from domain.returns import QuotedPart, RefundPart, ReturnAuthorization, ReturnCredit
 
 MOST_FOUND: Final = 50
@@ -42,6 +51,10 @@ class StorefrontCapabilities(Frozen):
     refunds: bool = True
     returns: bool = True
     """It keeps returns of its own, which buyers ask for."""
+    exchanges: bool = True
+    """A return of its own may say what the buyer gets for it."""
+    stock: bool = True
+    """Its stock is set from outside, with compare-and-set, and it tells what its own orders hold."""
 
 
 class FulfillmentRequest(Frozen):
@@ -96,6 +109,18 @@ class RefundRequest(Frozen):
     note: str = ""
 
 
+class ExchangeRequest(Frozen):
+    """Note a return that is agreed to, with what its buyer gets for it. Looked up by ``exchange_key``."""
+
+    key: OrderKey
+    exchange_key: str
+    lines: Dictionary[str, Quantity]
+    """Line -> units that come back; they have left."""
+    instead: Dictionary[str, Quantity]
+    """SKU -> units that the buyer gets."""
+    reason: str = ""
+
+
 class RefundQuote(Frozen):
     """What the storefront takes off an order's total where these units and this delivery are given back."""
 
@@ -111,6 +136,16 @@ class Refund(Frozen):
     refund_id: str
     amount: Amount
     """Money given back, in ``Order.presentment_currency``."""
+    echoes: tuple[str, ...] = ()
+    """See ``ReturnChange``."""
+
+
+class ReturnChange(Frozen):
+    """The order after a return of it was to be changed."""
+
+    order: Order
+    echoes: tuple[str, ...] = ()
+    """What webhooks are going to tell of it, as ``Delivery.tells``, where this very call changed it; else nothing."""
 
 
 class CancelUnitsRequest(Frozen):
@@ -136,7 +171,7 @@ class OrderPage(Frozen):
         return tuple(order.external_id for order in self.orders)
 
 
-class StorefrontPort(Protocol):
+class StorefrontPort(StorefrontStockPort, Protocol):
     """A storefront, seen as one channel."""
 
     @property
@@ -193,12 +228,29 @@ class StorefrontPort(Protocol):
         """
         ...
 
-    async def approve_return(self, external_id: str, return_id: str) -> Order:
+    async def approve_return(self, external_id: str, return_id: str) -> ReturnChange:
         """Agree to a return that the buyer asks for; one that is agreed to already is left as it is."""
         ...
 
-    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
-        """Give up a return that nothing came of: a requested one is declined, an open one canceled or closed."""
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> ReturnChange:
+        """Give up a return that nothing came of: a requested one is declined, an open one canceled or closed.
+
+        What its buyer was to get for it and is not on the order yet is over with it.
+        """
+        ...
+
+    async def open_exchange(self, request: ExchangeRequest) -> StorefrontReturn:
+        """Find or make an open return with what its buyer gets for it; nothing of that is on the order yet.
+
+        Raises Rejected with cause ``not_returnable`` where so many units have not left, ``variant_unknown:{sku}``.
+        """
+        ...
+
+    async def release_exchange(self, external_id: str, return_id: str) -> Order:
+        """Put on the order what the buyer gets for a return, to be shipped and paid for: idempotent by nature.
+
+        Raises Rejected with cause ``return_unknown``, or ``exchange_closed`` where the return is over.
+        """
         ...
 
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
@@ -234,12 +286,16 @@ class ErpCapabilities(Frozen):
     change_feed: bool = True
     returns: bool = True
     """Goods that come back are expected, received and credited."""
+    exchanges: bool = True
+    """What a buyer gets for them is entered beside the order that was sold."""
     concurrent_orders: bool = True
     """Several orders may be written at once. False: the adapter itself takes one at a time."""
     backorders: bool = True
     """It tells which units are not in stock (``ErpOrder.backorders``)."""
     complete_only: bool = True
     """It holds an order back until all of it is in stock, where ``SalesOrder.complete_only`` asks for that."""
+    stock: bool = True
+    """It tells what it has of its products, and what changed."""
 
 
 class UnreadableOrder(Frozen):
@@ -286,7 +342,7 @@ class AmendOutcome(Frozen):
     refused: tuple[RefusedChange, ...] = ()
 
 
-class ErpPort(Protocol):
+class ErpPort(ErpStockPort, Protocol):
     """An ERP."""
 
     @property
@@ -320,6 +376,15 @@ class ErpPort(Protocol):
         ``amounts_differ``). Lines that are not on ``target`` any more go to zero units. Raises Rejected
         ``order_unknown`` where the ERP never had the order, and as ``submit_order`` for unknown products, warehouses,
         taxes. Where the target is not ``complete_only`` any more, what was held back may leave.
+        """
+        ...
+
+    async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
+        """Enter what the buyer gets for a return beside the order that was sold, once: ``exchange_id`` says for which.
+
+        The order is returned read whole, the exchange counted in: lines, shipments, amounts, invoices. Finds what an
+        earlier attempt left and goes on from there. Raises Rejected ``order_unknown``, ``order_canceled`` and as
+        ``submit_order``.
         """
         ...
 
@@ -419,6 +484,8 @@ class Delivery(Frozen):
     label: Annotated[str, Field(max_length=50)] | None = None
     """What people call the order, such as ``#1001``, where the webhook says it. For display alone."""
     occurred_at: Instant | None = None
+    tells: Annotated[str, Field(max_length=200)] | None = None
+    """All that it says, as ``adapters.echoes`` puts it; None where it says more, or what no write of ours causes."""
 
 
 class WebhookReader(Protocol):

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from temporalio.client import Client
 
+from adapters.echoes import refund_made, return_stands
 from bench.floor import PACKING
 from bench.heavy_order import heavy_order, moved, with_a_line_more
 from bench.histories import Run, runs_of
@@ -110,16 +111,19 @@ class HeavyLife:
         await self._until(
             lambda: any(each.return_id == asked.return_id for each in erp.orders[self._key].returns)
         )
-        await self._tell("returns/approve")
+        await self._tell("returns/approve", return_stands(asked.return_id, "open", units))
         erp.receive_return(self._key, asked.return_id, {line_id: units})
         await self._until(
             lambda: storefront.orders[self._key.external_id].returns[-1].status is ReturnStatus.CLOSED
         )
-        await self._tell("refunds/create")
-        await self._tell("returns/close")
+        refund = storefront.refunds[f"return:{self._key}:{asked.return_id}"]
+        await self._tell("refunds/create", refund_made(refund.refund_id))
+        await self._tell("returns/close", return_stands(asked.return_id, "closed"))
+        await self._until(self._world.inbox_is_empty)
+        await self._rest()
 
-    async def _tell(self, topic: str) -> None:
-        await self._world.deliver(self._web, self._key, topic, nth=self._returns)
+    async def _tell(self, topic: str, tells: str | None = None) -> None:
+        await self._world.deliver(self._web, self._key, topic, nth=self._returns, tells=tells)
         await self._rest()
 
     async def _until(self, true: Callable[[], bool]) -> None:
@@ -165,6 +169,13 @@ def heaviest(orders: list[list[Run]]) -> dict[str, tuple[int, int]]:
     }
 
 
+_OF_A_RUN: tuple[Callable[[Run], int], ...] = (
+    lambda run: run.cost.events,
+    lambda run: run.cost.actions,
+    lambda run: run.payload_bytes,
+)
+
+
 def print_all(console: Console, orders: list[list[Run]]) -> bool:
     """Print the tables; whether every aim is reached."""
     found = heaviest(orders)
@@ -175,10 +186,20 @@ def print_all(console: Console, orders: list[list[Run]]) -> bool:
         table.add_column(column, justify="right" if column else "left")
     for name, (value, aim) in found.items():
         table.add_row(name, f"{value:,}", f"at most {aim:,}", "" if value <= aim else "MISSED")
+    summed = max(sum(run.cost.events for run in runs) for runs in orders)
+    table.add_row("events, all runs together", f"{summed:,}", "", "")
     stored = max(sum(run.cost.payload_bytes for run in runs) for runs in orders)
     table.add_row("bytes of history, payloads and all", f"{stored:,}", "", "")
     console.print(table)
     runs = max(orders, key=lambda runs: sum(run.payload_bytes for run in runs))
+    each = Table(title="run by run: an order is one run, and each of its returns another")
+    for column in ("run", "events", "actions", "bytes of payloads"):
+        each.add_column(column, justify="left" if column == "run" else "right")
+    for run in runs:
+        each.add_row(run.workflow_id, *(f"{of(run):,}" for of in _OF_A_RUN))
+    totals = (sum(getter(run) for run in runs) for getter in _OF_A_RUN)
+    each.add_row("in all", *(f"{total:,}" for total in totals))
+    console.print(each)
     where = Table(title="what the payloads of the heaviest belong to")
     for column in ("run", "payloads of", "bytes"):
         where.add_column(column, justify="right" if column == "bytes" else "left")

@@ -169,6 +169,10 @@ class BenchWorld:
             dispatcher.stop()
             await dispatching
 
+    def inbox_is_empty(self) -> bool:
+        """Whether every webhook was handed over, or found to be an echo."""
+        return not Inbox(self._web_database).backlog().pending
+
     async def one_order(self, web: httpx.AsyncClient, number: int) -> str:
         """Place the sample order, ship it in two parts, see it closed; returns its workflow id. Raises as ``carry``."""
         return await self.carry(web, sample_order(CHANNEL, number))
@@ -208,10 +212,12 @@ class BenchWorld:
             self.erp.ship(key, shipment.warehouse, units, tracking=f"TRACK-{shipment.shipment_id}")
             await self.storefront.until_told(key)
 
-    async def deliver(self, web: httpx.AsyncClient, key: OrderKey, topic: str, *, nth: int = 1) -> None:
-        """The storefront sends a webhook, the order's ``nth`` of that topic."""
-        raw, headers = self._webhooks.write(
-            f"delivery-{key.external_id}-{topic}-{nth}", topic, key.external_id, occurred_at=datetime.now(UTC)
-        )
+    async def deliver(
+        self, web: httpx.AsyncClient, key: OrderKey, topic: str, *, nth: int = 1, tells: str | None = None
+    ) -> None:
+        """The storefront sends a webhook, the order's ``nth`` of that topic. ``tells``: see ``adapters.echoes``."""
+        delivery_id = f"delivery-{key.external_id}-{topic}-{nth}"
+        now = datetime.now(UTC)
+        raw, headers = self._webhooks.write(delivery_id, topic, key.external_id, occurred_at=now, tells=tells)
         answer = await web.post(f"/webhooks/{CHANNEL}", content=raw, headers=headers)
         answer.raise_for_status()

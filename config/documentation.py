@@ -19,7 +19,8 @@ from config.settings import GROUPS, every_variable, variable
 from domain.backorder_rules import BackorderRules, OnShortage
 from domain.mapping import Mapping as FieldMapping
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
-from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
+from domain.return_rules import ApprovalRule, ExchangeRule, InspectionRule, ReturnRules
+from domain.stock_rules import StockRules
 
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN = "<!-- generated: begin (make docs) -->"
@@ -172,6 +173,7 @@ def _mapping(path: Path) -> str:
         *_approval_rules(mapping),
         *_return_rules(mapping.returns),
         *_gift_rules(mapping),
+        *_stock_rules(mapping.stock),
     ]
     taxes = [(tax.title, f"{(tax.rate * 100).normalize():f} %", f"`{tax.erp_code}`") for tax in mapping.taxes]
     companies = [
@@ -190,6 +192,16 @@ def _mapping(path: Path) -> str:
         ("payment_methods", ("Payment gateway", "ERP payment method"), _pairs(mapping.payment_methods)),
         ("shipping_services", ("Shipping code", "ERP carrier"), _pairs(mapping.shipping_services)),
         ("carriers", ("ERP carrier", "What the buyer sees"), _pairs(mapping.carriers)),
+        (
+            "stock.safety_by_sku",
+            ("Storefront SKU", "Units that are never shown"),
+            _counts(mapping.stock.safety_by_sku),
+        ),
+        (
+            "stock.backorder",
+            ("Storefront SKU", "Units that are sold before they are there"),
+            _counts(mapping.stock.backorder),
+        ),
         ("companies", ("B2B company id", "ERP party", "Price list", "Payment terms"), companies),
         (
             "payments.gateways",
@@ -230,6 +242,31 @@ def _gift_rules(mapping: FieldMapping) -> list[tuple[str, str]]:
     return [("Gifts are told by the attribute", f"{marks}; {prices}" if marks else "none")]
 
 
+def _stock_rules(rules: StockRules) -> list[tuple[str, str]]:
+    if not rules.push:
+        return [("What can be sold is told to the storefront", "no")]
+    part = "all of it, as every channel does" if rules.pooled else f"its share of {rules.share}"
+    speeds = (
+        f"with fewer than {rules.scarce_below} units at a location, or {rules.fast_per_hour} sold within an hour: "
+        f"at once; others gathered for {rules.batch_seconds} seconds"
+    )
+    coming = (
+        f"counts if it comes within {rules.incoming_days} days" if rules.incoming_days else "does not count"
+    )
+    return [
+        ("What can be sold is told to the storefront", part),
+        ("Units that are never shown", f"{rules.safety} of each SKU and location"),
+        (
+            "The last units",
+            f"{rules.last_units} or fewer are kept for channels of a greater priority than {rules.priority}"
+            if rules.last_units
+            else "as all others",
+        ),
+        ("What is on order", coming),
+        ("SKUs", speeds),
+    ]
+
+
 _SHORTAGES = {
     OnShortage.SHIP_WHAT_IS_THERE: "what is there leaves, the rest as it comes",
     OnShortage.WAIT_FOR_ALL: "nothing leaves before all is there",
@@ -262,6 +299,12 @@ _INSPECTIONS = {
 }
 
 
+_EXCHANGES = {
+    ExchangeRule.AFTER_RECEIPT: "leaves once the goods are back and taken",
+    ExchangeRule.AT_ONCE: "leaves as soon as the return is agreed to",
+}
+
+
 def _return_rules(rules: ReturnRules) -> list[tuple[str, str]]:
     days = rules.window_days
     window = f"stays open for returns for {days} days" if days else "closes at once; a return brings it back"
@@ -274,6 +317,9 @@ def _return_rules(rules: ReturnRules) -> list[tuple[str, str]]:
         ("An order that is delivered and balanced", window),
         ("A return that a buyer asks for", _APPROVALS[rules.approval]),
         ("What came back", _INSPECTIONS[rules.inspection]),
+        ("What came back of an exchange", _INSPECTIONS[rules.inspection_of(exchange=True)]),
+        ("What the buyer gets in exchange", _EXCHANGES[rules.exchange_ships]),
+        ("What a buyer owes for an exchange", f"not asked for up to {rules.exchange_waives}"),
         (
             "Returned goods are taken in by",
             f"`{rules.warehouse}`" if rules.warehouse else "where they left from",
@@ -296,6 +342,10 @@ def _gateways(rules: PaymentRules) -> list[tuple[str, ...]]:
 
 def _pairs(entries: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(f"`{key}`", f"`{value}`") for key, value in entries.items()]
+
+
+def _counts(entries: Mapping[str, int]) -> list[tuple[str, str]]:
+    return [(f"`{sku}`", str(units)) for sku, units in entries.items()]
 
 
 def _default(value: Any, *, required: bool) -> str:

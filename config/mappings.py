@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from config.settings import Settings, variable
 from domain.backorders import refuse_rules
 from domain.mapping import Mapping
+from domain.stock_decision import shares_are_sound
 
 MAPPINGS = Path(__file__).parent / "mappings"
 """Where mapping files lie that are named without a path."""
@@ -77,6 +78,28 @@ def require_possible(
             named = variable("channels", name, "mapping")
             problem = f"[backorders] {refused} (named by {named})"
             raise MappingError(_locate(settings.channel(name).mapping), (problem,))
+
+
+def require_stock(
+    settings: Settings, mappings: dict[str, Mapping], *, erp: bool, storefronts: dict[str, bool]
+) -> None:
+    """Raises MappingError where a channel is to be told of stock and cannot be, or where the shares do not add up.
+
+    ``erp`` and ``storefronts`` say whether each can: the capability ``stock``.
+    """
+    told = {name: mapping.stock for name, mapping in mappings.items() if mapping.stock.push}
+    for name in told:
+        lacking = "" if storefronts[name] else f"the storefront ({settings.channel(name).vendor}) takes none"
+        if not erp:
+            lacking = f"the ERP ({settings.require_erp().vendor}) tells of none"
+        if lacking:
+            named = variable("channels", name, "mapping")
+            problem = f"[stock] push is true, and {lacking}; set it to false (named by {named})"
+            raise MappingError(_locate(settings.channel(name).mapping), (problem,))
+    if wrong := shares_are_sound(told):
+        first, *others = dict.fromkeys(_locate(settings.channel(name).mapping) for name in told)
+        beside = f" (with {', '.join(map(str, others))})" if others else ""
+        raise MappingError(first, (wrong + beside,))
 
 
 def _locate(name_or_path: str | Path) -> Path:

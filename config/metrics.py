@@ -70,6 +70,12 @@ WEBHOOKS_REFUSED = _counter(
 WEBHOOKS_HANDED_OVER = _counter(
     "webhooks.handed_over", "{webhook}", "channel", "Webhooks that reached their workflow."
 )
+WEBHOOKS_ECHO = _counter(
+    "webhooks.echo",
+    "{webhook}",
+    "channel topic",
+    "Webhooks that told of our own writes, or of what nobody waits for: they go to no workflow.",
+)
 WEBHOOKS_HAND_OVER_FAILED = _counter(
     "webhooks.hand_over_failed",
     "{try}",
@@ -106,6 +112,15 @@ FEED_LAST_POLL = _gauge(
     "s",
     "",
     "Unix time at which this worker last read the ERP's changes to their end. Its age is the feed's lag.",
+)
+STOCK_SETTINGS = _counter(
+    "stock.settings",
+    "{setting}",
+    "channel outcome",
+    "Numbers of stock that a storefront was told: `done`, `stale` or `refused`.",
+)
+STOCK_DELAY = _histogram(
+    "stock.delay", "s", "channel", "From a change of what can be sold to the storefront that shows it."
 )
 
 # -- the store, read by the web process --------------------------------------------------------------------------------
@@ -155,6 +170,13 @@ CHANNEL_SILENT = _gauge(
     "channel",
     "1 while no webhook has come for longer than the channel's own rhythm allows, else 0.",
 )
+STOCK_WAITING = _gauge(
+    "stock.waiting",
+    "{SKU}",
+    "channel",
+    "SKUs whose number changed and that the storefront was not told of yet.",
+)
+STOCK_OLDEST = _gauge("stock.oldest", "s", "channel", "How long ago the oldest of these changes came.")
 STORE_READ = _gauge(
     "store.read", "", "", "1 where the figures of the store could be read, 0 where they could not."
 )
@@ -164,6 +186,7 @@ METRICS = (
     WEBHOOKS_DUPLICATE,
     WEBHOOKS_REFUSED,
     WEBHOOKS_HANDED_OVER,
+    WEBHOOKS_ECHO,
     WEBHOOKS_HAND_OVER_FAILED,
     WEBHOOKS_DELAY,
     CALLS,
@@ -171,6 +194,8 @@ METRICS = (
     ACTIVITIES,
     LOOKUPS,
     FEED_LAST_POLL,
+    STOCK_SETTINGS,
+    STOCK_DELAY,
     ORDERS,
     ORDERS_WAITING,
     ORDERS_WAITING_OLDEST,
@@ -188,5 +213,7 @@ METRICS = (
     CERTIFICATE_UNEXPLAINED,
     CERTIFICATE_AGE,
     CHANNEL_SILENT,
+    STOCK_WAITING,
+    STOCK_OLDEST,
     STORE_READ,
 )

@@ -35,6 +35,9 @@ DELIMITER = "__"
 NOT_OURS = ("ORDERWRIGHT_TEST_", "ORDERWRIGHT_SANDBOX_")
 """Names that start like ours but belong to the test run and the sandbox."""
 
+MOST_SHARDS = 16
+"""Workflows that share a channel's SKUs at most."""
+
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
 """Address of an HTTP server, with its scheme and without a slash at the end."""
 HostPort = Annotated[str, StringConstraints(pattern=r"^[^\s/:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
@@ -237,6 +240,30 @@ class SweepSettings(Group):
     )
 
 
+class StockSettings(Group):
+    """Stock, of the channels whose mapping says `push = true` in `[stock]`."""
+
+    feed_interval_seconds: float = Field(
+        1.0,
+        gt=0,
+        le=3600,
+        description="Pause between two looks at what changed in the ERP's stock, in seconds.",
+    )
+    shards: int = Field(
+        1,
+        ge=1,
+        le=MOST_SHARDS,
+        description="Workflows that share the SKUs of a channel. More than one pays where a storefront answers slowly "
+        "and very much is sold.",
+    )
+    compare_at_hour: int = Field(
+        2,
+        ge=0,
+        le=23,
+        description="Hour of the day, in UTC, at which all that a storefront shows is compared with what can be sold.",
+    )
+
+
 class LogSettings(Group):
     """Logging, to standard error."""
 
@@ -273,6 +300,7 @@ class Settings(BaseSettings):
     erp: ErpSettings | None = Field(None, description="The ERP that all channels' orders go to.")
     web: WebSettings = WebSettings()
     sweep: SweepSettings = SweepSettings()
+    stock: StockSettings = StockSettings()
     log: LogSettings = LogSettings()
     feed_interval_seconds: float = Field(
         5.0, gt=0, le=3600, description="Pause between two looks at the ERP's changes, in seconds."
@@ -398,6 +426,7 @@ GROUPS: tuple[tuple[tuple[str, ...], str, type[BaseModel]], ...] = (
     (("erp",), "ERP", ErpSettings),
     (("web",), "Web", WebSettings),
     (("sweep",), "Sweep", SweepSettings),
+    (("stock",), "Stock", StockSettings),
     (("log",), "Logging", LogSettings),
 )
 """Path, title and model of every group of settings; a channel's name stands as ``<NAME>``."""

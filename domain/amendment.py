@@ -10,6 +10,7 @@ from decimal import Decimal
 from hashlib import sha256
 
 from domain.erp_order import ErpOrder
+from domain.exchanges import as_sold
 from domain.model import Amount, Frozen, Quantity
 from domain.money import format_money
 from domain.order import Address, Discount, Order, ShippingCharge, TaxLine
@@ -74,7 +75,11 @@ class Amendment(Frozen):
 
 
 def content(order: Order, left: Mapping[LineId, int] | None = None) -> Content:
-    """What the ERP has to know of an order; no line below the units that ``left`` says are gone already."""
+    """What the ERP has to know of an order; no line below the units that ``left`` says are gone already.
+
+    What came onto it in exchange is no part of it: the ERP has that beside it.
+    """
+    order = as_sold(order)
     units = {line.line_id: max(line.current, (left or {}).get(line.line_id, 0)) for line in order.lines}
     return Content(
         lines={
@@ -117,6 +122,7 @@ def amendment_between(given: Order, now: Order, left: Mapping[LineId, int]) -> A
 
     Goods that came back are no edit: the ERP holds them as they were sold, and credits them apart.
     """
+    given, now = as_sold(given), as_sold(now)
     return diff(content(given, left), content(_before_returns(now, given), left))
 
 
@@ -151,13 +157,15 @@ def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
         credited.update({line.line_id: line.quantity for line in each.credited if line.quantity})
     if back != credited:
         return False
-    worth = sum((each.total + each.fee for each in erp.returns), Decimal(0))
-    units = {line.line_id: 0 for line in order.lines}
+    sold = as_sold(order)
+    entered = erp.total - sum((each.total for each in erp.exchanges), Decimal(0))
+    entered -= sum((each.total + each.fee for each in erp.returns), Decimal(0))
+    units = {line.line_id: 0 for line in sold.lines}
     for line in erp.lines:
         if line.line_id in units:
             units[line.line_id] += line.quantity
-    return order.total != erp.total - worth or any(
-        line.current != units[line.line_id] - back.get(line.line_id, 0) for line in order.lines
+    return sold.total != entered or any(
+        line.current != units[line.line_id] - back.get(line.line_id, 0) for line in sold.lines
     )
 
 

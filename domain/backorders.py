@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from domain.backorder_rules import BackorderRules, OnShortage
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState
+from domain.exchanges import exchanged_lines
 from domain.mapping import Mapping as FieldMapping
 from domain.model import Frozen, Instant
 from domain.order import LocationLine, LocationPlan, Order
@@ -70,8 +71,10 @@ def without_rest(order: Order, erp: ErpOrder) -> dict[LineId, int]:
     """Line -> units that it comes down to once its backordered ones are canceled; lines that stay are left out.
 
     Absolute, and never below what the ERP has in hand: asked again after the storefront was told, it names no line.
+    What the buyer gets in exchange waits: it is paid for by what came back.
     """
-    short = short_units(erp)
+    new = exchanged_lines(order)
+    short = {line: units for line, units in short_units(erp).items() if line not in new}
     held: defaultdict[LineId, int] = defaultdict(int)
     for part in erp.lines:
         held[part.line_id] += part.quantity

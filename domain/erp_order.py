@@ -93,6 +93,8 @@ class SalesOrder(Frozen):
     tax_tolerance: Amount = Decimal(0)
     """So much tax, in all, may be more or less than the ERP reckons by its own rates, beside the rounding of a line."""
     instructions: str = ""
+    exchange_id: str = ""
+    """Id of the return that these lines are the exchange of, and with ``key`` the idempotency key; else empty."""
     complete_only: bool = False
     """Nothing of it is to leave before all of it is in stock; an ERP that cannot hold back ships what is there."""
 
@@ -212,6 +214,18 @@ class ErpReturn(Frozen):
     """What the credit note holds back."""
 
 
+class ErpExchange(Frozen):
+    """What the ERP has entered for an exchange: an order of its own, which is counted in with its ``ErpOrder``."""
+
+    return_id: str
+    erp_id: str
+    number: str
+    lines: tuple[str, ...]
+    """Ids of the storefront's lines."""
+    total: Amount
+    taxes: tuple[TaxAmount, ...] = ()
+
+
 class TaxAdjustmentCause(StrEnum):
     """Why a tax at the ERP was brought to the storefront's amount."""
 
@@ -250,6 +264,8 @@ class ErpOrder(Frozen):
     tax_adjustments: tuple[TaxAdjustment, ...] = ()
     """By code and cause. Those with a code are in ``taxes``, the one without is in ``adjustment``."""
     returns: tuple[ErpReturn, ...] = ()
+    exchanges: tuple[ErpExchange, ...] = ()
+    """Their lines, shipments, invoices and amounts are among those of the order, the amounts of canceled ones not."""
 
 
 class RefusedChange(Frozen):

@@ -19,6 +19,7 @@ from domain.gifts import GiftRules
 from domain.model import Amount, Frozen, Rate
 from domain.payment_rules import PaymentRules
 from domain.return_rules import ReturnRules
+from domain.stock_rules import StockRules
 
 Entry = TypeVar("Entry")
 
@@ -85,6 +86,7 @@ class Mapping(Frozen):
     gifts: GiftRules = GiftRules()
     returns: ReturnRules = ReturnRules()
     backorders: BackorderRules = BackorderRules()
+    stock: StockRules = StockRules()
 
     @model_validator(mode="after")
     def _one_to_one(self) -> "Mapping":

@@ -238,14 +238,28 @@ class ReturnLine(Frozen):
     """Units of it that the storefront has settled: refunded or exchanged."""
 
 
+class ExchangeLine(Frozen):
+    """What the buyer gets for what comes back. ``id`` is the return's own."""
+
+    id: str
+    name: str
+    """What people call it: its SKU, where the storefront says it."""
+    quantity: Quantity
+    processed: Quantity = 0
+    """Units of it that are on the order."""
+    line_ids: tuple[str, ...] = ()
+    """The order lines that it has become; none before it is on the order."""
+
+
 class StorefrontReturn(Frozen):
-    """A return as the storefront tells it."""
+    """A return as the storefront tells it. One with ``exchange`` is an exchange."""
 
     return_id: str
     number: str
     """What people call it, such as ``#1001-R1``."""
     status: ReturnStatus
     lines: tuple[ReturnLine, ...]
+    exchange: tuple[ExchangeLine, ...] = ()
 
 
 class Order(Frozen):

@@ -20,6 +20,7 @@ from domain.erp_order import (
     SalesPayment,
     TaxAmount,
 )
+from domain.exchanges import as_sold, only_exchange
 from domain.gifts import gift_facts
 from domain.mapping import Mapping
 from domain.money import format_money, is_whole
@@ -54,13 +55,14 @@ def ignore_reason(order: Order) -> str | None:
 
 
 def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acceptance] = ()) -> SalesOrder:
-    """Translate a storefront order by its mapping.
+    """Translate a storefront order, as it was sold, by its mapping; exchanges are planned apart (``plan_exchange``).
 
     Where a person accepted that the order does not add up, just so, or its tax is off within the mapping's tolerance, a
     line of its own brings it to its total.
 
     Raises PlanRefused where the order itself is at fault, Unmapped where the mapping lacks an entry.
     """
+    order = as_sold(order)
     if back := units_returned(order):
         line = min(back)
         raise PlanRefused(
@@ -68,6 +70,28 @@ def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acc
             f"{back[line]} units of line {line} came back and were refunded, so what was sold cannot be entered or "
             "changed any more; undo the edit in the store, or make it in the ERP by hand and accept what differs",
         )
+    return _plan(order, mapping, acceptances)
+
+
+def plan_exchange(order: Order, return_id: str, mapping: Mapping) -> SalesOrder:
+    """The order of what the buyer gets for a return, to be entered beside the one that was sold.
+
+    Raises PlanRefused, Unmapped.
+    """
+    planned = _plan(only_exchange(order, return_id), mapping, ())
+    number = next(each.number for each in order.returns if each.return_id == return_id)
+    carriers = [mapping.carrier(charge.code) for charge in order.shipping]
+    return planned.model_copy(
+        update={
+            "number": number,
+            "exchange_id": return_id,
+            "carrier": carriers[0] if carriers else None,
+            "instructions": "\n".join(filter(None, [f"Exchange for return {number}", planned.instructions])),
+        }
+    )
+
+
+def _plan(order: Order, mapping: Mapping, acceptances: Collection[Acceptance]) -> SalesOrder:
     goods = [part for line in order.lines if line.current for part in _goods(order, line, mapping)]
     charges = [part for charge in order.shipping for part in _charge(order, charge, mapping)]
     lines = (*goods, *charges)

@@ -15,6 +15,7 @@ from orderwright.drill_commands import drill
 from orderwright.return_commands import returns
 from orderwright.scenario_commands import scenarios
 from orderwright.status_command import status
+from orderwright.stock_commands import stock
 from orderwright.sync_commands import sync
 from orderwright.terminal import FAILED, AsJson, Invocation, PlainErrors, invocation, print_json, print_table
 from sandbox.faults.commands import app as faults
@@ -38,6 +39,7 @@ app.add_typer(orders, name="order")
 app.add_typer(returns, name="return")
 app.add_typer(cases, name="case")
 app.add_typer(sync, name="sync")
+app.add_typer(stock, name="stock")
 
 
 def _print_version(asked: bool) -> None:

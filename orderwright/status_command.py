@@ -28,7 +28,7 @@ from orderwright.terminal import (
 )
 from store.connections import Connections
 from store.database import Database
-from store.inbox import Backlog, Inbox
+from store.inbox import Backlog, Inbox, InboxState
 from store.order_view import OrderViews
 
 
@@ -53,6 +53,8 @@ class Status(Frozen):
     systems: tuple[SystemStatus, ...]
     orders: dict[OrderStatus, int]
     webhooks: Backlog
+    webhooks_kept: dict[InboxState, int]
+    """Of the days that the inbox keeps them, by what became of them."""
 
     @property
     def well(self) -> bool:
@@ -84,7 +86,7 @@ async def look(settings: Settings) -> Status:
         database.check()
         known = {c.system: c for c in Connections(database).all()}
         orders = OrderViews(database).count_by_status()
-        backlog = Inbox(database).backlog()
+        backlog, kept = Inbox(database).backlog(), Inbox(database).counts()
     finally:
         database.close()
     queues = {ERP_SYSTEM: ERP_QUEUE} | {name: storefront_queue(name) for name in sorted(settings.channels)}
@@ -105,6 +107,7 @@ async def look(settings: Settings) -> Status:
         systems=tuple(_system(name, known.get(name), waiting.get(name), now) for name in queues),
         orders=orders,
         webhooks=backlog,
+        webhooks_kept=kept,
     )
 
 
@@ -153,6 +156,7 @@ def _print(found: Status) -> None:
         [
             ("Temporal", found.temporal or "answers"),
             ("webhooks waiting", _webhooks(found.webhooks, found.at)),
+            ("webhooks done", _done(found.webhooks_kept)),
             ("orders", ", ".join(_counts(found.orders)) or "none"),
         ]
     )
@@ -163,6 +167,11 @@ def _webhooks(backlog: Backlog, now: datetime) -> str:
         return "none"
     age = max(0, round((now - backlog.oldest_received_at).total_seconds()))
     return f"{backlog.pending}, the oldest for {age} s, {backlog.failing} of them failed before"
+
+
+def _done(kept: dict[InboxState, int]) -> str:
+    dispatched, echoes = kept.get(InboxState.DISPATCHED, 0), kept.get(InboxState.ECHO, 0)
+    return f"{dispatched} handed over, {echoes} echoes that told nobody anything"
 
 
 def _counts(orders: dict[OrderStatus, int]) -> Iterable[str]:

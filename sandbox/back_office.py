@@ -109,13 +109,15 @@ class TrytonOffice:
         for external_id, number in numbers.items():
             sale = await self._staff.read_sale(external_id)
             if sale is not None:
+                together = (sale, *sale.exchanges)
+                taxes = added(each.taxes for each in together)
                 found[external_id] = ErpSide(
                     count=await self._staff.count_sales(external_id, number),
                     number=sale.number or "",
-                    total=sale.total,
-                    taxes={code: amount for code, amount in sale.taxes.items() if amount},
-                    shipments=sum(shipment.state in LEFT for shipment in sale.shipments),
-                    invoices=len(sale.invoices),
+                    total=sum((each.total for each in together), Decimal(0)),
+                    taxes={code: amount for code, amount in taxes.items() if amount},
+                    shipments=sum(x.state in LEFT for each in together for x in each.shipments),
+                    invoices=sum(len(each.invoices) for each in together),
                     invoiced=sale.invoiced,
                     currency=sale.currency,
                     adjusted=sale.adjusted,

@@ -21,6 +21,7 @@ from store.database import Database
 from store.inbox import Backlog, Inbox
 from store.order_view import OrderViewRow
 from store.rhythms import SilenceRow
+from store.stock_marks import Marks
 
 FIXING_WINDOW = timedelta(days=30)
 
@@ -61,6 +62,14 @@ class Certified(Frozen):
     at: Instant
 
 
+class StockWaiting(Frozen):
+    """SKUs of one channel whose number changed and that it was not told of yet."""
+
+    channel: str
+    skus: int
+    oldest_since: Instant
+
+
 class Figures(Frozen):
     """All of it, as of ``at``."""
 
@@ -76,6 +85,8 @@ class Figures(Frozen):
     certificates: tuple[Certified, ...]
     silent: Mapping[str, bool]
     """By channel."""
+    stock: tuple[StockWaiting, ...] = ()
+    """Of the channels where some wait."""
 
 
 def read_figures(db: Database, at: datetime) -> Figures:
@@ -91,6 +102,10 @@ def read_figures(db: Database, at: datetime) -> Figures:
         fixing_minutes=Cases(db).fixing_time(at - FIXING_WINDOW, at).minutes_per_thousand_orders,
         certificates=_certificates(db),
         silent=_silent(db),
+        stock=tuple(
+            StockWaiting(channel=channel, skus=skus, oldest_since=oldest)
+            for channel, (skus, oldest) in sorted(Marks(db).waiting().items())
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """The inbox: every webhook that was answered 2xx, kept until it has been handed to its order's workflow.
 
-A row is ``pending`` until it is ``dispatched``. No row is ever given up: failures only make the pause before the next
-try longer.
+A row is ``pending`` until it is ``dispatched``, or found to be an ``echo``. No row is ever given up: failures only make
+the pause before the next try longer.
 
 Raw bodies hold buyers' names and addresses. They are kept to prove what was received and to read it again after a
 mistake of ours, and go with ``purge_before``.
@@ -40,6 +40,12 @@ class InboxState(StrEnum):
 
     PENDING = "pending"
     DISPATCHED = "dispatched"
+    ECHO = "echo"
+    """No news: it told of our own write, or of what nobody waits for. No workflow was told."""
+
+
+ECHO_RESTS = timedelta(seconds=2)
+"""What may be an echo rests so long, so that whoever caused it has its answer and has noted it."""
 
 
 class InboxRow(Row, table=True):
@@ -73,6 +79,7 @@ class InboxRow(Row, table=True):
     claimed_by: str | None = Field(default=None, sa_type=String(100))
     last_error: str | None = Field(default=None, sa_type=Text)
     trace: str | None = Field(default=None, sa_type=String(60))
+    tells: str | None = Field(default=None, sa_type=String(200))
 
 
 class Received(Frozen):
@@ -90,6 +97,8 @@ class Received(Frozen):
     body: bytes
     trace: str | None = None
     """The request's place in its trace (W3C ``traceparent``), where it is traced."""
+    tells: str | None = None
+    """All that it says, in a phrase (``adapters.echoes``), where it may be the echo of a write of ours."""
 
 
 class InboxItem(Frozen):
@@ -106,6 +115,7 @@ class InboxItem(Frozen):
     attempts: int
     """How often handing over failed before."""
     trace: str | None = None
+    tells: str | None = None
 
 
 class Backlog(Frozen):
@@ -129,7 +139,7 @@ class Inbox:
         now = self._clock()
         values = received.model_dump() | {
             "received_at": now,
-            "next_attempt_at": now,
+            "next_attempt_at": now + ECHO_RESTS if received.tells else now,
             "state": InboxState.PENDING,
             "attempts": 0,
         }
@@ -156,13 +166,15 @@ class Inbox:
 
     def mark_dispatched(self, item_ids: Collection[int]) -> None:
         """Note that their workflows have them; true whoever holds the claims by now."""
+        self._mark_done(item_ids, InboxState.DISPATCHED)
+
+    def mark_echoes(self, item_ids: Collection[int]) -> None:
+        """Note that they are no news to their workflows."""
+        self._mark_done(item_ids, InboxState.ECHO)
+
+    def _mark_done(self, item_ids: Collection[int], state: InboxState) -> None:
+        done = {"state": state, "claimed_until": None, "claimed_by": None, "last_error": None}
         with self._db.write() as session:
-            done = {
-                "state": InboxState.DISPATCHED,
-                "claimed_until": None,
-                "claimed_by": None,
-                "last_error": None,
-            }
             session.connection().execute(_CHANGE, done | {"ids": list(item_ids)})
 
     def mark_failed(self, item_id: int, claimed_by: str, error: str, pause: timedelta) -> bool:
@@ -240,7 +252,7 @@ class Inbox:
             return {str(external_id): bool(waiting) for external_id, waiting in session.exec(query).all()}
 
     def purge_before(self, moment: datetime) -> int:
-        """Delete dispatched rows received before ``moment``, bodies and all; returns their number.
+        """Delete rows that are done with, received before ``moment``, bodies and all; returns their number.
 
         A delivery that comes again after that is taken for a new one, which is harmless: the workflow reads the
         order anew and finds nothing to do. Keep at least as long as the storefront retries (Shopify: 4 hours).
@@ -264,6 +276,7 @@ _HANDED_OVER = (
     col(InboxRow.received_at),
     col(InboxRow.attempts),
     col(InboxRow.trace),
+    col(InboxRow.tells),
 )
 _DUE = (
     core_select(*_HANDED_OVER)
@@ -291,4 +304,5 @@ def _item(row: Any) -> InboxItem:
         received_at=row.received_at,
         attempts=row.attempts,
         trace=row.trace,
+        tells=row.tells,
     )

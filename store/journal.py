@@ -3,6 +3,7 @@
 from sqlmodel import Session
 
 from domain.cases import CaseReport
+from domain.claims import OrderClaims
 from domain.erp_order import ErpOrder
 from domain.model import Frozen
 from domain.order import OrderKey
@@ -11,6 +12,7 @@ from store import erp_news
 from store.audit import AuditEntry, add_entry
 from store.case_tables import RETURN, SWEEP
 from store.cases import reason_to_wait, release_order, report_case
+from store.claims import forget_claims, note_claims
 from store.crosswalk import Link, add_link, move_link
 from store.database import Database
 from store.order_view import OrderPatch, apply_beside, apply_patch
@@ -36,6 +38,8 @@ class Entry(Frozen):
     """Links of things that have another counterpart from now on."""
     erp: ErpOrder | None = None
     report: CaseReport | None = None
+    claims: OrderClaims | None = None
+    """What became known of the stock that the order claims."""
 
     @property
     def of_return(self) -> bool:
@@ -70,6 +74,14 @@ class Journal:
                 erp_news.note(session, entry.erp)
             if timely:
                 _keep_cases(session, entry)
+                _keep_claims(session, entry)
+
+
+def _keep_claims(session: Session, entry: Entry) -> None:
+    if entry.claims is not None:
+        note_claims(session, entry.key, entry.claims)
+    if entry.patch.closed_at is not None:
+        forget_claims(session, entry.key)
 
 
 def _keep_cases(session: Session, entry: Entry) -> None:

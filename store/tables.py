@@ -11,7 +11,21 @@ from store.inbox import InboxRow
 from store.mapping_rules import MappingRuleRow
 from store.mappings import MappingRow
 from store.order_view import OrderViewRow
+from store.own_writes import OwnWriteRow
 from store.rhythms import RhythmRow, SilenceRow
+from store.stock_tables import (
+    ErpKitPartRow,
+    ErpStockRow,
+    ErpUnreadRow,
+    ShownStockRow,
+    StockClaimRow,
+    StockClockRow,
+    StockGapRow,
+    StockHeldRow,
+    StockHistoryRow,
+    StockMarkRow,
+    StockWholeRow,
+)
 
 TABLES = (
     AuditRow,
@@ -21,12 +35,24 @@ TABLES = (
     CertificateRow,
     ConnectionRow,
     CrosswalkRow,
+    ErpKitPartRow,
     ErpNewsRow,
+    ErpStockRow,
+    ErpUnreadRow,
     InboxRow,
     MappingRow,
     MappingRuleRow,
     OrderViewRow,
+    OwnWriteRow,
     RhythmRow,
+    ShownStockRow,
     SilenceRow,
+    StockClaimRow,
+    StockClockRow,
+    StockGapRow,
+    StockHeldRow,
+    StockHistoryRow,
+    StockMarkRow,
+    StockWholeRow,
 )
 METADATA = Row.metadata

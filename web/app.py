@@ -116,6 +116,7 @@ def create_app(
             headers=harmless_headers(headers),
             body=raw,
             trace=spans.traceparent(),
+            tells=delivery.tells,
         )
         if not await asyncio.to_thread(inbox.add, received):
             counters.duplicate(channel)

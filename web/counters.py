@@ -18,6 +18,7 @@ class Counters:
         self._duplicate = counter(metrics.WEBHOOKS_DUPLICATE)
         self._refused = counter(metrics.WEBHOOKS_REFUSED)
         self._handed_over = counter(metrics.WEBHOOKS_HANDED_OVER)
+        self._echo = counter(metrics.WEBHOOKS_ECHO)
         self._failed = counter(metrics.WEBHOOKS_HAND_OVER_FAILED)
         delay = metrics.WEBHOOKS_DELAY
         self._delay = meter.create_histogram(delay.name, delay.unit, delay.meaning)
@@ -38,6 +39,10 @@ class Counters:
         """A webhook reached its workflow, this long after it was kept."""
         self._handed_over.add(1, {"channel": channel})
         self._delay.record(seconds, {"channel": channel})
+
+    def echo(self, channel: str, topic: str) -> None:
+        """A webhook was no news to its order."""
+        self._echo.add(1, {"channel": channel, "topic": topic})
 
     def hand_over_failed(self, kind: str) -> None:
         """A try failed; ``kind`` is ``away`` (Temporal) or ``row`` (this webhook alone)."""

@@ -10,6 +10,7 @@ import logging
 import random
 import secrets
 import socket
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from opentelemetry.trace import Span, SpanKind
 from adapters import spans
 from adapters.concern import concerning
 from store.errors import DatabaseUnavailable
-from store.inbox import Inbox, InboxItem
+from store.inbox import Inbox, InboxItem, InboxState
 from web.counters import Counters
 
 log = logging.getLogger(__name__)
@@ -54,12 +55,15 @@ class Pace:
 
 
 class Dispatcher:
-    """Run ``run()`` as a task; call ``wake()`` after a new row, ``stop()`` to end it."""
+    """Run ``run()`` as a task; call ``wake()`` after a new row, ``stop()`` to end it.
+
+    ``hand_over`` tells what became of the row: ``DISPATCHED`` or ``ECHO``.
+    """
 
     def __init__(
         self,
         inbox: Inbox,
-        hand_over: Callable[[InboxItem], Awaitable[None]],
+        hand_over: Callable[[InboxItem], Awaitable[InboxState]],
         *,
         pace: Pace | None = None,
         counters: Counters | None = None,
@@ -72,7 +76,7 @@ class Dispatcher:
         self._name = f"{socket.gethostname()[:60]}:{secrets.token_hex(4)}"
         self._woken = asyncio.Event()
         self._stop = asyncio.Event()
-        self._handed_over: list[int] = []
+        self._done: defaultdict[InboxState, list[int]] = defaultdict(list)
         self._marking = asyncio.Lock()
         self._under_way: dict[asyncio.Task[None], int] = {}
         self._away = False
@@ -146,7 +150,7 @@ class Dispatcher:
     async def _deliver(self, item: InboxItem, span: Span) -> None:
         try:
             async with asyncio.timeout(self._pace.hand_over):
-                await self._hand_over(item)
+                state = await self._hand_over(item)
         except (TemporalAway, TimeoutError) as error:
             self._away = True
             span.set_attribute(spans.ERROR, "away")
@@ -160,22 +164,28 @@ class Dispatcher:
             await self._put_back(item, "row", words, self._row_pause(item.attempts))
         else:
             self._away, self._outage_tries = False, 0
-            waited = (datetime.now(UTC) - item.received_at).total_seconds()
-            self._counters.handed_over(item.key.channel, max(0.0, waited))
-            self._handed_over.append(item.id)
-            await self._mark_handed_over()
+            span.set_attribute("orderwright.became", state.value)
+            if state is InboxState.ECHO:
+                self._counters.echo(item.key.channel, item.topic)
+            else:
+                waited = (datetime.now(UTC) - item.received_at).total_seconds()
+                self._counters.handed_over(item.key.channel, max(0.0, waited))
+            self._done[state].append(item.id)
+            await self._mark_done()
 
     async def _put_back(self, item: InboxItem, kind: str, words: str, pause: float) -> None:
         self._counters.hand_over_failed(kind)
         wait = timedelta(seconds=pause)
         await self._mark(partial(self._inbox.mark_failed, item.id, self._name, words, wait))
 
-    async def _mark_handed_over(self) -> None:
+    async def _mark_done(self) -> None:
         """Note all that was handed over; what comes meanwhile waits, and is noted together."""
         async with self._marking:
-            if self._handed_over:
-                done, self._handed_over = self._handed_over, []
-                await self._mark(partial(self._inbox.mark_dispatched, done))
+            while self._done:
+                state, ids = self._done.popitem()
+                echoes = state is InboxState.ECHO
+                write = self._inbox.mark_echoes if echoes else self._inbox.mark_dispatched
+                await self._mark(partial(write, ids))
 
     async def _mark(self, write: Callable[[], object]) -> None:
         try:
@@ -191,7 +201,7 @@ class Dispatcher:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-            await self._mark_handed_over()
+            await self._mark_done()
             ids = [claims[task] for task in late]
             await self._mark(partial(self._inbox.release, ids, self._name))
 

@@ -160,6 +160,16 @@ def _silent(figures: Figures) -> Iterable[Observation]:
         yield Observation(int(silent), {"channel": channel})
 
 
+def _stock_waiting(figures: Figures) -> Iterable[Observation]:
+    for found in figures.stock:
+        yield Observation(found.skus, {"channel": found.channel})
+
+
+def _stock_oldest(figures: Figures) -> Iterable[Observation]:
+    for found in figures.stock:
+        yield Observation(_age(figures, found.oldest_since), {"channel": found.channel})
+
+
 _GAUGES: dict[Metric, Callable[[Figures], Iterable[Observation]]] = {
     metrics.ORDERS: _orders,
     metrics.ORDERS_WAITING: _waiting,
@@ -178,4 +188,6 @@ _GAUGES: dict[Metric, Callable[[Figures], Iterable[Observation]]] = {
     metrics.CERTIFICATE_UNEXPLAINED: _unexplained,
     metrics.CERTIFICATE_AGE: _certificate_age,
     metrics.CHANNEL_SILENT: _silent,
+    metrics.STOCK_WAITING: _stock_waiting,
+    metrics.STOCK_OLDEST: _stock_oldest,
 }

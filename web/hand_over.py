@@ -9,10 +9,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.contracts import OrderHint
 from domain.status import OrderStatus
 from store.database import Database
-from store.inbox import InboxItem
+from store.inbox import InboxItem, InboxState
 from store.order_view import OrderSummary, OrderViews
+from store.own_writes import OwnWrites
 from web.dispatcher import TemporalAway
-from workflows.messages import ORDERS_PAID, RISK_ASSESSED
+from workflows.messages import ORDERS_CANCELED, ORDERS_PAID, RISK_ASSESSED
 from workflows.order_reach import OrderReach
 
 _ABOUT_THIS_WEBHOOK = frozenset(
@@ -26,13 +27,13 @@ _ABOUT_THIS_WEBHOOK = frozenset(
 """Everything else, a missing namespace or permission among it, hits all webhooks alike."""
 
 
-def hand_over_to(client: Client, database: Database) -> Callable[[InboxItem], Awaitable[None]]:
+def hand_over_to(client: Client, database: Database) -> Callable[[InboxItem], Awaitable[InboxState]]:
     """The dispatcher's hand-over."""
-    orders, views = OrderReach(client), OrderViews(database)
+    orders, news = OrderReach(client), _News(database)
 
-    async def hand_over(item: InboxItem) -> None:
-        if item.topic in _ASIDE and _ASIDE[item.topic](await asyncio.to_thread(views.get, item.key)):
-            return
+    async def hand_over(item: InboxItem) -> InboxState:
+        if await asyncio.to_thread(news.is_none, item):
+            return InboxState.ECHO
         hint = OrderHint(
             key=item.key,
             message_id=item.delivery_id,
@@ -49,13 +50,29 @@ def hand_over_to(client: Client, database: Database) -> Callable[[InboxItem], Aw
         except RuntimeError as error:
             # A lazy client says so when its first connection fails.
             raise TemporalAway(str(error)) from error
+        return InboxState.DISPATCHED
 
     return hand_over
 
 
+class _News:
+    """Which webhooks tell their order nothing. Where that is not certain, they tell something."""
+
+    def __init__(self, database: Database) -> None:
+        self._views, self._own_writes = OrderViews(database), OwnWrites(database)
+
+    def is_none(self, item: InboxItem) -> bool:
+        aside = _ASIDE.get(item.topic)
+        if aside is not None and aside(self._views.get(item.key)):
+            return True
+        if item.tells is None or item.occurred_at is None:
+            return False
+        return self._own_writes.is_echo(item.key, item.tells, item.delivery_id, item.occurred_at)
+
+
 def _is_echo(order: OrderSummary | None) -> bool:
-    """Whether "paid" only tells of our own last capture: the order is in the ERP, and waits for no person."""
-    if order is None:
+    """Whether "paid" only tells of our own last capture: the order is in the ERP, and waits for no person or money."""
+    if order is None or order.awaits_payment:
         return False
     return order.closed_at is not None or (order.status is not OrderStatus.RECEIVED and not order.problem)
 
@@ -65,5 +82,10 @@ def _concerns_nobody(order: OrderSummary | None) -> bool:
     return order is None or order.closed_at is not None or order.status is not OrderStatus.RECEIVED
 
 
-_ASIDE = {ORDERS_PAID: _is_echo, RISK_ASSESSED: _concerns_nobody}
+def _is_canceled(order: OrderSummary | None) -> bool:
+    """Whether both systems have it canceled already, and nothing of its money is kept."""
+    return order is not None and order.closed_at is not None and order.status is OrderStatus.CANCELED
+
+
+_ASIDE = {ORDERS_PAID: _is_echo, RISK_ASSESSED: _concerns_nobody, ORDERS_CANCELED: _is_canceled}
 """Topics that go no further where the order's row says that they are no news."""

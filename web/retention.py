@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from store.errors import DatabaseUnavailable
 from store.inbox import Inbox
+from store.own_writes import OwnWrites
 
 log = logging.getLogger(__name__)
 
@@ -13,12 +14,17 @@ PAUSE = timedelta(hours=1)
 
 
 async def purge_regularly(
-    inbox: Inbox, keep: timedelta, stop: asyncio.Event, *, pause: timedelta = PAUSE
+    inbox: Inbox, own_writes: OwnWrites, keep: timedelta, stop: asyncio.Event, *, pause: timedelta = PAUSE
 ) -> None:
-    """Delete handed-over webhooks older than ``keep``, once a ``pause``, until ``stop`` is set."""
+    """Delete webhooks that are done with, and what they could be echoes of, older than ``keep``, until ``stop`` is set.
+
+    It looks once a ``pause``.
+    """
     while not stop.is_set():
+        before = datetime.now(UTC) - keep
         try:
-            gone = await asyncio.to_thread(inbox.purge_before, datetime.now(UTC) - keep)
+            gone = await asyncio.to_thread(inbox.purge_before, before)
+            await asyncio.to_thread(own_writes.purge_before, before)
         except DatabaseUnavailable as error:
             log.warning("old webhooks stay for now: %s", error)
         else:

@@ -20,6 +20,7 @@ from config.settings import Settings, SettingsError, WebSettings, variable
 from store.database import Database
 from store.figures import read_figures
 from store.inbox import Inbox
+from store.own_writes import OwnWrites
 from web.app import create_app
 from web.codec import add_codec
 from web.dispatcher import Dispatcher
@@ -67,7 +68,7 @@ async def run_web(
         add_codec(app, settings.temporal.ui_url, settings.web.max_body_bytes)
         with _listening(settings.web) as listener:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(purge_regularly(inbox, keep, stop))
+                tasks.create_task(purge_regularly(inbox, OwnWrites(database), keep, stop))
                 tasks.create_task(_run_together(app, listener, dispatcher, stop, ready))
     finally:
         database.close()

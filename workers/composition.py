@@ -9,15 +9,19 @@ from temporalio.client import Client
 
 from activities.backorders import BackorderActivities
 from activities.cases import CaseActivities
+from activities.exchanges import ExchangeActivities
 from activities.feed import FeedActivities
 from activities.gated_ports import GatedErp, GatedStorefront
 from activities.gates import Gates, Pace
 from activities.orders import OrderActivities
 from activities.returns import ReturnActivities
+from activities.stock_compare import StockComparing
+from activities.stock_feed import StockFeedActivities
+from activities.stock_telling import StockTelling
 from activities.sweep import SweepActivities, SweepRules
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from adapters.registry import build_erp, build_storefront
-from config.mappings import load_mappings, require_possible
+from config.mappings import load_mappings, require_possible, require_stock
 from config.settings import Settings
 from domain.connection import ERP_SYSTEM
 from store.connections import Connections
@@ -57,6 +61,10 @@ class Parts:
         """The activities of a return."""
         return ReturnActivities(self.storefronts, self.erp, self.mappings, self.database)
 
+    def exchange_activities(self) -> ExchangeActivities:
+        """The activities of an exchange."""
+        return ExchangeActivities(self.storefronts, self.erp, self.mappings, self.database)
+
     def backorder_activities(self) -> BackorderActivities:
         """The activities about what is not in stock."""
         return BackorderActivities(self.storefronts, self.erp, self.mappings, self.database)
@@ -67,13 +75,31 @@ class Parts:
 
     def feed_activities(self, client: Client, interval: timedelta) -> FeedActivities:
         """The activities of the ERP's change feed."""
+        orders = OrderReach(client)
         return FeedActivities(
-            self.erp, client, self.database, bring_back=OrderReach(client).bring_back, interval=interval
+            self.erp,
+            client,
+            self.database,
+            bring_back=orders.bring_back,
+            tell_return=orders.tell_return,
+            interval=interval,
         )
 
     def sweep_activities(self, client: Client, rules: SweepRules) -> SweepActivities:
         """The activities of the sweep."""
         return SweepActivities(self.storefronts, self.erp, OrderReach(client), self.database, rules)
+
+    def stock_feed_activities(self, interval: timedelta) -> StockFeedActivities:
+        """The activities of the feed of the ERP's stock."""
+        return StockFeedActivities(self.erp, self.database, interval=interval)
+
+    def stock_telling(self, shards: int) -> StockTelling:
+        """The activities that tell storefronts of stock; ``shards`` share the SKUs of a channel."""
+        return StockTelling(self.storefronts, self.mappings, self.database, parts=shards)
+
+    def stock_comparing(self) -> StockComparing:
+        """The activities that compare stock."""
+        return StockComparing(self.storefronts, self.mappings, self.database)
 
 
 @asynccontextmanager
@@ -96,6 +122,8 @@ async def compose(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(erp.close)
         can = erp.capabilities
         require_possible(settings, files, tells_backorders=can.backorders, holds_back=can.complete_only)
+        told = {channel: port.capabilities.stock for channel, port in storefronts.items()}
+        require_stock(settings, files, erp=can.stock, storefronts=told)
         yield Parts(database, storefronts, erp, mappings, _rates(settings))
 
 

@@ -1,6 +1,7 @@
-"""The schedules that Temporal keeps for us: a sweep a channel, and the look for silence."""
+"""The schedules that Temporal keeps for us: a sweep a channel, the look for silence, comparisons of stock."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio.client import (
@@ -8,20 +9,34 @@ from temporalio.client import (
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
+    ScheduleRange,
     ScheduleSpec,
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.service import RPCError
 
-from workflows.messages import ORDERS_QUEUE, SILENCE_ID, SweepStart, sweep_id
+from workflows.messages import (
+    ORDERS_QUEUE,
+    SILENCE_ID,
+    StockComparisonStart,
+    SweepStart,
+    stock_comparison_id,
+    sweep_id,
+)
+from workflows.stock_comparison import StockComparisonWorkflow
 from workflows.sweep import SilenceWorkflow, SweepWorkflow
 
 CATCH_UP = timedelta(minutes=10)
 """After an outage of Temporal: an action that is later than that is left out, the next covers its window."""
 LARGEST_JITTER = timedelta(minutes=2)
+NIGHT = timedelta(hours=6)
+"""A comparison of stock that Temporal's outage delayed runs so much later at most."""
+LONGEST_NIGHT_JITTER = timedelta(minutes=20)
 
 
 async def ensure_schedules(
@@ -49,6 +64,31 @@ async def ensure_schedules(
     await _ensure(client, SILENCE_ID, _schedule(silence, silence_every))
 
 
+async def ensure_comparisons(
+    client: Client, channels: Iterable[str], told: Collection[str], hour: int
+) -> None:
+    """The nightly comparison of stock, at an hour in UTC, of each channel that is told; of no other."""
+    for channel in channels:
+        if channel not in told:
+            with suppress(RPCError):  # most had none
+                await client.get_schedule_handle(stock_comparison_id(channel)).delete()
+            continue
+        action = ScheduleActionStartWorkflow(
+            StockComparisonWorkflow.run,
+            StockComparisonStart(channel=channel),
+            id=stock_comparison_id(channel),
+            task_queue=ORDERS_QUEUE,
+            static_summary=f"Compares what {channel} shows of stock with what can be sold",
+        )
+        spec = ScheduleSpec(
+            calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(hour)])], jitter=LONGEST_NIGHT_JITTER
+        )
+        policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=NIGHT)
+        # Not at once: whoever starts a worker lists what was never listed.
+        schedule = Schedule(action=action, spec=spec, policy=policy)
+        await _ensure(client, stock_comparison_id(channel), schedule, at_once=False)
+
+
 def _schedule(action: ScheduleActionStartWorkflow, every: timedelta) -> Schedule:
     return Schedule(
         action=action,
@@ -60,12 +100,12 @@ def _schedule(action: ScheduleActionStartWorkflow, every: timedelta) -> Schedule
     )
 
 
-async def _ensure(client: Client, schedule_id: str, schedule: Schedule) -> None:
+async def _ensure(client: Client, schedule_id: str, schedule: Schedule, *, at_once: bool = True) -> None:
     def renew(known: ScheduleUpdateInput) -> ScheduleUpdate:
         schedule.state = known.description.schedule.state
         return ScheduleUpdate(schedule=schedule)
 
     try:
-        await client.create_schedule(schedule_id, schedule, trigger_immediately=True)
+        await client.create_schedule(schedule_id, schedule, trigger_immediately=at_once)
     except ScheduleAlreadyRunningError:
         await client.get_schedule_handle(schedule_id).update(renew)

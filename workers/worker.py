@@ -5,21 +5,13 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.worker import (
-    FixedSizeSlotSupplier,
-    Interceptor,
-    UnsandboxedWorkflowRunner,
-    Worker,
-    WorkerDeploymentConfig,
-    WorkerTuner,
-)
+from temporalio.worker import Interceptor, UnsandboxedWorkflowRunner, Worker
 
 from activities.contracts import ERP_QUEUE, storefront_queue
-from activities.gates import Gate, Pace
+from activities.gates import Pace
 from activities.sweep import SweepRules
 from adapters.temporal import connect, ensure_search_attributes
 from config.settings import Settings
@@ -28,8 +20,10 @@ from domain.connection import ERP_SYSTEM
 from workers.composition import Parts, compose
 from workers.notices import OutageNotices
 from workers.observation import Observation
-from workers.schedules import ensure_schedules
-from workers.slots import GatedSlots
+from workers.queues import GRACE, for_system
+from workers.schedules import ensure_comparisons, ensure_schedules
+from workers.stock import WORKFLOWS as STOCK_WORKFLOWS
+from workers.stock import StockPace, start_stock, stock_workers
 from workers.versions import deployment_config
 from workflows.customer_return import ReturnWorkflow
 from workflows.erp_feed import ErpFeedWorkflow
@@ -40,14 +34,10 @@ from workflows.sweep import SilenceWorkflow, SweepWorkflow
 
 log = logging.getLogger(__name__)
 
-GRACE = timedelta(seconds=10)
-"""How long activities may finish after a stop was asked for."""
 ERP_CALLS_AT_ONCE = 8
 """More would only queue inside the ERP; the feed's poll takes one of them."""
 STOREFRONT_CALLS_AT_ONCE = 16
 """Of each channel."""
-POLLS_AT_ONCE = 2
-"""Of each outside system's queue: so many tasks may still come in after a gate has closed."""
 STORE_CALLS_AT_ONCE = 4
 CACHED_ORDERS = 1_000
 """Orders and returns that a worker keeps in memory between two of their steps; one more is replayed when it goes on."""
@@ -63,6 +53,7 @@ async def workers(
     *,
     feed_interval: timedelta,
     sweep_rules: SweepRules | None = None,
+    stock_pace: StockPace | None = None,
     pace: Pace | None = None,
     build_id: str | None = None,
     interceptors: Sequence[Interceptor] = (),
@@ -78,6 +69,7 @@ async def workers(
     gated = parts.behind(gates)
     orders = gated.order_activities()
     backorders = gated.backorder_activities()
+    exchanges = gated.exchange_activities()
     feed = gated.feed_activities(client, feed_interval)
     sweep = gated.sweep_activities(client, sweep_rules or SweepRules())
     cases = parts.case_activities()
@@ -87,7 +79,14 @@ async def workers(
         carrier = Worker(
             client,
             task_queue=ORDERS_QUEUE,
-            workflows=[OrderWorkflow, ReturnWorkflow, ErpFeedWorkflow, SweepWorkflow, SilenceWorkflow],
+            workflows=[
+                OrderWorkflow,
+                ReturnWorkflow,
+                ErpFeedWorkflow,
+                SweepWorkflow,
+                SilenceWorkflow,
+                *STOCK_WORKFLOWS,
+            ],
             workflow_runner=RUNNER,
             interceptors=[OutageNotices(gates), Observation(), *interceptors],
             # What asks no outside system must not wait for one that is away: cases above all.
@@ -104,7 +103,7 @@ async def workers(
             deployment_config=version,
             graceful_shutdown_timeout=GRACE,
         )
-        erp = _for_system(
+        erp = for_system(
             client,
             ERP_QUEUE,
             [
@@ -115,6 +114,7 @@ async def workers(
                 orders.close_order,
                 returns.authorize_return,
                 returns.credit_return,
+                exchanges.enter_exchange,
                 backorders.send_what_is_there,
                 feed.follow_erp_changes,
                 sweep.compare_orders,
@@ -125,7 +125,7 @@ async def workers(
             version=version,
         )
         storefronts = [
-            _for_system(
+            for_system(
                 client,
                 storefront_queue(channel),
                 [
@@ -135,6 +135,8 @@ async def workers(
                     orders.cancel_in_storefront,
                     returns.refund_return,
                     returns.end_return,
+                    exchanges.open_exchange,
+                    exchanges.release_exchange,
                     backorders.cancel_rest,
                 ],
                 gate=gates.of(channel),
@@ -146,39 +148,10 @@ async def workers(
         ]
         # The carrier ends first: it would be given what calls that end now bring, and drop it. Temporal would then wait
         # ten seconds before another worker goes on with that order, or with the feed.
-        for worker in (erp, *storefronts, carrier):
+        stock = stock_workers(client, gated, gates, stock_pace or StockPace(), version)
+        for worker in (erp, *storefronts, *stock, carrier):
             await stack.enter_async_context(worker)
         yield
-
-
-def _for_system(
-    client: Client,
-    queue: str,
-    activities: Sequence[Callable[..., Any]],
-    *,
-    gate: Gate,
-    at_once: int,
-    steps_per_second: float | None,
-    version: WorkerDeploymentConfig | None,
-) -> Worker:
-    """A worker for the calls of one outside system. The rate is held by the server, for all workers together."""
-    unused = FixedSizeSlotSupplier(1)
-    return Worker(
-        client,
-        task_queue=queue,
-        activities=activities,
-        tuner=WorkerTuner.create_composite(
-            workflow_supplier=unused,
-            activity_supplier=GatedSlots(gate, at_once),
-            local_activity_supplier=unused,
-            nexus_supplier=unused,
-        ),
-        max_concurrent_activity_task_polls=POLLS_AT_ONCE,
-        max_task_queue_activities_per_second=steps_per_second,
-        interceptors=[Observation()],
-        deployment_config=version,
-        graceful_shutdown_timeout=GRACE,
-    )
 
 
 async def start_feed(client: Client) -> None:
@@ -205,6 +178,7 @@ async def run_worker(
     added = await ensure_search_attributes(client, SEARCH_ATTRIBUTES)
     if added:
         log.info("registered search attributes: %s", ", ".join(added))
+    stock_pace = StockPace.of(settings.stock)
     async with (
         compose(settings) as parts,
         workers(
@@ -215,12 +189,15 @@ async def run_worker(
                 overlap=timedelta(minutes=settings.sweep.overlap_minutes),
                 patience=Patience(grace=timedelta(minutes=settings.sweep.grace_minutes)),
             ),
+            stock_pace=stock_pace,
             build_id=settings.temporal.build_id,
             interceptors=interceptors,
             cached_orders=settings.temporal.cached_orders,
         ),
     ):
         await start_feed(client)
+        told = await start_stock(client, parts, stock_pace)
+        await ensure_comparisons(client, settings.channels, told, settings.stock.compare_at_hour)
         await ensure_schedules(
             client,
             settings.channels,

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from activities.stock_contracts import StockComparison, WholeReading
 from domain.approval import Approval, ApprovalNeeded
 from domain.backorder_rules import BackorderRules
 from domain.differences import Acceptance, Difference
@@ -13,6 +14,7 @@ from domain.model import Amount, Frozen, Instant, Quantity
 from domain.order import CancelKind, Order, OrderKey, ReturnStatus
 from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
 from domain.quantities import LineState
+from domain.refunds import fees_presentment
 from domain.return_rules import ReturnRules
 from domain.status import OrderStatus
 
@@ -27,12 +29,20 @@ SILENCE_WORKFLOW = "SilenceWorkflow"
 SILENCE_ID = "silence"
 """Of the schedule and of its workflows."""
 
+STOCK_FEED_WORKFLOW = "StockFeedWorkflow"
+STOCK_FEED_ID = "stock-feed"
+STOCK_PUSHER_WORKFLOW = "StockPusherWorkflow"
+STOCK_COMPARISON_WORKFLOW = "StockComparisonWorkflow"
+
 STOREFRONT_CHANGED = "storefront_changed"
 RETURN_ASKED = "return"
 """Signal and update to an order: begin a return; its payload is ``ReturnAsked``."""
 
 ORDERS_PAID = "orders/paid"
 """Topic that says that the buyer has paid. It comes after our own last capture too, and is then news to nobody."""
+
+ORDERS_CANCELED = "orders/cancelled"
+"""Topic that comes after our own cancel too."""
 
 RISK_ASSESSED = "orders/risk_assessment_changed"
 """Topic that says that the storefront rates an order's risk otherwise: news only where that is waited for."""
@@ -46,7 +56,7 @@ class Attention(StrEnum):
     ON_HOLD = "on hold"
     AWAITING_PAYMENT = "awaiting payment"
     DELIVERED = "delivered"
-    """Balanced, and open for returns."""
+    """It was balanced when all of it had left, and is open for returns; one may be under way."""
     CLOSED = "closed"
     CANCELED = "canceled"
     IGNORED = "ignored"
@@ -138,18 +148,23 @@ class ReturnWish(Frozen):
     """The buyer asks for it and nobody has agreed yet."""
     without_goods: bool = False
     """The buyer keeps the goods, or they are lost: nothing is waited for."""
+    exchange: dict[str, Quantity] = Field(default_factory=dict)
+    """SKU -> units that the buyer gets for it; with any it is an exchange."""
+    released: bool = False
+    """What they get was on the order already when it was seen."""
 
     @property
     def in_storefront(self) -> bool:
         """Whether the storefront keeps it as a return of its own."""
-        return self.origin is ReturnOrigin.BUYER
+        return self.origin is ReturnOrigin.BUYER or bool(self.exchange)
 
 
 class ReturnAsked(OperatorMessage):
-    """Body of ``return``: units by line id or SKU."""
+    """Body of ``return``: units by line id or SKU, and by SKU what the buyer gets for them."""
 
     lines: dict[str, Quantity]
     without_goods: bool = False
+    exchange: dict[str, Quantity] = Field(default_factory=dict)
 
 
 class ReturnBrief(Frozen):
@@ -157,11 +172,15 @@ class ReturnBrief(Frozen):
 
     number: str
     lines: dict[str, Quantity]
+    exchange: dict[str, Quantity] = Field(default_factory=dict)
+    """SKU -> units that the buyer gets for it."""
     ended: bool = False
     text: str = ""
     """How it ended."""
     given_back: Amount = Decimal(0)
     """Money that went back to the buyer, and the fee, in the buyer's currency."""
+    fee: Amount = Decimal(0)
+    """Of that, the fee."""
     problem: Problem | None = None
     erp: ErpReturn | None = None
     """As it was told to the return last."""
@@ -185,12 +204,20 @@ class RestCancel(Frozen):
     reason: str
 
 
-class OrderState(BaseModel):
-    """All that an order remembers; carried whole through continue-as-new. Quantities are the state."""
+class Remembered(BaseModel):
+    """What an order and a return remember alike; carried whole through continue-as-new."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
     key: OrderKey
+    revision: int = 0
+    seen_messages: tuple[str, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+
+
+class OrderState(Remembered):
+    """All that an order remembers. Quantities are the state."""
+
     order: Order | None = None
     mapping_version: str = ""
     lines: tuple[LineState, ...] = ()
@@ -269,20 +296,26 @@ class OrderState(BaseModel):
     window_until: Instant | None = None
     """Balanced, and open for returns until then."""
     window_over: bool = False
+    unproven: bool = True
+    """Something happened since it was proven balanced last."""
     outcome: Attention | None = None
     """Set once: closed, canceled or ignored."""
     closed_differing: bool = False
     """Closed though the systems differ, as a person accepted."""
     closed_on_terms: bool = False
     """Closed though something is to be paid yet, on the company's terms."""
-    revision: int = 0
-    seen_messages: tuple[str, ...] = ()
-    timeline: tuple[TimelineEntry, ...] = ()
 
     @property
     def given_back(self) -> Decimal:
         """What returns gave back, fees included, in the buyer's currency."""
         return sum((brief.given_back for brief in self.returns.values()), Decimal(0))
+
+    @property
+    def fees(self) -> Decimal:
+        """What returns held back, in the buyer's currency. The ERP may tell of it later than the return itself."""
+        told = sum((brief.fee for brief in self.returns.values()), Decimal(0))
+        booked = sum((each.fee for each in self.erp.returns), Decimal(0)) if self.erp else Decimal(0)
+        return max(told, fees_presentment(self.order, booked)) if self.order else told
 
     @property
     def erp_is_over(self) -> bool:
@@ -346,6 +379,29 @@ class ErpFeedStart(Frozen):
     orders_told: int = 0
 
 
+class StockFeedStart(Frozen):
+    """Input of ``StockFeedWorkflow``."""
+
+    cursor: str | None = None
+    changed: int = 0
+    whole: WholeReading | None = None
+
+
+class StockPusherStart(Frozen):
+    """Input of ``StockPusherWorkflow``; ``part`` counts from 0, where several share a channel's SKUs."""
+
+    channel: str
+    part: int = 0
+    skus: int = 0
+
+
+class StockComparisonStart(Frozen):
+    """Input of ``StockComparisonWorkflow``; ``progress`` is set by continue-as-new only."""
+
+    channel: str
+    progress: StockComparison | None = None
+
+
 class SweepStart(Frozen):
     """Input of ``SweepWorkflow``: how many hours to look back, or None to go on where the last sweep ended."""
 
@@ -356,3 +412,13 @@ class SweepStart(Frozen):
 def sweep_id(channel: str) -> str:
     """Id of a channel's sweep: of its schedule, and of a sweep that a person asks for."""
     return f"sweep:{channel}"
+
+
+def stock_pusher_id(channel: str, part: int) -> str:
+    """Id of what tells a channel of stock."""
+    return f"stock:{channel}" if part == 0 else f"stock:{channel}:{part}"
+
+
+def stock_comparison_id(channel: str) -> str:
+    """Id of a channel's comparison: of its schedule, and of one that a person asks for."""
+    return f"stock-comparison:{channel}"

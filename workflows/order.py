@@ -15,22 +15,19 @@ with workflow.unsafe.imports_passed_through():
     from activities.cases import CaseActivities
     from activities.contracts import (
         ERP_QUEUE,
-        AmendOrder,
-        CancelOrder,
         CapturePayments,
         CloseOrder,
         LeaveCases,
         ReadOrder,
         ReportProblem,
         ReportShipment,
-        SubmitOrder,
         storefront_queue,
     )
     from activities.failures import Refusal
     from activities.orders import OrderActivities
-    from domain.amendment import amendment_between, fingerprint, holds_otherwise
+    from domain.amendment import fingerprint
     from domain.order import CancelKind
-    from domain.quantities import QuantitiesBroken, cancel_open, lines_from_order, take_edit
+    from domain.quantities import QuantitiesBroken, lines_from_order
     from domain.status import OrderStatus
     from workflows import narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT, SHIPMENTS_NEXT, refusal_of
@@ -43,19 +40,18 @@ with workflow.unsafe.imports_passed_through():
         OrderStart,
         OrderState,
     )
-    from workflows.order_backorders import OrderBackorders
+    from workflows.order_in_erp import STOREFRONT, OrderInErp
     from workflows.search import ORDER_STATE
-    from workflows.steps import Step, delivered_with, next_step, still_here, unreported_shipments
+    from workflows.steps import Step, delivered_with, next_step, units_by_sku, unreported_shipments
 
-STOREFRONT = "storefront"
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
 
 # Done without a refusal, these take the order out of its cases in the same call.
-_OVERCOMES = {Step.SUBMIT, Step.CAPTURE, Step.AMEND, Step.REPORT, Step.CLOSE}
+_OVERCOMES = {Step.SUBMIT, Step.CAPTURE, Step.AMEND, Step.ENTER_EXCHANGE, Step.REPORT, Step.CLOSE}
 
 
 @workflow.defn(name=ORDER_WORKFLOW)
-class OrderWorkflow(OrderBackorders):
+class OrderWorkflow(OrderInErp):
     """The life of one order; id ``order:{channel}:{external id}``."""
 
     @workflow.init
@@ -72,6 +68,7 @@ class OrderWorkflow(OrderBackorders):
             Step.CANCEL_REST: self._cancel_rest,
             Step.SEND_WHAT_IS_THERE: self._send_what_is_there,
             Step.REPORT: self._report,
+            Step.ENTER_EXCHANGE: self._enter_exchange,
             Step.OPEN_RETURN: self._open_return,
             Step.TELL_RETURN: self._tell_return,
             Step.CLOSE: self._close,
@@ -113,13 +110,10 @@ class OrderWorkflow(OrderBackorders):
         begins = OrderState(key=state.key, return_asks=state.return_asks, erp_early=early)
         workflow.continue_as_new(OrderStart(key=state.key, state=begins))
 
-    def _may_continue_as_new(self) -> bool:
-        return workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished()
-
     async def _take(self, step: Step) -> None:
         """Do one step; a refusal becomes a problem, anything that is not one of ours goes up."""
         try:
-            await self._finish_in_any_case(step)
+            await self._finish_in_any_case(self._steps[step])
             if step in _OVERCOMES and self._state.problem is None:
                 self._state.in_cases = False
         except (ActivityError, asyncio.CancelledError) as error:
@@ -135,15 +129,6 @@ class OrderWorkflow(OrderBackorders):
             self._stop(step, refusal, in_case=True)
         except QuantitiesBroken as error:
             self._stop(step, Refusal(cause="quantities_broken", reason=str(error)))
-
-    async def _finish_in_any_case(self, step: Step) -> None:
-        """Do a step. A call that is under way may have changed a system already: Temporal's cancel does not drop it."""
-        doing = asyncio.create_task(self._steps[step]())
-        try:
-            await asyncio.shield(doing)
-        except asyncio.CancelledError:
-            self._temporal_cancel()
-            await doing
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
@@ -164,6 +149,7 @@ class OrderWorkflow(OrderBackorders):
                 mapping_version="" if state.take_new_mapping else state.mapping_version,
                 acceptances=state.acceptances,
                 revive=self._comes_back(),
+                fees=state.fees,
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
@@ -198,77 +184,8 @@ class OrderWorkflow(OrderBackorders):
         # Also while a cancel is asked for, which the ERP may refuse; one by the storefront itself is no edit.
         if before is not None and read.order.canceled_at is None:
             self._notice_edit(before, read.order)
+        self._notice_exchanges(read.order)
         self._stop_if_canceled_in_erp(state.erp)
-
-    async def _submit(self) -> None:
-        state = self._state
-        assert state.order is not None
-        # A try whose answer nobody could read may have entered what was edited since.
-        tried = state.given or state.order
-        state.given = tried
-        erp = await workflow.execute_activity_method(
-            OrderActivities.submit_order,
-            SubmitOrder(
-                order=state.order,
-                mapping_version=state.mapping_version,
-                revision=self._next_revision(),
-                acceptances=state.acceptances,
-            ),
-            task_queue=ERP_QUEUE,
-            start_to_close_timeout=ONE_CALL,
-            retry_policy=PATIENT,
-            summary=f"Enter {state.order.number} in the ERP",
-            priority=ORDERS_FIRST,
-        )
-        self._tell("ERP", narrative.submitted(erp))
-        self._take_erp(erp)
-        if state.erp_early is not None:
-            early, state.erp_early = state.erp_early, None
-            self._take_erp(early)
-        edited = not amendment_between(tried, state.order, {}).empty
-        # An earlier life of the order may have entered another version as well.
-        state.amend = edited or holds_otherwise(state.order, erp)
-        state.given = tried if state.amend else None
-        state.hand_over = state.order.handed_over and bool(still_here(erp))
-
-    async def _amend(self) -> None:
-        state = self._state
-        assert state.order is not None
-        assert state.erp is not None
-        before = state.erp
-        self._amending = True
-        try:
-            amended = await workflow.execute_activity_method(
-                OrderActivities.amend_order,
-                AmendOrder(
-                    order=state.order,
-                    mapping_version=state.mapping_version,
-                    revision=self._next_revision(),
-                    edit=narrative.pending_edit(state),
-                    acceptances=state.acceptances,
-                    places=state.places,
-                    ship_what_is_there=state.ship_what_is_there,
-                ),
-                task_queue=ERP_QUEUE,
-                start_to_close_timeout=ONE_CALL,
-                retry_policy=PATIENT,
-                summary=f"Carry the edit of {state.order.number} into the ERP",
-                priority=ORDERS_FIRST,
-            )
-        finally:
-            self._amending = False
-        state.given, state.kept = None, dict(amended.kept)
-        state.lines = take_edit(state.lines, state.order, amended.kept)
-        self._take_erp(amended.erp)
-        early, state.erp_early = state.erp_early, None
-        # What the feed told meanwhile may be of the record that was replaced.
-        if early is not None and early.erp_id == amended.erp.erp_id:
-            self._take_erp(early)
-        if amended.refusal is not None:
-            self._stop(Step.AMEND, amended.refusal, in_case=True)
-            return
-        state.amend, state.places = False, {}
-        self._tell("ERP", narrative.amended(amended, before))
 
     async def _capture(self) -> None:
         state = self._state
@@ -302,6 +219,7 @@ class OrderWorkflow(OrderBackorders):
                 mapping_version=state.mapping_version,
                 shipment=shipment,
                 delivered=delivered_with(state, shipment),
+                sent=units_by_sku(state, shipment),
                 known_fulfillment_ids=tuple(state.fulfillments.values()),
                 revision=self._next_revision(),
                 given_back=state.given_back,
@@ -313,6 +231,8 @@ class OrderWorkflow(OrderBackorders):
             priority=SHIPMENTS_NEXT,
         )
         state.fulfillments = {**state.fulfillments, shipment.shipment_id: reported.fulfillment_id}
+        # The return window begins with the last parcel.
+        state.unproven, state.window_until, state.window_over = True, None, False
         if reported.payment is not None:
             state.payment = reported.payment
         assert state.order is not None
@@ -346,55 +266,12 @@ class OrderWorkflow(OrderBackorders):
             self._stop(Step.CLOSE, refusal, in_case=True)
             return
         if closing.window_until is not None:
-            state.window_until = closing.window_until
+            state.window_until, state.unproven = closing.window_until, False
             self._tell("Orderwright", narrative.balanced(closing, state.order.currency))
             return
         state.outcome, state.closed_differing = Attention.CLOSED, bool(closing.report.accepted)
         state.closed_on_terms = bool(closing.report.on_terms)
         self._tell("Orderwright", narrative.closed(closing, state.order.currency))
-
-    async def _cancel(self) -> None:
-        state = self._state
-        assert state.cancel is not None
-        wish = state.cancel
-        at_erp = await workflow.execute_activity_method(
-            OrderActivities.cancel_in_erp,
-            self._canceling(wish),
-            task_queue=ERP_QUEUE,
-            start_to_close_timeout=ONE_CALL,
-            retry_policy=PATIENT,
-            summary="Cancel the order in the ERP",
-            priority=ORDERS_FIRST,
-        )
-        if not at_erp.canceled:
-            self._cancel_ended(at_erp.reason)
-            self._tell("ERP", f"Not canceled: {at_erp.reason}.")
-            if wish.actor == STOREFRONT:
-                reason = f"The storefront canceled the order, but the ERP did not: {at_erp.reason}."
-                self._stop(Step.CANCEL, Refusal(cause="cancel_refused", reason=reason))
-            return
-        await workflow.execute_activity_method(
-            OrderActivities.cancel_in_storefront,
-            self._canceling(wish),
-            task_queue=storefront_queue(state.key.channel),
-            start_to_close_timeout=ONE_CALL,
-            retry_policy=PATIENT,
-            summary="Cancel the order in the storefront, give the money back",
-            priority=ORDERS_FIRST,
-        )
-        state.lines = cancel_open(state.lines)
-        state.cancel = state.problem = None
-        state.outcome = Attention.CANCELED
-        self._tell(wish.actor, f"Canceled in both systems: {narrative.why(wish)}.")
-
-    def _canceling(self, wish: CancelRequest) -> CancelOrder:
-        return CancelOrder(
-            key=self._state.key,
-            actor=wish.actor,
-            reason=narrative.why(wish, unsaid=""),
-            kind=wish.kind,
-            revision=self._next_revision(),
-        )
 
     async def _report_problem(self) -> None:
         state = self._state

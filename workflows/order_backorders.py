@@ -27,10 +27,10 @@ with workflow.unsafe.imports_passed_through():
     from domain.quantities import take_edit, units_returned
     from workflows import backorder_story, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
+    from workflows.desk import refuse
     from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
     from workflows.order_alarms import Alarm
     from workflows.order_counter import OrderCounter
-    from workflows.order_desk import refuse
     from workflows.steps import Step, unreported_shipments
 
 

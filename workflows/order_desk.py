@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import ERP_CHANGED, ERP_UNREADABLE, UnreadableRecord
@@ -25,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.order import Order
     from domain.quantities import QuantitiesBroken, apply_erp
     from workflows import narrative, order_return_story
+    from workflows.desk import Desk, problem_of, refuse
     from workflows.messages import (
         ORDERS_PAID,
         RISK_ASSESSED,
@@ -38,7 +38,6 @@ with workflow.unsafe.imports_passed_through():
         OrderView,
         Problem,
         StorefrontChanged,
-        TimelineEntry,
     )
     from workflows.search import ERP_NUMBER, ORDER_NUMBER, ORDER_STATE
     from workflows.steps import Step, shipped_ids, stands_for_approval, unreported_shipments
@@ -46,13 +45,11 @@ with workflow.unsafe.imports_passed_through():
 if TYPE_CHECKING:
     from datetime import datetime
 
-REMEMBERED_MESSAGES = 50
-LONGEST_TIMELINE = 100
 # A hint that is older than our last read by more than the clocks may differ tells us nothing new.
 CLOCK_MARGIN = timedelta(minutes=2)
 
 
-class OrderDesk:
+class OrderDesk(Desk[OrderState]):
     """Base of ``OrderWorkflow``: everything that others see of an order and can ask of it."""
 
     def __init__(self, start: OrderStart) -> None:
@@ -102,29 +99,11 @@ class OrderDesk:
 
     def _stop(self, step: Step, refusal: Refusal, *, in_case: bool = False) -> None:
         """Wait for a person. ``in_case``: an activity refused, and has put it into its case already."""
-        self._state.problem = Problem(
-            cause=refusal.cause,
-            reason=refusal.reason,
-            remedy=narrative.remedy(step, refusal.cause),
-            since=workflow.now(),
-            differences=refusal.differences,
-            may_stay=refusal.may_stay,
-            own=not in_case,
-            in_case=in_case,
-        )
+        remedy = narrative.remedy(step, refusal.cause)
+        self._state.problem = problem_of(refusal, remedy, in_case=in_case)
         self._state.in_cases = True
         self._tell("Orderwright", f"Stopped: {narrative.full_stop(refusal.reason)}")
         self._hear_early_resubmit()
-
-    def _next_revision(self) -> int:
-        """Grows with every step, also from one run of the order to a later one: milliseconds of workflow time."""
-        self._state.revision = max(self._state.revision + 1, int(workflow.now().timestamp() * 1000))
-        return self._state.revision
-
-    def _tell(self, actor: str, text: str) -> None:
-        entry = TimelineEntry(at=workflow.now(), actor=actor, text=text)
-        self._state.timeline = (*self._state.timeline, entry)[-LONGEST_TIMELINE:]
-        self._show()
 
     def _show(self) -> None:
         """Make the Temporal UI tell where the order stands; costs one action, and only when the group changes."""
@@ -140,14 +119,6 @@ class OrderDesk:
             attributes.append(ERP_NUMBER.value_set(self._state.erp.number))
         workflow.upsert_search_attributes(attributes)
 
-    def _seen(self, message_id: str) -> bool:
-        """Whether a message came before; remembers it."""
-        if message_id and message_id in self._state.seen_messages:
-            return True
-        if message_id:
-            self._state.seen_messages = (*self._state.seen_messages, message_id)[-REMEMBERED_MESSAGES:]
-        return False
-
     # -- messages from the systems ---------------------------------------------------------------------------------
 
     @workflow.signal(name=STOREFRONT_CHANGED)
@@ -161,6 +132,8 @@ class OrderDesk:
         # During the first reading nobody knows yet whether it saw the change: read again.
         read_at, occurred_at = self._state.read_at, message.occurred_at
         known = read_at is not None and occurred_at is not None and occurred_at < read_at - CLOCK_MARGIN
+        # Money that is waited for is looked for whenever somebody tells of it.
+        known = known and message.topic != ORDERS_PAID
         if not creation and not known:
             self._state.reread = True
 
@@ -391,14 +364,3 @@ class OrderDesk:
     def status(self) -> OrderView:
         """Where the order stands, in plain words."""
         return narrative.view(self._state)
-
-    @workflow.query
-    def timeline(self) -> tuple[TimelineEntry, ...]:
-        """The order's story, oldest first."""
-        return self._state.timeline
-
-
-def refuse(obstacle: str) -> None:
-    """Refuse an update with its reason in words; an empty one refuses nothing."""
-    if obstacle:
-        raise ApplicationError(obstacle, type="NotPossibleNow")

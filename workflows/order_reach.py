@@ -10,7 +10,8 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes, Workfl
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.contracts import ERP_CHANGED, Carried, OrderHint
-from domain.erp_order import ErpOrder
+from domain.erp_order import ErpOrder, ErpReturn
+from domain.model import Frozen
 from domain.order import OrderKey
 from workflows.messages import (
     ORDER_WORKFLOW,
@@ -22,6 +23,7 @@ from workflows.messages import (
     ReturnAsked,
     StorefrontChanged,
 )
+from workflows.return_messages import ERP_RETURN_CHANGED, return_workflow_id
 from workflows.search import CHANNEL, ORDER_NUMBER, ORDER_STATE
 
 RPC_TIMEOUT = timedelta(seconds=10)
@@ -102,9 +104,16 @@ class OrderReach:
 
     async def tell(self, order: ErpOrder) -> bool:
         """Tell a running order what the ERP holds of it; False where none runs."""
-        handle = self._client.get_workflow_handle(order.key.workflow_id)
+        return await self._signal(order.key.workflow_id, ERP_CHANGED, order)
+
+    async def tell_return(self, key: OrderKey, held: ErpReturn) -> bool:
+        """Tell a running return what the ERP holds of it now; False where none runs."""
+        return await self._signal(return_workflow_id(key, held.return_id), ERP_RETURN_CHANGED, held)
+
+    async def _signal(self, workflow_id: str, name: str, payload: Frozen) -> bool:
+        handle = self._client.get_workflow_handle(workflow_id)
         try:
-            await handle.signal(ERP_CHANGED, order, rpc_timeout=RPC_TIMEOUT)
+            await handle.signal(name, payload, rpc_timeout=RPC_TIMEOUT)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return False

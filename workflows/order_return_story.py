@@ -1,8 +1,10 @@
 """What an order tells of its returns, in plain words, and which of its units may come back. Pure, as ``narrative``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from domain.quantities import units_returned
+from domain.erp_order import ErpOrder
+from domain.money import format_money
+from domain.quantities import LineState, units_returned
 from domain.status import count_units
 from workflows.messages import OrderState, Problem, ReturnAsked, ReturnBrief, ReturnWish
 
@@ -12,7 +14,9 @@ def row(brief: ReturnBrief) -> str:
     units = count_units(sum(brief.lines.values()))
     if brief.ended:
         return f"- {brief.text}"
-    return f"- {brief.number}: {units}, {'waits for a person' if brief.problem else 'on its way'}"
+    instead = " and ".join(f"{count_units(n)} of {sku}" for sku, n in brief.exchange.items() if n)
+    what = f"{units} for {instead}" if instead else units
+    return f"- {brief.number}: {what}, {'waits for a person' if brief.problem else 'on its way'}"
 
 
 def problem_of_return(state: OrderState) -> Problem | None:
@@ -64,6 +68,8 @@ def obstacle(state: OrderState, asked: ReturnAsked) -> str:
         return f"the order is {state.outcome.value} already"
     if not any(asked.lines.values()):
         return "say what comes back: lines, such as TEE-BLK-M=1"
+    if asked.exchange and not any(asked.exchange.values()):
+        return "say what the buyer gets instead, such as MUG-LOGO=1"
     left = returnable_units(state)
     for line, units in lines_named(state, asked.lines).items():
         if units <= left.get(line, 0):
@@ -82,9 +88,24 @@ def obstacle(state: OrderState, asked: ReturnAsked) -> str:
     return ""
 
 
+def exchanged(lines: Sequence[LineState]) -> str:
+    """Sentence for what has come onto the order in exchange."""
+    what = " and ".join(f"{count_units(line.due)} of {line.sku or line.title}" for line in lines)
+    return f"On the order in exchange for what comes back: {what}."
+
+
+def exchange_entered(erp: ErpOrder, return_id: str) -> str:
+    """Sentence for an exchange that the ERP has."""
+    made = next(each for each in erp.exchanges if each.return_id == return_id)
+    return f"Exchange entered in the ERP as {made.number}, {format_money(made.total, erp.currency)}."
+
+
 def opened(state: OrderState, wish: ReturnWish) -> str:
     """Sentence for a return that begins."""
     names = {line.line_id: line.sku or line.title for line in state.lines}
     what = " and ".join(f"{count_units(n)} of {names.get(line, line)}" for line, n in wish.lines.items() if n)
     why = f" ({wish.reason})" if wish.reason else ""
+    if wish.exchange:
+        instead = " and ".join(f"{count_units(n)} of {sku}" for sku, n in wish.exchange.items() if n)
+        return f"Exchange {wish.number} begins: {what} for {instead}{why}."
     return f"Return {wish.number} begins: {what}{why}."

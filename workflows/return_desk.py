@@ -13,14 +13,12 @@ with workflow.unsafe.imports_passed_through():
     from domain.order import ReturnStatus
     from domain.returns import LIVE, Disposition
     from workflows import return_narrative as narrative
+    from workflows.desk import Desk, problem_of, refuse
     from workflows.messages import (
         CancelRequest,
         OperatorAnswer,
         OperatorMessage,
-        Problem,
-        TimelineEntry,
     )
-    from workflows.order_desk import refuse
     from workflows.return_messages import (
         ERP_RETURN_CHANGED,
         STOREFRONT_RETURN_CHANGED,
@@ -29,13 +27,12 @@ with workflow.unsafe.imports_passed_through():
         ReturnState,
         ReturnView,
     )
-    from workflows.return_steps import ReturnStep, received
+    from workflows.return_steps import ReturnStep, received, units_of
 
-REMEMBERED_MESSAGES = 50
 ORDERWRIGHT = "Orderwright"
 
 
-class ReturnDesk:
+class ReturnDesk(Desk[ReturnState]):
     """Base of ``ReturnWorkflow``: everything that others see of a return and can ask of it."""
 
     def __init__(self, start: ReturnStart) -> None:
@@ -46,18 +43,25 @@ class ReturnDesk:
             mapping_version=start.mapping_version,
             order_number=start.order_number,
             names=start.names,
+            released=start.wish.released,
+            told_released=start.wish.released,
         )
 
     # -- messages from its order -----------------------------------------------------------------------------------
 
     @workflow.signal(name=ERP_RETURN_CHANGED)
     def erp_changed(self, erp: ErpReturn) -> None:
-        """The ERP's change feed brings the return as it is there now."""
+        """The ERP's change feed brings the return as it is there now, or its order does, which may be late.
+
+        What came in stays in: of two readings the one with fewer units is the older.
+        """
         state = self._state
         if state.ended is not None or state.credited is not None:
             return
-        before = received(state)
-        state.erp = erp
+        known, now = units_of(state.erp) if state.erp else {}, units_of(erp)
+        if any(now.get(line, 0) < units for line, units in known.items()):
+            return
+        before, state.erp = received(state), erp
         if received(state) != before:
             # It was just to be given up for want of them.
             self._clear(RETURN_RECEIVED)
@@ -194,14 +198,7 @@ class ReturnDesk:
         state = self._state
         if step is ReturnStep.GIVE_UP:
             state.give_up = None
-        state.problem = Problem(
-            cause=refusal.cause,
-            reason=refusal.reason,
-            remedy=narrative.remedy(step, refusal.cause),
-            since=workflow.now(),
-            own=not in_case,
-            in_case=in_case,
-        )
+        state.problem = problem_of(refusal, narrative.remedy(step, refusal.cause), in_case=in_case)
         state.was_stopped = True
         self._tell(ORDERWRIGHT, f"Stopped: {refusal.reason}")
 
@@ -211,30 +208,17 @@ class ReturnDesk:
 
     def _act(self) -> ReturnAct:
         state = self._state
-        state.revision = max(state.revision + 1, int(workflow.now().timestamp() * 1000))
         return ReturnAct(
             key=state.key,
             return_id=state.wish.return_id,
             number=state.wish.number,
-            revision=state.revision,
+            revision=self._next_revision(),
             in_storefront=state.wish.in_storefront,
             was_stopped=state.was_stopped,
         )
 
-    def _tell(self, actor: str, text: str) -> None:
-        self._state.timeline = (
-            *self._state.timeline,
-            TimelineEntry(at=workflow.now(), actor=actor, text=text),
-        )
+    def _show(self) -> None:
         workflow.set_current_details(narrative.details(self._state))
-
-    def _seen(self, message_id: str) -> bool:
-        """Whether a message came before; remembers it."""
-        if message_id and message_id in self._state.seen_messages:
-            return True
-        if message_id:
-            self._state.seen_messages = (*self._state.seen_messages, message_id)[-REMEMBERED_MESSAGES:]
-        return False
 
     def waits_on(self) -> str | None:
         """The outside system whose answer the return waits for; for a worker, which knows how that system is."""
@@ -246,8 +230,3 @@ class ReturnDesk:
     def status(self) -> ReturnView:
         """Where the return stands, in plain words."""
         return narrative.view(self._state)
-
-    @workflow.query
-    def timeline(self) -> tuple[TimelineEntry, ...]:
-        """The return's story, oldest first."""
-        return self._state.timeline

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from activities.return_contracts import ReturnCredited, ReturnRefunded
 from domain.erp_order import ErpReturn
@@ -10,7 +10,7 @@ from domain.model import Amount, Frozen, Instant, Quantity
 from domain.order import OrderKey
 from domain.return_rules import ReturnRules
 from domain.returns import Disposition
-from workflows.messages import CancelRequest, OperatorMessage, Problem, ReturnWish, TimelineEntry
+from workflows.messages import CancelRequest, OperatorMessage, Problem, Remembered, ReturnWish
 
 RETURN_WORKFLOW = "ReturnWorkflow"
 ERP_RETURN_CHANGED = "erp_return_changed"
@@ -32,12 +32,9 @@ class Inspection(OperatorMessage):
     lines: dict[str, dict[Disposition, Quantity]]
 
 
-class ReturnState(BaseModel):
+class ReturnState(Remembered):
     """All that a return remembers."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
-
-    key: OrderKey
     wish: ReturnWish
     rules: ReturnRules
     mapping_version: str
@@ -52,6 +49,9 @@ class ReturnState(BaseModel):
     """False once a person or the expiry said to settle what is there."""
     verdicts: dict[str, dict[Disposition, Quantity]] = Field(default_factory=dict)
     """Line -> what becomes of how many units; empty before somebody, or the rule, said it."""
+    released: bool = False
+    """What the buyer gets in exchange is on the order."""
+    told_released: bool = False
     credited: ReturnCredited | None = None
     refunded: ReturnRefunded | None = None
     give_up: CancelRequest | None = None
@@ -63,9 +63,6 @@ class ReturnState(BaseModel):
     """A problem came, and nothing was done since."""
     told_problem: str = ""
     """The cause of the problem that the order was told of last; empty for none."""
-    revision: int = 0
-    seen_messages: tuple[str, ...] = ()
-    timeline: tuple[TimelineEntry, ...] = ()
 
 
 class ReturnStart(Frozen):
@@ -89,10 +86,14 @@ class ReturnNews(Frozen):
     """A sentence for the order's story; empty where nothing is to be told."""
     problem: Problem | None = None
     ended: bool = False
+    order_changed: bool = False
+    """The storefront's order holds what the buyer gets in exchange, or is worth less for what came back."""
     back: dict[str, Quantity] = Field(default_factory=dict)
     """Line -> units that were credited and refunded."""
     given_back: Amount = Decimal(0)
     """Money that went back, and the fee, in the buyer's currency."""
+    fee: Amount = Decimal(0)
+    """Of that, the fee."""
 
 
 class ReturnLine(Frozen):

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from domain.cases import APPROVAL_NEEDED, family
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
+from domain.exchanges import missing_exchanges
 from domain.quantities import LineState
 from workflows.messages import OrderState
 
@@ -18,6 +19,7 @@ class Step(StrEnum):
     CAPTURE = "take money before its goods leave"
     HAND_OVER = "write down in the ERP what was handed over already"
     AMEND = "carry the change into the ERP"
+    ENTER_EXCHANGE = "enter in the ERP what the buyer gets in exchange"
     OPEN_RETURN = "begin a return"
     TELL_RETURN = "tell a return what it waits for"
     CANCEL_REST = "cancel what is on backorder"
@@ -55,13 +57,13 @@ def next_step(state: OrderState) -> Step:
 def _work(state: OrderState) -> Step:
     """What brings an order forward that nothing holds up."""
     if state.erp is None:
-        if state.payment.unpaid:
-            return Step.WAIT
-        return Step.ASK_APPROVAL if lacks_approval(state) else Step.SUBMIT
+        return _first_entry(state)
     if state.hand_over:
         return Step.HAND_OVER
     if state.amend:
         return Step.AMEND
+    if exchange_to_enter(state) is not None:
+        return Step.ENTER_EXCHANGE
     if state.rest_cancel is not None:
         return Step.CANCEL_REST
     if state.send_what_is_there:
@@ -75,13 +77,33 @@ def _work(state: OrderState) -> Step:
     return Step.CLOSE if _may_close(state) else Step.WAIT
 
 
+def _first_entry(state: OrderState) -> Step:
+    if state.payment.unpaid:
+        return Step.WAIT
+    return Step.ASK_APPROVAL if lacks_approval(state) else Step.SUBMIT
+
+
+def exchange_to_enter(state: OrderState) -> str | None:
+    """The return whose new lines go into the ERP next; None while they are to be paid first, or there are none."""
+    if not awaited_exchanges(state) or state.payment.unpaid_exchange:
+        return None
+    return awaited_exchanges(state)[0]
+
+
+def awaited_exchanges(state: OrderState) -> tuple[str, ...]:
+    """Returns whose new lines are on the order and not in the ERP yet."""
+    if state.order is None or state.erp is None or state.erp.state is ErpOrderState.CANCELED:
+        return ()
+    return missing_exchanges(state.order, state.erp)
+
+
 def _may_close(state: OrderState) -> bool:
-    """Delivered, nothing on its way back, and either never proven balanced or past its return window."""
+    """Delivered, nothing on its way back, and either to be proven balanced (again) or past its return window."""
     if not is_delivered(state.lines) or state.erp is None or state.erp.state is ErpOrderState.CANCELED:
         return False
     if not all(brief.ended for brief in state.returns.values()):
         return False
-    return state.window_until is None or state.window_over
+    return state.unproven or state.window_over
 
 
 def stands_for_approval(state: OrderState) -> bool:
@@ -122,6 +144,16 @@ def delivered_with(state: OrderState, shipment: ErpShipment) -> dict[str, int]:
     return delivered
 
 
+def units_by_sku(state: OrderState, shipment: ErpShipment) -> dict[str, int]:
+    """SKU -> units in a shipment; lines without a SKU are left out."""
+    skus = {line.line_id: (line.sku or "").strip() for line in state.lines}
+    units: dict[str, int] = {}
+    for part in shipment.lines:
+        if sku := skus.get(part.line_id):
+            units[sku] = units.get(sku, 0) + part.quantity
+    return units
+
+
 def _tellable(state: OrderState) -> list[ErpShipment]:
     """Shipments that left, those that the storefront knows first, the rest in the order they left.
 
@@ -152,6 +184,11 @@ def _tellable(state: OrderState) -> list[ErpShipment]:
                 parts.append(part.model_copy(update={"quantity": units}))
         told.append(shipment.model_copy(update={"lines": tuple(parts)}))
     return told
+
+
+def open_for_returns(state: OrderState) -> bool:
+    """Everything has left and was told to the storefront, and it was proven balanced then."""
+    return state.window_until is not None and is_delivered(state.lines) and not unreported_shipments(state)
 
 
 def is_delivered(lines: tuple[LineState, ...]) -> bool:

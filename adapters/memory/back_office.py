@@ -11,6 +11,7 @@ from adapters.memory import returning
 from adapters.memory.amending import units_by_place
 from adapters.memory.billing import bill
 from adapters.memory.dividing import Divided, Units
+from adapters.memory.stock_book import StockBook
 from adapters.memory.taxing import tax_adjustments
 from domain.erp_order import (
     ErpInvoiceState,
@@ -49,7 +50,8 @@ class BackOffice:
         self.products = products
         self.taxes: Mapping[str, Decimal] | None = None
         """Tax code -> rate; None where every tax is taken as it is told."""
-        self.stock = stock if stock is not None else {}
+        self.stock_book = StockBook(stock or {})
+        self.stock = self.stock_book.counts
         self.forbidden_products: set[str] = set()
         self.period_open = True
         self.closed_months: set[str] = set()
@@ -253,7 +255,9 @@ class BackOffice:
     def keep(self, order: ErpOrder) -> ErpOrder:
         """Write an order into the books and number the change; what its total grew or shrank by is invoiced."""
         self.last_change += 1
-        order = bill(order, self.orders.get(order.key))
+        before = self.orders.get(order.key)
+        order = bill(order, before)
+        self.stock_book.kept(before, order)
         self.orders[order.key] = order
         self.changed_at[order.key] = self.last_change
         self.written_at[order.key] = self._clock()
@@ -345,8 +349,8 @@ class BackOffice:
         held_back, self.entered[order.key] = self.is_held_back(order), sales
         if amended == order and held_back is self.is_held_back(order):
             return order
-        moved = _on_shelf_for(amended)
-        moved.subtract(_on_shelf_for(order))
+        moved = self.stock_book.exploded(_on_shelf_for(amended))
+        moved.subtract(self.stock_book.exploded(_on_shelf_for(order)))
         for place, units in moved.items():
             if units > self.stock.get(place, units):
                 reason = f"{place[0]} holds {self.stock[place]} more of {place[1]}, the edit asks for {units}"
@@ -394,10 +398,12 @@ class BackOffice:
         products = {
             line.line_id: line.product for line in order.lines if line.warehouse == shipment.warehouse
         }
+        units: Counter[tuple[str, str]] = Counter()
         for line in shipment.lines:
-            place = (shipment.warehouse, products[line.line_id])
+            units[shipment.warehouse, products[line.line_id]] += line.quantity
+        for place, quantity in self.stock_book.exploded(units).items():
             if place in self.stock:
-                self.stock[place] += sign * line.quantity
+                self.stock[place] += sign * quantity
 
     def new_shipment(self, warehouse: str, units: Mapping[str, int], carrier: str | None) -> ErpShipment:
         """A shipment that waits, not yet in the books."""

@@ -13,6 +13,7 @@ from adapters.errors import Rejected, SessionExpired
 from adapters.memory import returning
 from adapters.memory.amending import amend
 from adapters.memory.back_office import OVER, adjustment_of, erp_lines
+from adapters.memory.exchanging import added, beside, with_exchanges
 from adapters.memory.faults import Faults
 from adapters.memory.stock_room import StockRoom
 from adapters.memory.taxing import tax_adjustments
@@ -27,6 +28,7 @@ from adapters.ports import (
     Probe,
     UnreadableOrder,
 )
+from adapters.stock_ports import MOST_STOCK, ErpStockLevels, ErpStockPage
 from domain.erp_order import ErpOrder, ErpOrderState, ErpReturnState, SalesLineKind, SalesOrder
 from domain.listings import ErpRecord, OrderName
 from domain.model import Instant
@@ -121,8 +123,21 @@ class MemoryErp(StockRoom):
             if held.state is ErpOrderState.DRAFT:
                 return AmendOutcome(order=self._enter(target, held))
             _refuse("amend order", (*self._unknown(target), *self._differences(target)))
-            amended = amend(held, entered, target)
+            amended = amend(held, entered, with_exchanges(target, held, entered))
             return AmendOutcome(order=self.rearrange(held, amended.sales), refused=amended.refused)
+
+    async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
+        """See ``ErpPort``. Raises Rejected with cause ``period_closed`` besides."""
+        async with self._wire.call("add_exchange", str(exchange.key), writes=True):
+            held = self._held(exchange.key, "add exchange")
+            if any(each.return_id == exchange.exchange_id for each in held.exchanges):
+                return held
+            if held.state is ErpOrderState.CANCELED:
+                reason = f"order {held.number} is canceled; nothing can be sent in exchange for goods of it"
+                raise Rejected("erp", "add exchange", reason, "order_canceled")
+            _refuse("add exchange", (*self._unknown(exchange), *self._differences(exchange)))
+            sales = beside(self.entered[exchange.key], exchange)
+            return self.rearrange(added(held, exchange), sales)
 
     async def deliver_order(self, key: OrderKey) -> ErpOrder:
         """See ``ErpPort``. A fault after a shipment leaves the others behind."""
@@ -232,6 +247,18 @@ class MemoryErp(StockRoom):
                 more=len(later) > len(page),
             )
 
+    async def stock_changes(self, cursor: str | None) -> ErpStockPage:
+        """See ``ErpStockPort``. The cursor is the number of the last change told."""
+        async with self._wire.call("stock_changes"):
+            return self.stock_book.changes(cursor, self._page_size)
+
+    async def find_stock(self, products: Sequence[str]) -> ErpStockLevels:
+        """See ``ErpStockPort``."""
+        if len(products) > MOST_STOCK:
+            raise ValueError(f"{len(products)} products are asked for; ask for {MOST_STOCK} at most")
+        async with self._wire.call("find_stock"):
+            return self.stock_book.find(products)
+
     async def ping(self) -> None:
         """See ``ErpPort``."""
         async with self._wire.call("ping"):
@@ -258,6 +285,7 @@ class MemoryErp(StockRoom):
         """
         self.entered.update((order.key, order) for order in entered)
         for order, change, written_at, reference in orders:
+            self.stock_book.kept(self.orders.get(order.key), order)
             self.orders[order.key], self.changed_at[order.key] = order, change
             self.written_at[order.key], self.references[order.key] = written_at, reference
         held = self.orders.values()

@@ -88,7 +88,8 @@ def ended(each: StorefrontReturn) -> ReturnStatus:
         return ReturnStatus.DECLINED
     if each.status is not ReturnStatus.OPEN:
         return each.status
-    return ReturnStatus.CLOSED if any(line.processed for line in each.lines) else ReturnStatus.CANCELED
+    begun = any(line.processed for line in each.lines) or any(part.processed for part in each.exchange)
+    return ReturnStatus.CLOSED if begun else ReturnStatus.CANCELED
 
 
 def find(order: Order, return_id: str) -> StorefrontReturn:
@@ -196,7 +197,9 @@ def _processed(each: StorefrontReturn, lines: Iterable[RefundLine]) -> Storefron
         taken = min(units[line.line_id], line.quantity - line.processed)
         units[line.line_id] -= taken
         settled.append(line.model_copy(update={"processed": line.processed + taken}))
-    over = all(line.processed == line.quantity for line in settled)
+    over = all(line.processed == line.quantity for line in settled) and all(
+        part.processed == part.quantity for part in each.exchange
+    )
     status = ReturnStatus.CLOSED if over else each.status
     return each.model_copy(update={"lines": tuple(settled), "status": status})
 

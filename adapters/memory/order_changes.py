@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 
 from adapters.errors import Rejected
-from domain.money import proportion
+from domain.money import proportion, round_money
 from domain.order import (
     Fulfillment,
     FulfillmentLine,
@@ -261,11 +262,9 @@ def summed(
     parts = [whole_of(order, part) for part in charged]
     tax = sum((part.tax for part in parts), _NOTHING)
     total = sum((part.gross for part in parts), _NOTHING)
-    presentment = (
-        proportion(placed.presentment_total, total, placed.total, order.presentment_currency)
-        if placed.total
-        else _NOTHING
-    )
+    # An exchange may have made it dearer than it was.
+    rate = Fraction(placed.presentment_total) / Fraction(placed.total) if placed.total else Fraction(0)
+    presentment = round_money(Fraction(total) * rate, order.presentment_currency)
     return order.model_copy(
         update={
             "lines": lines,

@@ -18,6 +18,7 @@ from adapters.ports import (
     ErpRecordPage,
     Probe,
 )
+from adapters.stock_ports import MOST_STOCK, ErpStockLevels, ErpStockPage
 from domain.erp_order import ErpOrder, SalesOrder
 from domain.listings import ErpRecord, OrderName
 from domain.model import Instant
@@ -34,6 +35,8 @@ _AMENDED = TypeAdapter(AmendOutcome)
 _CHANGES = TypeAdapter(ErpChanges)
 _PAGE = TypeAdapter(ErpRecordPage)
 _RECORDS = TypeAdapter(tuple[ErpRecord, ...])
+_STOCK_PAGE = TypeAdapter(ErpStockPage)
+_STOCK = TypeAdapter(ErpStockLevels)
 _PROBE = TypeAdapter(Probe)
 _NOTHING: TypeAdapter[None] = TypeAdapter(None)
 
@@ -88,6 +91,11 @@ class RemoteErp:
         body = {"key": key.model_dump(), "return_id": return_id, "reason": reason}
         return await self._ask("cancel return", "cancel_return", _ORDER, body, writes=True)
 
+    async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
+        """See ``ErpPort``."""
+        body = {"exchange": exchange.model_dump(mode="json")}
+        return await self._ask("add exchange", "add_exchange", _ORDER, body, writes=True)
+
     async def list_records(
         self, channel: str, changed_since: Instant, cursor: str | None = None
     ) -> ErpRecordPage:
@@ -105,6 +113,16 @@ class RemoteErp:
     async def changes(self, cursor: str | None) -> ErpChanges:
         """See ``ErpPort``."""
         return await self._ask("read changes", "changes", _CHANGES, {"cursor": cursor})
+
+    async def stock_changes(self, cursor: str | None) -> ErpStockPage:
+        """See ``ErpStockPort``."""
+        return await self._ask("read stock changes", "stock_changes", _STOCK_PAGE, {"cursor": cursor})
+
+    async def find_stock(self, products: Sequence[str]) -> ErpStockLevels:
+        """See ``ErpStockPort``."""
+        if len(products) > MOST_STOCK:
+            raise ValueError(f"{len(products)} products are asked for; ask for {MOST_STOCK} at most")
+        return await self._ask("find stock", "find_stock", _STOCK, {"products": list(products)})
 
     async def probe(self) -> Probe:
         """See ``ErpPort``."""

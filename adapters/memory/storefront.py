@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 
+from adapters.echoes import refund_made, return_stands
 from adapters.errors import Rejected, SessionExpired
-from adapters.memory import giving_back
+from adapters.memory import exchanging, giving_back
 from adapters.memory.faults import Faults
 from adapters.memory.order_changes import (
     after_cancel,
@@ -21,19 +22,23 @@ from adapters.memory.order_changes import (
     captures_of,
     count_units,
 )
+from adapters.memory.shelf import Shelf
 from adapters.memory.wire import Call, Wire
 from adapters.ports import (
     MOST_FOUND,
     CancelUnitsRequest,
     CaptureRequest,
+    ExchangeRequest,
     FulfillmentRequest,
     OrderPage,
     Probe,
     Refund,
     RefundQuote,
     RefundRequest,
+    ReturnChange,
     StorefrontCapabilities,
 )
+from adapters.stock_ports import MOST_STOCK, ShownStockPage
 from domain.listings import PlacedOrder
 from domain.model import Instant
 from domain.order import (
@@ -46,7 +51,9 @@ from domain.order import (
     PaymentKind,
     PaymentStatus,
     ReturnStatus,
+    StorefrontReturn,
 )
+from domain.stock import SettingOutcome, ShownStock, StockSetting
 from domain.tax_allocation import settle_taxes
 
 
@@ -59,6 +66,7 @@ class MemoryStorefront:
         latency: seconds that every call takes.
         faults: where a test orders faults; may be shared with an ERP.
         clock: tells when an order was canceled.
+        prices: what the shop sells by SKU, for exchanges.
     """
 
     def __init__(
@@ -69,6 +77,7 @@ class MemoryStorefront:
         latency: float = 0.0,
         faults: Faults | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        prices: Mapping[str, Decimal] | None = None,
     ) -> None:
         self.channel = channel
         self.credentials_valid = True
@@ -78,6 +87,11 @@ class MemoryStorefront:
         """When each was changed last."""
         self.refunds: dict[str, Refund] = {}
         """Every refund by its key."""
+        self.exchanges: dict[str, str] = {}
+        """Return id of every exchange that was opened by a key, by that key."""
+        self.prices = dict(prices or {})
+        self.shelf = Shelf()
+        """What it shows of stock."""
         self._placed: dict[str, Order] = {}
         self._page_size = page_size
         self._clock = clock
@@ -178,28 +192,66 @@ class MemoryStorefront:
             if request.refund_key in self.refunds:
                 return self.refunds[request.refund_key]
             placed = self._placed[request.key.external_id]
-            self._keep(giving_back.after_refund(order, placed, request, self._new_id))
+            after = self._keep(giving_back.after_refund(order, placed, request, self._new_id))
+            skus = {line.line_id: line.sku or "" for line in order.lines}
+            self.shelf.restocked(
+                {(skus[x.line_id], x.location): x.quantity for x in request.lines if x.location is not None}
+            )
             made = Refund(
                 refund_id=self._new_id(), amount=sum((part.amount for part in request.money), Decimal(0))
             )
             self.refunds[request.refund_key] = made
-            return made
+            closed = [
+                return_stands(each.return_id, each.status)
+                for each in after.returns
+                if each not in order.returns and each.status is ReturnStatus.CLOSED
+            ]
+            return made.model_copy(update={"echoes": (refund_made(made.refund_id), *closed)})
 
-    async def approve_return(self, external_id: str, return_id: str) -> Order:
+    async def approve_return(self, external_id: str, return_id: str) -> ReturnChange:
         """See ``StorefrontPort``. Raises Rejected with cause ``return_unknown``."""
         async with self._wire.call("approve_return", external_id, writes=True):
             order = self._known(external_id, "approve return")
             if giving_back.find(order, return_id).status is not ReturnStatus.REQUESTED:
-                return order
-            return self._keep(giving_back.with_status(order, return_id, ReturnStatus.OPEN))
+                return ReturnChange(order=order)
+            return self._changed_return(order, return_id, ReturnStatus.OPEN)
 
-    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> ReturnChange:
         """See ``StorefrontPort``. Raises Rejected with cause ``return_unknown``."""
         async with self._wire.call("end_return", external_id, reason, writes=True):
             order = self._known(external_id, "end return")
             held = giving_back.find(order, return_id)
             end = giving_back.ended(held)
-            return order if end is held.status else self._keep(giving_back.with_status(order, return_id, end))
+            if end is held.status:
+                return ReturnChange(order=order)
+            return self._changed_return(order, return_id, end)
+
+    def _changed_return(self, order: Order, return_id: str, status: ReturnStatus) -> ReturnChange:
+        held = giving_back.find(order, return_id)
+        units = sum(line.quantity for line in held.lines) if status is ReturnStatus.OPEN else None
+        changed = self._keep(giving_back.with_status(order, return_id, status))
+        return ReturnChange(order=changed, echoes=(return_stands(return_id, status, units),))
+
+    async def open_exchange(self, request: ExchangeRequest) -> StorefrontReturn:
+        """See ``StorefrontPort``."""
+        external_id = request.key.external_id
+        async with self._wire.call("open_exchange", external_id, writes=True):
+            order = self._of(request.key, "open exchange")
+            if request.exchange_key not in self.exchanges:
+                exchanging.require_sold(request.instead, self.prices)
+                order = exchanging.opened(order, request, return_id := self._new_id())
+                self.exchanges[request.exchange_key] = return_id
+                self._keep(order)
+            return giving_back.find(order, self.exchanges[request.exchange_key])
+
+    async def release_exchange(self, external_id: str, return_id: str) -> Order:
+        """See ``StorefrontPort``. Raises Rejected with cause ``variant_unknown`` besides."""
+        async with self._wire.call("release_exchange", external_id, writes=True):
+            order, placed = self._known(external_id, "release exchange"), self._placed[external_id]
+            after, new = exchanging.released(order, placed, return_id, self.prices, self._new_id)
+            if new:
+                self._placed[external_id] = placed.model_copy(update={"lines": (*placed.lines, *new)})
+            return self._keep(after) if new else order
 
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """See ``StorefrontPort``. Raises Rejected with cause ``already_shipped`` once a parcel left."""
@@ -213,6 +265,28 @@ class MemoryStorefront:
             order, placed = self._of(request.key, "cancel units"), self._placed[external_id]
             less = after_canceled_units(order, placed, request.units, request.total_before, self._new_id)
             return order if less == order else self._keep(less)
+
+    async def list_stock(self, cursor: str | None = None) -> ShownStockPage:
+        """See ``StorefrontStockPort``. The cursor is the last SKU told."""
+        async with self._wire.call("list_stock"):
+            found = self.shelf.skus(cursor, self._page_size + 1)
+            page = found[: self._page_size]
+            more = len(found) > len(page)
+            return ShownStockPage(levels=self.shelf.levels(page), next_cursor=page[-1] if more else None)
+
+    async def read_stock(self, skus: Sequence[str]) -> tuple[ShownStock, ...]:
+        """See ``StorefrontStockPort``."""
+        _at_most(len(skus), "SKUs")
+        async with self._wire.call("read_stock"):
+            return self.shelf.levels(skus)
+
+    async def set_stock(
+        self, settings: Sequence[StockSetting], idempotency_key: str
+    ) -> tuple[SettingOutcome, ...]:
+        """See ``StorefrontStockPort``."""
+        _at_most(len(settings), "settings")
+        async with self._wire.call("set_stock", writes=True):
+            return self.shelf.set(settings, idempotency_key)
 
     async def ping(self) -> None:
         """See ``StorefrontPort``."""
@@ -266,10 +340,20 @@ class MemoryStorefront:
         """Lower a line; its money follows. Raises ValueError where that is not possible, KeyError if unknown."""
         return self._keep(after_edit(self.orders[external_id], self._placed[external_id], line_id, current))
 
-    def request_return(self, external_id: str, units: Mapping[str, int], reason: str = "") -> Order:
-        """A buyer asks to return units (line -> units). Raises ValueError where they have not left, KeyError."""
-        order = self.orders[external_id]
-        return self._keep(giving_back.requested(order, units, reason, self._new_id()))
+    def request_return(
+        self,
+        external_id: str,
+        units: Mapping[str, int],
+        reason: str = "",
+        instead: Mapping[str, int] | None = None,
+    ) -> Order:
+        """A buyer asks to return units (line -> units), and gets others for them (SKU -> units) where they say so.
+
+        Raises ValueError where they have not left, KeyError.
+        """
+        return_id = self._new_id()
+        order = giving_back.requested(self.orders[external_id], units, reason, return_id)
+        return self._keep(exchanging.with_exchange(order, return_id, instead) if instead else order)
 
     def withdraw_return(self, external_id: str, return_id: str) -> Order:
         """A buyer does not want to return anything after all. Raises Rejected and KeyError where unknown."""
@@ -296,6 +380,7 @@ class MemoryStorefront:
 
     def _keep(self, order: Order) -> Order:
         """Every change of an order comes through here."""
+        self.shelf.moved(self.orders.get(order.key.external_id), order)
         self.orders[order.key.external_id] = order
         self.changed_at[order.key.external_id] = self._clock()
         return order
@@ -340,3 +425,8 @@ class MemoryStorefront:
 
     def _new_id(self) -> str:
         return str(next(self._ids))
+
+
+def _at_most(asked: int, things: str) -> None:
+    if asked > MOST_STOCK:
+        raise ValueError(f"{asked} {things} are asked for; ask for {MOST_STOCK} at most")

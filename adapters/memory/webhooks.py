@@ -21,6 +21,7 @@ class _Body(Frozen):
     topic: str = Field(min_length=1)
     order_id: str | None = None
     occurred_at: Instant | None = None
+    tells: str | None = None
 
 
 class MemoryWebhooks:
@@ -70,6 +71,7 @@ class MemoryWebhooks:
             topic=body.topic,
             external_id=body.order_id if concerns_orders else None,
             occurred_at=body.occurred_at,
+            tells=body.tells if concerns_orders else None,
         )
 
     def write(
@@ -80,8 +82,9 @@ class MemoryWebhooks:
         *,
         event_id: str | None = None,
         occurred_at: datetime | None = None,
+        tells: str | None = None,
     ) -> tuple[bytes, dict[str, str]]:
-        """A webhook as the memory storefront sends it: raw body and headers."""
+        """A webhook as the memory storefront sends it: raw body and headers. ``tells``: see ``adapters.echoes``."""
         raw = json.dumps(
             {
                 "delivery_id": delivery_id,
@@ -89,6 +92,7 @@ class MemoryWebhooks:
                 "topic": topic,
                 "order_id": order_id,
                 "occurred_at": occurred_at.isoformat() if occurred_at else None,
+                "tells": tells,
             }
         ).encode()
         return raw, {"content-type": "application/json", SIGNATURE: self._sign(raw)}

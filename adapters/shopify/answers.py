@@ -223,11 +223,18 @@ class FulfillmentOrderLine(Answer):
     line_item: Identified
 
 
+class FulfillmentHold(Answer):
+    """Why nothing is to leave yet; of the many reasons that there are, this adapter knows some."""
+
+    reason: str
+
+
 class FulfillmentOrder(Answer):
     """What one location is to ship."""
 
     id: GidTail
     status: FulfillmentOrderStatus
+    fulfillment_holds: tuple[FulfillmentHold, ...] = ()
     assigned_location: AssignedLocation
     line_items: Page[FulfillmentOrderLine]
 
@@ -253,6 +260,7 @@ class TrackingInfo(Answer):
 class FulfillmentLine(Answer):
     """Units of an order line in a fulfillment."""
 
+    id: GidTail = ""
     quantity: Quantity
     line_item: Identified
 

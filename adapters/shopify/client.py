@@ -79,19 +79,18 @@ class AdminApi:
         """Give connections back."""
         await self._http.close()
 
-    async def read(self, operation: str, name: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """Run the query document ``name`` and return its data."""
-        return await self._run(operation, name, variables, writes=False)
+    async def read(
+        self, operation: str, name: str, variables: dict[str, Any], *, leave: float = 0.0
+    ) -> dict[str, Any]:
+        """Run the query document ``name`` and return its data; ``leave`` as in ``CostBudget.spend``."""
+        return await self._run(operation, name, variables, writes=False, leave=leave)
 
     async def write(self, operation: str, name: str, variables: dict[str, Any]) -> dict[str, Any]:
         """Run the mutation document ``name`` and return its payload, after its user errors were looked at.
 
         Raises Rejected in the shop's words for user errors, OutcomeUnknown where the answer was lost.
         """
-        data = await self._run(operation, name, variables, writes=True)
-        payload = next(iter(data.values()), None)
-        if not isinstance(payload, dict):
-            raise OutcomeUnknown(SYSTEM, operation, "the answer says neither what was done nor why not")
+        payload = await self.attempt(operation, name, variables)
         for key, errors in payload.items():
             if key.lower().endswith("usererrors") and errors:
                 refused = [
@@ -101,24 +100,37 @@ class AdminApi:
                 raise _refusal(operation, refused)
         return payload
 
+    async def attempt(
+        self, operation: str, name: str, variables: dict[str, Any], *, leave: float = 0.0
+    ) -> dict[str, Any]:
+        """Run the mutation document ``name`` and return its payload, user errors and all.
+
+        Raises OutcomeUnknown where the answer was lost; ``leave`` as in ``CostBudget.spend``.
+        """
+        data = await self._run(operation, name, variables, writes=True, leave=leave)
+        payload = next(iter(data.values()), None)
+        if not isinstance(payload, dict):
+            raise OutcomeUnknown(SYSTEM, operation, "the answer says neither what was done nor why not")
+        return payload
+
     async def _run(
-        self, operation: str, name: str, variables: dict[str, Any], *, writes: bool
+        self, operation: str, name: str, variables: dict[str, Any], *, writes: bool, leave: float
     ) -> dict[str, Any]:
         for _ in range(RESENDS):
             try:
-                return await self._send(operation, name, variables, writes=writes)
+                return await self._send(operation, name, variables, writes=writes, leave=leave)
             except RateLimited as error:
                 # A throttled request was not run: sending it again is safe, and keeps what came before it of use.
                 if error.retry_after > LONGEST_WAIT:
                     raise
                 await self._sleep(error.retry_after.total_seconds())
-        return await self._send(operation, name, variables, writes=writes)
+        return await self._send(operation, name, variables, writes=writes, leave=leave)
 
     async def _send(
-        self, operation: str, name: str, variables: dict[str, Any], *, writes: bool
+        self, operation: str, name: str, variables: dict[str, Any], *, writes: bool, leave: float
     ) -> dict[str, Any]:
         content = json.dumps({"query": document(name), "variables": variables}).encode()
-        async with self._budget.spend(name, operation):
+        async with self._budget.spend(name, operation, leave=leave):
             response = await self._http.post(operation, self._path, content=content, writes=writes)
         self.served_version = response.headers.get(_VERSION_HEADER)
         answer = self._http.read_json(operation, response, parse_float=Decimal)

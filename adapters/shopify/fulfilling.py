@@ -23,6 +23,9 @@ from domain.order import Fulfillment, FulfillmentLine
 OPERATION: Final = "create fulfillment"
 
 _MOVE: Final = "move fulfillment order"
+_RELEASE: Final = "release hold"
+_OF_EXCHANGES: Final = frozenset({"AWAITING_PAYMENT", "AWAITING_RETURN_ITEMS"})
+"""Why the shop itself holds back what an exchange brings. Whether it may leave was decided before it left."""
 _MAY_SHIP: Final = frozenset(
     {FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.IN_PROGRESS, FulfillmentOrderStatus.INCOMPLETE}
 )
@@ -58,10 +61,26 @@ class Fulfilling:
         if not wanted:
             raise Rejected(SYSTEM, OPERATION, "the shipment holds no units", "not_open_to_ship")
         plans = state.fulfillment_orders.nodes
+        if await self._release(plans, wanted):
+            plans = (await self._reader.shipping(order_id)).fulfillment_orders.nodes
         taken, missing = _take_open(wanted, _at(request.location, plans))
         if missing:
             taken = await self._move_missing(request, wanted, missing, plans)
         return await self._create(request, wanted, taken)
+
+    async def _release(self, plans: Iterable[answers.FulfillmentOrder], wanted: Counter[str]) -> bool:
+        """End the shop's own waiting for money or goods, where units of an exchange have left all the same."""
+        waiting = [
+            plan
+            for plan in plans
+            if plan.status is FulfillmentOrderStatus.ON_HOLD
+            and plan.fulfillment_holds
+            and {hold.reason for hold in plan.fulfillment_holds} <= _OF_EXCHANGES
+            and any(wanted[line.line_item.id] and line.remaining_quantity for line in plan.line_items.nodes)
+        ]
+        for plan in waiting:
+            await self._api.write(_RELEASE, "release_hold", {"id": gid("FulfillmentOrder", plan.id)})
+        return bool(waiting)
 
     async def _move_missing(
         self,

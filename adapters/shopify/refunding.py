@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
+from adapters.echoes import refund_made
 from adapters.errors import OutcomeUnknown, Rejected
 from adapters.ports import Refund, RefundLine, RefundQuote, RefundRequest
 from adapters.shopify import refund_answers
@@ -107,7 +108,8 @@ class Refunding:
         )
         if payload.get("refund") is None:
             raise OutcomeUnknown(SYSTEM, REFUND, "the shop names neither a refund nor a reason against it")
-        return to_refund(fit(refund_answers.Refund, payload["refund"], REFUND, "refundCreate.refund"))
+        made = to_refund(fit(refund_answers.Refund, payload["refund"], REFUND, "refundCreate.refund"))
+        return made.model_copy(update={"echoes": (refund_made(made.refund_id),)})
 
 
 def note_of(request: RefundRequest) -> str:

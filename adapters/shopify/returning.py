@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
+from adapters.echoes import refund_made, return_stands
 from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
 from adapters.ports import Refund, RefundRequest
 from adapters.shopify.answers import SYSTEM, Page, fit
@@ -32,6 +33,8 @@ APPROVE: Final = "approve return"
 END: Final = "end return"
 
 _NOTE_LIMIT: Final = 255
+Echoes = tuple[str, ...]
+"""What webhooks are going to tell of a change that was made here; none where it was made before."""
 
 
 class Returning:
@@ -42,15 +45,16 @@ class Returning:
         self._reader = reader
         self._notify_customers = notify_customers
 
-    async def approve(self, external_id: str, return_id: str) -> None:
+    async def approve(self, external_id: str, return_id: str) -> Echoes:
         """Agree to a return that is asked for; any other is left as it is. Raises Rejected ``return_unknown``."""
         held = await self._read(external_id, return_id, APPROVE)
         looked_up(SYSTEM, "return", found=held.status is not ReturnStatus.REQUESTED)
-        if held.status is ReturnStatus.REQUESTED:
-            wanted = {"id": gid("Return", return_id), "notifyCustomer": self._notify_customers}
-            await self._change(APPROVE, "approve_return", {"input": wanted}, external_id, held)
+        if held.status is not ReturnStatus.REQUESTED:
+            return ()
+        wanted = {"id": gid("Return", return_id), "notifyCustomer": self._notify_customers}
+        return await self._change(APPROVE, "approve_return", {"input": wanted}, external_id, held)
 
-    async def end(self, external_id: str, return_id: str, reason: str) -> None:
+    async def end(self, external_id: str, return_id: str, reason: str) -> Echoes:
         """Decline a return that is asked for, cancel an open one, or close it once something of it was settled.
 
         Raises Rejected with cause ``return_unknown``.
@@ -59,7 +63,7 @@ class Returning:
         over = held.status not in {ReturnStatus.REQUESTED, ReturnStatus.OPEN}
         looked_up(SYSTEM, "return", found=over)
         if over:
-            return
+            return ()
         if held.status is ReturnStatus.REQUESTED:
             wanted = {
                 "id": gid("Return", return_id),
@@ -67,11 +71,9 @@ class Returning:
                 "declineNote": reason[:_NOTE_LIMIT],
                 "notifyCustomer": self._notify_customers,
             }
-            await self._change(END, "decline_return", {"input": wanted}, external_id, held)
-        elif any(line.processed_quantity for line in held.return_line_items.nodes) or _disposed(held):
-            await self._change(END, "close_return", {"id": gid("Return", return_id)}, external_id, held)
-        else:
-            await self._change(END, "cancel_return", {"id": gid("Return", return_id)}, external_id, held)
+            return await self._change(END, "decline_return", {"input": wanted}, external_id, held)
+        name = "close_return" if _begun(held) else "cancel_return"
+        return await self._change(END, name, {"id": gid("Return", return_id)}, external_id, held)
 
     async def refund(self, request: RefundRequest, return_id: str) -> Refund:
         """Settle units of a return and give money back, once; close it when nothing is left.
@@ -102,10 +104,12 @@ class Returning:
 
     async def _closed(self, external_id: str, held: Return, made: Refund) -> Refund:
         """The refund, after its return was closed where nothing of it is left."""
-        if held.status is ReturnStatus.OPEN and not any(
-            line.unprocessed_quantity for line in held.return_line_items.nodes
-        ):
-            await self._change(REFUND, "close_return", {"id": gid("Return", held.id)}, external_id, held)
+        left = sum(line.unprocessed_quantity for line in held.return_line_items.nodes)
+        left += sum(part.unprocessed_quantity for part in held.exchange_line_items.nodes)
+        if held.status is ReturnStatus.OPEN and not left:
+            variables = {"id": gid("Return", held.id)}
+            closed = await self._change(REFUND, "close_return", variables, external_id, held)
+            made = made.model_copy(update={"echoes": (*made.echoes, *closed)})
         return made
 
     async def _process(
@@ -138,12 +142,17 @@ class Returning:
         lines = await self._reader.return_lines(done)
         known = {refund.id for refund in state.refunds}
         fresh = [refund for refund in done.refunds.nodes if refund.id not in known]
-        made = find_marked(request, fresh) or (to_refund(fresh[-1]) if fresh else _without_money(return_id))
+        made = find_marked(request, fresh)
+        if made is not None:
+            # Of one that lacks our key nobody knows whether it is ours.
+            made = made.model_copy(update={"echoes": (refund_made(made.refund_id),)})
+        else:
+            made = to_refund(fresh[-1]) if fresh else _without_money(return_id)
         return made, done.model_copy(update={"return_line_items": lines})
 
     async def _change(
         self, operation: str, name: str, variables: dict[str, Any], external_id: str, held: Return
-    ) -> None:
+    ) -> Echoes:
         """Change a return's state. What was refused is fine where somebody else has changed it meanwhile."""
         try:
             payload = await self._api.write(operation, name, variables)
@@ -151,10 +160,13 @@ class Returning:
             now = await self._read(external_id, held.id, operation)
             if now.status is held.status:
                 raise
-            return
+            return ()
         if payload.get("return") is None:
             raise OutcomeUnknown(SYSTEM, operation, "the shop names neither a return nor a reason against it")
-        fit(ChangedReturn, payload["return"], operation, f"{name}.return")
+        done = fit(ChangedReturn, payload["return"], operation, f"{name}.return")
+        opened = done.status is ReturnStatus.OPEN
+        units = sum(line.quantity for line in held.return_line_items.nodes) if opened else None
+        return (return_stands(done.id, done.status.lower(), units),)
 
     async def _read(self, external_id: str, return_id: str, operation: str) -> ReturnState:
         data = await self._api.read(operation, "read_return", {"id": gid("Return", return_id)})
@@ -169,6 +181,7 @@ class Returning:
         return held.model_copy(
             update={
                 "return_line_items": await self._reader.return_lines(held),
+                "exchange_line_items": await self._reader.exchange_lines(held),
                 "reverse_fulfillment_orders": Page(
                     nodes=tuple(whole), page_info=held.reverse_fulfillment_orders.page_info
                 ),
@@ -213,8 +226,11 @@ def _without_money(return_id: str) -> Refund:
     return Refund(refund_id=return_id, amount=Decimal(0))
 
 
-def _disposed(held: ReturnState) -> bool:
-    return any(
+def _begun(held: ReturnState) -> bool:
+    """Whether anything of it is settled, has arrived, or is on the order in exchange: it can be canceled no more."""
+    settled = sum(line.processed_quantity for line in held.return_line_items.nodes)
+    settled += sum(part.processed_quantity for part in held.exchange_line_items.nodes)
+    return bool(settled) or any(
         line.dispositions for each in held.reverse_fulfillment_orders.nodes for line in each.line_items.nodes
     )
 

@@ -1,7 +1,7 @@
 """A Shopify shop as a storefront.
 
-It looks up before every write: of the mutations it needs, the refund alone takes an idempotency key. An answer that was
-lost is raised, never resent in the same call: the next attempt looks up again.
+It looks up before every write: of the mutations it needs, refunds and stock alone take an idempotency key. An answer
+that was lost is raised, never resent in the same call: the next attempt looks up again.
 """
 
 import asyncio
@@ -17,17 +17,21 @@ from adapters.http import TIMEOUT
 from adapters.ports import (
     CancelUnitsRequest,
     CaptureRequest,
+    ExchangeRequest,
     FulfillmentRequest,
     OrderPage,
     Probe,
     Refund,
     RefundQuote,
     RefundRequest,
+    ReturnChange,
     StorefrontCapabilities,
 )
 from adapters.shopify import answers
 from adapters.shopify.answers import SYSTEM, fit
 from adapters.shopify.client import API_VERSION, AdminApi
+from adapters.shopify.exchanging import OPEN as OPEN_EXCHANGE
+from adapters.shopify.exchanging import Exchanging
 from adapters.shopify.fulfilling import OPERATION as FULFILL
 from adapters.shopify.fulfilling import Fulfilling
 from adapters.shopify.global_ids import gid
@@ -38,19 +42,34 @@ from adapters.shopify.refunding import REFUND, Refunding
 from adapters.shopify.removal import OPERATION as REMOVE
 from adapters.shopify.removal import Removal
 from adapters.shopify.returning import Returning
+from adapters.shopify.stock import ShopStock
+from adapters.shopify.stock_setting import StockSetter
 from adapters.shopify.translate import to_fulfillments, to_order, to_payment, to_payments
 from adapters.spans import looked_up
+from adapters.stock_ports import ShownStockPage
 from domain.listings import PlacedOrder
 from domain.model import Instant
-from domain.order import CancelKind, Fulfillment, Order, OrderKey, Payment, PaymentKind, PaymentStatus
+from domain.order import (
+    CancelKind,
+    Fulfillment,
+    Order,
+    OrderKey,
+    Payment,
+    PaymentKind,
+    PaymentStatus,
+    StorefrontReturn,
+)
+from domain.stock import SettingOutcome, ShownStock, StockSetting
 
 # What the app must be allowed; a write scope includes reading.
 REQUIRED_SCOPES: Final = (
     "write_orders",
     "write_merchant_managed_fulfillment_orders",
     "write_returns",
+    "write_inventory",
     "read_customers",
     "read_locations",
+    "read_products",
 )
 
 _CAPTURE = "capture payment"
@@ -89,6 +108,9 @@ class ShopifyStorefront:
         self._fulfilling = Fulfilling(self._api, self._reader, notify_customers=notify_customers)
         self._refunding = Refunding(self._api, self._reader, notify_customers=notify_customers)
         self._returning = Returning(self._api, self._reader, notify_customers=notify_customers)
+        self._exchanging = Exchanging(self._api, self._reader, notify_customers=notify_customers)
+        self._stock = ShopStock(self._api)
+        self._stock_setter = StockSetter(self._api, self._stock, sleep=sleep)
         self._removal = Removal(self._api, self._reader, channel, notify_customers=notify_customers)
         self._notify_customers = notify_customers
         self._sleep = sleep
@@ -106,7 +128,7 @@ class ShopifyStorefront:
         """Read one order whole. Raises Rejected with cause ``order_unknown`` where there is none."""
         order = await self._reader.order(external_id)
         returns = await self._reader.returns(external_id) if order.returns.nodes else ()
-        return to_order(order, self._channel, returns)
+        return to_order(order, self._channel, [await self._reader.told(each) for each in returns])
 
     async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
         """Orders placed since then, oldest first. See ``StorefrontPort``."""
@@ -192,14 +214,24 @@ class ShopifyStorefront:
             return await self._returning.refund(request, request.return_id)
         return await self._refunding.refund(request)
 
-    async def approve_return(self, external_id: str, return_id: str) -> Order:
+    async def approve_return(self, external_id: str, return_id: str) -> ReturnChange:
         """Agree to a return that the buyer asks for. See ``Returning``."""
-        await self._returning.approve(external_id, return_id)
-        return await self.read_order(external_id)
+        echoes = await self._returning.approve(external_id, return_id)
+        return ReturnChange(order=await self.read_order(external_id), echoes=echoes)
 
-    async def end_return(self, external_id: str, return_id: str, reason: str) -> Order:
+    async def end_return(self, external_id: str, return_id: str, reason: str) -> ReturnChange:
         """Give up a return that nothing came of. See ``Returning``."""
-        await self._returning.end(external_id, return_id, reason)
+        echoes = await self._returning.end(external_id, return_id, reason)
+        return ReturnChange(order=await self.read_order(external_id), echoes=echoes)
+
+    async def open_exchange(self, request: ExchangeRequest) -> StorefrontReturn:
+        """Note a return with what its buyer gets for it. See ``Exchanging``."""
+        self._id_of(request.key, OPEN_EXCHANGE)
+        return await self._exchanging.open(request)
+
+    async def release_exchange(self, external_id: str, return_id: str) -> Order:
+        """Put on the order what the buyer gets for a return. See ``Exchanging``."""
+        await self._exchanging.release(external_id, return_id)
         return await self.read_order(external_id)
 
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
@@ -262,6 +294,20 @@ class ShopifyStorefront:
         """Take units that have not left off the order. See ``Removal``."""
         self._id_of(request.key, REMOVE)
         return await self._removal.remove(request)
+
+    async def list_stock(self, cursor: str | None = None) -> ShownStockPage:
+        """Everything that the shop stocks, page by page. See ``ShopStock``."""
+        return await self._stock.page(cursor)
+
+    async def read_stock(self, skus: Sequence[str]) -> tuple[ShownStock, ...]:
+        """What the shop shows of these SKUs. See ``ShopStock``."""
+        return await self._stock.read(skus)
+
+    async def set_stock(
+        self, settings: Sequence[StockSetting], idempotency_key: str
+    ) -> tuple[SettingOutcome, ...]:
+        """Set what is shown, each setting for itself. See ``StockSetter``."""
+        return await self._stock_setter.set(settings, idempotency_key)
 
     def _id_of(self, key: OrderKey, operation: str) -> str:
         if key.channel != self._channel:

@@ -5,7 +5,7 @@ without an account has no customer; a state code may repeat its country (``JP-13
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from pydantic import ValidationError
@@ -30,6 +30,7 @@ from domain.order import (
     Customer,
     Discount,
     DiscountScope,
+    ExchangeLine,
     Fulfillment,
     FulfillmentLine,
     LocationLine,
@@ -91,7 +92,7 @@ SHIPPED = frozenset({FulfillmentStatus.SUCCESS, FulfillmentStatus.OPEN, Fulfillm
 _TaxKey = tuple[str, Decimal]
 
 
-def to_order(answer: answers.Order, channel: str, returns: Iterable[Return] = ()) -> Order:
+def to_order(answer: answers.Order, channel: str, returns: Iterable[StorefrontReturn] = ()) -> Order:
     """The order of a whole answer. Raises ContractBroken that names the field that does not fit."""
     try:
         return settle_taxes(_to_order(answer, channel, returns))
@@ -99,7 +100,7 @@ def to_order(answer: answers.Order, channel: str, returns: Iterable[Return] = ()
         raise answers.contract_broken(error, READ_ORDER, "order", answer.model_dump_json()) from error
 
 
-def _to_order(answer: answers.Order, channel: str, returns: Iterable[Return]) -> Order:
+def _to_order(answer: answers.Order, channel: str, returns: Iterable[StorefrontReturn]) -> Order:
     customer = to_customer(answer)
     return Order(
         key=OrderKey(channel=channel, external_id=answer.id),
@@ -119,7 +120,7 @@ def _to_order(answer: answers.Order, channel: str, returns: Iterable[Return]) ->
         payments=to_payments(answer.transactions),
         location_plans=tuple(to_location_plan(plan) for plan in answer.fulfillment_orders.nodes),
         fulfillments=to_fulfillments(answer.fulfillments),
-        returns=tuple(to_return(each) for each in returns),
+        returns=tuple(returns),
         total=answer.current_total_price_set.shop_money.amount,
         presentment_total=answer.current_total_price_set.presentment_money.amount,
         total_tax=answer.current_total_tax_set.shop_money.amount,
@@ -415,8 +416,11 @@ def to_fulfillment(answer: answers.Fulfillment) -> Fulfillment:
     )
 
 
-def to_return(answer: Return) -> StorefrontReturn:
-    """One return; units that nobody found in a parcel belong to no line, and are left out."""
+def to_return(answer: Return, variants: Mapping[str, str]) -> StorefrontReturn:
+    """One return; units that nobody found in a parcel belong to no line, and are left out.
+
+    ``variants`` are the names of what is not on the order yet, by variant id.
+    """
     return StorefrontReturn(
         return_id=answer.id,
         number=answer.name,
@@ -432,6 +436,19 @@ def to_return(answer: Return) -> StorefrontReturn:
             for line in answer.return_line_items.nodes
             if line.fulfillment_line_item is not None
         ),
+        exchange=tuple(_exchange_line(line, variants) for line in answer.exchange_line_items.nodes),
+    )
+
+
+def _exchange_line(line: return_answers.ExchangeLine, variants: Mapping[str, str]) -> ExchangeLine:
+    made = line.line_items or ()
+    named = made[0].sku or made[0].title if made else variants.get(line.variant_id or "", "")
+    return ExchangeLine(
+        id=line.id,
+        name=named or "something",
+        quantity=line.quantity,
+        processed=line.processed_quantity,
+        line_ids=tuple(each.id for each in made),
     )
 
 

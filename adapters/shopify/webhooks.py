@@ -4,10 +4,11 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from adapters.echoes import refund_made, return_stands
 from adapters.ports import Delivery, DeliveryMalformed, SignatureInvalid
 from adapters.shopify.global_ids import id_tail
 
@@ -18,6 +19,7 @@ _EVENT: Final = "x-shopify-event-id"
 _TRIGGERED: Final = "x-shopify-triggered-at"
 _SHOP: Final = "x-shopify-shop-domain"
 _LONGEST_LABEL: Final = 50
+_LONGEST_PHRASE: Final = 200
 
 # How a body names its order where it is not the order itself.
 _OF_AN_ORDER: Final = frozenset({"refunds/create", "returns/cancel", "returns/close"})
@@ -32,8 +34,8 @@ class ShopifyWebhooks:
     """
 
     # What somebody else does to an order. Not orders/updated: it would tell us of all our own writes. orders/paid tells
-    # of our last capture too, and goes no further than the hand-over then; nor does a risk that nobody waits for. What
-    # we do to a return is told as well: the order reads it and finds nothing new.
+    # of our last capture too, and goes no further than the hand-over then; nor does a risk that nobody waits for, nor
+    # what we have done to a return ourselves.
     topics: frozenset[str] = frozenset(
         {
             "orders/create",
@@ -68,7 +70,8 @@ class ShopifyWebhooks:
         if self._shop_domain is not None and (shop or "").lower() != self._shop_domain.lower():
             msg = f"header {_SHOP} says {shop!r}, but this channel is {self._shop_domain!r}; check where it was sent to"
             raise DeliveryMalformed(msg)
-        external_id, label = _order(topic, raw) if topic in self.topics else (None, None)
+        body = _read(raw) if topic in self.topics else None
+        external_id, label = _order(topic, body) if topic in self.topics else (None, None)
         return Delivery(
             delivery_id=_header(headers, _DELIVERY),
             event_id=headers.get(_EVENT) or None,
@@ -76,6 +79,7 @@ class ShopifyWebhooks:
             external_id=external_id,
             label=label,
             occurred_at=_time(headers.get(_TRIGGERED)),
+            tells=_tells(topic, body),
         )
 
     def _verify(self, raw: bytes, signature: str) -> None:
@@ -109,13 +113,16 @@ def _time(text: str | None) -> datetime | None:
     return time
 
 
-def _order(topic: str, raw: bytes) -> tuple[str, str | None]:
-    """The order's id, and its name where the body is the order itself."""
+def _read(raw: bytes) -> Any:
     try:
-        body = json.loads(raw)
+        return json.loads(raw)
     except ValueError as error:
         msg = f"the body is not JSON ({error})"
         raise DeliveryMalformed(msg) from error
+
+
+def _order(topic: str, body: Any) -> tuple[str, str | None]:
+    """The order's id, and its name where the body is the order itself."""
     if topic in _OF_AN_ORDER:
         return _numeric(body, "order_id"), None
     if topic == "orders/risk_assessment_changed":
@@ -125,6 +132,54 @@ def _order(topic: str, raw: bytes) -> tuple[str, str | None]:
     if topic in _WITHIN_A_RETURN:
         return _whole_id(_part(body, "order"), "order."), None
     return _whole_id(_part(body)), _label(body.get("name"))
+
+
+def _tells(topic: str, body: dict[str, Any] | None) -> str | None:
+    if body is None or topic not in _ECHOED:
+        return None
+    told = _ECHOED[topic](body)
+    return told if told and len(told) <= _LONGEST_PHRASE else None
+
+
+def _refund(body: dict[str, Any]) -> str | None:
+    """A refund's body tells of that refund alone: nothing of it changes later."""
+    made = _document(body)
+    return refund_made(made) if made else None
+
+
+def _return(body: dict[str, Any]) -> str | None:
+    held, status = _document(body), body.get("status")
+    return return_stands(held, status) if held and isinstance(status, str) else None
+
+
+def _approved(body: dict[str, Any]) -> str | None:
+    """A return that was agreed to, with its units. One with an exchange or a fee for the way back says more."""
+    held, status, lines = _document(body), body.get("status"), body.get("return_line_items")
+    if not held or not isinstance(status, str) or not isinstance(lines, list):
+        return None
+    if body.get("exchange_line_items") or body.get("return_shipping_fees"):
+        return None
+    units = [line.get("quantity") if isinstance(line, dict) else None for line in lines]
+    known = [each for each in units if isinstance(each, int)]
+    return return_stands(held, status, sum(known)) if len(known) == len(units) else None
+
+
+def _document(body: dict[str, Any]) -> str | None:
+    """The id of what the body is; None where it cannot be told for certain, for only then it may be an echo."""
+    try:
+        return id_tail(body["admin_graphql_api_id"])
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return None
+
+
+_ECHOED: Final[dict[str, Callable[[dict[str, Any]], str | None]]] = {
+    "refunds/create": _refund,
+    "returns/approve": _approved,
+    "returns/decline": _return,
+    "returns/cancel": _return,
+    "returns/close": _return,
+}
+"""Topics that our own writes cause as well, and how each is put into a phrase (``adapters.echoes``)."""
 
 
 def _label(name: Any) -> str | None:

@@ -19,10 +19,12 @@ from adapters.ports import (
     Probe,
     UnreadableOrder,
 )
+from adapters.stock_ports import MOST_STOCK, ErpStockLevels, ErpStockPage
 from adapters.tryton.amendment import Amendment
 from adapters.tryton.cancellation import Cancellation
 from adapters.tryton.crediting import Crediting
 from adapters.tryton.delivery import Delivery
+from adapters.tryton.exchanging import Exchanging
 from adapters.tryton.feed import ChangeFeed
 from adapters.tryton.listing import Listing
 from adapters.tryton.putting_away import PuttingAway
@@ -34,6 +36,8 @@ from adapters.tryton.returning import Returning
 from adapters.tryton.rpc import TIMEOUT, TrytonRpc
 from adapters.tryton.sales import Sales
 from adapters.tryton.shipments import Allocation, has_drifted
+from adapters.tryton.stock_feed import StockFeed
+from adapters.tryton.stock_levels import StockLevels
 from adapters.tryton.submission import Submission
 from adapters.tryton.translate import ROUNDING_PRODUCT
 from domain.erp_order import ErpOrder, SalesOrder
@@ -69,6 +73,7 @@ class TrytonErp:
         reserve: bool = False,
         overlap: dt.timedelta = OVERLAP,
         page_size: int = PAGE_SIZE,
+        stock_page_size: int = MOST_STOCK,
         timeout: httpx.Timeout = TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -85,6 +90,7 @@ class TrytonErp:
         self._submission = Submission(
             self._rpc, self._sales, self._references, self._allocation, backorder=backorder
         )
+        self._exchanging = Exchanging(self._sales, self._submission)
         self._cancellation = Cancellation(self._rpc, self._sales)
         self._amendment = Amendment(self._rpc, self._sales, self._submission, self._cancellation)
         self._delivery = Delivery(self._rpc, self._sales, self._allocation)
@@ -93,6 +99,8 @@ class TrytonErp:
         self._crediting = Crediting(self._rpc, self._sales, self._references, self._returning, putting_away)
         self._listing = Listing(self._rpc, page_size=page_size)
         self._feed = ChangeFeed(self._rpc, overlap=overlap, page_size=page_size)
+        self._levels = StockLevels(self._rpc, overlap=overlap)
+        self._stock_feed = StockFeed(self._rpc, self._levels, overlap=overlap, page_size=stock_page_size)
         self._writing: asyncio.Lock | nullcontext[None] = (
             nullcontext() if concurrent_orders else asyncio.Lock()
         )
@@ -111,6 +119,11 @@ class TrytonErp:
         """Put another sale in its place as long as nothing is picked. See ``ErpPort``."""
         async with self._writing:
             return await self._amendment.amend(target)
+
+    async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
+        """Another sale beside the order's. See ``ErpPort``."""
+        async with self._writing:
+            return await self._exchanging.add(exchange)
 
     async def deliver_order(self, key: OrderKey) -> ErpOrder:
         """Reserve, pick, pack and send whatever has not left. See ``ErpPort``."""
@@ -169,13 +182,27 @@ class TrytonErp:
         """Every sale of these orders. See ``ErpPort``."""
         return await self._listing.found(channel, orders)
 
+    async def stock_changes(self, cursor: str | None) -> ErpStockPage:
+        """Products whose stock, claims on it or kit changed. See ``ErpStockPort``."""
+        return await self._stock_feed.read(cursor)
+
+    async def find_stock(self, products: Sequence[str]) -> ErpStockLevels:
+        """Stock of these products. See ``ErpStockPort``."""
+        return await self._levels.find(products)
+
     async def _settled(self, sale: SaleRecord) -> SaleRecord:
         drifted, short = has_drifted(sale), short_returns(sale)
         wanting = self._allocation.wants_reserving(sale)
-        if not drifted and not short and not wanting:
+        # What an exchange brings is shipped by a sale of its own, which has the same ways.
+        astray = [x for x in sale.exchanges if has_drifted(x) or self._allocation.wants_reserving(x)]
+        if not drifted and not short and not wanting and not astray:
             return sale
         try:
             async with self._writing:
+                for each in astray:
+                    await self._allocation.align(each)
+                if astray:
+                    sale = await self._sales.get(sale.id)
                 if drifted:
                     sale = await self._allocation.align(sale)
                 elif wanting:

@@ -1,8 +1,10 @@
 """From Tryton's records to ``ErpOrder``. Pure."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import chain
 from typing import Final
 
 from adapters.errors import ContractBroken
@@ -14,6 +16,7 @@ from adapters.tryton.translate import is_rounding
 from domain.erp_order import (
     ADJUSTMENT_LINES,
     Backorder,
+    ErpExchange,
     ErpInvoice,
     ErpInvoiceState,
     ErpLine,
@@ -35,6 +38,7 @@ SHIPMENT_STATES: Final = {
     "done": ErpShipmentState.SHIPPED,
     "cancelled": ErpShipmentState.CANCELED,
 }
+_IN_FORCE: Final = frozenset({ErpOrderState.ACCEPTED, ErpOrderState.DONE})
 INVOICE_STATES: Final = {
     "draft": ErpInvoiceState.DRAFT,
     "validated": ErpInvoiceState.DRAFT,
@@ -45,30 +49,59 @@ INVOICE_STATES: Final = {
 
 
 def read_order(sale: SaleRecord) -> ErpOrder:
-    """The sale in the words of this project."""
-    shipments = shipments_of(sale)
-    backorders: tuple[Backorder, ...] = ()
-    if tells_stock(sale):
-        there = shipments_of(in_hand(sale))
-        shipments, backorders = there, _backorders(sale, shipments, there)
+    """The sale in the words of this project; what binds of its exchanges is counted in."""
+    exchanges = sorted((x for x in sale.exchanges if state_of(x) in _IN_FORCE), key=lambda x: x.id)
+    together = (sale, *exchanges)
+    shipments, backorders = zip(*(_to_ship(each) for each in together), strict=True)
+    taxes: dict[str, Decimal] = defaultdict(Decimal)
+    for each in together:
+        for code, amount in tax_amounts(each).items():
+            taxes[code] += amount
     return ErpOrder(
         key=sale.key,
         erp_id=str(sale.id),
         number=sale.number or str(sale.id),
-        state=state_of(sale),
+        state=_state_together(sale, exchanges),
         currency=sale.currency.code,
-        total=sale.total_amount,
-        taxes=tuple(
-            TaxAmount(code=code, amount=amount) for code, amount in sorted(tax_amounts(sale).items())
-        ),
-        lines=_lines(sale),
-        shipments=shipments,
-        backorders=backorders,
-        invoices=tuple(_invoice(bill) for each in (sale, *sale.credits) for bill in each.invoices),
-        adjustment=sum((net_of_line(sale, each) for each in ADJUSTMENT_LINES), Decimal(0)),
-        tax_adjustments=tax_adjustments(sale),
+        total=sum((each.total_amount for each in together), Decimal(0)),
+        taxes=tuple(TaxAmount(code=code, amount=amount) for code, amount in sorted(taxes.items())),
+        lines=tuple(line for each in together for line in _lines(each)),
+        shipments=tuple(chain(*shipments)),
+        backorders=tuple(chain(*backorders)),
+        invoices=tuple(_invoice(bill) for each in (*together, *sale.credits) for bill in each.invoices),
+        adjustment=sum((net_of_line(each, x) for each in together for x in ADJUSTMENT_LINES), Decimal(0)),
+        tax_adjustments=tuple(x for each in together for x in tax_adjustments(each)),
         returns=returns_of(sale),
+        exchanges=tuple(_exchange(each) for each in exchanges),
     )
+
+
+def _exchange(sale: SaleRecord) -> ErpExchange:
+    taxes = sorted(tax_amounts(sale).items())
+    return ErpExchange(
+        return_id=sale.exchanged_return,
+        erp_id=str(sale.id),
+        number=sale.number or str(sale.id),
+        lines=tuple(dict.fromkeys(line.line_id for line in _lines(sale))),
+        total=sale.total_amount,
+        taxes=tuple(TaxAmount(code=code, amount=amount) for code, amount in taxes),
+    )
+
+
+def _state_together(sale: SaleRecord, exchanges: Iterable[SaleRecord]) -> ErpOrderState:
+    """An order is done once its exchanges are."""
+    state = state_of(sale)
+    open_still = any(state_of(each) is ErpOrderState.ACCEPTED for each in exchanges)
+    return ErpOrderState.ACCEPTED if state is ErpOrderState.DONE and open_still else state
+
+
+def _to_ship(sale: SaleRecord) -> tuple[tuple[ErpShipment, ...], tuple[Backorder, ...]]:
+    """Shipments with what is there for them, and what is not in stock, where Tryton is asked for that."""
+    planned = shipments_of(sale)
+    if not tells_stock(sale):
+        return planned, ()
+    there = shipments_of(in_hand(sale))
+    return there, _backorders(sale, planned, there)
 
 
 def _backorders(

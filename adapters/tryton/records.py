@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapters.errors import ContractBroken
 from adapters.tryton.amounts import LineTax
-from adapters.tryton.translate import PlannedLine, read_note
+from adapters.tryton.translate import EXCHANGE_MARK, PlannedLine, read_note
 from domain.order import OrderKey
 
 SHIPMENT: Final = "stock.shipment.out"
@@ -303,7 +303,7 @@ CREDIT_MARK: Final = "/return/"
 
 
 class SaleRecord(SaleBody):
-    """A sale with all that belongs to it, the sales that credit its returns included."""
+    """A sale with all that belongs to it, the sales included that credit its returns and those for its exchanges."""
 
     web_id: str
     web_shop: ShopRecord = Field(alias="web_shop.")
@@ -321,6 +321,7 @@ class SaleRecord(SaleBody):
     invoices: tuple[BilledRecord, ...] = Field(default=(), alias="invoices.")
     invoices_ignored: tuple[int, ...] = ()
     credits: tuple["SaleRecord", ...] = ()
+    exchanges: tuple["SaleRecord", ...] = ()
 
     @property
     def key(self) -> OrderKey:
@@ -331,6 +332,20 @@ class SaleRecord(SaleBody):
     def return_credited(self) -> str:
         """The return that this sale credits; empty where it is an order."""
         return self.web_id.partition(CREDIT_MARK)[2]
+
+    @property
+    def exchanged_return(self) -> str:
+        """The return that this sale is the exchange of; empty where it is an order."""
+        return self.web_id.partition(EXCHANGE_MARK)[2]
+
+    @property
+    def every_line(self) -> tuple[LineRecord, ...]:
+        """Its lines and those of its exchanges: what may come back of it."""
+        return (*self.order_lines, *(line for each in self.exchanges for line in each.order_lines))
+
+    def exchange_of(self, return_id: str) -> "SaleRecord | None":
+        """The sale for the exchange of a return; Tryton lets there be one only."""
+        return next((each for each in self.exchanges if each.exchanged_return == return_id), None)
 
     def credit_of(self, return_id: str) -> "SaleRecord | None":
         """The sale that credits a return; Tryton lets there be one only."""

@@ -32,6 +32,8 @@ from domain.erp_order import (
 from domain.model import Amount, Frozen
 from domain.tax_reconciliation import TaxesDiffer, TaxReading, beyond_rounding, name_adjustments
 
+EXCHANGE_MARK: Final = "/exchange/"
+"""Stands in the web id of a sale for an exchange: after the order's, before the return's."""
 ROUNDING_PRODUCT: Final = "TAX-ROUNDING"
 ROUNDING_SUFFIX: Final = "-ROUNDING"
 _OPERATION: Final = "translate order"
@@ -151,9 +153,9 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
     values: dict[str, Any] = {
         "company": references.company,
         "web_shop": references.shop,
-        "web_id": order.key.external_id,
+        "web_id": web_id_of(order),
         "reference": order.number,
-        "description": f"Order {order.number} of {order.key.channel}",
+        "description": f"{'Exchange' if order.exchange_id else 'Order'} {order.number} of {order.key.channel}",
         "party": party.id,
         "invoice_address": party.invoice_address,
         "shipment_address": party.shipment_address,
@@ -170,6 +172,12 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
         "comment": order_comment(order),
     }
     return SalePlan(values={**values, "lines": numbered(lines)}, lines=tuple(planned for planned, _ in lines))
+
+
+def web_id_of(order: SalesOrder) -> str:
+    """What Tryton keeps unique within a web shop."""
+    exchange = f"{EXCHANGE_MARK}{order.exchange_id}" if order.exchange_id else ""
+    return f"{order.key.external_id}{exchange}"
 
 
 def plan_lines(

@@ -80,6 +80,7 @@ class MemoryErpServer:
                 ReturnAuthorization.model_validate(request)
             ),
             "credit_return": lambda request: books.credit_return(ReturnCredit.model_validate(request)),
+            "add_exchange": lambda exchange: books.add_exchange(SalesOrder.model_validate(exchange)),
             "cancel_return": lambda key, return_id, reason: books.cancel_return(_key(key), return_id, reason),
             "list_records": lambda channel, changed_since, cursor: books.list_records(
                 channel, _INSTANT.validate_python(changed_since), cursor
@@ -88,6 +89,8 @@ class MemoryErpServer:
                 channel, _NAMES.validate_python(orders)
             ),
             "changes": books.changes,
+            "stock_changes": books.stock_changes,
+            "find_stock": books.find_stock,
             "probe": books.probe,
             "ping": books.ping,
         }

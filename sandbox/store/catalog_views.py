@@ -11,7 +11,7 @@ from graphql import GraphQLError, GraphQLResolveInfo
 from sandbox import catalog
 from sandbox.store.money import Both, CurrencyPair
 from sandbox.store.notation import gid, moment, number, plain, text
-from sandbox.store.search import connection, terms
+from sandbox.store.search import connection
 from sandbox.store.state import Level, State, Variant
 
 View = dict[str, Any]
@@ -84,7 +84,7 @@ def location_view(state: State, location_id: int) -> View | None:
         "id": gid("Location", location_id),
         "legacyResourceId": str(location_id),
         "name": name,
-        "isActive": True,
+        "isActive": location_id not in state.closed_locations(),
         "fulfillsOnlineOrders": True,
         "shipsInventory": True,
     }
@@ -109,6 +109,7 @@ def variant_view(state: State, variant: Variant) -> View:
         "title": "Default Title",
         "displayName": variant.title,
         "price": text(variant.price, catalog.CURRENCY),
+        "inventoryPolicy": variant.policy,
         "product": product_view(variant),
         "inventoryItem": lazily(lambda: item_view(state, variant)),
         "inventoryQuantity": lazily(
@@ -117,35 +118,28 @@ def variant_view(state: State, variant: Variant) -> View:
     }
 
 
-def find_variants(state: State, query: str | None) -> list[View]:
-    """Variants by sku and id."""
-    chosen = state.variants()
-    for field, sign, value in terms(query or ""):
-        if field not in {"sku", "id"} or sign:
-            raise GraphQLError(f"the sandbox store cannot search variants by {field}:{sign}{value}")
-        chosen = [v for v in chosen if (v.sku if field == "sku" else str(v.id)) == value]
-    return [variant_view(state, variant) for variant in chosen]
-
-
 def item_view(state: State, variant: Variant) -> View:
     """InventoryItem."""
     item_id = variant.inventory_item_id
 
-    def level_at(_info: Any, *, locationId: str) -> View | None:  # noqa: N803  GraphQL's name
-        wanted = number(locationId, "Location")
-        found = [each for each in state.levels(item_id) if each.location_id == wanted]
-        return level_view(state, variant, found[0]) if found else None
+    def level_at(_info: Any, *, locationId: str, includeInactive: bool = False) -> View | None:  # noqa: N803
+        level = state.level(item_id, number(locationId, "Location") or 0)
+        shown = level is not None and (includeInactive or level.location_id not in state.closed_locations())
+        return level_view(state, variant, level) if level and shown else None
+
+    def levels(info: Any, *, includeInactive: bool = False, **page: Any) -> View:  # noqa: N803
+        closed = set() if includeInactive else state.closed_locations()
+        shown = [each for each in state.levels(item_id) if each.location_id not in closed]
+        return connection(lambda: [level_view(state, variant, each) for each in shown])(info, **page)
 
     return {
         "id": gid("InventoryItem", item_id),
         "legacyResourceId": str(item_id),
         "sku": variant.sku,
-        "tracked": True,
+        "tracked": variant.tracked,
         "requiresShipping": True,
         "inventoryLevel": level_at,
-        "inventoryLevels": connection(
-            lambda: [level_view(state, variant, each) for each in state.levels(item_id)]
-        ),
+        "inventoryLevels": levels,
     }
 
 
@@ -176,6 +170,7 @@ def level_view(state: State, variant: Variant, level: Level) -> View:
 
     return {
         "id": gid("InventoryLevel", level_id),
+        "isActive": lazily(lambda: level.location_id not in state.closed_locations()),
         "item": lazily(lambda: item_view(state, variant)),
         "location": lazily(lambda: location_view(state, level.location_id)),
         "quantities": quantities,

@@ -1,16 +1,18 @@
 """Client of the control API, for the demo, the command line and tests. Nothing of the application uses it.
 
 ``StoreControl`` waits for each answer; ``AsyncStoreControl`` is the same for coroutines. A refusal of the
-store raises ``StoreRefused`` with the store's own words.
+store raises ``StoreRefused`` with the store's own words, ``StoreSoldOut`` where it has not enough.
 """
 
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
+from pydantic import TypeAdapter
 
-from sandbox.store.control import Fault, OrderReading
+from sandbox.store.control import SOLD_OUT, Fault, OrderReading
 from sandbox.store.requests import (
     Act,
     AskReturn,
@@ -22,8 +24,18 @@ from sandbox.store.requests import (
     PlaceOrder,
     PlacePayment,
 )
+from sandbox.store.stock_desk import (
+    Added,
+    AddProducts,
+    ChangeProduct,
+    CountStock,
+    KeyKnobs,
+    LevelReading,
+    Locations,
+)
 from sandbox.store.throttle import ThrottleKnobs
 
+_LEVELS = TypeAdapter(list[LevelReading])
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
 
@@ -33,6 +45,10 @@ class StoreRefused(Exception):
     def __init__(self, status: int, words: str) -> None:
         self.status = status
         super().__init__(words)
+
+
+class StoreSoldOut(StoreRefused):
+    """There are fewer units than the buyer wants."""
 
 
 class StoreControl:
@@ -124,6 +140,30 @@ class StoreControl:
         """Let the next requests for a root field go wrong."""
         self._send("POST", "/faults", fault.model_dump(mode="json"))
 
+    def add_products(self, wanted: AddProducts) -> Added:
+        """Add products, many at once."""
+        return Added.model_validate(self._send("POST", "/products", wanted.model_dump(mode="json")))
+
+    def change_product(self, change: ChangeProduct) -> None:
+        """Sell a SKU in another way."""
+        self._send("PATCH", "/products", change.model_dump(mode="json"))
+
+    def read_stock(self, sku: str) -> list[LevelReading]:
+        """Stock of a SKU, straight from the store's memory."""
+        return _LEVELS.validate_python(self._send("GET", f"/stock?sku={quote(sku, safe='')}"))
+
+    def count_stock(self, count: CountStock) -> list[LevelReading]:
+        """Somebody of the shop counts a SKU at a location."""
+        return _LEVELS.validate_python(self._send("POST", "/stock", count.model_dump(mode="json")))
+
+    def change_locations(self, change: Locations) -> int:
+        """Open a location, close one or open it again; returns its id."""
+        return int(self._send("POST", "/locations", change.model_dump(mode="json")))
+
+    def set_keys(self, knobs: KeyKnobs) -> None:
+        """What an idempotency key answers that was refused once."""
+        self._send("PUT", "/keys", knobs.model_dump(mode="json"))
+
     def reset(self) -> None:
         """Forget orders, stock changes and messages."""
         self._send("POST", "/reset")
@@ -210,6 +250,26 @@ class AsyncStoreControl:
         """Another cost bucket, full."""
         await self._send("PUT", "/throttle", knobs.model_dump(mode="json"))
 
+    async def add_products(self, wanted: AddProducts) -> Added:
+        """Add products, many at once."""
+        return Added.model_validate(await self._send("POST", "/products", wanted.model_dump(mode="json")))
+
+    async def change_product(self, change: ChangeProduct) -> None:
+        """Sell a SKU in another way."""
+        await self._send("PATCH", "/products", change.model_dump(mode="json"))
+
+    async def read_stock(self, sku: str) -> list[LevelReading]:
+        """Stock of a SKU, straight from the store's memory."""
+        return _LEVELS.validate_python(await self._send("GET", f"/stock?sku={quote(sku, safe='')}"))
+
+    async def count_stock(self, count: CountStock) -> list[LevelReading]:
+        """Somebody of the shop counts a SKU at a location."""
+        return _LEVELS.validate_python(await self._send("POST", "/stock", count.model_dump(mode="json")))
+
+    async def change_locations(self, change: Locations) -> int:
+        """Open a location, close one or open it again; returns its id."""
+        return int(await self._send("POST", "/locations", change.model_dump(mode="json")))
+
     async def add_fault(self, fault: Fault) -> None:
         """Let the next requests for a root field go wrong."""
         await self._send("POST", "/faults", fault.model_dump(mode="json"))
@@ -223,6 +283,8 @@ def _content(response: httpx.Response) -> Any:
         return response.json()
     try:
         words = response.json()["detail"]
+        if isinstance(words, dict) and words["code"] == SOLD_OUT:
+            raise StoreSoldOut(response.status_code, words["words"])
     except (ValueError, KeyError, TypeError):
         words = response.text
     raise StoreRefused(response.status_code, words if isinstance(words, str) else str(words))

@@ -2,16 +2,16 @@
 
 from collections import Counter
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import Field
 
 from domain.model import Amount, Frozen, Instant
-from sandbox.store import editing, orders, payments, refunding, returning
+from sandbox.store import editing, orders, payments, refunding, returning, stock_desk
 from sandbox.store.money import Both
 from sandbox.store.outbox import WebhookKnobs
-from sandbox.store.records import NotAllowed, OrderRecord, Restock
+from sandbox.store.records import NotAllowed, OrderRecord, Restock, SoldOut
 from sandbox.store.requests import (
     AskReturn,
     AssessRisk,
@@ -108,6 +108,10 @@ class OrderReading(Frozen):
     returns: tuple[ReturnReading, ...] = ()
 
 
+SOLD_OUT: Final = "sold_out"
+"""What a refusal's detail has for its code where there is not enough stock."""
+
+
 def read(order: OrderRecord) -> OrderReading:
     """What an audit wants to know of an order."""
     kept = order.received - order.refunded
@@ -177,6 +181,7 @@ def _loopback_only(request: Request) -> None:
 
 
 router = APIRouter(prefix="/control", dependencies=[Depends(_loopback_only)])
+router.include_router(stock_desk.router)
 
 
 @router.post("/orders", status_code=201)
@@ -343,5 +348,7 @@ class _refusals:  # noqa: N801  reads as a phrase after `with`
         """Nothing to do."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, SoldOut):
+            raise HTTPException(409, {"code": SOLD_OUT, "words": str(error)}) from error
         if isinstance(error, NotAllowed):
             raise HTTPException(409, str(error)) from error

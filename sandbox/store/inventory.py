@@ -9,6 +9,18 @@ from sandbox.store.state import Level, State
 
 MAX_QUANTITY: Final = 1_000_000_000
 
+# What of the input is wrong -> code, words, field. No code is published for the last; its words are the REST API's.
+_UNSETTABLE: Final[dict[str, tuple[str | None, str, str]]] = {
+    "item": ("INVALID_INVENTORY_ITEM", "The specified inventory item could not be found.", "inventoryItemId"),
+    "location": ("INVALID_LOCATION", "The specified location could not be found.", "locationId"),
+    "stock": (
+        "ITEM_NOT_STOCKED_AT_LOCATION",
+        "The specified inventory item is not stocked at the location.",
+        "locationId",
+    ),
+    "tracked": (None, "Inventory item does not have inventory tracking enabled.", "inventoryItemId"),
+}
+
 
 class WantedLevel(Frozen):
     """One quantity to set; ``change_from`` None sets in any case."""
@@ -22,7 +34,7 @@ class WantedLevel(Frozen):
 class LevelError(Frozen):
     """Why a quantity was not set; ``place`` is its place in the input, None for the input as a whole."""
 
-    code: str
+    code: str | None
     message: str
     place: int | None = None
     field: str | None = None
@@ -97,14 +109,14 @@ def set_levels(
 
 def _current(state: State, wanted: WantedLevel) -> Level | str:
     """The level as it is, or which part of the input is unknown."""
-    if state.variant("inventory_item_id", wanted.inventory_item_id) is None:
-        return "inventoryItemId"
-    if wanted.location_id not in state.locations():
-        return "locationId"
-    levels = [
-        each for each in state.levels(wanted.inventory_item_id) if each.location_id == wanted.location_id
-    ]
-    return levels[0] if levels else "stock"
+    variant = state.variant("inventory_item_id", wanted.inventory_item_id)
+    if variant is None:
+        return "item"
+    if wanted.location_id not in state.locations().keys() - state.closed_locations():
+        return "location"
+    if not variant.tracked:
+        return "tracked"
+    return state.level(wanted.inventory_item_id, wanted.location_id) or "stock"
 
 
 def _error(
@@ -113,20 +125,16 @@ def _error(
     def error(code: str, message: str, field: str) -> LevelError:
         return LevelError(code=code, message=message, place=place, field=field)
 
-    if found == "inventoryItemId":
-        return error(
-            "INVALID_INVENTORY_ITEM", "The specified inventory item could not be found.", "inventoryItemId"
-        )
-    if found == "locationId":
-        return error("INVALID_LOCATION", "The specified location could not be found.", "locationId")
     if isinstance(found, str):
-        message = "The specified inventory item is not stocked at the location."
-        return error("ITEM_NOT_STOCKED_AT_LOCATION", message, "locationId")
+        code, message, field = _UNSETTABLE[found]
+        return LevelError(code=code, message=message, place=place, field=field)
     if twice:
         message = "The combination of inventoryItemId and locationId must be unique."
         return error("NO_DUPLICATE_INVENTORY_ITEM_ID_GROUP_ID_PAIR", message, "locationId")
     if wanted.quantity > MAX_QUANTITY:
         return error("INVALID_QUANTITY_TOO_HIGH", "The quantity is too high.", "quantity")
+    if wanted.quantity < -MAX_QUANTITY:
+        return error("INVALID_QUANTITY_TOO_LOW", "The quantity is too low.", "quantity")
     if name == "on_hand" and wanted.quantity < 0:
         return error("INVALID_QUANTITY_NEGATIVE", "The quantity can't be negative.", "quantity")
     if wanted.change_from is not None and wanted.change_from != _quantity(name, found):

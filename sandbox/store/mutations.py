@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from sandbox.store import jobs, payments, refunding
+from sandbox.store import exchanging, jobs, payments, refunding
 from sandbox.store.catalog_views import Info, View, item_view, lazily, location_view
 from sandbox.store.fulfillment import fulfill
 from sandbox.store.inventory import Adjustment, LevelError, WantedLevel, set_levels
@@ -15,6 +15,8 @@ from sandbox.store.outbox import Outbox
 from sandbox.store.records import NotAllowed, OrderRecord
 from sandbox.store.refund_views import shipping_wanted, units_wanted
 from sandbox.store.state import State
+
+_NO_PLAN = "FULFILLMENT_ORDER_NOT_FOUND"
 
 
 class Mutations:
@@ -68,6 +70,17 @@ class Mutations:
             "originalFulfillmentOrder": parcels.plan(original),
             "userErrors": [],
         }
+
+    def release_hold(self, _info: Info, *, id: str, holdIds: list[str] | None = None) -> View:  # noqa: A002, N803
+        """``fulfillmentOrderReleaseHold``: of all its holds; there is one at most."""
+        del holdIds
+        plan_id = number(id, "FulfillmentOrder") or 0
+        order = exchanging.release_hold(self._state, self._outbox, plan_id)
+        if order is None:
+            error = {"field": ["id"], "message": "Fulfillment order does not exist.", "code": _NO_PLAN}
+            return {"fulfillmentOrder": None, "userErrors": [error]}
+        parcels = OrderViews(self._state, order).parcels
+        return {"fulfillmentOrder": parcels.plan(order.fulfillment_order(plan_id)), "userErrors": []}
 
     def capture(self, _info: Info, *, input: View) -> View:  # noqa: A002  GraphQL's name
         """``orderCapture``."""

@@ -9,14 +9,19 @@ from sandbox.store.placing import draft
 from sandbox.store.plans import move_plans
 from sandbox.store.records import NotAllowed, OrderRecord, RefundLineRecord, RefundRecord, Restock
 from sandbox.store.requests import AssessRisk, PlaceOrder, PlacePayment
+from sandbox.store.routing import check_stock, routed
 from sandbox.store.state import State
 from sandbox.store.status import is_paid
 
 
 def place(state: State, outbox: Outbox, request: PlaceOrder) -> OrderRecord:
-    """Place an order: price it, take the payments, commit the stock, announce it. Raises NotAllowed."""
+    """Place an order: price it, take the payments, commit the stock, announce it.
+
+    Raises NotAllowed, of which SoldOut where there is not enough of something that is not sold beyond its stock.
+    """
     with state.transaction():
-        order = draft(state, request)
+        order = draft(state, routed(state, request))
+        check_stock(state, order)
         payments.take(state, order, request.payments)
         move_plans(state, order, order.fulfillment_orders, available=-1, committed=1)
         state.save_order(order)

@@ -36,6 +36,10 @@ DEFAULT_TOPICS: Final = (
 )
 """What Orderwright takes (docs/decisions/0007); any other is refused there, and would be delivered again and again."""
 
+LEVEL_TOPIC: Final = "inventory_levels/update"
+NO_ORDER: Final = 0
+"""In place of an order's id, with a message that is about none."""
+
 
 class WebhookKnobs(Frozen):
     """How webhooks are delivered; kept over a restart."""
@@ -44,7 +48,7 @@ class WebhookKnobs(Frozen):
     """Where to; nothing is sent while it is empty, nothing is lost either."""
     secret: str = ""
     topics: tuple[str, ...] = DEFAULT_TOPICS
-    """Subscribed topics; ``orders/updated`` is known as well."""
+    """Subscribed topics; ``orders/updated`` and ``inventory_levels/update`` are known as well."""
     paused: bool = False
     duplicate: bool = False
     """Every delivery twice, under the same X-Shopify-Webhook-Id."""
@@ -68,6 +72,7 @@ class Outbox:
         self._state = state
         self._shop_domain = shop_domain
         self.wake = wake
+        state.stock_moved = self.announce_level
 
     @property
     def knobs(self) -> WebhookKnobs:
@@ -102,6 +107,14 @@ class Outbox:
         """Announce one of ``returns/*``."""
         self._put(order, {topic: payloads.return_body(order, wanted, topic)})
 
+    def announce_level(self, inventory_item_id: int, location_id: int) -> None:
+        """Announce ``inventory_levels/update`` where somebody listens to it."""
+        if LEVEL_TOPIC not in self.knobs.topics:
+            return
+        level = self._state.level(inventory_item_id, location_id)
+        assert level is not None
+        self._put_bodies(NO_ORDER, {LEVEL_TOPIC: payloads.level_body(level)})
+
     def send_again(self, order_id: int, *, as_new: bool) -> int:
         """Send the delivered webhooks of an order once more, ``as_new`` under new delivery ids; returns how many."""
         knobs = self.knobs
@@ -118,16 +131,20 @@ class Outbox:
         return len(rows)
 
     def _put(self, order: OrderRecord, bodies: dict[str, Json | None]) -> None:
+        topics = self.knobs.topics
+        wanted = [topic for topic in (*bodies, "orders/updated") if topic in topics]
+        told = {t: bodies.get(t) or payloads.order_body(order, self._shop_domain) for t in wanted}
+        self._put_bodies(order.id, told)
+
+    def _put_bodies(self, order_id: int, bodies: dict[str, Json]) -> None:
         knobs = self.knobs
-        wanted = [topic for topic in (*bodies, "orders/updated") if topic in knobs.topics]
         event_id = str(uuid.uuid4())
         now = datetime.now(UTC)
-        for topic in wanted:
-            body = bodies.get(topic) or payloads.order_body(order, self._shop_domain)
+        for topic, body in bodies.items():
             raw = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
             webhook_id = str(uuid.uuid4())
             for _ in range(2 if knobs.duplicate and not knobs.drop else 1):
-                self._insert(knobs, (webhook_id, event_id, topic, order.id, now.isoformat(), raw))
+                self._insert(knobs, (webhook_id, event_id, topic, order_id, now.isoformat(), raw))
         self.wake()
 
     def _insert(self, knobs: WebhookKnobs, message: tuple[str, str, str, int, str, bytes]) -> None:

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     )
 
 
+def _hold(hold_id: int) -> View:
+    return {
+        "id": gid("FulfillmentHold", hold_id),
+        "reason": "AWAITING_PAYMENT",
+        "displayReason": "Awaiting payment",
+        "reasonNotes": None,
+        "heldByRequestingApp": False,
+    }
+
+
 class ParcelViews:
     """Views of what is to ship and what has shipped of one order."""
 
@@ -33,6 +43,7 @@ class ParcelViews:
             "id": gid("FulfillmentOrder", plan.id),
             "status": plan.status,
             "requestStatus": "UNSUBMITTED",
+            "fulfillmentHolds": [_hold(plan.hold_id)] if plan.hold_id else [],
             "createdAt": moment(plan.created_at),
             "updatedAt": moment(plan.updated_at),
             "fulfillAt": moment(plan.created_at),

@@ -19,6 +19,7 @@ from sandbox.store.payload_parts import (
 )
 from sandbox.store.records import OrderRecord, RefundRecord, Restock
 from sandbox.store.return_records import ReturnRecord
+from sandbox.store.state import Level
 from sandbox.store.status import financial_status, fulfillment_status
 
 
@@ -270,8 +271,10 @@ def return_body(order: OrderRecord, wanted: ReturnRecord, topic: str) -> Json:
         ],
         "total_return_line_items": len(wanted.lines),
         "return_shipping_fees": [],
-        "exchange_line_items": [],
-        "total_exchange_line_items": 0,
+        "exchange_line_items": [
+            {**_named("ExchangeLineItem", part.id), "line_item": None} for part in wanted.exchange
+        ],
+        "total_exchange_line_items": len(wanted.exchange),
     }
 
 
@@ -298,3 +301,15 @@ def _adjustments(order: OrderRecord, refund: RefundRecord) -> list[Json]:
             "tax_amount_set": money_set(ZERO, pair),
         }
     ]
+
+
+def level_body(level: Level) -> Json:
+    """``inventory_levels/update``."""
+    level_id = f"{level.location_id}?inventory_item_id={level.inventory_item_id}"
+    return {
+        "inventory_item_id": level.inventory_item_id,
+        "location_id": level.location_id,
+        "available": level.available,
+        "updated_at": moment(level.updated_at),
+        "admin_graphql_api_id": gid("InventoryLevel", level_id),
+    }

@@ -168,7 +168,7 @@ def _look_up(
     variants = []
     prices = []
     shop_unit = currencies.units.shop
-    locations = state.locations()
+    locations = state.locations().keys() - state.closed_locations()
     for line in lines:
         variant = state.variant("sku", line.sku)
         if variant is None:
@@ -176,7 +176,9 @@ def _look_up(
             raise NotAllowed(msg)
         unknown = [part.location for part in line.parts if part.location not in locations]
         if unknown:
-            msg = f"the store has no location {unknown[0]}; known are {', '.join(map(str, locations))}"
+            msg = (
+                f"the store has no location {unknown[0]}; known are {', '.join(map(str, sorted(locations)))}"
+            )
             raise NotAllowed(msg)
         price = variant.price if line.price is None else line.price
         if line.price is None and wholesale:

@@ -43,6 +43,34 @@ def add_to_plan(
     return plan
 
 
+def add_plan(
+    state: State, order: OrderRecord, lines: Iterable[LineRecord], location_id: int
+) -> FulfillmentOrderRecord | None:
+    """A plan of its own for all units of new lines, with their stock; none where nothing of them is shipped."""
+    to_ship = [line for line in lines if line.requires_shipping]
+    if not to_ship:
+        return None
+    now = datetime.now(UTC)
+    plan = FulfillmentOrderRecord(
+        id=state.next_id("fulfillment_order"),
+        location_id=location_id,
+        lines=[
+            FulfillmentOrderLineRecord(
+                id=state.next_id("fulfillment_order_line"),
+                line_id=line.id,
+                total=line.current,
+                remaining=line.current,
+            )
+            for line in to_ship
+        ],
+        created_at=now,
+        updated_at=now,
+    )
+    order.fulfillment_orders.append(plan)
+    move_plans(state, order, [plan], available=-1, committed=1)
+    return plan
+
+
 def take_off_plans(state: State, order: OrderRecord, line: LineRecord, units: int) -> None:
     """Take units off, from the location planned last, so that the first one keeps its work; back into stock."""
     for plan in reversed(order.fulfillment_orders):

@@ -27,6 +27,10 @@ class NotAllowed(Exception):
         super().__init__(message)
 
 
+class SoldOut(NotAllowed):
+    """There are fewer units than a buyer wants, and the product is not sold beyond them."""
+
+
 class Record(BaseModel):
     """Changed by the modules that act on orders alone; unknown fields are an error."""
 
@@ -140,7 +144,9 @@ class FulfillmentOrderRecord(Record):
 
     id: int
     location_id: int
-    status: Literal["OPEN", "IN_PROGRESS", "CLOSED", "CANCELLED"] = "OPEN"
+    status: Literal["OPEN", "IN_PROGRESS", "ON_HOLD", "CLOSED", "CANCELLED"] = "OPEN"
+    hold_id: int | None = None
+    """Of the hold that it is on: what is to leave is not paid."""
     lines: list[FulfillmentOrderLineRecord]
     created_at: Instant
     updated_at: Instant

@@ -73,6 +73,8 @@ class PlaceLine(Frozen):
     price: Annotated[Amount, Field(ge=0)] | None = None
     location: int = DEFAULT_LOCATION
     split: tuple[PlaceSplit, ...] = ()
+    anywhere: bool = False
+    """From whichever locations have it, as few as there must be, whatever ``location`` and ``split`` say."""
     discount: PlaceDiscount | None = None
     taxes: Taxes | None = None
     """None: the order's taxes; empty: none."""
@@ -259,11 +261,29 @@ class AskReturnLine(Frozen):
     note: str = ""
 
 
+class AskExchangeLine(Frozen):
+    """Units that the buyer gets for what comes back."""
+
+    sku: str
+    quantity: Annotated[int, Field(gt=0)] = 1
+
+
 class AskReturn(Frozen):
-    """The buyer asks to send units back; ``agreed`` where the shop's staff has said yes already."""
+    """The buyer asks to send units back; ``agreed`` where the shop's staff has said yes already.
+
+    ``instead`` makes it an exchange, which the shop's staff alone can note, as at Shopify.
+    """
 
     lines: Annotated[tuple[AskReturnLine, ...], Field(min_length=1)]
     agreed: bool = False
+    instead: tuple[AskExchangeLine, ...] = ()
+
+    @model_validator(mode="after")
+    def _staff_exchanges(self) -> "AskReturn":
+        if self.instead and not self.agreed:
+            msg = "a return that is only asked for holds no exchange; set agreed = true"
+            raise ValueError(msg)
+        return self
 
 
 Act = Literal["approve", "decline", "close", "withdraw"]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from graphql import (
     DocumentNode,
@@ -25,6 +25,12 @@ from sandbox.store.schema import NEEDS_IDEMPOTENCY_KEY, store_schema
 from sandbox.store.search import MAX_PAGE, connection, find_orders
 from sandbox.store.state import State
 from sandbox.store.throttle import CONNECTION_COST, MUTATION_COST
+from sandbox.store.variant_search import find_variants
+
+REFUSED_KEYS: Final = "refused_keys"
+"""Setting of the state: what a key answers that was refused once, see ``stock_desk.KeyKnobs``."""
+SAYS_SPENT: Final = frozenset({"inventorySetQuantities"})
+"""Mutations that have a code for that."""
 
 
 class Api:
@@ -62,6 +68,7 @@ class Api:
         writes: dict[str, Callable[..., Any]] = {
             "fulfillmentCreate": mutations.create_fulfillment,
             "fulfillmentOrderMove": mutations.move_fulfillment_order,
+            "fulfillmentOrderReleaseHold": mutations.release_hold,
             "orderCapture": mutations.capture,
             "orderCancel": mutations.cancel,
             **self._return_mutations.resolvers(),
@@ -92,15 +99,24 @@ class Api:
             "location": lambda _info, id=None: views.location_view(  # noqa: A006
                 state, number(id, "Location") or 0 if id else min(state.locations())
             ),
-            "locations": connection(
-                lambda: [v for v in (views.location_view(state, i) for i in state.locations()) if v]
-            ),
+            "locations": self._locations,
             "productVariant": lambda _info, id: self._variant(id),  # noqa: A006
-            "productVariants": lambda info, query=None, **page: connection(
-                lambda: views.find_variants(state, query)
-            )(info, **page),
+            "productVariants": lambda _info, query=None, **page: _shown(
+                find_variants(state, query, "id", **page), lambda each: views.variant_view(state, each)
+            ),
             "inventoryItem": lambda _info, id: self._item(id),  # noqa: A006
+            "inventoryItems": lambda _info, query=None, **page: _shown(
+                find_variants(state, query, "inventory_item_id", **page),
+                lambda each: views.item_view(state, each),
+            ),
         }
+
+    def _locations(self, info: views.Info, *, includeInactive: bool = False, **page: Any) -> views.View:  # noqa: N803
+        shown = self._state.locations().keys() - (
+            set() if includeInactive else self._state.closed_locations()
+        )
+        found = [v for v in (views.location_view(self._state, i) for i in sorted(shown)) if v]
+        return connection(lambda: found)(info, **page)
 
     def _order(self, order_id: str) -> views.View | None:
         order = self._state.order(number(order_id, "Order") or 0)
@@ -110,7 +126,13 @@ class Api:
         if len(ids) > MAX_PAGE:
             raise GraphQLError(f"at most {MAX_PAGE} ids may be given", extensions={"code": "BAD_REQUEST"})
         # A node's type is not known from the field, so it says it itself.
-        return [{"__typename": "Order", **view} if view else None for view in map(self._order, ids)]
+        kinds = {"Order": self._order, "InventoryItem": self._item}
+        nodes = []
+        for each in ids:
+            kind = each.removeprefix("gid://shopify/").partition("/")[0]
+            view = kinds[kind](each) if kind in kinds else None
+            nodes.append({"__typename": kind, **view} if view else None)
+        return nodes
 
     def _orders(
         self,
@@ -122,9 +144,7 @@ class Api:
         **page: Any,
     ) -> views.View:
         found = find_orders(self._state, query, sortKey, reverse=bool(reverse), **page)
-        nodes = [OrderViews(self._state, record).view() for record in found["records"]]
-        edges = [{"node": node, "cursor": c} for node, c in zip(nodes, found["cursors"], strict=True)]
-        return {"nodes": nodes, "edges": edges, "pageInfo": found["pageInfo"]}
+        return _shown(found, lambda record: OrderViews(self._state, record).view())
 
     def _fulfillment(self, fulfillment_id: str) -> views.View | None:
         wanted = number(fulfillment_id, "Fulfillment") or 0
@@ -186,11 +206,24 @@ class Api:
                     )
                 elif known[0]["arguments"] == text:
                     answer = json.loads(known[0]["answer"])
+                    if answer["userErrors"] and info.field_name in self._spent_by_refusal():
+                        answer = _spent()
                 else:
                     answer = _mismatch()
             return view(answer)
 
         return resolve
+
+    def _spent_by_refusal(self) -> frozenset[str]:
+        """Mutations whose key is spent once it was refused, unless the control API has it otherwise."""
+        return frozenset() if self._state.setting(REFUSED_KEYS) == "replayed" else SAYS_SPENT
+
+
+def _shown(found: dict[str, Any], view: Callable[[Any], views.View]) -> views.View:
+    """A connection over a page of records."""
+    nodes = [view(record) for record in found["records"]]
+    edges = [{"node": node, "cursor": c} for node, c in zip(nodes, found["cursors"], strict=True)]
+    return {"nodes": nodes, "edges": edges, "pageInfo": found["pageInfo"]}
 
 
 def _without_key(act: Callable[..., views.View]) -> Callable[..., views.View]:
@@ -226,6 +259,12 @@ def _required_key(info: views.Info) -> str:
 def _mismatch() -> views.View:
     message = "The same idempotency key cannot be used with different operation parameters."
     error = {"field": None, "code": "IDEMPOTENCY_KEY_PARAMETER_MISMATCH", "message": message}
+    return {"userErrors": [error]}
+
+
+def _spent() -> views.View:
+    message = "A previous request with this idempotency key failed. Retry with a new idempotency key."
+    error = {"field": None, "code": "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED", "message": message}
     return {"userErrors": [error]}
 
 

@@ -44,7 +44,7 @@ def find_orders(
     state: State, query: str | None, sort_key: str | None, *, reverse: bool, **page: Any
 ) -> dict[str, Any]:
     """A page of orders: ``records``, ``cursors`` and ``pageInfo``."""
-    first, after = _page(page)
+    first, after = read_page(page)
     column = _SORTS[sort_key or "PROCESSED_AT"]
     conditions, values = _conditions(query or "")
     if after is not None:
@@ -55,11 +55,11 @@ def find_orders(
     order_by = f"{column} {direction}, id {direction}"
     found = state.search_orders(" AND ".join(conditions) or "1", values, order_by, first + 1)
     records = found[:first]
-    cursors = [_cursor({"last_id": r.id, "last_value": _sort_value(r, column)}) for r in records]
+    cursors = [cursor_of({"last_id": r.id, "last_value": _sort_value(r, column)}) for r in records]
     return {
         "records": records,
         "cursors": cursors,
-        "pageInfo": _page_info(cursors, more=len(found) > first, back=after is not None),
+        "pageInfo": page_info(cursors, more=len(found) > first, back=after is not None),
     }
 
 
@@ -67,7 +67,7 @@ def connection(nodes: Callable[[], Sequence[dict[str, Any]]]) -> Page:
     """A connection over nodes that are built when it is asked for; the cursor names the node before it."""
 
     def resolve(_info: Any, **page: Any) -> dict[str, Any]:
-        first, after = _page(page)
+        first, after = read_page(page)
         listed = list(nodes())
         start = 0
         if after is not None:
@@ -76,11 +76,11 @@ def connection(nodes: Callable[[], Sequence[dict[str, Any]]]) -> Page:
                 raise _bad_cursor()
             start = places[0] + 1
         chosen = listed[start : start + first]
-        cursors = [_cursor({"last_id": _key(node, start + i)}) for i, node in enumerate(chosen)]
+        cursors = [cursor_of({"last_id": _key(node, start + i)}) for i, node in enumerate(chosen)]
         return {
             "nodes": chosen,
             "edges": [{"node": node, "cursor": c} for node, c in zip(chosen, cursors, strict=True)],
-            "pageInfo": _page_info(cursors, more=start + first < len(listed), back=start > 0),
+            "pageInfo": page_info(cursors, more=start + first < len(listed), back=start > 0),
         }
 
     return resolve
@@ -90,7 +90,8 @@ def _key(node: dict[str, Any], place: int) -> str:
     return str(node.get("id", place))
 
 
-def _page(page: dict[str, Any]) -> tuple[int, dict[str, Any] | None]:
+def read_page(page: dict[str, Any]) -> tuple[int, dict[str, Any] | None]:
+    """How many are asked for, and after what. Raises GraphQLError for what Shopify refuses."""
     first = page.get("first")
     if first is None:
         raise GraphQLError("you must provide one of first or last", extensions={"code": "BAD_REQUEST"})
@@ -112,11 +113,13 @@ def _bad_cursor() -> GraphQLError:
     return GraphQLError("Invalid cursor for current pagination sort.", extensions={"code": "BAD_REQUEST"})
 
 
-def _cursor(content: dict[str, Any]) -> str:
+def cursor_of(content: dict[str, Any]) -> str:
+    """An opaque place in a list."""
     return base64.b64encode(json.dumps(content).encode()).decode()
 
 
-def _page_info(cursors: Sequence[str], *, more: bool, back: bool) -> dict[str, Any]:
+def page_info(cursors: Sequence[str], *, more: bool, back: bool) -> dict[str, Any]:
+    """PageInfo of a page with these cursors."""
     return {
         "hasNextPage": more,
         "hasPreviousPage": back,

@@ -6,16 +6,19 @@ server does its work on the event loop, so nothing here is ever half done when s
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from domain.model import Frozen
 from sandbox import catalog
 from sandbox.store.records import OrderRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # First id of each kind, less one. Apart from each other, so that a mixed-up id never fits by accident.
 _FIRST: Final = {
@@ -23,7 +26,7 @@ _FIRST: Final = {
     "fulfillment_order": 20_000, "fulfillment_order_line": 30_000, "fulfillment": 40_000, "fulfillment_line": 50_000,
     "refund": 90_000, "refund_line": 95_000, "customer": 7_000, "company_location": 8_000, "adjustment": 10_000,
     "edit": 11_000, "return": 13_000, "return_line": 14_000, "reverse_order": 15_000, "reverse_line": 16_000,
-    "disposition": 17_000,
+    "disposition": 17_000, "exchange_line": 18_000, "fulfillment_hold": 19_000,
 }  # fmt: skip
 _FIRST_VARIANT: Final = 400
 _FIRST_PRODUCT: Final = 200
@@ -35,10 +38,13 @@ CREATE TABLE IF NOT EXISTS sequence (name TEXT PRIMARY KEY, last INTEGER NOT NUL
 CREATE TABLE IF NOT EXISTS "order" (
     id INTEGER PRIMARY KEY, created_at TEXT NOT NULL, updated_at TEXT NOT NULL, record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS part (kind TEXT, id INTEGER, order_id INTEGER NOT NULL, PRIMARY KEY (kind, id));
-CREATE TABLE IF NOT EXISTS location (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS location (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, active INTEGER NOT NULL DEFAULT 1);
 CREATE TABLE IF NOT EXISTS variant (
     id INTEGER PRIMARY KEY, product_id INTEGER NOT NULL, inventory_item_id INTEGER NOT NULL UNIQUE,
-    sku TEXT NOT NULL UNIQUE, title TEXT NOT NULL, price TEXT NOT NULL);
+    sku TEXT NOT NULL, title TEXT NOT NULL, price TEXT NOT NULL,
+    policy TEXT NOT NULL DEFAULT 'CONTINUE', tracked INTEGER NOT NULL DEFAULT 1);
+CREATE INDEX IF NOT EXISTS variant_sku ON variant (sku COLLATE NOCASE);
 CREATE TABLE IF NOT EXISTS level (
     inventory_item_id INTEGER, location_id INTEGER, available INTEGER NOT NULL, committed INTEGER NOT NULL,
     updated_at TEXT NOT NULL, PRIMARY KEY (inventory_item_id, location_id));
@@ -52,6 +58,20 @@ NOT NULL DEFAULT ''); CREATE INDEX IF NOT EXISTS outbox_due ON outbox (state, du
 """
 
 
+# A state that was kept before products had a policy: SKUs were unique then, locations always open.
+_UPGRADE: Final = """
+ALTER TABLE location ADD COLUMN active INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE variant RENAME TO variant_before;
+"""
+_CARRY_OVER: Final = """
+INSERT INTO variant (id, product_id, inventory_item_id, sku, title, price) SELECT * FROM variant_before;
+DROP TABLE variant_before;
+"""
+
+Policy = Literal["DENY", "CONTINUE"]
+"""Whether buyers may buy more than is available."""
+
+
 class Variant(Frozen):
     """A product for sale, with its one variant and inventory item."""
 
@@ -61,6 +81,9 @@ class Variant(Frozen):
     sku: str
     title: str
     price: Decimal
+    policy: Policy = "CONTINUE"
+    tracked: bool = True
+    """False: it is sold without being counted."""
 
 
 class Level(Frozen):
@@ -81,7 +104,11 @@ class State:
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_TABLES)
+        columns = {row["name"] for row in self.rows("SELECT name FROM pragma_table_info('variant')")}
+        old = bool(columns) and "policy" not in columns
+        self._db.executescript(f"{_UPGRADE}{_TABLES}{_CARRY_OVER}" if old else _TABLES)
+        self.stock_moved: Callable[[int, int], None] = lambda _item, _location: None
+        """Told the item and the location of every level that is another now."""
         if not self.rows("SELECT 1 FROM location"):
             self._seed()
 
@@ -131,11 +158,12 @@ class State:
         products.append((catalog.KIT_SKU, catalog.KIT_NAME, catalog.KIT_PRICE))
         with self.transaction():
             for location, (_, name, _) in catalog.LOCATIONS.items():
-                self._db.execute("INSERT INTO location VALUES (?, ?)", (int(location), name))
+                self._db.execute("INSERT INTO location (id, name) VALUES (?, ?)", (int(location), name))
             for n, (sku, title, price) in enumerate(products, start=1):
                 item = _FIRST_INVENTORY_ITEM + n
                 self._db.execute(
-                    "INSERT INTO variant VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO variant (id, product_id, inventory_item_id, sku, title, price)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
                     (_FIRST_VARIANT + n, _FIRST_PRODUCT + n, item, sku, title, price),
                 )
                 for location, (_, _, on_hand) in catalog.LOCATIONS.items():
@@ -207,20 +235,65 @@ class State:
     # Catalogue and stock
 
     def locations(self) -> dict[int, str]:
-        """Location id -> name."""
+        """Location id -> name, closed ones too."""
         return {row["id"]: row["name"] for row in self.rows("SELECT * FROM location ORDER BY id")}
 
-    def variants(self) -> list[Variant]:
-        """Everything for sale."""
-        return [_variant(row) for row in self.rows("SELECT * FROM variant ORDER BY id")]
+    def closed_locations(self) -> set[int]:
+        """Those that were deactivated: nothing is sold from them, their levels are shown to nobody."""
+        return {row["id"] for row in self.rows("SELECT id FROM location WHERE NOT active")}
+
+    def add_location(self, name: str) -> int:
+        """Open another location, which stocks nothing yet; returns its id."""
+        found = self.rows("SELECT max(id) + 1 AS next FROM location")
+        self._db.execute("INSERT INTO location (id, name) VALUES (?, ?)", (found[0]["next"], name))
+        return int(found[0]["next"])
+
+    def open_location(self, location_id: int, *, active: bool) -> None:
+        """Close a location or open it again, with the levels that it had."""
+        self._db.execute("UPDATE location SET active = ? WHERE id = ?", (active, location_id))
+
+    def add_variants(
+        self, skus: Sequence[str], price: Decimal, policy: Policy, stock: Mapping[int, int], *, tracked: bool
+    ) -> int:
+        """Add products; ``stock`` is units of each by location. Returns the first one's inventory item."""
+        last = self.rows(
+            "SELECT max(id) AS id, max(product_id) AS p, max(inventory_item_id) AS i FROM variant"
+        )
+        now = _text(datetime.now(UTC))
+        first = int(last[0]["i"]) + 1
+        self._db.executemany(
+            "INSERT INTO variant VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (last[0]["id"] + n, last[0]["p"] + n, last[0]["i"] + n, sku, sku, str(price), policy, tracked)
+                for n, sku in enumerate(skus, 1)
+            ],
+        )
+        self._db.executemany(
+            "INSERT INTO level VALUES (?, ?, ?, 0, ?)",
+            [(first + n, at, units, now) for n in range(len(skus)) for at, units in stock.items()],
+        )
+        return first
+
+    def change_variants(self, sku: str, *, policy: Policy | None, tracked: bool | None) -> None:
+        """Sell all variants of a SKU in another way; None leaves it."""
+        self._db.execute(
+            "UPDATE variant SET policy = coalesce(?, policy), tracked = coalesce(?, tracked) WHERE sku = ?",
+            (policy, tracked, sku),
+        )
+
+    def find_variants(self, where: str, values: Sequence[Any], limit: int) -> list[Variant]:
+        """Variants by a condition on their columns, the oldest first."""
+        sql = f"SELECT * FROM variant WHERE {where} ORDER BY id LIMIT ?"  # noqa: S608  by ``search``
+        return [_variant(row) for row in self.rows(sql, (*values, limit))]
 
     def variant(self, column: str, value: int | str) -> Variant | None:
-        """A variant by ``id``, ``sku`` or ``inventory_item_id``."""
+        """A variant by ``id``, ``sku`` or ``inventory_item_id``; of several with a SKU the oldest."""
         if column not in {"id", "sku", "inventory_item_id"}:
             msg = f"a variant is not found by {column}"
             raise ValueError(msg)
-        found = self.rows(f"SELECT * FROM variant WHERE {column} = ?", (value,))  # noqa: S608  checked above
-        return _variant(found[0]) if found else None
+        collation = " COLLATE NOCASE" if column == "sku" else ""
+        found = self.find_variants(f"{column} = ?{collation} AND {column} = ?", (value, value), 1)
+        return found[0] if found else None
 
     def levels(self, inventory_item_id: int) -> list[Level]:
         """Stock of an item, location by location."""
@@ -235,15 +308,28 @@ class State:
             )
         ]
 
+    def level(self, inventory_item_id: int, location_id: int) -> Level | None:
+        """Stock of an item at a location; None where it is not stocked."""
+        return next((x for x in self.levels(inventory_item_id) if x.location_id == location_id), None)
+
+    def stock_at(self, inventory_item_id: int, location_id: int) -> None:
+        """Stock an item at a location, with no units yet; one that is stocked there stays as it is."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO level VALUES (?, ?, 0, 0, ?)",
+            (inventory_item_id, location_id, _text(datetime.now(UTC))),
+        )
+
     def move_stock(
         self, inventory_item_id: int, location_id: int, *, available: int = 0, committed: int = 0
     ) -> None:
         """Change stock by so many units. An item that is not stocked at the location stays so."""
-        self._db.execute(
+        done = self._db.execute(
             "UPDATE level SET available = available + ?, committed = committed + ?, updated_at = ?"
             " WHERE inventory_item_id = ? AND location_id = ?",
             (available, committed, _text(datetime.now(UTC)), inventory_item_id, location_id),
         )
+        if done.rowcount and available:
+            self.stock_moved(inventory_item_id, location_id)
 
 
 def _variant(row: sqlite3.Row) -> Variant:

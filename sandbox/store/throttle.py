@@ -1,8 +1,8 @@
 """Cost points, as Shopify counts them: what a query could cost before it runs, what it did cost after.
 
-An object costs 1, a connection 2 plus its ``first`` times what a node costs, a mutation 10; scalars are
-free. The bucket is filled at a steady rate; the requested cost must be in it, the difference to the actual
-cost goes back.
+An object costs 1, a connection 2 plus its ``first`` times what a node costs, ``nodes`` for each of its
+``ids`` what a node costs, a mutation 10; scalars are free. The bucket is filled at a steady rate; the
+requested cost must be in it, the difference to the actual cost goes back.
 """
 
 import math
@@ -133,12 +133,13 @@ class _Cost:
         owner = self._schema.get_type(on)
         fields = getattr(owner, "fields", {})
         returned = get_named_type(fields[field.name.value].type).name
-        if not returned.endswith("Connection"):
-            return 1 + self._selections(field.selection_set, returned)
         given = {
             each.name.value: value_from_ast_untyped(each.value, self._variables)
             for each in field.arguments or ()
         }
+        if not returned.endswith("Connection"):
+            one = 1 + self._selections(field.selection_set, returned)
+            return one * max(1, len(given.get("ids") or ()))
         node = max(1, self._selections_of_node(field.selection_set, returned))
         return CONNECTION_COST + int(given.get("first") or 0) * node
 

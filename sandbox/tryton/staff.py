@@ -45,6 +45,16 @@ class Job:
     begun: bool
 
 
+def _of_orders(web_ids: Collection[str]) -> list[Any]:
+    """The sales of these orders, and those for what their buyers get in exchange."""
+    exchanges = [["web_id", "like", f"{web_id}/exchange/%"] for web_id in sorted(web_ids)]
+    return ["OR", ["web_id", "in", sorted(web_ids)], *exchanges]
+
+
+def _order_of(sale: Mapping[str, Any]) -> str:
+    return str(sale["web_id"]).partition("/")[0]
+
+
 class Staff:
     """One person with a login at the ERP. Use as an async context manager, or call ``close``."""
 
@@ -91,7 +101,7 @@ class Staff:
         """Shipments of the shop's sales that wait for the warehouse, oldest first; ``web_ids`` narrows them."""
         domain: list[Any] = [["web_shop.name", "=", self._channel], ["state", "=", "processing"]]
         if web_ids is not None:
-            domain.append(["web_id", "in", sorted(web_ids)])
+            domain.append(_of_orders(web_ids))
         sales = await self._rpc.find("sale.sale", domain, ["web_id", "shipments"])
         sale_of = {shipment: sale for sale in sales for shipment in sale["shipments"]}
         if not sale_of:
@@ -108,7 +118,7 @@ class Staff:
                 sale, warehouse = sale_of[each["id"]], each["warehouse."]["code"]
                 begun = (sale["id"], warehouse) in left
                 jobs.append(
-                    Job(each["id"], each["number"] or "", sale["id"], sale["web_id"], warehouse, begun)
+                    Job(each["id"], each["number"] or "", sale["id"], _order_of(sale), warehouse, begun)
                 )
         return tuple(jobs)
 
@@ -168,7 +178,7 @@ class Staff:
 
     async def finish_begun(self, web_ids: Collection[str]) -> tuple[ShipmentReading, ...]:
         """Send what is picked or packed, as after an interruption; returns what left."""
-        domain = [["web_shop.name", "=", self._channel], ["web_id", "in", sorted(web_ids)]]
+        domain = [["web_shop.name", "=", self._channel], _of_orders(web_ids)]
         sales = await self._rpc.find("sale.sale", domain, ["web_id", "shipments"])
         sale_of = {shipment: sale for sale in sales for shipment in sale["shipments"]}
         shipments = await self._rpc.read(SHIPMENT, sorted(sale_of), ["number", "state", "warehouse.code"])
@@ -178,7 +188,7 @@ class Staff:
                 continue
             sale, warehouse = sale_of[each["id"]], each["warehouse."]["code"]
             await self._label(
-                Job(each["id"], each["number"], sale["id"], sale["web_id"], warehouse, begun=False)
+                Job(each["id"], each["number"], sale["id"], _order_of(sale), warehouse, begun=False)
             )
             for button in ("pack", "do") if each["state"] == "picked" else ("do",):
                 await self._rpc.press(SHIPMENT, button, [each["id"]])
@@ -342,7 +352,8 @@ class Staff:
 
     async def _invoices(self, web_id: str, state: str) -> list[int]:
         sale = await self.read_sale(web_id)
-        return [each.invoice_id for each in sale.invoices if each.state == state] if sale else []
+        sales = (sale, *sale.exchanges) if sale else ()
+        return [each.invoice_id for one in sales for each in one.invoices if each.state == state]
 
     async def _pay(self, invoice: int, method: str) -> Decimal:
         (found,) = await self._rpc.read(

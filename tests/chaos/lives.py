@@ -5,13 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Protocol
 
 from temporalio.client import Client, WorkflowHandle
 
 from adapters.errors import AdapterError, Conflict, OutcomeUnknown, RateLimited, SessionExpired, Unavailable
 from domain.order import OrderKey
-from sandbox.store.control import OrderReading
 from store.database import Database
 from store.order_view import OrderSummary, OrderViews
 from workflows.messages import ORDERS_QUEUE, Attention, OrderResult, OrderStart, Problem, StorefrontChanged
@@ -52,26 +50,6 @@ def told_causes(life: Life) -> str:
 def told_errors(met: Sequence[AdapterError]) -> str:
     """What became of an order whose calls met these errors, and that went on by itself."""
     return ", ".join(dict.fromkeys(WORDS[type(error)] for error in met)) or "carried on"
-
-
-class ErpPeople(Protocol):
-    """The ERP's warehouse and what its books say."""
-
-    async def waiting(self, key: OrderKey) -> int:
-        """Shipments of an order that have not left."""
-        ...
-
-    async def take_in(self, key: OrderKey, return_id: str) -> None:
-        """What is expected of a return comes in, where it is expected."""
-        ...
-
-    async def ship(self, keys: list[OrderKey]) -> None:
-        """One shipment of each of these orders leaves, where one waits."""
-        ...
-
-    async def assert_booked(self, life: Life, told: OrderReading) -> None:
-        """One order, the store's cents, two shipments that left; or one that is canceled."""
-        ...
 
 
 Edit = Callable[[OrderKey], Awaitable[None]]
@@ -138,7 +116,7 @@ class Lives:
 
         ``later`` waits by itself for its time, and the storefront then tells of something new.
         """
-        handle = await self.start(key)
+        handle = await self._start(key)
         life = Life(key, canceled=cancel)
         ending = asyncio.create_task(handle.result())
         try:
@@ -164,8 +142,7 @@ class Lives:
             await asyncio.gather(ending, return_exceptions=True)
         return life
 
-    async def start(self, key: OrderKey) -> WorkflowHandle[OrderWorkflow, OrderResult]:
-        """A webhook tells of the order."""
+    async def _start(self, key: OrderKey) -> WorkflowHandle[OrderWorkflow, OrderResult]:
         return await self._client.start_workflow(
             OrderWorkflow.run,
             OrderStart(key=key),

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from contextlib import suppress
-from decimal import Decimal
 
 from domain.order import OrderKey
 from sandbox.store.control import OrderReading
@@ -22,8 +21,7 @@ class TrytonPeople:
         # For a moment Tryton has both parcels in one shipment; nobody picks within a second of the order.
         sales = Counter(job.sale_id for job in jobs)
         self._allocated |= {sale for sale, shipments in sales.items() if shipments > 1}
-        first = {job.sale_id: job for job in reversed(jobs)}
-        for job in first.values():
+        for job in jobs:
             if job.sale_id in self._allocated:
                 await self._staff.ship(job, part=False)
 
@@ -45,8 +43,6 @@ class TrytonPeople:
             assert (set(states), sale.invoiced) == ({"cancelled"}, 0)
             return
         assert states == {"done": 2}
-        given_back = sum((credit.given_back for credit in sale.credits), Decimal(0))
-        assert (sale.total - given_back, sale.invoiced) == (told.total, told.total)
-        assert len(sale.credits) == told.refunds
+        assert (sale.total, sale.invoiced) == (told.total, told.total)
         left = {each.tracking_number for each in sale.shipments if each.tracking_number}
         assert left == set(told.tracking_numbers)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import httpx
 from temporalio.client import Client, WorkflowUpdateStage
@@ -23,7 +23,7 @@ from domain.order import OrderKey
 from sandbox.faults.proxy import Proxy
 from sandbox.faults.vendors import VENDORS
 from sandbox.store.client import AsyncStoreControl
-from sandbox.store.control import ReturnReading
+from sandbox.store.control import OrderReading, ReturnReading
 from sandbox.store.requests import AskReturn, AskReturnLine, PlaceLine, PlaceOrder
 from sandbox.tryton.staff import Staff
 from store.cases import Cases
@@ -35,7 +35,6 @@ from tests.chaos.calls import ERP, OF_NO_ORDER, RETURNING, STOREFRONT, WITHDRAWN
 from tests.chaos.lives import (
     LOOK_SECONDS,
     Board,
-    ErpPeople,
     Life,
     Lives,
     in_background,
@@ -45,7 +44,6 @@ from tests.chaos.lives import (
 from tests.chaos.memory_people import MemoryPeople
 from tests.chaos.tryton_people import TrytonPeople
 from tests.chaos.wire_faults import WIRE_FAULTS, ByOrder, Line, applies
-from tests.chaos.wire_returns import TWO_LARGE_PARCELS, ManyReturns
 from tests.order_builder import sandbox_mapping
 from tests.running_store import TOKEN, RunningStore
 from tests.running_store import read as read_transactions
@@ -54,9 +52,6 @@ from workers.composition import Parts
 from workers.worker import start_feed, workers
 from workflows.messages import ERP_FEED_ID, Attention, OperatorMessage, StorefrontChanged
 from workflows.return_messages import return_workflow_id
-
-if TYPE_CHECKING:
-    from sandbox.store.control import OrderReading
 
 CHANNEL = "shop"
 FEED_INTERVAL = timedelta(milliseconds=300)
@@ -91,6 +86,26 @@ SHORT = "CAP-BLK"
 WITH_A_REST = TWO_PARCELS.model_copy(update={"lines": (*TWO_PARCELS.lines, PlaceLine(sku=SHORT, quantity=2))})
 
 
+class ErpPeople(Protocol):
+    """The ERP's warehouse and what its books say."""
+
+    async def waiting(self, key: OrderKey) -> int:
+        """Shipments of an order that have not left."""
+        ...
+
+    async def take_in(self, key: OrderKey, return_id: str) -> None:
+        """What is expected of a return comes in, where it is expected."""
+        ...
+
+    async def ship(self, keys: list[OrderKey]) -> None:
+        """One shipment of each of these orders leaves, where one waits."""
+        ...
+
+    async def assert_booked(self, life: Life, told: OrderReading) -> None:
+        """One order, the store's cents, two shipments that left; or one that is canceled."""
+        ...
+
+
 class WireMatrix:
     """With ``tryton`` for the calls to the ERP, without it for those to the store. Ask ``cells`` and ``failures``."""
 
@@ -118,12 +133,10 @@ class WireMatrix:
                 self.cells[str(call), column] = NOTHING_TO_TELL
         cells = [(call, column) for call, column in cells if applies(call, column)]
         async with self._exits, AsyncStoreControl(self._store.url) as self._control, self._working():
-            rows = {call for call, _ in cells if call.system == ERP and call.operation in RETURNING}
-            work = [self._of_returns([each for each in cells if each[0] == call]) for call in rows]
-            work += [
+            work = [
                 self._noted(each, self._of_order(*each))
                 for each in cells
-                if each[0].operation not in OF_NO_ORDER and each[0] not in rows
+                if each[0].operation not in OF_NO_ORDER
             ]
             work += [
                 self._noted(each, self._of_nobody(*each))
@@ -222,30 +235,6 @@ class WireMatrix:
             line = await self._line(call, column)
             # The ERP is asked for an order before a cancel too, and that life is the shorter one.
             life = await self._live(line, cancel=call.operation in {"cancel_order", "find_order"})
-        return self._words(line, life)
-
-    async def _of_returns(self, cells: list[tuple[Call, str]]) -> None:
-        """The ERP's calls of returns: one order for a row of the table."""
-        async with self._turns:
-            placed = await self._control.place_order(TWO_LARGE_PARCELS)
-            key = OrderKey(channel=CHANNEL, external_id=str(placed.id))
-            order = ManyReturns(self._client, self._control, self._people, key)
-            await order.begin(self._lives)
-            for cell in cells:
-                await self._noted(cell, self._of_return(order, *cell))
-            await order.end()
-
-    async def _of_return(self, order: ManyReturns, call: Call, column: str) -> str:
-        lines = self._ports[call.system].lines
-        line = lines[order.key.external_id] = await self._line(call, column)
-        try:
-            life = await order.give_back_one(sent=call.operation not in WITHDRAWN)
-        finally:
-            del lines[order.key.external_id]
-        return self._words(line, life)
-
-    @staticmethod
-    def _words(line: Line, life: Life) -> str:
         assert line.struck, "the fault never struck"
         if line.asked_to_wait:
             line.assert_waited_as_told()

@@ -23,6 +23,7 @@ from sandbox.catalog import (
     ADJUSTMENT_PRODUCT,
     COMPANIES,
     FEE_PRODUCT,
+    KIT_COMPONENTS,
     KIT_SKU,
     LOCATIONS,
     PRODUCTS,
@@ -35,7 +36,7 @@ from sandbox.tryton.staff import Job, Staff
 from tests.tryton_fixture import TrytonAccess
 
 MEMORY_WRITES = (
-    "draft_order|accept_order|amend_order|cancel_order|send_shipment"
+    "draft_order|accept_order|amend_order|cancel_order|send_shipment|add_exchange"
     "|authorize_return|credit_return|cancel_return"
 )
 Cut = Literal["request", "answer"]
@@ -162,6 +163,7 @@ class MemoryErpWorld:
             parties={party for party, *_ in COMPANIES.values()},
             page_size=3,
         )
+        self._memory.stock_book.make_kit(KIT_SKU, dict(KIT_COMPONENTS))
 
     def new_id(self) -> str:
         return str(next(_IDS))
@@ -272,7 +274,13 @@ class TrytonErpWorld:
         self._server = server
         self._line = CuttableLine(_writes_to_tryton)
         self.erp: ErpPort = TrytonErp(
-            server.url, server.database, server.login, server.password, page_size=3, transport=self._line
+            server.url,
+            server.database,
+            server.login,
+            server.password,
+            page_size=3,
+            stock_page_size=10,
+            transport=self._line,
         )
         self._staff = Staff(server.url, server.database, server.staff_login, server.staff_password)
 

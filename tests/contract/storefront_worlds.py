@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Final, Protocol
+from uuid import uuid4
 
 from adapters.memory.storefront import MemoryStorefront
 from adapters.ports import StorefrontPort
@@ -16,7 +17,9 @@ from domain.money import round_money
 from domain.order import PaymentKind
 from sandbox.store.control import Fault
 from sandbox.store.requests import AskReturn, AskReturnLine, PlaceOrder
+from sandbox.store.stock_desk import AddProducts, CountStock
 from tests.order_builder import (
+    CATALOG,
     PLACED_AT,
     US_TAXES,
     make_discount,
@@ -36,8 +39,11 @@ _MUTATIONS: Final = {
     "refund_return": "returnProcess",
     "approve_return": "returnApproveRequest",
     "end_return": "returnCancel",
+    "open_exchange": "returnCreate",
+    "release_exchange": "returnProcess",
     "cancel_order": "orderCancel",
     "cancel_units": "refundCreate",
+    "set_stock": "inventorySetQuantities",
 }
 
 _IN_MEMORY: Final = {"refund_return": "refund_order"}
@@ -104,6 +110,14 @@ class StorefrontWorld(Protocol):
         """The buyer keeps them after all."""
         ...
 
+    def stock(self, units: dict[str, int], *, tracked: bool = True) -> str:
+        """A new product, sold beyond its stock, of which so many units are available at each location; its SKU."""
+        ...
+
+    def count(self, sku: str, location: str, units: int) -> None:
+        """Somebody of the storefront counts so many units."""
+        ...
+
     def truth(self, external_id: str) -> Truth:
         """What the storefront's people see."""
         ...
@@ -125,7 +139,8 @@ class MemoryStorefrontWorld:
     """The memory storefront; two orders make a page."""
 
     def __init__(self) -> None:
-        self.storefront = self._memory = MemoryStorefront(page_size=2)
+        prices = {sku: price for sku, (_, price) in CATALOG.items()}
+        self.storefront = self._memory = MemoryStorefront(page_size=2, prices=prices)
         self._ids = count(5001)
 
     def place(self, basket: Basket) -> str:
@@ -200,6 +215,17 @@ class MemoryStorefrontWorld:
 
     def withdraw_return(self, external_id: str, return_id: str) -> None:
         self._memory.withdraw_return(external_id, return_id)
+
+    def stock(self, units: dict[str, int], *, tracked: bool = True) -> str:
+        sku = f"STOCK-{next(self._ids)}"
+        for location, available in units.items():
+            self._memory.shelf.stock(sku, location, available)
+        if not tracked:
+            self._memory.shelf.untracked.add(sku)
+        return sku
+
+    def count(self, sku: str, location: str, units: int) -> None:
+        self._memory.shelf.stock(sku, location, units)
 
     def truth(self, external_id: str) -> Truth:
         order = self._memory.orders[external_id]
@@ -278,6 +304,17 @@ class ShopifyWorld:
 
     def withdraw_return(self, external_id: str, return_id: str) -> None:
         self._store.control.change_return(external_id, return_id, "withdraw")
+
+    def stock(self, units: dict[str, int], *, tracked: bool = True) -> str:
+        sku = f"STOCK-{uuid4().hex[:12]}"
+        stock = {int(location): available for location, available in units.items()}
+        self._store.control.add_products(
+            AddProducts(skus=(sku,), stock=stock, tracked=tracked, policy="CONTINUE")
+        )
+        return sku
+
+    def count(self, sku: str, location: str, units: int) -> None:
+        self._store.control.count_stock(CountStock(sku=sku, location=int(location), available=units))
 
     def truth(self, external_id: str) -> Truth:
         reading = self._store.control.read_order(external_id)

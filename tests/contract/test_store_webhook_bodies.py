@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 
 from sandbox.store import editing, orders
 from sandbox.store.fulfillment import fulfill
-from sandbox.store.outbox import DEFAULT_TOPICS, Outbox
+from sandbox.store.outbox import DEFAULT_TOPICS, LEVEL_TOPIC, Outbox
 from sandbox.store.records import OrderRecord
 from sandbox.store.refunding import RefundWish
 from sandbox.store.requests import AskReturn, AskReturnLine, AssessRisk, EditLine, EditOrder, PlaceOrder
@@ -41,6 +41,7 @@ def bodies() -> Iterator[dict[str, Any]]:
     """One body a topic: an order placed, paid, edited, canceled and refunded, and one of which a part came back."""
     state = State(":memory:")
     outbox = Outbox(state, "sandbox.myshopify.com")
+    outbox.turn(topics=(*DEFAULT_TOPICS, LEVEL_TOPIC))
     placed = orders.place(state, outbox, PlaceOrder.model_validate(RICH))
     editing.edit(state, outbox, placed, EditOrder(lines=(EditLine(line=1, quantity=2),)))
     orders.assess(state, outbox, placed, AssessRisk(risk_level="MEDIUM"))
@@ -65,7 +66,7 @@ def _return(state: State, outbox: Outbox, order: OrderRecord) -> None:
     change(state, outbox, shipped, made, "close")
 
 
-@pytest.mark.parametrize("topic", [*DEFAULT_TOPICS])
+@pytest.mark.parametrize("topic", [*DEFAULT_TOPICS, LEVEL_TOPIC])
 def test_a_body_fits_the_published_schema(bodies: dict[str, Any], topic: str) -> None:
     schema = _without_empty_lists(webhook_schema(topic))
     validator = Draft202012Validator(schema)

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from adapters.echoes import refund_made, return_stands
 from adapters.errors import OutcomeUnknown, Rejected, Unavailable
 from adapters.ports import RefundLine, RefundRequest
 from domain.order import Order, PaymentKind, ReturnStatus, StorefrontReturn
@@ -23,7 +24,7 @@ async def asked_for(world: StorefrontWorld, units: dict[str, int]) -> tuple[Orde
 
 async def agreed(world: StorefrontWorld, units: dict[str, int]) -> tuple[Order, str]:
     order, return_id = await asked_for(world, units)
-    return await world.storefront.approve_return(order.key.external_id, return_id), return_id
+    return (await world.storefront.approve_return(order.key.external_id, return_id)).order, return_id
 
 
 def one(order: Order, return_id: str) -> StorefrontReturn:
@@ -76,12 +77,13 @@ async def test_a_return_is_agreed_to_once(storefront_world):
     with pytest.raises(OutcomeUnknown):
         await storefront.approve_return(external_id, return_id)
     told = await storefront.approve_return(external_id, return_id)
-    assert one(told, return_id).status is ReturnStatus.OPEN
+    assert one(told.order, return_id).status is ReturnStatus.OPEN
+    assert told.echoes == (), "nobody knows whether it was agreed to by the lost call or by somebody else"
     # One that is over is left as it is.
     storefront_world.withdraw_return(external_id, return_id)
     told = await storefront.approve_return(external_id, return_id)
-    assert one(told, return_id).status is ReturnStatus.CANCELED
-    assert (await storefront.end_return(external_id, return_id, "kept")).returns == told.returns
+    assert one(told.order, return_id).status is ReturnStatus.CANCELED
+    assert (await storefront.end_return(external_id, return_id, "kept")).order.returns == told.order.returns
 
 
 async def test_a_return_that_nothing_came_of_is_declined_or_canceled(storefront_world):
@@ -89,19 +91,23 @@ async def test_a_return_that_nothing_came_of_is_declined_or_canceled(storefront_
     order, return_id = await asked_for(storefront_world, {"CAP-BLK": 1})
     external_id = order.key.external_id
     told = await storefront.end_return(external_id, return_id, "the window is over")
-    assert one(told, return_id).status is ReturnStatus.DECLINED
-    assert (await storefront.end_return(external_id, return_id, "the window is over")).returns == told.returns
+    assert one(told.order, return_id).status is ReturnStatus.DECLINED
+    assert told.echoes == (return_stands(return_id, "declined"),)
+    again = await storefront.end_return(external_id, return_id, "the window is over")
+    assert (again.order.returns, again.echoes) == (told.order.returns, ())
     order, return_id = await agreed(storefront_world, {"CAP-BLK": 1})
     external_id = order.key.external_id
     storefront_world.lose_answer("end_return")
     with pytest.raises(OutcomeUnknown):
         await storefront.end_return(external_id, return_id, "no goods came")
-    told = await storefront.end_return(external_id, return_id, "no goods came")
+    told = (await storefront.end_return(external_id, return_id, "no goods came")).order
     assert one(told, return_id).status is ReturnStatus.CANCELED
     assert [line.current for line in told.lines] == [5, 2]
     # Its units can come back in another one.
     again = storefront_world.ask_return(external_id, {line_of(order, "CAP-BLK"): 5})
-    assert len((await storefront.approve_return(external_id, again)).returns) == 2
+    agreed_to = await storefront.approve_return(external_id, again)
+    assert len(agreed_to.order.returns) == 2
+    assert agreed_to.echoes == (return_stands(again, "open", 5),)
 
 
 async def test_a_return_that_is_settled_whole_is_closed(storefront_world):
@@ -124,7 +130,8 @@ async def test_a_return_that_is_settled_whole_is_closed(storefront_world):
     )
     assert [line.current for line in told.lines] == [1, 1]
     assert told.total == told.captured == order.total - quote.total
-    assert await storefront.refund_order(asked) == made
+    assert made.echoes == (refund_made(made.refund_id), return_stands(return_id, "closed"))
+    assert await storefront.refund_order(asked) == made.model_copy(update={"echoes": ()})
     assert (await storefront.read_order(order.key.external_id)).payments == told.payments
 
 
@@ -155,7 +162,7 @@ async def test_what_is_not_taken_back_ends_with_the_rest_settled(storefront_worl
     assert one(told, return_id).status is ReturnStatus.OPEN
     assert sum(line.processed for line in one(told, return_id).lines) == 1
     for _ in range(2):
-        told = await storefront.end_return(order.key.external_id, return_id, "not taken back")
+        told = (await storefront.end_return(order.key.external_id, return_id, "not taken back")).order
         assert one(told, return_id).status is ReturnStatus.CLOSED
     assert [line.current for line in told.lines] == [4, 2]
     with pytest.raises(Rejected) as caught:

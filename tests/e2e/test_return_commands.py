@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
@@ -235,6 +236,26 @@ def test_an_order_that_has_ended_comes_back_to_life_for_a_return(strict):
     until(lambda: len(strict.ask("order", "show", str(key))["returns"]) == 2)
 
 
+def test_an_operator_exchanges_from_the_command_line(deployment):
+    key = delivered(deployment)
+    storefront_at(deployment.world, "shop").prices["SOCK-RED"] = Decimal("6.35")
+    what = ("TEE-BLK-M=1", "--exchange", "SOCK-RED=2", "--without-goods", "--reason", "torn", "--as", "Ada")
+    assert deployment.ask("order", "return", str(key), *what)["done"] is True
+    until(lambda: erp_at(deployment.world).orders[key].exchanges)
+
+    async def ship() -> None:
+        erp_at(deployment.world).ship_all(key)
+
+    deployment.inside(ship)
+    until(lambda: deployment.ask("order", "show", str(key))["view"]["attention"] == "delivered")
+    (listed,) = deployment.ask("order", "show", str(key))["returns"]
+    shown = plain(deployment.call("return", "show", listed["id"]).stdout)
+    assert "Exchange of 1 unit of TEE-BLK-M for 2 units of SOCK-RED, wanted by an operator (torn)" in shown
+    proof = deployment.ask("order", "prove", str(key))
+    assert proof["balanced"] is True
+    assert "exchange of" in deployment.call("order", "prove", str(key)).stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
@@ -248,6 +269,11 @@ def test_an_order_that_has_ended_comes_back_to_life_for_a_return(strict):
         (("order", "return", "shop:1", "MUG-LOGO=0", "--reason", "x"), 1, "not of the form SKU=UNITS"),
         (("order", "return", "shop:1", "A=1", "A=2", "--reason", "x"), 1, "A is named twice"),
         (("order", "return", "shop:1", "A=1", "--reason", " "), 1, "--reason is empty"),
+        (
+            ("order", "return", "shop:1", "A=1", "--exchange", "B", "--reason", "x"),
+            1,
+            "not of the form SKU=UNITS",
+        ),
         (("order", "return", "shop:1", "A=1"), 2, "Missing option '--reason'"),
     ],
 )

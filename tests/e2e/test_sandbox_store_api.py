@@ -197,6 +197,12 @@ def test_every_document_of_the_adapter_runs_here(store: RunningStore) -> None:
         "decline_return": {"input": {"id": back, "declineReason": "OTHER"}},
         "process_return": {"input": {"returnId": back}},
         "refund_order": {"input": {"orderId": f"gid://shopify/Order/{order_id}"}, "key": "a"},
+        "list_stock": {"query": 'sku:"CAP-BLK" OR sku:"MUG-LOGO"', "levels": 3},
+        "read_stock": {"ids": ["gid://shopify/InventoryItem/601"], "levels": 3},
+        "read_more_levels": {"id": "gid://shopify/InventoryItem/601", "levels": 3},
+        "set_stock": {"key": "a", "input": {"name": "available", "reason": "correction", "quantities": [
+            {"inventoryItemId": "gid://shopify/InventoryItem/601", "locationId": "gid://shopify/Location/101",
+             "quantity": 5, "changeFromQuantity": 1000}]}},
     }  # fmt: skip
     common = {"id": f"gid://shopify/Order/{order_id}", "first": 10, "fulfillments": 10}
     assert len(names()) >= 10, "the adapter's documents were not found"
@@ -245,6 +251,8 @@ def test_every_field_of_the_schema_has_an_answer(store: RunningStore) -> None:
     store.data(
         f'{{ productVariants(first: 2, query: "sku:CAP-BLK") {{ {everything("ProductVariantConnection", 6)} }} }}'
     )
+    store.data(f"{{ inventoryItems(first: 2) {{ {everything('InventoryItemConnection', 5)} }} }}")
+    store.data(f"{{ locations(first: 2) {{ {everything('LocationConnection', 3)} }} }}")
 
 
 ARGUMENTS = {"names": '["available"]', "locationId": '"gid://shopify/Location/101"', "first": "3"}
@@ -279,6 +287,7 @@ def test_the_cost_of_a_document_is_counted_as_shopify_documents_it() -> None:
     assert cost("{ orders(first: 10) { edges { cursor node { id } } } }") == 12
     assert cost("query ($n: Int = 7) { orders(first: $n) { nodes { id } } }") == 9, "defaults count"
     assert cost("{ orders(first: 5) { ...Some } } fragment Some on OrderConnection { nodes { id } }") == 7
+    assert cost("query ($i: [ID!]!) { nodes(ids: $i) { id } }", i=["1", "2", "3"]) == 3, "each node counts"
     capturing = 'orderCapture(input: {id: "1", parentTransactionId: "2", amount: "1"})'
     assert cost(f"mutation {{ {capturing} {{ userErrors {{ message }} }} }}") == 12
     either = "... on Customer { id } ... on PurchasingCompany { company { id } }"

@@ -26,11 +26,11 @@ from sandbox.audit import tax_codes
 from sandbox.stack import CHANNEL, Stack, find_temporal
 from sandbox.store.client import AsyncStoreControl
 from sandbox.store.control import OrderReading
-from sandbox.store.requests import PlaceOrder
+from sandbox.store.requests import AskReturn, AskReturnLine, PlaceOrder
 from sandbox.tryton.reading import SaleReading
 from sandbox.tryton.staff import Staff
 from store.database import Database
-from store.inbox import Inbox
+from store.inbox import Inbox, InboxState
 from workflows.messages import Attention, OrderResult, OrderView
 from workflows.search import ORDER_NUMBER
 
@@ -89,12 +89,13 @@ class House:
         """A buyer orders; returns the order's id."""
         return str((await self.store.place_order(PlaceOrder.model_validate(order))).id)
 
-    def webhooks_kept(self, order: str) -> list[str]:
-        """Topics in the inbox."""
+    def webhooks(self, order: str) -> dict[str, InboxState]:
+        """What became of each topic in the inbox."""
         database = Database(self.stack.addresses.database_url)
         try:
             rows = Inbox(database).for_order(OrderKey(channel=CHANNEL, external_id=order))
-            return [row.topic for row in rows]
+            assert len({row.topic for row in rows}) == len(rows)
+            return {row.topic: row.state for row in rows}
         finally:
             database.close()
 
@@ -130,6 +131,18 @@ class House:
         """Wait for the order's end, and for nothing but that."""
         ended: OrderResult = await asyncio.wait_for(self.handle(order).result(), LONGEST)
         return ended
+
+    async def receive_return(self, order: str) -> None:
+        """The warehouse takes the goods in, as soon as it expects them."""
+        deadline = time.monotonic() + LONGEST
+        while True:
+            try:
+                await self.staff.receive_return(order)
+            except LookupError:
+                assert time.monotonic() < deadline, "the warehouse expects nothing"
+                await asyncio.sleep(ROUND)
+            else:
+                return
 
     async def ship_to_the_end(self, order: str) -> OrderResult:
         """The warehouse works in rounds, a part of each shipment first, until the order ends."""
@@ -209,8 +222,8 @@ async def test_an_order_of_two_warehouses_goes_from_webhook_to_its_shipments_and
     assert sold.fulfillments >= 2
     assert {each.warehouse for each in sale.shipments if each.state == "done"} == {"WH-EAST", "WH-WEST"}
     # "Paid" tells of our own last capture, which nobody waits for.
-    kept = [topic for topic in house.webhooks_kept(order) if topic != "orders/paid"]
-    assert sorted(kept) == ["orders/create", "orders/edited"]
+    kept = house.webhooks(order)
+    assert sorted(topic for topic in kept if topic != "orders/paid") == ["orders/create", "orders/edited"]
 
     shown = await house.cli("order", "show", sold.name)
     assert shown.status == 0, shown.err
@@ -230,6 +243,24 @@ async def test_an_order_of_two_warehouses_goes_from_webhook_to_its_shipments_and
     # It is not shipped yet, and the list for people says so in a line of its own.
     people = await house.cli("order", "list")
     assert re.search(rf"shop:{other} .* submitted .* the warehouse", people.out)
+
+
+async def test_what_a_return_does_in_the_store_is_told_back_and_wakes_nobody(house: House):
+    order = await house.place(ONE_WAREHOUSE)
+    await house.until_in_erp(order)
+    assert (await house.ship_to_the_end(order)).outcome is Attention.CLOSED
+    await house.store.ask_return(order, AskReturn(lines=(AskReturnLine(quantity=1),)))
+    await house.until(order, lambda view: "return" in view.waiting_for)
+    await house.receive_return(order)
+    assert (await house.end(order)).outcome is Attention.CLOSED
+    back = await house.store.read_order(order)
+    assert back.refunded > 0
+    ours = {"returns/approve", "refunds/create", "returns/close"}
+    deadline = time.monotonic() + LONGEST
+    while len(kept := house.webhooks(order)) < 6 or InboxState.PENDING in kept.values():
+        assert time.monotonic() < deadline, kept
+        await asyncio.sleep(ROUND)
+    assert {topic for topic, state in kept.items() if state is InboxState.ECHO} == {*ours, "orders/paid"}
 
 
 @pytest.mark.parametrize("body", [None, {"actor": "Kim", "reason": "the buyer called"}])

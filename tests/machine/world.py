@@ -125,6 +125,7 @@ class World:
             self.temporal,  # type: ignore[arg-type]
             self.database,
             bring_back=self._reach.bring_back,
+            tell_return=self._reach.tell_return,
             interval=timedelta(0),
             clock=self._look,
         )

@@ -24,6 +24,8 @@ CONTINUED: Final = "continue-as-new"
 RETURN_CONTINUED: Final = "return-over-renewals"
 """Likewise."""
 FEED: Final = "erp-feed"
+STOCK: Final = "stock"
+"""The feed of stock, a pusher and a comparison, each until it has continued as new."""
 
 
 def path(take: Path) -> Path:
@@ -39,7 +41,11 @@ def slug(name: str) -> str:
 
 def expected() -> set[str]:
     """Every name that must have been recorded."""
-    return {slug(scenario.name) for scenario in shapes()} | set(PATHS) | {CONTINUED, RETURN_CONTINUED, FEED}
+    return (
+        {slug(scenario.name) for scenario in shapes()}
+        | set(PATHS)
+        | {CONTINUED, RETURN_CONTINUED, FEED, STOCK}
+    )
 
 
 def two_warehouses(external_id: str) -> Order:

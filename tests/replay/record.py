@@ -18,12 +18,17 @@ from itertools import count
 from pathlib import Path
 
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowHandle, WorkflowHistory
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 
 from activities.feed import FeedActivities
+from activities.stock_compare import StockComparing
+from activities.stock_feed import StockFeedActivities
+from activities.stock_telling import StockTelling
+from adapters.memory.storefront import MemoryStorefront
 from adapters.payloads import DATA_CONVERTER
 from domain.order import Order
+from domain.stock_rules import StockRules
 from sandbox.scenarios.catalogue import shapes
 from sandbox.stack import find_temporal
 from store.database import Database
@@ -34,11 +39,18 @@ from tests.store_fixture import run_store, storefront_at
 from tests.workflows.world import World, terminate_all
 from workers.composition import Parts
 from workflows.erp_feed import ROUNDS_A_RUN
-from workflows.messages import ERP_FEED_ID, OrderResult
+from workflows.messages import (
+    ERP_FEED_ID,
+    STOCK_FEED_ID,
+    OrderResult,
+    stock_comparison_id,
+    stock_pusher_id,
+)
 from workflows.order import OrderWorkflow
 from workflows.order_reach import OrderReach
 from workflows.return_messages import RETURN_WORKFLOW
 from workflows.search import ALL as SEARCH_ATTRIBUTES
+from workflows.stock_comparison import BATCHES_A_RUN
 
 SUGGEST_EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=15")
 PYPROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
@@ -81,10 +93,29 @@ class QuickParts(Parts):
 
     def feed_activities(self, client: Client, interval: timedelta) -> FeedActivities:
         short = timedelta(milliseconds=20)
-        bring_back = OrderReach(client).bring_back
+        orders = OrderReach(client)
         return FeedActivities(
-            self.erp, client, self.database, bring_back=bring_back, interval=short, round_length=short
+            self.erp,
+            client,
+            self.database,
+            bring_back=orders.bring_back,
+            tell_return=orders.tell_return,
+            interval=short,
+            round_length=short,
         )
+
+    def stock_feed_activities(self, interval: timedelta) -> StockFeedActivities:
+        short = timedelta(milliseconds=20)
+        return StockFeedActivities(self.erp, self.database, interval=short, round_length=short)
+
+    def stock_telling(self, shards: int) -> StockTelling:
+        short = timedelta(milliseconds=20)
+        return StockTelling(
+            self.storefronts, self.mappings, self.database, parts=shards, poll=short, round_length=short
+        )
+
+    def stock_comparing(self) -> StockComparing:
+        return StockComparing(self.storefronts, self.mappings, self.database, batch=timedelta(0))
 
 
 class Recorder:
@@ -102,6 +133,8 @@ class Recorder:
             world = RecordedWorld(client, database)
             if name in RULES:
                 world.replace_mapping(world.mapping.model_copy(update={"returns": RULES[name]}))
+            if name == paths.STOCK:
+                _show_more_than_a_run_compares(world)
             if quick_feed:
                 world.parts = QuickParts(database, world.parts.storefronts, world.erp, world.parts.mappings)
             async with world.working():
@@ -188,6 +221,31 @@ async def _feed(world: RecordedWorld) -> None:
     raise AssertionError("the feed never continued as new")
 
 
+def _show_more_than_a_run_compares(world: RecordedWorld) -> None:
+    """A storefront that is told of stock and lists one SKU a page."""
+    world.replace_mapping(world.mapping.model_copy(update={"stock": StockRules(push=True)}))
+    world.replace_storefront(MemoryStorefront(page_size=1, faults=world.faults))
+    for number in range(BATCHES_A_RUN + 5):
+        world.storefront.shelf.stock(f"SKU-{number:03d}", "101", number)
+
+
+async def _stock(world: RecordedWorld) -> None:
+    """Follow the three workflows of stock until each has continued as new."""
+    for workflow_id in (stock_comparison_id("shop"), STOCK_FEED_ID, stock_pusher_id("shop", 0)):
+        handle = world.client.get_workflow_handle(workflow_id)
+        described = await handle.describe()
+        first = described.raw_description.workflow_execution_info.first_run_id
+        world.runs[first] = workflow_id
+        for _ in range(20 * ROUNDS_A_RUN):
+            now = await handle.describe()
+            ended = now.status is WorkflowExecutionStatus.COMPLETED
+            if now.run_id != first and (ended or now.raw_description.pending_activities):
+                break
+            await asyncio.sleep(0.25)
+        else:
+            raise AssertionError(f"{workflow_id} never continued as new")
+
+
 async def record(folder: Path) -> dict[str, list[str]]:
     """Record everything into a folder; returns the fingerprints."""
     recorder = Recorder(folder)
@@ -198,6 +256,7 @@ async def record(folder: Path) -> dict[str, list[str]]:
         for name, path in paths.PATHS.items():
             await recorder.record(client, name, _along(path))
         await recorder.record(client, paths.FEED, _feed, quick_feed=True)
+        await recorder.record(client, paths.STOCK, _stock, quick_feed=True)
     async with _server(*SUGGEST_EARLY) as client:
         await recorder.record(client, paths.CONTINUED, _along(paths.continues_as_new))
         await recorder.record(client, paths.RETURN_CONTINUED, _along(return_over_renewals))

@@ -12,6 +12,7 @@ from temporalio.workflow import NondeterminismError
 
 from adapters.payloads import DATA_CONVERTER
 from tests.replay import histories, paths, return_paths
+from workers.stock import WORKFLOWS as STOCK_WORKFLOWS
 from workers.worker import RUNNER
 from workflows.customer_return import ReturnWorkflow
 from workflows.erp_feed import ErpFeedWorkflow
@@ -20,6 +21,7 @@ from workflows.order import OrderWorkflow
 
 RUNS = [(release, name) for release in histories.releases() for name in histories.names(release)]
 TOTAL_BYTES = 3_000_000
+WORKFLOWS = (OrderWorkflow, ReturnWorkflow, ErpFeedWorkflow, *STOCK_WORKFLOWS)
 
 
 # The SDK's own guard of the modules that hold a workflow class; what they share is read by unit/test_determinism.
@@ -37,14 +39,12 @@ def replayer(*workflows: type, runner: WorkflowRunner = RUNNER) -> Replayer:
 
 @pytest.mark.parametrize(("release", "name"), RUNS)
 async def test_a_recorded_history_still_replays(release: str, name: str) -> None:
-    await replayer(OrderWorkflow, ReturnWorkflow, ErpFeedWorkflow).replay_workflow(
-        histories.load(release, name)
-    )
+    await replayer(*WORKFLOWS).replay_workflow(histories.load(release, name))
 
 
 @pytest.mark.parametrize(("release", "name"), RUNS)
 async def test_it_replays_in_the_sandbox_too(release: str, name: str) -> None:
-    guarded = replayer(OrderWorkflow, ReturnWorkflow, ErpFeedWorkflow, runner=SANDBOX)
+    guarded = replayer(*WORKFLOWS, runner=SANDBOX)
     await guarded.replay_workflow(histories.load(release, name))
 
 

@@ -19,6 +19,12 @@ def test_what_was_written_is_read():
     )
 
 
+def test_what_may_be_an_echo_says_so_in_one_phrase():
+    raw, headers = READER.write("d1", "refunds/create", "5001", tells="refund 9 made")
+    assert READER.read(raw, headers).tells == "refund 9 made"
+    assert READER.read(*READER.write("d1", "products/update", "5001", tells="refund 9 made")).tells is None
+
+
 def test_a_foreign_topic_concerns_no_order():
     assert READER.read(*READER.write("d1", "products/update", "5001")).external_id is None
 

@@ -136,6 +136,7 @@ async def test_units_are_settled_line_by_line_each_with_what_became_of_them() ->
     )
     made = await storefront(script).refund_order(SETTLE)
     assert (made.refund_id, made.amount) == ("901", Decimal("12.30"))
+    assert made.echoes == ("refund 901 made",)
     restocked = {"quantity": 1, "dispositionType": "RESTOCKED", "locationId": gid("Location", 101)}
 
     def at(number: int) -> dict[str, str]:
@@ -178,7 +179,8 @@ async def test_a_refund_that_is_known_is_not_made_again_and_its_return_is_closed
         ReadReturn=shown(held(line(11, 3, 3))),
         CloseReturn=changed("returnClose", "CLOSED"),
     )
-    assert (await storefront(script).refund_order(SETTLE)).refund_id == "901"
+    made = await storefront(script).refund_order(SETTLE)
+    assert (made.refund_id, made.echoes) == ("901", ("return 31 closed",))
     assert script.operations() == ["ReadRefunds", "ReadReturn", "CloseReturn"]
 
 
@@ -237,6 +239,17 @@ async def test_a_refusal_to_settle_is_looked_into_once_more() -> None:
         await storefront(script).refund_order(SETTLE)
 
 
+async def test_a_refund_without_our_key_is_not_said_to_be_ours() -> None:
+    """Somebody else may have made it just then, and what the shop tells of it is news."""
+    script = ScriptedShop(
+        ReadRefunds=state(),
+        ReadReturn=shown(held(line(11, 4))),
+        ProcessReturn=returned(held(line(11, 4, 3)), refunded(902, "Another")),
+    )
+    made = await storefront(script).refund_order(SETTLE)
+    assert (made.refund_id, made.echoes) == ("902", ())
+
+
 async def test_settling_is_unknown_where_the_shop_says_nothing() -> None:
     script = ScriptedShop(
         ReadRefunds=state(), ReadReturn=shown(held(line(11, 3))), ProcessReturn=returned(None)
@@ -281,7 +294,7 @@ async def test_what_somebody_else_changed_meanwhile_is_fine() -> None:
         ApproveReturn=changed("returnApproveRequest", None, "Return is declined"),
         ReadOrder=data(order=shop.order()),
     )
-    await storefront(script).approve_return("5001", "31")
+    assert (await storefront(script).approve_return("5001", "31")).echoes == ()
     script = ScriptedShop(
         ReadReturn=[shown(held(line(11, 3), status="REQUESTED"))] * 2,
         ApproveReturn=changed("returnApproveRequest", None, "You may not"),

@@ -106,6 +106,57 @@ def test_a_return_that_is_over_names_its_order_by_number(topic: str) -> None:
     assert read(told, topic).external_id == "5001"
 
 
+RETURN_7 = {
+    "id": 7,
+    "admin_graphql_api_id": "gid://shopify/Return/7",
+    "order_id": 5001,
+    "order": {"id": 5001},
+}
+AGREED: dict[str, Any] = {
+    **RETURN_7,
+    "status": "open",
+    "return_line_items": [{"quantity": 2}, {"quantity": 1}],
+}
+
+
+@pytest.mark.parametrize(
+    ("topic", "body", "told"),
+    [
+        (
+            "refunds/create",
+            {"admin_graphql_api_id": "gid://shopify/Refund/9", "order_id": 5001},
+            "refund 9 made",
+        ),
+        ("returns/approve", AGREED, "return 7 open, 3 units"),
+        ("returns/close", RETURN_7 | {"status": "closed"}, "return 7 closed"),
+        ("returns/cancel", RETURN_7 | {"status": "canceled"}, "return 7 canceled"),
+        ("returns/decline", RETURN_7 | {"status": "declined"}, "return 7 declined"),
+    ],
+)
+def test_what_may_be_an_echo_is_put_into_one_phrase(topic: str, body: dict[str, Any], told: str) -> None:
+    assert read(body, topic).tells == told
+
+
+@pytest.mark.parametrize(
+    ("topic", "body"),
+    [
+        # A number may have been rounded on its way: another refund's.
+        ("refunds/create", {"id": 9, "order_id": 5001}),
+        ("returns/approve", AGREED | {"exchange_line_items": [{"id": 1}]}),
+        ("returns/approve", AGREED | {"return_shipping_fees": [{"id": 1}]}),
+        ("returns/approve", AGREED | {"return_line_items": [{"quantity": 2}, {}]}),
+        ("returns/approve", AGREED | {"return_line_items": None}),
+        ("returns/close", RETURN_7),
+        ("returns/close", RETURN_7 | {"status": "x" * 300}),
+        # Nobody but a buyer asks, and what an edit says of an order is not ours to know.
+        ("returns/request", AGREED | {"status": "requested"}),
+        ("orders/edited", {"order_edit": {"id": 9, "order_id": 5001}}),
+    ],
+)
+def test_what_says_more_or_is_not_certain_is_never_an_echo(topic: str, body: dict[str, Any]) -> None:
+    assert read(body, topic).tells is None
+
+
 def test_the_topics_are_those_we_subscribe_to_and_not_each_echo_of_our_own_writes() -> None:
     assert ShopifyWebhooks(SECRET).topics == {
         "orders/create",

@@ -163,4 +163,20 @@ def test_purging_takes_what_is_done_and_leaves_what_waits(inbox: Inbox, clock: C
     clock.move(days=30)
     inbox.add(webhook(3))
     assert inbox.purge_before(NOON + timedelta(days=1)) == 1
-    assert inbox.counts() == {InboxState.PENDING: 2, InboxState.DISPATCHED: 0}
+    assert inbox.counts() == {InboxState.PENDING: 2, InboxState.DISPATCHED: 0, InboxState.ECHO: 0}
+
+
+def test_what_may_be_an_echo_rests_until_its_cause_is_noted(inbox: Inbox, clock: Clock) -> None:
+    inbox.add(webhook(1, topic="refunds/create", tells="refund 7 made"))
+    inbox.add(webhook(2))
+    (news,) = inbox.claim(10, LEASE, "a")
+    assert (news.delivery_id, news.tells) == ("d2", None)
+    clock.move(seconds=2)
+    (rested,) = inbox.claim(10, LEASE, "a")
+    assert (rested.delivery_id, rested.tells) == ("d1", "refund 7 made")
+    inbox.mark_echoes([rested.id])
+    inbox.mark_dispatched([news.id])
+    assert inbox.counts() == {InboxState.PENDING: 0, InboxState.DISPATCHED: 1, InboxState.ECHO: 1}
+    assert inbox.claim(10, LEASE, "a") == ()
+    clock.move(days=2)
+    assert inbox.purge_before(clock.now) == 2

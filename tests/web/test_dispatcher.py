@@ -7,11 +7,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from domain.order import OrderKey
 from store.database import Database
 from store.errors import DatabaseUnavailable
 from store.inbox import Inbox, InboxItem, InboxState, Received
+from web.counters import Counters
 from web.dispatcher import Dispatcher, Pace, TemporalAway
 
 QUICK = Pace(
@@ -24,7 +27,7 @@ QUICK = Pace(
     longest_row_pause=0.1,
     grace=0.3,
 )
-HandOver = Callable[[InboxItem], Awaitable[None]]
+HandOver = Callable[[InboxItem], Awaitable[InboxState]]
 
 
 def fill(inbox: Inbox, count: int) -> list[str]:
@@ -52,7 +55,7 @@ class Workflows:
         self.at_once = 0
         self.most_at_once = 0
 
-    async def __call__(self, item: InboxItem) -> None:
+    async def __call__(self, item: InboxItem) -> InboxState:
         self.tries += 1
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -63,11 +66,14 @@ class Workflows:
         if self.away:
             raise TemporalAway("UNAVAILABLE: connection refused")
         self.taken.append(item.delivery_id)
+        return InboxState.DISPATCHED
 
 
 @asynccontextmanager
-async def dispatching(inbox: Inbox, hand_over: HandOver, pace: Pace = QUICK) -> AsyncIterator[Dispatcher]:
-    dispatcher = Dispatcher(inbox, hand_over, pace=pace)
+async def dispatching(
+    inbox: Inbox, hand_over: HandOver, pace: Pace = QUICK, counters: Counters | None = None
+) -> AsyncIterator[Dispatcher]:
+    dispatcher = Dispatcher(inbox, hand_over, pace=pace, counters=counters)
     running = asyncio.create_task(dispatcher.run())
     try:
         yield dispatcher
@@ -132,10 +138,11 @@ async def test_no_answer_in_time_counts_as_away(inbox: Inbox) -> None:
     answers = [False, True]
     taken: list[str] = []
 
-    async def hand_over(item: InboxItem) -> None:
+    async def hand_over(item: InboxItem) -> InboxState:
         if not answers.pop(0):
             await asyncio.sleep(3600)
         taken.append(item.delivery_id)
+        return InboxState.DISPATCHED
 
     async with dispatching(inbox, hand_over):
         await until(lambda: dispatched(inbox) == 1)
@@ -150,12 +157,13 @@ async def test_one_bad_row_stops_no_other_and_is_not_given_up(
     taken: list[str] = []
     failures = 0
 
-    async def hand_over(item: InboxItem) -> None:
+    async def hand_over(item: InboxItem) -> InboxState:
         nonlocal failures
         if item.delivery_id == "d3" and not good_again:
             failures += 1
             raise ValueError("no such workflow type")
         taken.append(item.delivery_id)
+        return InboxState.DISPATCHED
 
     with caplog.at_level(logging.ERROR, "web.dispatcher"):
         async with dispatching(inbox, hand_over):
@@ -202,9 +210,10 @@ async def test_a_stop_lets_tries_finish(inbox: Inbox) -> None:
     fill(inbox, 2)
     started = asyncio.Event()
 
-    async def hand_over(_item: InboxItem) -> None:
+    async def hand_over(_item: InboxItem) -> InboxState:
         started.set()
         await asyncio.sleep(0.1)
+        return InboxState.DISPATCHED
 
     async with dispatching(inbox, hand_over):
         await started.wait()
@@ -215,9 +224,10 @@ async def test_a_stop_gives_unfinished_claims_back_at_once(inbox: Inbox) -> None
     fill(inbox, 2)
     started = asyncio.Event()
 
-    async def hand_over(_item: InboxItem) -> None:
+    async def hand_over(_item: InboxItem) -> InboxState:
         started.set()
         await asyncio.sleep(3600)
+        return InboxState.DISPATCHED
 
     slow = Pace(hand_over=3000, lease=3600, grace=0.05)
     async with dispatching(inbox, hand_over, slow):
@@ -280,8 +290,9 @@ async def test_what_is_handed_over_together_is_noted_together(sqlite_db: Databas
     fill(inbox, 12)
     all_there = asyncio.Barrier(12)
 
-    async def hand_over(_item: InboxItem) -> None:
+    async def hand_over(_item: InboxItem) -> InboxState:
         await all_there.wait()
+        return InboxState.DISPATCHED
 
     dispatcher = Dispatcher(inbox, hand_over, pace=Pace(concurrency=12))
     running = asyncio.create_task(dispatcher.run())
@@ -290,3 +301,23 @@ async def test_what_is_handed_over_together_is_noted_together(sqlite_db: Databas
     await running
     assert sum(inbox.marks) == 12
     assert len(inbox.marks) < 12
+
+
+async def test_an_echo_is_marked_as_one_and_counted_apart(inbox: Inbox) -> None:
+    fill(inbox, 3)
+    reader = InMemoryMetricReader()
+
+    async def hand_over(item: InboxItem) -> InboxState:
+        return InboxState.ECHO if item.delivery_id == "d1" else InboxState.DISPATCHED
+
+    counters = Counters(MeterProvider([reader]).get_meter("test"))
+    async with dispatching(inbox, hand_over, counters=counters):
+        await until(lambda: inbox.backlog().pending == 0)
+    assert inbox.counts() == {InboxState.PENDING: 0, InboxState.DISPATCHED: 2, InboxState.ECHO: 1}
+    told = reader.get_metrics_data()
+    assert told is not None
+    [metrics] = [scope.metrics for each in told.resource_metrics for scope in each.scope_metrics]
+    sums = {
+        m.name: sum(p.value for p in m.data.data_points) for m in metrics if hasattr(m.data, "is_monotonic")
+    }
+    assert sums == {"orderwright.webhooks.handed_over": 2, "orderwright.webhooks.echo": 1}

@@ -3,8 +3,10 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from domain.order import OrderKey
 from store.database import Database
 from store.inbox import Inbox, InboxState, Received
+from store.own_writes import OwnWrites
 from web.retention import purge_regularly
 
 
@@ -29,9 +31,14 @@ async def test_only_old_webhooks_that_were_handed_over_are_deleted(sqlite_db: Da
     young.mark_dispatched([done["1"]])
     young.mark_dispatched([done["3"]])
 
+    own_writes = OwnWrites(sqlite_db)
+    key, phrases = OrderKey(channel="shop", external_id="1"), ("refund 7 made", "refund 8 made")
+    for at, phrase in zip((now - timedelta(days=40), now), phrases, strict=True):
+        OwnWrites(sqlite_db, clock=lambda at=at: at).remember(key, (phrase,))
+
     stop = asyncio.Event()
     purging = asyncio.create_task(
-        purge_regularly(young, timedelta(days=30), stop, pause=timedelta(milliseconds=20))
+        purge_regularly(young, own_writes, timedelta(days=30), stop, pause=timedelta(milliseconds=20))
     )
     await asyncio.sleep(0.2)
     stop.set()
@@ -39,3 +46,6 @@ async def test_only_old_webhooks_that_were_handed_over_are_deleted(sqlite_db: Da
 
     assert young.counts()[InboxState.DISPATCHED] == 1  # number 3 is young
     assert young.counts()[InboxState.PENDING] == 1  # number 2 is old, but nobody has it yet
+    at = now - timedelta(days=40), now
+    known = [own_writes.is_echo(key, *each, at) for *each, at in zip(phrases, ("a", "b"), at, strict=True)]
+    assert known == [False, True]

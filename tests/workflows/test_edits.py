@@ -8,10 +8,11 @@ from adapters.memory.erp import MemoryErp
 from adapters.ports import AmendOutcome
 from domain.erp_order import ErpOrder, ErpOrderState, SalesOrder
 from domain.order import Order
+from domain.return_rules import ReturnRules
 from store.cases import Cases
 from store.crosswalk import Crosswalk
 from store.order_view import OrderViews
-from tests.order_builder import make_line, make_order, make_payment
+from tests.order_builder import make_line, make_order, make_payment, sandbox_mapping
 from tests.workflows.world import Gate, World
 from workflows.messages import Attention, OperatorMessage
 from workflows.order import OrderWorkflow
@@ -119,6 +120,43 @@ async def test_a_rest_that_is_not_wanted_any_more_ends_a_partly_shipped_order(wo
     assert (told.captured, told.total) == (total, total)
 
 
+def a_mug_more(world: World, order: Order) -> Order:
+    """The customer adds one to an order that has left, and promises the money for it; returns it as a new one."""
+    external_id = order.key.external_id
+    lines = [make_line("11", ordered=3), make_line("12", "MUG-LOGO", ordered=3)]
+    more = make_order(external_id, lines=lines, placement={"11": {"101": 3}, "12": {"102": 3}})
+    added = make_payment(more.total - order.total, payment_id="802")
+    sent = world.storefront.orders[external_id]
+    *plans, mugs = sent.location_plans
+    units = tuple(line.model_copy(update={"quantity": 3, "remaining": 1}) for line in mugs.lines)
+    mugs = mugs.model_copy(update={"open": True, "lines": units})
+    payments = (*sent.payments, added)
+    kept = {"payments": payments, "fulfillments": sent.fulfillments, "location_plans": (*plans, mugs)}
+    world.storefront.replace(more.model_copy(update=kept))
+    return more
+
+
+async def test_what_is_added_in_the_return_window_is_delivered_and_proven_too(world: World, external_id):
+    world.replace_mapping(sandbox_mapping().model_copy(update={"returns": ReturnRules(window_days=100)}))
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.ship_all(order.key)
+        await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
+        more = a_mug_more(world, order)
+        await world.start(order, "orders/edited-again")
+        await world.until_told(order.key, "Edit carried into")
+        view = await world.view(order.key)
+        assert view.attention is Attention.WORKING
+        assert "the warehouse to ship the rest" in view.waiting_for
+        world.erp.ship_all(order.key)
+        view = await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
+        assert "returns, until" in view.waiting_for
+        assert (await world.story(order.key)).count("Balanced") == 2
+    assert world.storefront.orders[external_id].captured == more.total
+
+
 async def test_what_is_added_to_a_closed_order_is_delivered_too(world: World, external_id):
     order = tees_and_mugs(external_id)
     async with world.working():
@@ -126,20 +164,7 @@ async def test_what_is_added_to_a_closed_order_is_delivered_too(world: World, ex
         await world.until_in_erp(order.key)
         world.erp.ship_all(order.key)
         assert (await handle.result()).outcome is Attention.CLOSED
-        lines = [make_line("11", ordered=3), make_line("12", "MUG-LOGO", ordered=3)]
-        more = make_order(external_id, lines=lines, placement={"11": {"101": 3}, "12": {"102": 3}})
-        added = make_payment(more.total - order.total, payment_id="802")
-        closed = world.storefront.orders[external_id]
-        *plans, mugs = closed.location_plans
-        mugs = mugs.model_copy(
-            update={
-                "open": True,
-                "lines": tuple(x.model_copy(update={"quantity": 3, "remaining": 1}) for x in mugs.lines),
-            }
-        )
-        payments = (*closed.payments, added)
-        kept = {"payments": payments, "fulfillments": closed.fulfillments, "location_plans": (*plans, mugs)}
-        world.storefront.replace(more.model_copy(update=kept))
+        more = a_mug_more(world, order)
         again = await world.start(order, "orders/edited-again")
         await world.until_told(order.key, "Edit carried into")
         row = OrderViews(world.database).get(order.key)

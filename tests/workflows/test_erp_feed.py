@@ -61,6 +61,7 @@ async def test_a_cursor_that_the_erp_does_not_know_starts_the_feed_anew(world: W
         world.client,
         world.database,
         bring_back=OrderReach(world.client).bring_back,
+        tell_return=OrderReach(world.client).tell_return,
         interval=timedelta(milliseconds=10),
         round_length=timedelta(milliseconds=50),
     )
@@ -79,6 +80,7 @@ async def test_a_long_poll_gives_signs_of_life(world: World):
         world.client,
         world.database,
         bring_back=OrderReach(world.client).bring_back,
+        tell_return=OrderReach(world.client).tell_return,
         interval=timedelta(milliseconds=10),
         round_length=timedelta(milliseconds=10),
         sign_of_life=timedelta(milliseconds=20),

@@ -339,3 +339,32 @@ async def test_an_order_that_continues_as_new_forgets_nothing(tmp_path, external
             assert ended.outcome is Attention.CLOSED
             assert "Ignored: the order is closed since" in await world.story(order.key)
     database.close()
+
+
+async def test_no_run_of_an_order_with_much_to_it_grows_long(world: World, external_id):
+    order, lengths = make_order(external_id), dict[str | None, int]()
+    async with world.working():
+        handle = await world.place(order)
+        newest = world.client.get_workflow_handle(order.key.workflow_id)
+        await world.until_in_erp(order.key)
+        for number in range(25):
+            before = reads(world, order)
+            await world.start(order, f"orders/edited-{number}")
+            await world.until(
+                order.key,
+                lambda view, n=before: reads(world, order) > n and "to ship the rest" in view.waiting_for,
+            )
+            run = await newest.describe()
+            lengths[run.run_id] = run.history_length
+        world.erp.ship_all(order.key)
+        assert (await handle.result()).outcome is Attention.CLOSED
+    assert 2 <= len(lengths) <= 3
+    assert max(lengths.values()) < 160
+    told = world.storefront.orders[external_id]
+    assert len(told.fulfillments) == 1
+    assert told.captured == order.total
+
+
+def reads(world: World, order: Order) -> int:
+    asked = [call for call in world.storefront.calls if call.operation == "read_order"]
+    return sum(call.subject == order.key.external_id for call in asked)

@@ -19,7 +19,9 @@ from store.cases import Cases
 from store.database import Database
 from store.mappings import MappingCatalog
 from store.order_view import OrderViews
+from tests.order_builder import CATALOG
 from workers.composition import Parts
+from workers.stock import StockPace, start_stock
 from workers.worker import start_feed, workers
 from workflows.messages import (
     ORDERS_QUEUE,
@@ -31,7 +33,9 @@ from workflows.messages import (
 )
 from workflows.order import OrderWorkflow
 
+PRICES = {sku: price for sku, (_, price) in CATALOG.items()}
 FEED_INTERVAL = timedelta(milliseconds=50)
+STOCK_PACE = StockPace(feed_interval=FEED_INTERVAL)
 PACE = Pace(look=0.1, probe=1.0)
 """Ten looks a probe, as in production; a test waits a second for a system that is back."""
 
@@ -54,7 +58,7 @@ class World:
     def __init__(self, client: Client, database: Database, mapping: Mapping) -> None:
         self.client = client
         self.faults = Faults()
-        self.storefront = MemoryStorefront(faults=self.faults)
+        self.storefront = MemoryStorefront(faults=self.faults, prices=PRICES)
         self.erp = MemoryErp(warehouses={"WH-EAST", "WH-WEST"}, faults=self.faults)
         self.database = database
         self.mapping = mapping
@@ -89,12 +93,14 @@ class World:
             self.client,
             self.parts,
             feed_interval=FEED_INTERVAL,
+            stock_pace=STOCK_PACE,
             sweep_rules=self.sweep_rules,
             pace=PACE,
             build_id=build_id,
             interceptors=interceptors,
         ):
             await start_feed(self.client)
+            await start_stock(self.client, self.parts, STOCK_PACE)
             yield
 
     async def start(

@@ -1,0 +1,157 @@
+"""Follows what the ERP has in stock; what changed is marked, and the pushers tell it."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from temporalio import activity
+
+from activities.failures import as_application_error, never_final
+from activities.heartbeat import SIGN_OF_LIFE, alive
+from activities.stock_contracts import FollowStock, StockFollowed, WholeReading
+from adapters.errors import AdapterError, Rejected
+from adapters.ports import ErpPort
+from adapters.stock_ports import MOST_STOCK
+from domain.connection import ERP_SYSTEM
+from domain.stock import StockReading
+from store.database import Database
+from store.stock import ErpStockBook
+from store.stock_whole import WholeReadings
+
+log = logging.getLogger(__name__)
+
+ROUND = timedelta(minutes=10)
+"""How long one attempt polls; below the activity's start-to-close."""
+READ_ANEW = timedelta(hours=24)
+"""After this all of the ERP's stock is read once more, beside the feed."""
+LONGEST_GROWTH = 4
+"""Tries over which the pause doubles: 8 seconds are short enough for one caller and an ERP that is away."""
+
+
+class _Place:
+    """Where the feed stands, as its heartbeat tells the next attempt."""
+
+    def __init__(self, followed: StockFollowed) -> None:
+        self.cursor = followed.cursor
+        self.changed = followed.changed
+        self.whole = followed.whole
+
+    def told(self) -> StockFollowed:
+        return StockFollowed(cursor=self.cursor, changed=self.changed, whole=self.whole)
+
+    def beat(self) -> None:
+        activity.heartbeat(self.told().model_dump(mode="json"))
+
+
+class StockFeedActivities:
+    """``interval`` is the pause between two polls."""
+
+    def __init__(
+        self,
+        erp: ErpPort,
+        database: Database,
+        *,
+        interval: timedelta,
+        round_length: timedelta = ROUND,
+        sign_of_life: timedelta = SIGN_OF_LIFE,
+        read_anew: timedelta = READ_ANEW,
+    ) -> None:
+        self._erp = erp
+        self._book = ErpStockBook(database)
+        self._whole = WholeReadings(database)
+        self._interval = interval.total_seconds()
+        self._round = round_length.total_seconds()
+        self._sign_of_life = sign_of_life.total_seconds()
+        self._read_anew = read_anew
+
+    @activity.defn
+    async def follow_stock(self, request: FollowStock) -> StockFollowed:
+        """Poll until the round is over. The cursor moves only once a page was kept.
+
+        No answer of the ERP ends the feed: a refusal too is tried again.
+        """
+        details = activity.info().heartbeat_details
+        begun = StockFollowed(cursor=request.cursor, changed=0, whole=request.whole)
+        place = _Place(StockFollowed.model_validate(details[0]) if details else begun)
+        if await asyncio.to_thread(self._whole.begin, ERP_SYSTEM):
+            place.cursor = None  # the database is new, whatever an earlier one had kept
+        now = asyncio.get_running_loop().time
+        end = now() + self._round
+        async with alive(place.beat, self._sign_of_life):
+            while now() < end and not activity.is_worker_shutdown():
+                try:
+                    more = await self._poll(place)
+                except AdapterError as error:
+                    # The attempts of one activity span hours: after the first of them the pause grows no more.
+                    tries = min(activity.info().attempt, LONGEST_GROWTH)
+                    raise never_final(as_application_error(error, tries)) from error
+                place.beat()
+                if not more:
+                    await asyncio.to_thread(self._whole.end, ERP_SYSTEM)
+                    await asyncio.sleep(self._interval)
+        return place.told()
+
+    async def _poll(self, place: _Place) -> bool:
+        """Read what orders changed, then a page of what changed in the ERP; whether another waits."""
+        if asked := await asyncio.to_thread(self._book.unread, MOST_STOCK):
+            place.changed += await self._read(asked)
+        token, at = await asyncio.to_thread(self._book.begin_reading)
+        try:
+            page = await self._erp.stock_changes(place.cursor)
+        except Rejected as error:
+            if place.cursor is None or error.cause != "cursor_unknown":
+                raise
+            log.warning("the feed of stock starts anew: %s", error)
+            place.cursor = None
+            return True
+        reading = StockReading(token=token, at=at, levels=page.levels, kits=page.kits)
+        place.changed += await asyncio.to_thread(self._book.keep_reading, reading)
+        place.cursor = page.cursor
+        if not page.more:
+            place.whole = await self._read_a_page_anew(place.whole)
+        return page.more
+
+    async def _read_a_page_anew(self, whole: WholeReading | None) -> WholeReading | None:
+        """What the feed ever missed is found within a day, and what the ERP does not have any more."""
+        token, at = await asyncio.to_thread(self._book.begin_reading)
+        if whole is None:
+            if not await asyncio.to_thread(self._whole.begin_anew, ERP_SYSTEM, at - self._read_anew):
+                return None
+            whole = WholeReading(token=token)
+        try:
+            page = await self._erp.stock_changes(whole.cursor)
+        except Rejected as error:
+            if error.cause != "cursor_unknown":
+                raise
+            return None
+        reading = StockReading(token=token, at=at, levels=page.levels, kits=page.kits)
+        differing = await asyncio.to_thread(self._book.keep_reading, reading)
+        products = {level.product for level in page.levels} | {kit.product for kit in page.kits}
+        whole = WholeReading(
+            token=whole.token,
+            cursor=page.cursor,
+            products=whole.products + len(products),
+            differing=whole.differing + differing,
+        )
+        if page.more:
+            return whole
+        left = await asyncio.to_thread(self._book.ask_for_older, whole.token)
+        log.info(
+            "all of the ERP's stock was read anew: %d products, %d of them otherwise than the feed had told; %d that "
+            "it does not list any more are asked for by name",
+            whole.products,
+            whole.differing,
+            left,
+        )
+        return None
+
+    async def _read(self, products: Sequence[str]) -> int:
+        """Ask for single products, with a token of their own."""
+        token, at = await asyncio.to_thread(self._book.begin_reading)
+        found = await self._erp.find_stock(products)
+        told = {level.product for level in found.levels} | {kit.product for kit in found.kits}
+        # What is neither told nor called unknown has no stock (a service): it must not be asked for for ever.
+        unknown = tuple(product for product in products if product not in told)
+        reading = StockReading(token=token, at=at, levels=found.levels, kits=found.kits, unknown=unknown)
+        return await asyncio.to_thread(self._book.keep_reading, reading)

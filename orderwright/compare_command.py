@@ -1,0 +1,64 @@
+"""``orderwright stock compare``: all that a storefront shows against what can be sold, now and not tonight."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
+
+from activities.stock_contracts import StockComparison
+from config.settings import Settings
+from orderwright.operations import temporal
+from orderwright.terminal import AsJson, CommandFailed, invocation, print_json
+from workflows.messages import ORDERS_QUEUE, StockComparisonStart, stock_comparison_id
+from workflows.stock_comparison import StockComparisonWorkflow
+
+LONGEST_SECONDS = 3600.0
+"""One that takes longer waits for a storefront that is away, most likely; it goes on without us."""
+
+
+def compare(
+    ctx: typer.Context,
+    channel: Annotated[str, typer.Argument(help="The channel to compare.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Compare all that a channel shows with what can be sold, and set what differs."""
+    settings = invocation(ctx).settings()
+    settings.channel(channel)
+    found = asyncio.run(_compare(settings, channel))
+    if as_json:
+        print_json(found.model_dump(mode="json") | {"sentence": found.sentence})
+    else:
+        typer.echo(found.sentence)
+
+
+async def _compare(settings: Settings, channel: str) -> StockComparison:
+    async with temporal(settings.temporal) as client:
+        return await _run(client, channel)
+
+
+async def _run(client: Client, channel: str) -> StockComparison:
+    """Start a comparison and wait for its end; where one is under way that was not the schedule's, wait for that."""
+    handle = await client.start_workflow(
+        StockComparisonWorkflow.run,
+        StockComparisonStart(channel=channel),
+        id=stock_comparison_id(channel),
+        task_queue=ORDERS_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=f"Compares what {channel} shows of stock, asked for by a person",
+    )
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            return await handle.result()
+    except TimeoutError as error:
+        raise CommandFailed(
+            f"the comparison of {channel} goes on without this command; is a worker running, and does the storefront "
+            f"answer (orderwright doctor)? See the Temporal UI, workflow {handle.id}"
+        ) from error
+    except WorkflowFailureError as error:
+        cause = error.cause.__cause__ or error.cause
+        reason = cause.message if isinstance(cause, ApplicationError) else str(cause)
+        raise CommandFailed(f"the comparison of {channel} failed: {reason}") from error

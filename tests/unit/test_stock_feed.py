@@ -1,0 +1,99 @@
+"""The feed of the ERP's stock by itself: from a new database, with a cursor nobody knows, and read anew once a day."""
+
+from datetime import timedelta
+
+from temporalio.testing import ActivityEnvironment
+
+from activities.stock_contracts import FollowStock, StockFollowed
+from activities.stock_feed import SIGN_OF_LIFE, StockFeedActivities
+from adapters.memory.erp import MemoryErp
+from store.claims import ask_to_read
+from store.database import Database
+from store.stock import ErpStockBook
+from store.stock_tables import draw_token
+from store.stock_whole import WholeReadings
+from workflows.stock_feed import SIGN_OF_LIFE as HEARTBEAT_TIMEOUT
+
+SHORT = timedelta(milliseconds=20)
+
+
+def erp_with(*products: str) -> MemoryErp:
+    return MemoryErp(stock={("EAST", product): 5 for product in products}, page_size=2)
+
+
+async def follow(
+    db: Database, erp: MemoryErp, request: FollowStock | None = None, **more: timedelta
+) -> StockFollowed:
+    """Rounds enough for all pages, however slow the machine is: each reads one at least."""
+    feed = StockFeedActivities(erp, db, interval=timedelta(0), round_length=SHORT, **more)
+    request = request or FollowStock()
+    for _ in range(6):
+        followed = await ActivityEnvironment().run(feed.follow_stock, request)
+        request = FollowStock(cursor=followed.cursor, whole=followed.whole)
+    return followed
+
+
+def kept(db: Database, *products: str) -> dict[str, int]:
+    return {row.product: row.on_hand for row in ErpStockBook(db).levels(products)}
+
+
+async def test_it_begins_with_everything_and_tells_once_it_came_to_the_end(db: Database) -> None:
+    products = [f"P-{number}" for number in range(7)]
+    erp = erp_with(*products)
+    assert WholeReadings(db).lacking([]) == ("erp",)
+    followed = await follow(db, erp)
+    assert kept(db, *products) == dict.fromkeys(products, 5)
+    assert followed.cursor == str(erp.stock_book.last_change)
+    assert WholeReadings(db).lacking([]) == ()
+
+
+async def test_a_cursor_that_an_earlier_database_had_kept_is_not_trusted(db: Database) -> None:
+    erp = erp_with("MUG")
+    await follow(db, erp, FollowStock(cursor=str(erp.stock_book.last_change)))
+    assert kept(db, "MUG") == {"MUG": 5}
+
+
+async def test_a_cursor_that_the_erp_does_not_know_starts_anew(db: Database) -> None:
+    erp = erp_with("MUG")
+    await follow(db, erp)
+    erp.count("EAST", "MUG", 3)
+    await follow(db, erp, FollowStock(cursor="of another ERP"))
+    assert kept(db, "MUG") == {"MUG": 3}
+
+
+async def test_products_of_orders_are_asked_for_by_name(db: Database) -> None:
+    erp = erp_with("MUG")
+    followed = await follow(db, erp)
+    with db.write() as session:
+        ask_to_read(session, ["MUG", "GONE"], draw_token(session))
+    await follow(db, erp, FollowStock(cursor=followed.cursor))
+    assert "find_stock" in {call.operation for call in erp.calls}
+    assert ErpStockBook(db).unread(10) == ()
+
+
+async def test_once_a_day_all_is_read_anew_and_what_the_feed_missed_is_found(db: Database) -> None:
+    erp = erp_with("GONE", "MUG", "CAP", "TEE")
+    followed = await follow(db, erp)
+    # Neither is numbered as a change: the feed hears of none of it.
+    dict.__setitem__(erp.stock_book.counts, ("EAST", "MUG"), 2)
+    dict.__delitem__(erp.stock_book.counts, ("EAST", "GONE"))
+    erp.stock_book.changed_at["GONE"] = 0
+    go_on = FollowStock(cursor=followed.cursor)
+    await follow(db, erp, go_on)
+    assert kept(db, "MUG", "GONE") == {"MUG": 5, "GONE": 5}
+    await follow(db, erp, go_on, read_anew=timedelta(0))
+    assert kept(db, "MUG", "CAP", "GONE") == {"MUG": 2, "CAP": 5}
+
+
+async def test_a_round_gives_signs_of_life_with_where_it_stands(db: Database) -> None:
+    beats: list[tuple[object, ...]] = []
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: beats.append(details)
+    erp = MemoryErp(stock={("EAST", "MUG"): 5}, latency=0.1)
+    feed = StockFeedActivities(
+        erp, db, interval=SHORT, round_length=SHORT, sign_of_life=timedelta(milliseconds=10)
+    )
+    followed = await environment.run(feed.follow_stock, FollowStock())
+    assert len(beats) > 5
+    assert StockFollowed.model_validate(beats[-1][0]) == followed
+    assert SIGN_OF_LIFE * 2 < HEARTBEAT_TIMEOUT

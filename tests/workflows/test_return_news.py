@@ -1,0 +1,108 @@
+"""How a return hears of its goods: by itself where nothing else is new, through its order where something is."""
+
+from collections import Counter
+
+import pytest
+from temporalio.client import Client
+
+from domain.payment_rules import CaptureRule, PaymentRules
+from domain.return_rules import ReturnRules
+from tests.order_builder import sandbox_mapping
+from tests.workflows.test_returns import (
+    ask,
+    closes_balanced,
+    days_pass_when_told,
+    deliver,
+    ended,
+    goods,
+    page,
+    until,
+)
+from tests.workflows.world import World
+from workflows.customer_return import ReturnWorkflow
+from workflows.messages import OperatorMessage
+from workflows.return_messages import ERP_RETURN_CHANGED
+
+__all__ = ["days_pass_when_told"]  # a fixture: pytest finds it by its name in this module
+
+
+@pytest.fixture(autouse=True)
+def open_for_returns(world: World) -> None:
+    world.replace_mapping(sandbox_mapping().model_copy(update={"returns": ReturnRules(window_days=100)}))
+
+
+async def signals(client: Client, workflow_id: str) -> Counter[str]:
+    """How often a workflow was told of what."""
+    history = await client.get_workflow_handle(workflow_id).fetch_history()
+    return Counter(
+        event.workflow_execution_signaled_event_attributes.signal_name
+        for event in history.events
+        if event.HasField("workflow_execution_signaled_event_attributes")
+    )
+
+
+async def test_goods_that_come_back_are_told_to_their_return_alone(world: World, server, external_id):
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        before = await signals(world.client, order.key.workflow_id)
+        first, second = await ask(world, order, {"11": 2}), await ask(world, order, {"12": 1})
+        for return_id in (first, second):
+            await until(world, order, return_id, "still to come")
+        world.erp.receive_return(order.key, first, {"11": 1})
+        await until(world, order, first, "1 unit of TEE-BLK-M are still to come")
+        world.erp.receive_return(order.key, first, {"11": 1})
+        await ended(world, order, first)
+        assert (await signals(world.client, page(world, order, first).id))[ERP_RETURN_CHANGED] == 2
+        assert not (await signals(world.client, page(world, order, second).id))[ERP_RETURN_CHANGED]
+        told = await signals(world.client, order.key.workflow_id) - before
+        assert told == {"storefront_changed": 2, "return_news": 1}
+        world.erp.receive_return(order.key, second, {"12": 1})
+        await ended(world, order, second)
+        await closes_balanced(world, order, server)
+
+
+async def test_goods_that_come_with_a_parcel_are_told_by_the_order(world: World, external_id):
+    at_once = PaymentRules(capture=CaptureRule.AT_ORDER)
+    world.replace_mapping(world.mapping.model_copy(update={"payments": at_once}))
+    order = goods(external_id)
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.ship(order.key, "WH-EAST", {"11": 3}, tracking="T1")
+        await world.until_told(order.key, "T1")
+        return_id = await ask(world, order, {"11": 2})
+        await until(world, order, return_id, "still to come")
+        # Both between two looks of the feed.
+        world.erp.receive_return(order.key, return_id, {"11": 2})
+        world.erp.ship(order.key, "WH-WEST", {"12": 2}, tracking="T2")
+        assert (await ended(world, order, return_id)).back == {"11": 2}
+        await world.until_told(order.key, "Balanced")
+
+
+async def test_what_an_order_passes_on_late_takes_no_goods_away_again(world: World, external_id):
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 3})
+        await until(world, order, return_id, "3 units of TEE-BLK-M are still to come")
+        (early,) = world.erp.receive_return(order.key, return_id, {"11": 1}).returns
+        await until(world, order, return_id, "2 units of TEE-BLK-M are still to come")
+        world.erp.receive_return(order.key, return_id, {"11": 1})
+        await until(world, order, return_id, "1 unit of TEE-BLK-M are still to come")
+        await page(world, order, return_id).signal(ERP_RETURN_CHANGED, early)
+        await page(world, order, return_id).execute_update(
+            ReturnWorkflow.settle_update, OperatorMessage(actor="Ada", reason="nothing more comes")
+        )
+        assert (await ended(world, order, return_id)).back == {"11": 2}
+
+
+async def test_goods_of_a_return_that_nobody_carries_are_told_to_the_order(world: World, external_id):
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 2})
+        await until(world, order, return_id, "still to come")
+        await page(world, order, return_id).terminate("by hand")
+        world.erp.receive_return(order.key, return_id, {"11": 2})
+        await world.until_told(order.key, "is carried by nobody any more")

@@ -1,0 +1,135 @@
+"""What an order does to the ERP's record of it: it is entered, an edit is carried over, it is canceled there first."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.contracts import ERP_QUEUE, AmendOrder, CancelOrder, SubmitOrder, storefront_queue
+    from activities.failures import Refusal
+    from activities.orders import OrderActivities
+    from domain.amendment import amendment_between, holds_otherwise
+    from domain.quantities import cancel_open, take_edit
+    from workflows import narrative
+    from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
+    from workflows.messages import Attention, CancelRequest
+    from workflows.order_backorders import OrderBackorders
+    from workflows.steps import Step, still_here
+
+STOREFRONT = "storefront"
+"""Who wants it where the order was canceled there."""
+
+
+class OrderInErp(OrderBackorders):
+    """Base of ``OrderWorkflow``, between it and what is not in stock."""
+
+    async def _submit(self) -> None:
+        state = self._state
+        assert state.order is not None
+        # A try whose answer nobody could read may have entered what was edited since.
+        tried = state.given or state.order
+        state.given = tried
+        erp = await workflow.execute_activity_method(
+            OrderActivities.submit_order,
+            SubmitOrder(
+                order=state.order,
+                mapping_version=state.mapping_version,
+                revision=self._next_revision(),
+                acceptances=state.acceptances,
+            ),
+            task_queue=ERP_QUEUE,
+            start_to_close_timeout=ONE_CALL,
+            retry_policy=PATIENT,
+            summary=f"Enter {state.order.number} in the ERP",
+            priority=ORDERS_FIRST,
+        )
+        self._tell("ERP", narrative.submitted(erp))
+        self._take_erp(erp)
+        if state.erp_early is not None:
+            early, state.erp_early = state.erp_early, None
+            self._take_erp(early)
+        edited = not amendment_between(tried, state.order, {}).empty
+        # An earlier life of the order may have entered another version as well.
+        state.amend = edited or holds_otherwise(state.order, erp)
+        state.given = tried if state.amend else None
+        state.hand_over = state.order.handed_over and bool(still_here(erp))
+
+    async def _amend(self) -> None:
+        state = self._state
+        assert state.order is not None
+        assert state.erp is not None
+        before = state.erp
+        self._amending = True
+        try:
+            amended = await workflow.execute_activity_method(
+                OrderActivities.amend_order,
+                AmendOrder(
+                    order=state.order,
+                    mapping_version=state.mapping_version,
+                    revision=self._next_revision(),
+                    edit=narrative.pending_edit(state),
+                    acceptances=state.acceptances,
+                    places=state.places,
+                    ship_what_is_there=state.ship_what_is_there,
+                ),
+                task_queue=ERP_QUEUE,
+                start_to_close_timeout=ONE_CALL,
+                retry_policy=PATIENT,
+                summary=f"Carry the edit of {state.order.number} into the ERP",
+                priority=ORDERS_FIRST,
+            )
+        finally:
+            self._amending = False
+        state.given, state.kept = None, dict(amended.kept)
+        state.lines = take_edit(state.lines, state.order, amended.kept)
+        self._take_erp(amended.erp)
+        early, state.erp_early = state.erp_early, None
+        # What the feed told meanwhile may be of the record that was replaced.
+        if early is not None and early.erp_id == amended.erp.erp_id:
+            self._take_erp(early)
+        if amended.refusal is not None:
+            self._stop(Step.AMEND, amended.refusal, in_case=True)
+            return
+        state.amend, state.places = False, {}
+        self._tell("ERP", narrative.amended(amended, before))
+
+    async def _cancel(self) -> None:
+        state = self._state
+        assert state.cancel is not None
+        wish = state.cancel
+        at_erp = await workflow.execute_activity_method(
+            OrderActivities.cancel_in_erp,
+            self._canceling(wish),
+            task_queue=ERP_QUEUE,
+            start_to_close_timeout=ONE_CALL,
+            retry_policy=PATIENT,
+            summary="Cancel the order in the ERP",
+            priority=ORDERS_FIRST,
+        )
+        if not at_erp.canceled:
+            self._cancel_ended(at_erp.reason)
+            self._tell("ERP", f"Not canceled: {at_erp.reason}.")
+            if wish.actor == STOREFRONT:
+                reason = f"The storefront canceled the order, but the ERP did not: {at_erp.reason}."
+                self._stop(Step.CANCEL, Refusal(cause="cancel_refused", reason=reason))
+            return
+        await workflow.execute_activity_method(
+            OrderActivities.cancel_in_storefront,
+            self._canceling(wish),
+            task_queue=storefront_queue(state.key.channel),
+            start_to_close_timeout=ONE_CALL,
+            retry_policy=PATIENT,
+            summary="Cancel the order in the storefront, give the money back",
+            priority=ORDERS_FIRST,
+        )
+        state.lines = cancel_open(state.lines)
+        state.cancel = state.problem = None
+        state.outcome = Attention.CANCELED
+        self._tell(wish.actor, f"Canceled in both systems: {narrative.why(wish)}.")
+
+    def _canceling(self, wish: CancelRequest) -> CancelOrder:
+        return CancelOrder(
+            key=self._state.key,
+            actor=wish.actor,
+            reason=narrative.why(wish, unsaid=""),
+            kind=wish.kind,
+            revision=self._next_revision(),
+        )
