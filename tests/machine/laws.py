@@ -55,7 +55,7 @@ def check_at_rest(world: World, key: OrderKey, model: Model) -> None:
             assert erp is None or erp.state is ErpOrderState.CANCELED, "canceled, but not in the ERP"
             assert _kept(order) == 0, f"canceled, and {_kept(order)} kept"
             assert not model.left, "canceled though parcels left"
-        case Attention.CLOSED if "accepted by a person" not in view.sentence:
+        case Attention.CLOSED if not model.accepted:
             assert erp is not None
             assert order.canceled_at is None
             assert erp.state is not ErpOrderState.CANCELED

@@ -313,6 +313,9 @@ class OrderMachine(RuleBasedStateMachine):
         if run is None:
             return None
         self.said += 1
+        view = self.world.view(self.key)
+        if wish == "accept" and view is not None and wish in view.can_do:
+            self.model.accepted = True
         self.model.resubmitted = self.model.resubmitted or wish == "resubmit"
         reason = "looked at it" if wish in {"accept", "approve"} else ""
         message = OperatorMessage(message_id=f"op-{self.said}", actor="Ada", reason=reason)

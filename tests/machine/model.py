@@ -60,6 +60,8 @@ class Model:
     """Return -> units that the warehouse took in for it."""
     said: dict[str, list[dict[str, Units]]] = field(default_factory=dict)
     """Return -> what a person said becomes of its goods (restock, scrap, reject), the last word last."""
+    accepted: bool = False
+    """An operator has taken a difference of the two systems as it is."""
     resubmitted: bool = False
     """An operator has said that something goes on, returns too."""
     refunds: dict[str, Refund] = field(default_factory=dict)
