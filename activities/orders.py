@@ -273,6 +273,7 @@ class OrderActivities(NotedActs):
         async with self._noted(request.key, request.revision, "cancel_in_erp"):
             if await self._erp.find_order(request.key) is None:
                 return ErpCancelResult(canceled=True)
+            await asyncio.to_thread(self._stock_claims.let_go, request.key)
             outcome = await self._erp.cancel_order(request.key, request.reason)
         text = "Canceled in the ERP" if outcome.canceled else f"The ERP did not cancel: {outcome.reason}"
         await self._note(
@@ -283,7 +284,7 @@ class OrderActivities(NotedActs):
             OrderPatch(),
             actor=request.actor,
             erp=outcome.order if outcome.canceled else None,
-            claims=OrderClaims(held=()) if outcome.canceled else None,
+            claims=OrderClaims(held=() if outcome.canceled else None),
         )
         return ErpCancelResult(canceled=outcome.canceled, reason=outcome.reason)
 
