@@ -4,6 +4,7 @@ Told in the storefront's words, so that a workflow can decide and tell without t
 what its own records have to become. Shipments and payments change as an order goes on and are no edits.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import sha256
@@ -156,16 +157,25 @@ def fingerprint(order: Order) -> str:
 
 
 def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
-    """Whether the ERP's record is of another version of the order: other units of a line, or another total."""
-    if units_returned(order):
-        return False  # what it was sold for is known to the ERP alone now
+    """Whether the ERP's record is of another version of the order: other units of a line, or another total.
+
+    What came back is in the ERP's record still; while it is refunded or credited in one system alone, nobody can tell.
+    """
+    back, credited = units_returned(order), Counter[str]()
+    for each in erp.returns:
+        credited.update({line.line_id: line.quantity for line in each.credited if line.quantity})
+    if back != credited:
+        return False
     sold = as_sold(order)
     entered = erp.total - sum((each.total for each in erp.exchanges), Decimal(0))
+    entered -= sum((each.total + each.fee for each in erp.returns), Decimal(0))
     units = {line.line_id: 0 for line in sold.lines}
     for line in erp.lines:
         if line.line_id in units:
             units[line.line_id] += line.quantity
-    return sold.total != entered or any(line.current != units[line.line_id] for line in sold.lines)
+    return sold.total != entered or any(
+        line.current != units[line.line_id] - back.get(line.line_id, 0) for line in sold.lines
+    )
 
 
 def _line_words(change: LineChange, currency: str) -> list[str]:

@@ -10,7 +10,7 @@ from domain.model import Amount, Frozen, Instant
 from domain.money import proportion
 from domain.order import Order, Payment, PaymentKind, PaymentStatus
 from domain.payment_rules import CaptureRule, PaymentRules
-from domain.quantities import QuantitiesBroken
+from domain.quantities import QuantitiesBroken, units_returned
 from domain.tax_allocation import duties_of_units, part_of_line, whole_of
 
 _NOTHING = Decimal(0)
@@ -29,17 +29,18 @@ def delivered_value(order: Order, delivered: MappingOf[str, int]) -> Decimal:
 
     A line is worth its cumulative share with its duties, so that any sequence of parcels ends at ``order.total``.
     Delivery and fees, and lines that need no shipping (a tip, say), are delivered with the first unit that leaves.
-    Units beyond a line's current quantity (they came back and were refunded) are worth nothing.
+    Units that came back and were refunded are worth nothing, whatever is still to leave of their line.
 
     Raises QuantitiesBroken where a line is not on the order.
     """
     for unknown in sorted(delivered.keys() - {line.line_id for line in order.lines}):
         raise QuantitiesBroken(unknown, f"was delivered but is not on order {order.key}")
+    back = units_returned(order)
     parcel_left = any(delivered.get(line.line_id, 0) for line in order.lines if line.requires_shipping)
     units = {
         line.line_id: line.current
         if parcel_left and not line.requires_shipping
-        else min(delivered.get(line.line_id, 0), line.current)
+        else min(max(delivered.get(line.line_id, 0) - back.get(line.line_id, 0), 0), line.current)
         for line in order.lines
     }
     if all(units[line.line_id] == line.current for line in order.lines):

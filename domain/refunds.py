@@ -7,7 +7,7 @@ off, and the money is spread over the payments it came from.
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from domain.capture import delivered_presentment, taken_presentment
+from domain.capture import delivered_presentment
 from domain.erp_order import ErpOrder, SalesLineKind, TaxAmount
 from domain.exchanges import exchange_presentment, exchanged_lines, worth_to_come
 from domain.mapping import Mapping as FieldMapping
@@ -29,6 +29,7 @@ from domain.returns import FEE_LINE, CreditLine, QuotedPart, RefundPart
 
 _NOTHING = Decimal(0)
 _TAKEN = frozenset({PaymentKind.CAPTURE, PaymentKind.SALE})
+_PROMISED = frozenset({PaymentKind.AUTHORIZATION, PaymentKind.SALE})
 
 
 class Credit(Frozen):
@@ -112,14 +113,16 @@ def _credited_as(
 
 
 def fees_presentment(order: Order, fees: Decimal) -> Decimal:
-    """Fees of an order as the buyer pays them: at the rate at which the money was taken."""
+    """Fees of an order as the buyer pays them: at the rate at which the money was promised: no capture changes it."""
     if order.currency == order.presentment_currency:
         return fees
-    taken = [p for p in order.payments if p.status is PaymentStatus.SUCCESS and p.kind in _TAKEN]
-    whole = sum((p.amount for p in taken), _NOTHING)
+    settled = [p for p in order.payments if p.status is PaymentStatus.SUCCESS]
+    promised = [p for p in settled if p.kind in _PROMISED] or [p for p in settled if p.kind in _TAKEN]
+    whole = sum((p.amount for p in promised), _NOTHING)
     if not whole:
         return _NOTHING
-    return proportion(taken_presentment(order), fees, whole, order.presentment_currency)
+    paid = sum((p.presentment_amount for p in promised), _NOTHING)
+    return proportion(paid, fees, whole, order.presentment_currency)
 
 
 def money_back(

@@ -99,15 +99,17 @@ class OrderWorkflow(OrderInErp):
     def _hears_more(self) -> bool:
         """Whether somebody told of the order while it was being closed: it may have to come back to life for that."""
         state = self._state
-        return state.outcome is Attention.CLOSED and (state.reread or bool(state.return_asks))
+        comes_back = bool(state.return_wishes) or self._comes_back()
+        return state.outcome is Attention.CLOSED and (state.reread or comes_back)
 
     def _begin_anew(self) -> NoReturn:
         """Continue as an order that ended and was told of something: its first reading decides what that means."""
         workflow.upsert_search_attributes([ORDER_STATE.value_set(Attention.WORKING.value)])
-        key, asks = self._state.key, self._state.return_asks
-        workflow.continue_as_new(
-            OrderStart(key=key, state=OrderState(key=key, return_asks=asks) if asks else None)
-        )
+        state = self._state
+        # Goods that came in while it was being closed are found anew in what the ERP told of them.
+        early = state.erp if state.return_wishes else state.erp_early
+        begins = OrderState(key=state.key, return_asks=state.return_asks, erp_early=early)
+        workflow.continue_as_new(OrderStart(key=state.key, state=begins))
 
     async def _take(self, step: Step) -> None:
         """Do one step; a refusal becomes a problem, anything that is not one of ours goes up."""

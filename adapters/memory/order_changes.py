@@ -21,6 +21,7 @@ from domain.order import (
     ShippingCharge,
 )
 from domain.overpayment import MoneyBack, overpaid
+from domain.quantities import units_returned
 from domain.tax_allocation import charged_in, lowered, whole_of
 
 NewId = Callable[[], str]
@@ -78,6 +79,7 @@ def after_edit(order: Order, placed: Order, line_id: str, current: int) -> Order
     if was is None:
         raise ValueError(f"order {order.key} has no line {line_id}")
     shipped = sum(count_units(f.lines)[line_id] for f in order.fulfillments)
+    shipped -= units_returned(order).get(line_id, 0)
     if not shipped <= current <= was.current:
         raise ValueError(f"line {line_id} can be set to {shipped} up to {was.current} units, not {current}")
     original = next(line for line in placed.lines if line.line_id == line_id)

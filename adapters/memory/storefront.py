@@ -320,6 +320,23 @@ class MemoryStorefront:
         self._placed[order.key.external_id] = order
         return self._keep(order)
 
+    def revise(self, order: Order) -> Order:
+        """An order is changed in all but the units of its lines; shares are reckoned from what was placed, as before.
+
+        Raises KeyError if unknown.
+        """
+        before, placed = self.orders[order.key.external_id], self._placed[order.key.external_id]
+        known = {line.line_id for line in placed.lines}
+        grown = {
+            "lines": (*placed.lines, *(line for line in order.lines if line.line_id not in known)),
+            "total": placed.total + order.total - before.total,
+            "presentment_total": placed.presentment_total
+            + order.presentment_total
+            - before.presentment_total,
+        }
+        self._placed[order.key.external_id] = placed.model_copy(update=grown)
+        return self._keep(order)
+
     def edit_quantity(self, external_id: str, line_id: str, current: int) -> Order:
         """Lower a line; its money follows. Raises ValueError where that is not possible, KeyError if unknown."""
         return self._keep(after_edit(self.orders[external_id], self._placed[external_id], line_id, current))
@@ -350,6 +367,10 @@ class MemoryStorefront:
     def withdraw_return(self, external_id: str, return_id: str) -> Order:
         """A buyer does not want to return anything after all. Raises Rejected and KeyError where unknown."""
         return self._keep(giving_back.with_status(self.orders[external_id], return_id, ReturnStatus.CANCELED))
+
+    def reopen_return(self, external_id: str, return_id: str) -> Order:
+        """The shop's staff take a return up again. Raises Rejected and KeyError where unknown."""
+        return self._keep(giving_back.with_status(self.orders[external_id], return_id, ReturnStatus.OPEN))
 
     def expire_authorizations(self, external_id: str) -> Order:
         """What is authorized can be captured no more. Raises KeyError if unknown."""
