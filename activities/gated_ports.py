@@ -15,6 +15,7 @@ from adapters.ports import (
     ExchangeRequest,
     FulfillmentRequest,
     OrderPage,
+    Places,
     Probe,
     Refund,
     RefundQuote,
@@ -196,10 +197,10 @@ class GatedErp:
         async with self._gate.passing("cancel order"):
             return await self._erp.cancel_order(key, reason)
 
-    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+    async def deliver_order(self, key: OrderKey, units: Places | None = None) -> ErpOrder:
         """See ``ErpPort``."""
         async with self._gate.passing("deliver order"):
-            return await self._erp.deliver_order(key)
+            return await self._erp.deliver_order(key, units)
 
     async def list_records(
         self, channel: str, changed_since: Instant, cursor: str | None = None

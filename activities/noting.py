@@ -61,6 +61,12 @@ class NotedActs:
             )
         return self._storefronts[key.channel]
 
+    async def _mapping_for(self, key: OrderKey, version: str) -> FieldMapping:
+        """The mapping of a version; without one, that in force."""
+        if version:
+            return self._mapping(version)
+        return await asyncio.to_thread(self._mappings.current, key.channel)
+
     def _mapping(self, version: str) -> FieldMapping:
         try:
             return self._mappings.version(version)

@@ -33,6 +33,7 @@ class AuthorizeReturn(ReturnAct):
     """Agree to the return in the storefront, and let the warehouse expect its goods (line -> units)."""
 
     mapping_version: str
+    """Empty: the one in force."""
     lines: dict[str, Quantity]
     reason: str = ""
 

@@ -20,7 +20,7 @@ from activities.return_contracts import (
     ReturnCredited,
     ReturnRefunded,
 )
-from adapters.errors import ContractBroken, Rejected
+from adapters.errors import Conflict, ContractBroken, Rejected
 from adapters.ports import RefundLine, RefundQuote, RefundRequest
 from domain.cases import CaseReport
 from domain.erp_order import ErpOrder, ErpReturn, ErpShipmentState, ShipmentLine
@@ -28,6 +28,7 @@ from domain.exchanges import exchange_worth
 from domain.mapping import Mapping
 from domain.money import format_money
 from domain.order import Order, ReturnStatus
+from domain.quantities import units_returned
 from domain.refunds import Credit, credit_for, fees_presentment, money_back, units_left
 from domain.returns import ReturnAuthorization, ReturnCredit
 from domain.status import count_units
@@ -38,14 +39,18 @@ _NOTHING = Decimal(0)
 
 
 class ReturnActivities(NotedActs):
-    """Ports injected; one instance serves all returns of a worker."""
+    """Ports injected; one instance serves all returns of a worker.
+
+    None of them notes that the order knows the ERP's state: a return hears of itself alone, and its order still has to
+    hear of the parcels and other goods that it came with.
+    """
 
     @activity.defn
     async def authorize_return(self, request: AuthorizeReturn) -> ErpReturn:
         """Agree to the return in the storefront, and let a warehouse expect the goods."""
         key = request.key
         async with self._noted(key, request.revision, request.step):
-            mapping = self._mapping(request.mapping_version)
+            mapping = await self._mapping_for(key, request.mapping_version)
             erp_order = await self._in_erp(request)
             if request.in_storefront:
                 storefront = self._storefront(key)
@@ -69,7 +74,7 @@ class ReturnActivities(NotedActs):
             returned = _return_of(held, request)
         units = count_units(sum(request.lines.values()))
         text = f"Return {request.number} agreed to: {units} expected at {warehouse} as {returned.number}"
-        await self._note(key, request.revision, request.step, text, patch_of(request), erp=held)
+        await self._note(key, request.revision, request.step, text, patch_of(request))
         return returned
 
     @activity.defn
@@ -77,10 +82,11 @@ class ReturnActivities(NotedActs):
         """Settle the return in the ERP, and work out the money to give back: both at the storefront's prices."""
         key = request.key
         async with self._noted(key, request.revision, request.step):
-            mapping = self._mapping(request.mapping_version)
+            mapping = await self._mapping_for(key, request.mapping_version)
             storefront = self._storefront(key)
             order = await storefront.read_order(key.external_id)
             erp_order = await self._in_erp(request)
+            _require_turn(order, erp_order, request.return_id)
             shipping = _shipping_back(order, mapping, request.credited)
             quote = RefundQuote(parts=(), total=_NOTHING, presentment_total=_NOTHING)
             if any(request.credited.values()):
@@ -89,6 +95,9 @@ class ReturnActivities(NotedActs):
                 _require_sum(key.channel, quote)
             instead = exchange_worth(order, request.return_id)
             credit = credit_for(order, quote.parts, mapping, instead)
+            before = sum(
+                (each.fee for each in erp_order.returns if each.return_id != request.return_id), _NOTHING
+            )
             others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
             beside = erp_order.model_copy(update={"returns": others})
             money = money_back(order, beside, quote.presentment_total, credit.fee, request.return_id)
@@ -101,14 +110,15 @@ class ReturnActivities(NotedActs):
         credited = format_money(returned.total, held.currency)
         fee = f" after a fee of {format_money(returned.fee, held.currency)}" if returned.fee else ""
         text = f"Return {request.number} settled in the ERP as {returned.number}: {credited} credited{fee}"
-        await self._note(key, request.revision, request.step, text, patch_of(request), erp=held)
+        await self._note(key, request.revision, request.step, text, patch_of(request))
         return ReturnCredited(
             returned=returned,
             currency=held.currency,
             shipping=shipping,
             location=location,
             money=money,
-            fee=fees_presentment(order, returned.fee),
+            # Of all fees together, as the money was: each rounded by itself would come to something else.
+            fee=fees_presentment(order, before + returned.fee) - fees_presentment(order, before),
         )
 
     @activity.defn
@@ -190,6 +200,25 @@ def _require_sum(channel: str, quote: RefundQuote) -> None:
     if parts != quote.total:
         reason = f"its parts come to {parts}, its total is {quote.total}"
         raise ContractBroken(channel, "quote refund", reason, quote.model_dump_json())
+
+
+def _require_turn(order: Order, erp: ErpOrder, return_id: str) -> None:
+    """Raises Conflict while another return is credited and not refunded.
+
+    What units are worth depends on those that are left. After some tries a person is asked, as of any call that fails
+    alone.
+    """
+    back = units_returned(order)
+    for each in erp.returns:
+        for part in each.credited if each.return_id != return_id else ():
+            back[part.line_id] = back.get(part.line_id, 0) - part.quantity
+    goods = {line.line_id for line in order.lines if line.requires_shipping}
+    if any(units < 0 for line, units in back.items() if line in goods):
+        waits = Conflict(
+            "ERP", "credit return", "another return of the order is credited and not refunded yet"
+        )
+        waits.this_call_alone = True
+        raise waits
 
 
 def _asked_for(order: Order, return_id: str) -> bool:

@@ -32,6 +32,10 @@ MOST_FOUND: Final = 50
 """Orders that one call of ``find_orders`` or ``find_records`` takes."""
 
 
+Places = Dictionary[str, Dictionary[str, Quantity]]
+"""Line -> warehouse -> units."""
+
+
 class Probe(Frozen):
     """Answer of a reachability check, in words for ``orderwright doctor``."""
 
@@ -70,6 +74,8 @@ class FulfillmentRequest(Frozen):
     lines: tuple[FulfillmentLine, ...]
     carrier: str | None
     tracking_number: str
+    more_tracking: tuple[str, ...] = ()
+    """Of parcels that hold other pieces of the same kits."""
     known_fulfillment_ids: tuple[str, ...] = ()
 
 
@@ -388,11 +394,12 @@ class ErpPort(ErpStockPort, Protocol):
         """
         ...
 
-    async def deliver_order(self, key: OrderKey) -> ErpOrder:
-        """Write down that everything of the order has left its warehouses already, handed over at a counter.
+    async def deliver_order(self, key: OrderKey, units: Places | None = None) -> ErpOrder:
+        """Write down that the order has left its warehouses already, handed over at a counter: all of it, or ``units``.
 
-        Sends every shipment that has not left off as it is, without a tracking number. What has left stays as it is,
-        so a repeated call finds nothing to do and goes on where an earlier try stopped. Raises Rejected with cause
+        Sends what has not left off as it is, without a tracking number: ``units`` are all that left by then, so that
+        only what is missing of them is sent, and the rest waits as before. What has left stays as it is, so a
+        repeated call finds nothing to do and goes on where an earlier try stopped. Raises Rejected with cause
         ``order_unknown``, or ``stock_missing`` where the ERP's books do not hold what was handed over.
         """
         ...

@@ -19,6 +19,7 @@ from config.settings import GROUPS, every_variable, variable
 from domain.backorder_rules import BackorderRules, OnShortage
 from domain.mapping import Mapping as FieldMapping
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
+from domain.preorders import PreorderCapture, PreorderRules
 from domain.return_rules import ApprovalRule, ExchangeRule, InspectionRule, ReturnRules
 from domain.stock_rules import StockRules
 
@@ -170,6 +171,7 @@ def _mapping(path: Path) -> str:
         ),
         *_payment_rules(mapping.payments),
         *_backorder_rules(mapping.backorders),
+        *_preorder_rules(mapping.preorders),
         *_approval_rules(mapping),
         *_return_rules(mapping.returns),
         *_gift_rules(mapping),
@@ -192,6 +194,7 @@ def _mapping(path: Path) -> str:
         ("payment_methods", ("Payment gateway", "ERP payment method"), _pairs(mapping.payment_methods)),
         ("shipping_services", ("Shipping code", "ERP carrier"), _pairs(mapping.shipping_services)),
         ("carriers", ("ERP carrier", "What the buyer sees"), _pairs(mapping.carriers)),
+        ("charges", ("What is charged besides", "ERP product"), _pairs(mapping.charges)),
         (
             "stock.safety_by_sku",
             ("Storefront SKU", "Units that are never shown"),
@@ -279,6 +282,23 @@ def _backorder_rules(rules: BackorderRules) -> list[tuple[str, str]]:
     return [
         ("Orders of which something is not in stock", _SHORTAGES[rules.on_shortage]),
         ("What stays out of stock", f"is canceled after {days} days" if days else "is waited for"),
+    ]
+
+
+_AHEAD = {PreorderCapture.AT_ORDER: "at once", PreorderCapture.BY_RULE: "as ever, once the ERP has the order"}
+
+
+def _preorder_rules(rules: PreorderRules) -> list[tuple[str, str]]:
+    told = ["the storefront schedules for later"] if rules.schedule else []
+    told += [f"a line's attribute `{rules.attribute}` names a day for"] if rules.attribute else []
+    if not told:
+        return [("Goods that are sold ahead", "none")]
+    lead = (
+        f"{rules.lead_days} days before their release" if rules.lead_days else "on the day of their release"
+    )
+    return [
+        ("Goods that are sold ahead", f"those that {' or '.join(told)}; they go to the ERP {lead}"),
+        ("Money for them is taken", _AHEAD[rules.capture]),
     ]
 
 

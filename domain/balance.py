@@ -212,7 +212,7 @@ def _entered(order: Order, erp: ErpOrder, ledger: Ledger) -> Iterator[Equation]:
         store, held = _both(ledger, EntryKind.TAXED, code)
         back = ledger.amount(Side.ERP, EntryKind.TAX_GIVEN_BACK, subject=code)
         yield _equal(f"tax {code}", store, held - back)
-    charges = {charge.charge_id for charge in order.shipping} | ADJUSTMENT_LINES
+    charges = {charge.charge_id for charge in order.charges} | ADJUSTMENT_LINES
     ordered = {line.line_id: line.current for line in order.lines}
     back_units = ledger.units(Side.ERP, EntryKind.GIVEN_BACK)
     entered = {

@@ -8,6 +8,8 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from pydantic import Field
+
 from domain.model import Amount, Currency, Frozen, Instant, Quantity
 from domain.order import Address, OrderKey
 
@@ -17,11 +19,18 @@ class SalesLineKind(StrEnum):
 
     GOODS = "goods"
     SHIPPING = "shipping"
+    TIP = "tip"
+    DUTY = "duty"
+    SURCHARGE = "surcharge"
+    """An additional fee of the storefront."""
     ADJUSTMENT = "adjustment"
     """A difference that a person accepted or the mapping tolerates; its amount may be below zero."""
     FEE = "fee"
     """What is held back of a credit note for taking goods back."""
 
+
+COUNTED = frozenset({SalesLineKind.GOODS, SalesLineKind.TIP})
+"""Lines whose units are those of a line of the storefront."""
 
 ADJUSTMENT_LINE = "accepted-difference"
 """``line_id`` of the one adjustment line of an order: it comes from no storefront line."""
@@ -120,9 +129,18 @@ class ErpShipmentState(StrEnum):
 
 
 class ShipmentLine(Frozen):
-    """Units of a storefront line in a shipment; kits are counted in whole kits."""
+    """Units of a storefront line in a shipment; kits are counted whole, in the parcel that completes them."""
 
     line_id: str
+    quantity: Quantity
+
+
+class KitPieces(Frozen):
+    """Pieces of a product that a kit is made of."""
+
+    line_id: str
+    """The storefront line of the kit."""
+    product: str
     quantity: Quantity
 
 
@@ -134,6 +152,9 @@ class ErpShipment(Frozen):
     warehouse: str
     state: ErpShipmentState
     lines: tuple[ShipmentLine, ...]
+    """Of kits those that are complete with it."""
+    pieces: tuple[KitPieces, ...] = ()
+    """What has left with it of kits that it does not complete."""
     carrier: str | None = None
     tracking_number: str | None = None
     shipped_at: Instant | None = None
@@ -257,6 +278,8 @@ class ErpOrder(Frozen):
     shipments: tuple[ErpShipment, ...] = ()
     backorders: tuple[Backorder, ...] = ()
     """Empty also where the ERP does not tell what is in stock."""
+    begun: dict[str, Quantity] = Field(default_factory=dict)
+    """Line -> kits of which some pieces have left and others have not."""
     invoices: tuple[ErpInvoice, ...] = ()
     """Empty also where the ERP tells of none."""
     adjustment: Amount = Decimal(0)

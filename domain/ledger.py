@@ -22,7 +22,7 @@ from domain.exchanges import exchanged_lines
 from domain.mapping import Mapping
 from domain.model import Amount, Currency, Frozen, Quantity
 from domain.money import format_money
-from domain.order import Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge
+from domain.order import ExtraCharge, Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge
 
 _NOTHING = Decimal(0)
 
@@ -148,7 +148,7 @@ def _ordered(order: Order, mapping: Mapping | None) -> Iterator[Entry]:
             yield _priced(order, EntryKind.CANCELED, line.line_id, gone * price, gone, document)
         if line.current:
             yield from _changed_by(order, line.line_id, line, mapping)
-    for charge in order.shipping:
+    for charge in order.charges:
         yield _priced(order, EntryKind.ORDERED, charge.charge_id, charge.price)
         yield from _changed_by(order, charge.charge_id, charge, mapping)
     yield _priced(order, EntryKind.TOTAL, "", order.total)
@@ -157,7 +157,7 @@ def _ordered(order: Order, mapping: Mapping | None) -> Iterator[Entry]:
 
 
 def _changed_by(
-    order: Order, subject: str, part: OrderLine | ShippingCharge, mapping: Mapping | None
+    order: Order, subject: str, part: OrderLine | ShippingCharge | ExtraCharge, mapping: Mapping | None
 ) -> Iterator[Entry]:
     """Discounts and taxes of a line or charge; a tax of rate and amount zero is none."""
     for discount in part.discounts:

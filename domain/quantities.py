@@ -13,7 +13,7 @@ from pydantic import Field
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
 from domain.exchanges import exchanged_lines
 from domain.model import Frozen, Quantity
-from domain.order import Order
+from domain.order import LineKind, Order
 
 _AT_WAREHOUSE = frozenset(
     {ErpShipmentState.WAITING, ErpShipmentState.RESERVED, ErpShipmentState.PICKED, ErpShipmentState.PACKED}
@@ -102,7 +102,8 @@ class LineState(Frozen):
 def units_returned(order: Order) -> dict[str, int]:
     """Line -> units that left, came back and were refunded in the storefront; lines without any are left out.
 
-    The storefront counts them off the line, but neither off its parcels nor as something that is still to leave.
+    The storefront counts them off the line, but neither off its parcels nor as something that is still to leave. A tip
+    goes with the first parcel, and nobody edits it: what is missing of it was given back.
     """
     left: defaultdict[str, int] = defaultdict(int)
     for fulfillment in order.fulfillments:
@@ -116,6 +117,9 @@ def units_returned(order: Order) -> dict[str, int]:
         line.line_id: min(left[line.line_id], left[line.line_id] + to_leave[line.line_id] - line.current)
         for line in order.lines
     }
+    if any(left.values()):
+        tips = (line for line in order.lines if line.kind is LineKind.TIP)
+        back |= {tip.line_id: tip.ordered - tip.current for tip in tips}
     return {line: units for line, units in back.items() if units > 0}
 
 

@@ -7,19 +7,29 @@ off, and the money is spread over the payments it came from.
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from domain.capture import delivered_presentment, taken_presentment
+from domain.capture import delivered_presentment
 from domain.erp_order import ErpOrder, SalesLineKind, TaxAmount
 from domain.exchanges import exchange_presentment, exchanged_lines, worth_to_come
 from domain.mapping import Mapping as FieldMapping
 from domain.model import Amount, Frozen
 from domain.money import proportion, smallest_unit, split
-from domain.order import Order, Payment, PaymentKind, PaymentStatus
+from domain.order import (
+    ExtraCharge,
+    LineKind,
+    Order,
+    OrderLine,
+    Payment,
+    PaymentKind,
+    PaymentStatus,
+    ShippingCharge,
+)
 from domain.planning import map_taxes, sum_by_code
 from domain.quantities import delivered_units, units_returned
 from domain.returns import FEE_LINE, CreditLine, QuotedPart, RefundPart
 
 _NOTHING = Decimal(0)
 _TAKEN = frozenset({PaymentKind.CAPTURE, PaymentKind.SALE})
+_PROMISED = frozenset({PaymentKind.AUTHORIZATION, PaymentKind.SALE})
 
 
 class Credit(Frozen):
@@ -43,24 +53,21 @@ def credit_for(
     Where the quote does not tell a line's tax by tax, it is divided over the ERP's codes as the line's own taxes are.
     Raises Unmapped.
     """
-    goods = {line.line_id: line for line in order.lines}
-    charges = {charge.charge_id: charge for charge in order.shipping}
     lines: list[CreditLine] = []
     worth_of_goods = _NOTHING
     for worth in parts:
-        line = goods.get(worth.line_id)
-        part = line or charges[worth.line_id]
+        kind, product, part = _credited_as(order, worth.line_id, mapping)
         codes = map_taxes(worth.taxes or part.taxes, mapping)
         taxes = tuple(codes.values())
         if taxes and not worth.taxes:
             taxes = split(worth.tax, taxes, order.currency)
-        if line is not None:
+        if kind is SalesLineKind.GOODS:
             worth_of_goods += worth.net + worth.tax
         lines.append(
             CreditLine(
                 line_id=worth.line_id,
-                kind=SalesLineKind.GOODS if line is not None else SalesLineKind.SHIPPING,
-                product=mapping.product((line.sku or "").strip()) if line else mapping.shipping_product,
+                kind=kind,
+                product=product,
                 quantity=worth.quantity,
                 net=worth.net,
                 taxes=tuple(
@@ -89,15 +96,33 @@ def credit_for(
     return Credit(lines=tuple(lines), taxes=taxes_in_all, total=total - fee, fee=fee)
 
 
+def _credited_as(
+    order: Order, line_id: str, mapping: FieldMapping
+) -> tuple[SalesLineKind, str, OrderLine | ShippingCharge | ExtraCharge]:
+    """As what a line or charge is credited, on which ERP product, and the line or charge itself. Raises Unmapped."""
+    for line in order.lines:
+        if line.line_id == line_id and line.kind is LineKind.TIP:
+            return SalesLineKind.TIP, mapping.charge_product("tip"), line
+        if line.line_id == line_id:
+            return SalesLineKind.GOODS, mapping.product((line.sku or "").strip()), line
+    for duty in order.duties:
+        if duty.charge_id == line_id:
+            return SalesLineKind.DUTY, mapping.charge_product("duty"), duty
+    charge = {charge.charge_id: charge for charge in order.shipping}[line_id]
+    return SalesLineKind.SHIPPING, mapping.shipping_product, charge
+
+
 def fees_presentment(order: Order, fees: Decimal) -> Decimal:
-    """Fees of an order as the buyer pays them: at the rate at which the money was taken."""
+    """Fees of an order as the buyer pays them: at the rate at which the money was promised: no capture changes it."""
     if order.currency == order.presentment_currency:
         return fees
-    taken = [p for p in order.payments if p.status is PaymentStatus.SUCCESS and p.kind in _TAKEN]
-    whole = sum((p.amount for p in taken), _NOTHING)
+    settled = [p for p in order.payments if p.status is PaymentStatus.SUCCESS]
+    promised = [p for p in settled if p.kind in _PROMISED] or [p for p in settled if p.kind in _TAKEN]
+    whole = sum((p.amount for p in promised), _NOTHING)
     if not whole:
         return _NOTHING
-    return proportion(taken_presentment(order), fees, whole, order.presentment_currency)
+    paid = sum((p.presentment_amount for p in promised), _NOTHING)
+    return proportion(paid, fees, whole, order.presentment_currency)
 
 
 def money_back(
@@ -141,8 +166,10 @@ def money_back(
 
 
 def units_left(order: Order, lines: Mapping[str, int]) -> bool:
-    """Whether the buyer keeps any unit, or waits for one, once these (line -> units) are gone."""
-    return any(line.current > lines.get(line.line_id, 0) for line in order.lines)
+    """Whether the buyer keeps any goods, or waits for some, once these (line -> units) are gone."""
+    return any(
+        line.current > lines.get(line.line_id, 0) for line in order.lines if line.kind is LineKind.GOODS
+    )
 
 
 def _payments(order: Order) -> tuple[Payment, ...]:

@@ -37,7 +37,7 @@ returns = typer.Typer(
 )
 
 Named = Annotated[str, typer.Argument(metavar="RETURN", help="shop:5001:90005, or its number, as #5001-R1.")]
-Actor = Annotated[str, typer.Option("--actor", "--as", help="Who; default: the user of this machine.")]
+Actor = Annotated[str, typer.Option("--actor", help="Who; default: the user of this machine.")]
 Why = Annotated[str, typer.Option(help="Why; kept in the story.")]
 
 

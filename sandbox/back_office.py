@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 import httpx
 
 from sandbox.audit import ErpSide, added
-from sandbox.catalog import pieces
+from sandbox.catalog import pieces, tellable
 from sandbox.stack import CHANNEL, Addresses
 from sandbox.tryton.staff import Staff
 
@@ -116,7 +116,10 @@ class TrytonOffice:
                     number=sale.number or "",
                     total=sum((each.total for each in together), Decimal(0)),
                     taxes={code: amount for code, amount in taxes.items() if amount},
-                    shipments=sum(x.state in LEFT for each in together for x in each.shipments),
+                    shipments=sum(
+                        tellable([x.quantities for x in each.shipments if x.state in LEFT], each.ordered)
+                        for each in together
+                    ),
                     invoices=sum(len(each.invoices) for each in together),
                     invoiced=sale.invoiced,
                     currency=sale.currency,

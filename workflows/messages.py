@@ -1,5 +1,6 @@
 """Every payload that goes into or comes out of a workflow, and the workflow's own serialisable state."""
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
@@ -13,6 +14,7 @@ from domain.erp_order import ErpOrder, ErpOrderState, ErpReturn
 from domain.model import Amount, Frozen, Instant, Quantity
 from domain.order import CancelKind, Order, OrderKey, ReturnStatus
 from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
+from domain.preorders import Release
 from domain.quantities import LineState
 from domain.refunds import fees_presentment
 from domain.return_rules import ReturnRules
@@ -55,6 +57,8 @@ class Attention(StrEnum):
     NEEDS_ATTENTION = "needs attention"
     ON_HOLD = "on hold"
     AWAITING_PAYMENT = "awaiting payment"
+    AWAITING_RELEASE = "awaiting release"
+    """Sold ahead: its goods may not leave yet."""
     DELIVERED = "delivered"
     """It was balanced when all of it had left, and is open for returns; one may be under way."""
     CLOSED = "closed"
@@ -247,6 +251,10 @@ class OrderState(Remembered):
     """The expiry before which the order was read once more."""
     expiry_heeded: Instant | None = None
     """Up to which expiry something was done, or a person said to go on with it."""
+    release: Release | None = None
+    """What it waits for before it goes to the ERP, as it was read last; None where nothing is waited for."""
+    released: dict[str, date] = {}
+    """Line -> the day that its release moved to after the ERP had the order."""
     merged_into: str = ""
     """The customer that the storefront shows in place of the one whose party the ERP has."""
     approval: ApprovalNeeded | None = None

@@ -19,7 +19,7 @@ from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
 from domain.tax_reconciliation import tolerated_words
-from workflows import backorder_story, order_return_story
+from workflows import backorder_story, kit_story, order_return_story, preorder_story
 from workflows.messages import (
     Attention,
     CancelRequest,
@@ -79,7 +79,9 @@ def attention(state: OrderState) -> Attention:
         return Attention.ON_HOLD
     if open_for_returns(state):
         return Attention.DELIVERED
-    return Attention.AWAITING_PAYMENT if awaits_payment(state) else Attention.WORKING
+    if awaits_payment(state):
+        return Attention.AWAITING_PAYMENT
+    return Attention.AWAITING_RELEASE if preorder_story.waits(state) else Attention.WORKING
 
 
 def awaits_payment(state: OrderState) -> bool:
@@ -140,7 +142,8 @@ def waiting_for(state: OrderState) -> str:
         return f"return {' and '.join(coming)}, which has a page of its own"
     if state.window_until is not None and open_for_returns(state):
         return f"returns, until {state.window_until:%Y-%m-%d}; it then closes by itself"
-    return backorder_story.waits(state) or "the warehouse to ship the rest; the ERP's change feed tells of it"
+    waits = preorder_story.waits(state) or backorder_story.waits(state) or kit_story.waits(state)
+    return waits or "the warehouse to ship the rest; the ERP's change feed tells of it"
 
 
 def waits_on(state: OrderState) -> str | None:
@@ -185,6 +188,8 @@ def cancel_obstacle(state: OrderState) -> str:
     if shipped:
         have = "has" if shipped == 1 else "have"
         return f"{count_units(shipped)} {have} left the warehouse; take back what left as a return"
+    if state.erp is not None and state.erp.begun:
+        return "a part of a kit has left the warehouse; let the rest follow, and take it back as a return"
     return ""
 
 
@@ -385,8 +390,10 @@ def pending_edit(state: OrderState) -> str:
 
 
 def left_units(state: OrderState) -> dict[str, int]:
-    """Line -> units that left the house."""
-    return {line.line_id: line.shipped for line in state.lines if line.requires_shipping}
+    """Line -> units that left the house, kits of which a part has left among them."""
+    begun = state.erp.begun if state.erp is not None else {}
+    goods = [line for line in state.lines if line.requires_shipping]
+    return {line.line_id: line.shipped + begun.get(line.line_id, 0) for line in goods}
 
 
 def amended(outcome: AmendedOrder, before: ErpOrder) -> str:
@@ -417,9 +424,9 @@ def delivered_already(erp: ErpOrder) -> str:
     left = [shipment for shipment in erp.shipments if shipment.state is ErpShipmentState.SHIPPED]
     where = " and ".join(sorted({shipment.warehouse for shipment in left}))
     names = " and ".join(shipment.number for shipment in left)
-    return (
-        f"Handed over already: written down as left from {where} ({names}); nobody ships it, nobody is told."
-    )
+    waiting = any(s.state not in {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED} for s in erp.shipments)
+    rest = "the rest is to be shipped" if waiting else "nobody ships it, nobody is told"
+    return f"Handed over already: written down as left from {where} ({names}); {rest}."
 
 
 def closed(closing: OrderClosing, currency: str) -> str:

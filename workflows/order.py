@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from activities.orders import OrderActivities
     from domain.amendment import fingerprint
+    from domain.kits import tracking_of_pieces
     from domain.order import CancelKind
     from domain.quantities import QuantitiesBroken, lines_from_order
     from domain.status import OrderStatus
@@ -98,15 +99,17 @@ class OrderWorkflow(OrderInErp):
     def _hears_more(self) -> bool:
         """Whether somebody told of the order while it was being closed: it may have to come back to life for that."""
         state = self._state
-        return state.outcome is Attention.CLOSED and (state.reread or bool(state.return_asks))
+        comes_back = bool(state.return_wishes) or self._comes_back()
+        return state.outcome is Attention.CLOSED and (state.reread or comes_back)
 
     def _begin_anew(self) -> NoReturn:
         """Continue as an order that ended and was told of something: its first reading decides what that means."""
         workflow.upsert_search_attributes([ORDER_STATE.value_set(Attention.WORKING.value)])
-        key, asks = self._state.key, self._state.return_asks
-        workflow.continue_as_new(
-            OrderStart(key=key, state=OrderState(key=key, return_asks=asks) if asks else None)
-        )
+        state = self._state
+        # Goods that came in while it was being closed are found anew in what the ERP told of them.
+        early = state.erp if state.return_wishes else state.erp_early
+        begins = OrderState(key=state.key, return_asks=state.return_asks, erp_early=early)
+        workflow.continue_as_new(OrderStart(key=state.key, state=begins))
 
     async def _take(self, step: Step) -> None:
         """Do one step; a refusal becomes a problem, anything that is not one of ours goes up."""
@@ -178,7 +181,9 @@ class OrderWorkflow(OrderInErp):
             if narrative.awaits_payment(state):
                 self._tell("Orderwright", narrative.unpaid(state))
             self._take_approval(read.approval)
+            self._take_release(read.release)
             return
+        self._take_release(read.release)
         # Also while a cancel is asked for, which the ERP may refuse; one by the storefront itself is no edit.
         if before is not None and read.order.canceled_at is None:
             self._notice_edit(before, read.order)
@@ -221,6 +226,7 @@ class OrderWorkflow(OrderInErp):
                 known_fulfillment_ids=tuple(state.fulfillments.values()),
                 revision=self._next_revision(),
                 given_back=state.given_back,
+                more_tracking=tracking_of_pieces(state.erp, shipment) if state.erp else (),
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,

@@ -153,9 +153,7 @@ class OrderDesk(Desk[OrderState]):
     @workflow.signal(name=ERP_CHANGED)
     def erp_changed(self, erp: ErpOrder) -> None:
         """The ERP's change feed brings the order as it is there now."""
-        if self._state.outcome is not None:
-            return
-        if self._state.erp is None or self._amending:
+        if self._state.outcome is not None or self._state.erp is None or self._amending:
             self._state.erp_early = erp
             return
         try:

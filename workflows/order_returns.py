@@ -179,8 +179,9 @@ class OrderReturns(OrderPayments):
             return
         assert state.order is not None
         return_id = f"o{workflow.uuid4().hex[:12]}"
-        earlier = len(state.erp.returns) if state.erp is not None else 0
-        number = f"{state.order.number}-RO{max(len(state.returns), earlier) + 1}"
+        known = {*state.returns, *(each.return_id for each in state.return_wishes)}
+        known |= {each.return_id for each in state.erp.returns} if state.erp is not None else set()
+        number = f"{state.order.number}-RO{len(known) + 1}"
         wish = ReturnWish(
             return_id=return_id,
             number=number,

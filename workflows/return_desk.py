@@ -169,7 +169,8 @@ class ReturnDesk(Desk[ReturnState]):
                 # The payments are others than when the money was worked out: it is worked out again.
                 state.credited = None
             case _:
-                pass
+                # It may have been mended in the mapping: the one in force counts from now on.
+                state.mapping_version = ""
         self._tell(message.actor, "Asked to go on.")
 
     def _end_early(self, message: OperatorMessage) -> None:

@@ -38,6 +38,7 @@ class ReturnState(Remembered):
     wish: ReturnWish
     rules: ReturnRules
     mapping_version: str
+    """Its order's; empty once it was resubmitted: then the one in force."""
     order_number: str
     names: dict[str, str]
     opened_at: Instant | None = None

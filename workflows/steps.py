@@ -57,7 +57,7 @@ def next_step(state: OrderState) -> Step:
 def _work(state: OrderState) -> Step:
     """What brings an order forward that nothing holds up."""
     if state.erp is None:
-        return _first_entry(state)
+        return _way_to_the_erp(state)
     if state.hand_over:
         return Step.HAND_OVER
     if state.amend:
@@ -77,10 +77,15 @@ def _work(state: OrderState) -> Step:
     return Step.CLOSE if _may_close(state) else Step.WAIT
 
 
-def _first_entry(state: OrderState) -> Step:
+def _way_to_the_erp(state: OrderState) -> Step:
+    """Paid or promised first, then approved, then released."""
     if state.payment.unpaid:
         return Step.WAIT
-    return Step.ASK_APPROVAL if lacks_approval(state) else Step.SUBMIT
+    if lacks_approval(state):
+        return Step.ASK_APPROVAL
+    if state.release is not None:
+        return Step.CAPTURE if state.capture_all else Step.WAIT
+    return Step.SUBMIT
 
 
 def exchange_to_enter(state: OrderState) -> str | None:

@@ -25,10 +25,12 @@ from adapters.ports import (
     ErpCapabilities,
     ErpChanges,
     ErpRecordPage,
+    Places,
     Probe,
     UnreadableOrder,
 )
 from adapters.stock_ports import MOST_STOCK, ErpStockLevels, ErpStockPage
+from domain.counter_sale import still_to_leave
 from domain.erp_order import ErpOrder, ErpOrderState, ErpReturnState, SalesLineKind, SalesOrder
 from domain.listings import ErpRecord, OrderName
 from domain.model import Instant
@@ -139,16 +141,30 @@ class MemoryErp(StockRoom):
             sales = beside(self.entered[exchange.key], exchange)
             return self.rearrange(added(held, exchange), sales)
 
-    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+    async def deliver_order(self, key: OrderKey, units: Places | None = None) -> ErpOrder:
         """See ``ErpPort``. A fault after a shipment leaves the others behind."""
         async with self._wire.call("deliver_order", str(key), writes=True):
             held = self.orders.get(key)
             if held is None:
                 raise Rejected("erp", "deliver order", f"there is no order {key}", "order_unknown")
             for shipment in held.shipments:
-                if shipment.state not in OVER:
+                if shipment.state in OVER:
+                    continue
+                missing = (
+                    None if units is None else still_to_leave(self.orders[key], units, shipment.warehouse)
+                )
+                sent = {
+                    line.line_id: number
+                    for line in shipment.lines
+                    if (
+                        number := line.quantity
+                        if missing is None
+                        else min(line.quantity, missing[line.line_id])
+                    )
+                }
+                if sent:
                     with self.faults.during("erp", "send_shipment", writes=True):
-                        self.ship(key, shipment.warehouse, {x.line_id: x.quantity for x in shipment.lines})
+                        self.ship(key, shipment.warehouse, sent)
             return self.orders[key]
 
     async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:

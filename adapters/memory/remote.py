@@ -16,6 +16,7 @@ from adapters.ports import (
     ErpCapabilities,
     ErpChanges,
     ErpRecordPage,
+    Places,
     Probe,
 )
 from adapters.stock_ports import MOST_STOCK, ErpStockLevels, ErpStockPage
@@ -70,11 +71,12 @@ class RemoteErp:
         body = {"key": key.model_dump(), "reason": reason}
         return await self._ask("cancel order", "cancel_order", _OUTCOME, body, writes=True)
 
-    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+    async def deliver_order(self, key: OrderKey, units: Places | None = None) -> ErpOrder:
         """See ``ErpPort``."""
-        return await self._ask(
-            "deliver order", "deliver_order", _ORDER, {"key": key.model_dump()}, writes=True
-        )
+        body: dict[str, Any] = {"key": key.model_dump()}
+        if units is not None:
+            body["units"] = {line: dict(at) for line, at in units.items()}
+        return await self._ask("deliver order", "deliver_order", _ORDER, body, writes=True)
 
     async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
         """See ``ErpPort``."""

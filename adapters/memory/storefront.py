@@ -154,6 +154,7 @@ class MemoryStorefront:
                 lines=tuple(FulfillmentLine(line_id=line, quantity=units) for line, units in wanted.items()),
                 carrier=request.carrier,
                 tracking_number=request.tracking_number,
+                more_tracking=request.more_tracking,
             )
             self._keep(after_shipping(order, made, self._new_id))
             return made
@@ -319,9 +320,34 @@ class MemoryStorefront:
         self._placed[order.key.external_id] = order
         return self._keep(order)
 
+    def revise(self, order: Order) -> Order:
+        """An order is changed in all but the units of its lines; shares are reckoned from what was placed, as before.
+
+        Raises KeyError if unknown.
+        """
+        before, placed = self.orders[order.key.external_id], self._placed[order.key.external_id]
+        known = {line.line_id for line in placed.lines}
+        grown = {
+            "lines": (*placed.lines, *(line for line in order.lines if line.line_id not in known)),
+            "total": placed.total + order.total - before.total,
+            "presentment_total": placed.presentment_total
+            + order.presentment_total
+            - before.presentment_total,
+        }
+        self._placed[order.key.external_id] = placed.model_copy(update=grown)
+        return self._keep(order)
+
     def edit_quantity(self, external_id: str, line_id: str, current: int) -> Order:
         """Lower a line; its money follows. Raises ValueError where that is not possible, KeyError if unknown."""
         return self._keep(after_edit(self.orders[external_id], self._placed[external_id], line_id, current))
+
+    def reschedule(self, external_id: str, at: datetime | None) -> Order:
+        """What is still to leave may leave from then on, None: at once. Raises KeyError if unknown."""
+        order = self.orders[external_id]
+        plans = [
+            plan.model_copy(update={"not_before": at}) if plan.open else plan for plan in order.location_plans
+        ]
+        return self._keep(order.model_copy(update={"location_plans": tuple(plans)}))
 
     def request_return(
         self,
@@ -341,6 +367,10 @@ class MemoryStorefront:
     def withdraw_return(self, external_id: str, return_id: str) -> Order:
         """A buyer does not want to return anything after all. Raises Rejected and KeyError where unknown."""
         return self._keep(giving_back.with_status(self.orders[external_id], return_id, ReturnStatus.CANCELED))
+
+    def reopen_return(self, external_id: str, return_id: str) -> Order:
+        """The shop's staff take a return up again. Raises Rejected and KeyError where unknown."""
+        return self._keep(giving_back.with_status(self.orders[external_id], return_id, ReturnStatus.OPEN))
 
     def expire_authorizations(self, external_id: str) -> Order:
         """What is authorized can be captured no more. Raises KeyError if unknown."""

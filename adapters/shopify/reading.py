@@ -1,16 +1,18 @@
 """Reads orders, page after page, until the answer is whole."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from adapters.errors import ContractBroken, Rejected
 from adapters.shopify.answers import (
     SYSTEM,
     AnswerModel,
     Count,
+    DutiesOfOrder,
     Fulfillment,
     FulfillmentLine,
     FulfillmentOrder,
     FulfillmentOrderLine,
+    LineDuties,
     LineItem,
     Node,
     Order,
@@ -22,6 +24,7 @@ from adapters.shopify.answers import (
 )
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
+from adapters.shopify.pricing import READ_ORDER
 from adapters.shopify.refund_answers import LineUnits, RefundState
 from adapters.shopify.return_answers import (
     ExchangeLine,
@@ -32,8 +35,10 @@ from adapters.shopify.return_answers import (
     ReverseOrder,
     Variant,
 )
-from adapters.shopify.translate import READ_ORDER, to_return
+from adapters.shopify.translate import to_return
 from domain.order import StorefrontReturn
+
+DutiedLine = TypeVar("DutiedLine", LineItem, LineUnits)
 
 # As many as read_order.graphql asks for. These two lists have no cursor, only a count.
 FIRST_TRANSACTIONS: Final = 10
@@ -63,6 +68,8 @@ class OrderReader:
         lines = await self._rest(
             LineItem, order.line_items, "read_more_lines", gid("Order", external_id), "lineItems"
         )
+        if order.original_total_duties_set is not None and not order.duties_included:
+            lines = await self._with_duties(lines, external_id)
         charges = await self._rest(
             ShippingLine,
             order.shipping_lines,
@@ -101,7 +108,19 @@ class OrderReader:
         lines = await self._rest(
             LineUnits, state.line_items, "read_more_line_units", gid("Order", external_id), "lineItems"
         )
+        if state.original_total_duties_set is not None and not state.duties_included:
+            lines = await self._with_duties(lines, external_id)
         return state.model_copy(update={"line_items": lines})
+
+    async def _with_duties(self, lines: Page[DutiedLine], external_id: str) -> Page[DutiedLine]:
+        """The lines with their duties, which are read apart."""
+        first = await self.part(DutiesOfOrder, READ_ORDER, "read_duties", external_id)
+        found = await self._rest(
+            LineDuties, first.line_items, "read_duties", gid("Order", external_id), "lineItems"
+        )
+        duties = {line.id: line.duties for line in found.nodes}
+        nodes = [line.model_copy(update={"duties": duties.get(line.id, ())}) for line in lines.nodes]
+        return lines.model_copy(update={"nodes": tuple(nodes)})
 
     async def returns(self, external_id: str) -> tuple[Return, ...]:
         """All returns of the order, the earliest first."""

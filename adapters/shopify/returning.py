@@ -17,7 +17,7 @@ from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
 from adapters.shopify.reading import OrderReader
 from adapters.shopify.refund_answers import RefundState
-from adapters.shopify.refunding import REFUND, check_money, find_marked, note_of, to_refund
+from adapters.shopify.refunding import REFUND, check_money, duty_inputs, find_marked, note_of, to_refund
 from adapters.shopify.return_answers import (
     ChangedReturn,
     ProcessedReturn,
@@ -131,6 +131,8 @@ class Returning:
             "note": note_of(request),
             "notifyCustomer": self._notify_customers,
         }
+        if duties := duty_inputs(request, state):
+            wanted["refundDuties"] = duties
         if request.shipping:
             wanted["refundShipping"] = {"shippingRefundAmount": money(request.shipping)}
         if parts:

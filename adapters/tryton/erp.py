@@ -16,6 +16,7 @@ from adapters.ports import (
     ErpCapabilities,
     ErpChanges,
     ErpRecordPage,
+    Places,
     Probe,
     UnreadableOrder,
 )
@@ -125,10 +126,10 @@ class TrytonErp:
         async with self._writing:
             return await self._exchanging.add(exchange)
 
-    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+    async def deliver_order(self, key: OrderKey, units: Places | None = None) -> ErpOrder:
         """Reserve, pick, pack and send whatever has not left. See ``ErpPort``."""
         async with self._writing:
-            return await self._delivery.deliver(key)
+            return await self._delivery.deliver(key, units)
 
     async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
         """Cancel as long as nothing is picked. See ``ErpPort``."""

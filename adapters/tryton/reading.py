@@ -8,7 +8,8 @@ from itertools import chain
 from typing import Final
 
 from adapters.errors import ContractBroken
-from adapters.tryton.records import BilledRecord, LineRecord, MoveRecord, SaleBody, SaleRecord, ShipmentRecord
+from adapters.tryton.kits import units_by_shipment, walk_kits
+from adapters.tryton.records import BilledRecord, SaleBody, SaleRecord, ShipmentRecord
 from adapters.tryton.returned import returns_of
 from adapters.tryton.stock import in_hand, promised, tells_stock
 from adapters.tryton.sums import net_of_line, tax_adjustments, tax_amounts
@@ -24,6 +25,7 @@ from domain.erp_order import (
     ErpOrderState,
     ErpShipment,
     ErpShipmentState,
+    KitPieces,
     ShipmentLine,
     TaxAmount,
 )
@@ -38,6 +40,7 @@ SHIPMENT_STATES: Final = {
     "done": ErpShipmentState.SHIPPED,
     "cancelled": ErpShipmentState.CANCELED,
 }
+_LEFT: Final = frozenset({"shipped", "done"})
 _IN_FORCE: Final = frozenset({ErpOrderState.ACCEPTED, ErpOrderState.DONE})
 INVOICE_STATES: Final = {
     "draft": ErpInvoiceState.DRAFT,
@@ -68,6 +71,7 @@ def read_order(sale: SaleRecord) -> ErpOrder:
         lines=tuple(line for each in together for line in _lines(each)),
         shipments=tuple(chain(*shipments)),
         backorders=tuple(chain(*backorders)),
+        begun={line: kits for each in together for line, kits in _begun(each).items()},
         invoices=tuple(_invoice(bill) for each in (*together, *sale.credits) for bill in each.invoices),
         adjustment=sum((net_of_line(each, x) for each in together for x in ADJUSTMENT_LINES), Decimal(0)),
         tax_adjustments=tuple(x for each in together for x in tax_adjustments(each)),
@@ -187,53 +191,36 @@ def _lines(sale: SaleRecord) -> tuple[ErpLine, ...]:
 def shipments_of(sale: SaleBody) -> tuple[ErpShipment, ...]:
     """Its shipments, in units of the storefront's lines. Raises ContractBroken."""
     content: dict[int, dict[str, int]] = {shipment.id: {} for shipment in sale.shipments}
+    pieces: dict[int, list[KitPieces]] = {shipment.id: [] for shipment in sale.shipments}
     # Whole kits are counted as their last component comes along, so shipments are walked in the order they left.
     order = sorted(sale.shipments, key=lambda s: (s.state != "done", s.effective_date or date.max, s.id))
     for line in sale.order_lines:
-        counted = _kits(line, order) if line.components else _units(line.moves, sale.shipments)
+        counted = units_by_shipment(line.moves, sale.shipments)
+        if line.components:
+            walked = walk_kits(line, order)
+            counted = walked.whole
+            for shipment, parts in walked.pieces.items():
+                pieces[shipment] += parts
         for shipment, quantity in counted.items():
             if quantity:
                 lines = content[shipment]
                 lines[line.origin[0]] = lines.get(line.origin[0], 0) + quantity
-    return tuple(_shipment(shipment, content[shipment.id]) for shipment in sale.shipments)
+    return tuple(
+        _shipment(shipment, content[shipment.id], pieces[shipment.id]) for shipment in sale.shipments
+    )
 
 
-def _units(moves: tuple[MoveRecord, ...], shipments: tuple[ShipmentRecord, ...]) -> dict[int, int]:
-    """Units by shipment. A canceled move counts only in a canceled shipment, as what it would have held."""
-    canceled = {shipment.id: shipment.state == "cancelled" for shipment in shipments}
-    units: dict[int, int] = defaultdict(int)
-    for move in moves:
-        shipment = move.shipment_id
-        if shipment in canceled and (canceled[shipment] or move.state != "cancelled"):
-            units[shipment] += int(move.quantity)
-    return units
+def _begun(sale: SaleRecord) -> dict[str, int]:
+    """Line -> kits of which some pieces have left and others have not."""
+    left = [shipment for shipment in sale.shipments if shipment.state in _LEFT]
+    begun: dict[str, int] = defaultdict(int)
+    for line in sale.order_lines:
+        if line.components:
+            begun[line.origin[0]] += walk_kits(line, left).begun
+    return {line: kits for line, kits in begun.items() if kits}
 
 
-def _kits(line: LineRecord, shipments: list[ShipmentRecord]) -> dict[int, int]:
-    """Whole kits by shipment: complete with this shipment, less complete before it."""
-    per_kit = {
-        component.id: Decimal(str(component.quantity or 0)) / line.units
-        for component in line.components
-        if component.quantity and line.units
-    }
-    if not per_kit:
-        return {}
-    by_component = {c.id: _units(c.moves, tuple(shipments)) for c in line.components if c.id in per_kit}
-    gone: dict[int, int] = defaultdict(int)
-    kits: dict[int, int] = {}
-    for shipment in shipments:
-        base = defaultdict(int) if shipment.state == "cancelled" else gone
-        before = min(int(base[component] / per_kit[component]) for component in per_kit)
-        held = {
-            component: base[component] + by_component[component].get(shipment.id, 0) for component in per_kit
-        }
-        kits[shipment.id] = min(int(held[component] / per_kit[component]) for component in per_kit) - before
-        if shipment.state != "cancelled":
-            gone.update(held)
-    return kits
-
-
-def _shipment(shipment: ShipmentRecord, lines: dict[str, int]) -> ErpShipment:
+def _shipment(shipment: ShipmentRecord, lines: dict[str, int], pieces: list[KitPieces]) -> ErpShipment:
     state = SHIPMENT_STATES.get(shipment.state)
     if state is None:
         raise ContractBroken(
@@ -249,6 +236,7 @@ def _shipment(shipment: ShipmentRecord, lines: dict[str, int]) -> ErpShipment:
         lines=tuple(
             ShipmentLine(line_id=line_id, quantity=quantity) for line_id, quantity in sorted(lines.items())
         ),
+        pieces=tuple(pieces),
         carrier=carrier,
         tracking_number=shipment.reference or None,
         # Tryton keeps the day only.

@@ -48,7 +48,7 @@ SALE_FIELDS: Final = (
     *(f"lines.taxes.{name}" for name in ("description", "type", "rate", "amount", "sequence")),
     *(f"lines.moves.{name}" for name in _SENT),
     *("lines.moves_ignored", "lines.moves_recreated"),
-    "lines.components.quantity",
+    *("lines.components.quantity", "lines.components.product.code"),
     *(f"lines.components.moves.{name}" for name in _SENT),
     *("lines.components.moves_ignored", "lines.components.moves_recreated"),
     *("shipments.number", "shipments.state", "shipments.warehouse.code", "shipments.reference"),
@@ -201,6 +201,17 @@ class _Movable(_Record):
         return (move.id for move in self.moves if move.state == "cancelled" and move.id not in settled)
 
 
+class ComponentRecord(_Movable):
+    """A component of a kit."""
+
+    product: CodeRecord | None = Field(default=None, alias="product.")
+
+    @property
+    def code(self) -> str:
+        """Its product's code."""
+        return (self.product.code if self.product else None) or f"component {self.id}"
+
+
 class LineRecord(_Movable):
     """A sale line."""
 
@@ -209,7 +220,7 @@ class LineRecord(_Movable):
     unit_price: Decimal | None = None
     note: str | None = None
     taxes: tuple[TaxRecord, ...] = Field(default=(), alias="taxes.")
-    components: tuple[_Movable, ...] = Field(default=(), alias="components.")
+    components: tuple[ComponentRecord, ...] = Field(default=(), alias="components.")
 
     @property
     def units(self) -> Decimal:

@@ -122,7 +122,9 @@ class StockFeed:
         return position.model_copy(update={"after": max(turn)})
 
     async def _fresh(self, position: _Cursor) -> list[_Write]:
-        writes = await self._writes(position.stock_since - self._overlap)
+        floor = position.stock_since - self._overlap
+        # One that was found by another part of it is as old as it says: what is older than the overlap was told.
+        writes = [write for write in await self._writes(floor) if write.at >= floor]
         return sorted(
             (write for write in writes if position.seen.get(write.record) != write.at),
             key=lambda write: (write.at, write.record),
@@ -234,7 +236,7 @@ def _first_of(writes: Sequence[_Write], products: int) -> list[_Write]:
 def _changed(path: str, floor: dt.datetime) -> list[Any]:
     # A record has no write time until it is written for the first time after its creation.
     write, create = (f"{path}{stamp}" for stamp in _STAMPS)
-    return ["OR", [write, ">=", floor], [create, ">=", floor]]
+    return ["OR", [write, ">=", floor], [[write, "=", None], [create, ">=", floor]]]
 
 
 def _written(row: dict[str, Any]) -> dt.datetime:

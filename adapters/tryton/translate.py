@@ -147,7 +147,7 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
     check_sums(order)
     lines, adjustments = plan_lines(order.lines, references, tolerance=order.tax_tolerance)
     lines += rounding_lines(adjustments, references)
-    _check_adjustment(order, references)
+    _check_services(order, references)
     ships = any(references.products[line.product].ships for line in order.lines if line.quantity)
     main = main_warehouse(order)
     values: dict[str, Any] = {
@@ -215,15 +215,25 @@ def numbered(lines: list[LineValues]) -> list[Any]:
     return [["create", [{**values, "sequence": number} for number, (_, values) in enumerate(lines, 1)]]]
 
 
-def _check_adjustment(order: SalesOrder, references: References) -> None:
-    """What is booked for an accepted difference is no parcel. Raises Rejected, cause ``product_unsuitable``."""
+_SERVICES: Final = {
+    SalesLineKind.ADJUSTMENT: ("an accepted difference", "as adjustment_product"),
+    SalesLineKind.TIP: ("a tip", "in [charges]"),
+    SalesLineKind.DUTY: ("a duty", "in [charges]"),
+    SalesLineKind.SURCHARGE: ("a fee", "in [charges]"),
+}
+"""What is no parcel: what it is in words, and where the mapping names its product."""
+
+
+def _check_services(order: SalesOrder, references: References) -> None:
+    """Nobody ships what is none of the goods. Raises Rejected, cause ``product_unsuitable``."""
     for line in order.lines:
-        if line.kind is SalesLineKind.ADJUSTMENT and references.products[line.product].ships:
+        if line.kind in _SERVICES and references.products[line.product].ships:
+            what, where = _SERVICES[line.kind]
             raise Rejected(
                 "tryton",
                 _OPERATION,
-                f"product {line.product} is to book an accepted difference, but it is goods; make it a service, or "
-                "name a service as adjustment_product in the mapping, then resubmit",
+                f"product {line.product} is to book {what}, but it is goods; make it a service, or "
+                f"name a service {where} of the mapping, then resubmit",
                 f"product_unsuitable:tryton:{line.product}",
             )
 

@@ -178,7 +178,14 @@ class Player:
                 | words.ReturnWithdrawn()
             ):
                 await self._at_the_store(act, external_id)
-            case words.Shipped() | words.Picked() | words.SentPicked() | words.TakenBack() | words.Counted():
+            case (
+                words.Shipped()
+                | words.PieceShipped()
+                | words.Picked()
+                | words.SentPicked()
+                | words.TakenBack()
+                | words.Counted()
+            ):
                 await self._at_the_warehouse(act, external_id)
             case words.Operated():
                 await self._ask(act, external_id)
@@ -241,7 +248,12 @@ class Player:
 
     async def _at_the_warehouse(
         self,
-        act: words.Shipped | words.Picked | words.SentPicked | words.TakenBack | words.Counted,
+        act: words.Shipped
+        | words.PieceShipped
+        | words.Picked
+        | words.SentPicked
+        | words.TakenBack
+        | words.Counted,
         external_id: str,
     ) -> None:
         people = self._ground.people
@@ -249,6 +261,8 @@ class Player:
             case words.Shipped():
                 if not await people.ship_one(external_id, part=act.part, warehouse=act.warehouse):
                     raise LookupError("nothing could be shipped")
+            case words.PieceShipped():
+                await people.ship_piece(external_id, act.product, act.pieces)
             case words.Picked():
                 await people.pick(external_id)
             case words.SentPicked():

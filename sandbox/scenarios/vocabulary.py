@@ -59,6 +59,14 @@ class Shipped(Frozen):
     warehouse: str | None = None
 
 
+class PieceShipped(Frozen):
+    """The warehouse sends pieces of a kit ahead; the rest of it waits."""
+
+    act: Literal["warehouse ships a part of a kit"]
+    product: str
+    pieces: Annotated[int, Field(ge=1)] = 1
+
+
 class Picked(Frozen):
     """The warehouse takes the first shipment that waits off the shelves and leaves it on the packing table."""
 
@@ -208,9 +216,9 @@ class TimePassed(Frozen):
 
 
 Act = Annotated[
-    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | ReturnWanted | ReturnWithdrawn | OperatorReturns
-    | OperatorInspects
-    | Shipped | Picked | SentPicked | TakenBack | Counted | ProductHidden
+    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | ReturnWanted | ReturnWithdrawn
+    | OperatorReturns | OperatorInspects
+    | Shipped | PieceShipped | Picked | SentPicked | TakenBack | Counted | ProductHidden
     | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.store.catalog_views import first_of, lazily, variant_view
 from sandbox.store.notation import gid, moment
+from sandbox.store.plans import open_what_is_due
 from sandbox.store.search import connection
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ParcelViews:
     def plan(self, plan: FulfillmentOrderRecord) -> View:
         """FulfillmentOrder."""
         order = self._views.order
+        open_what_is_due(order)
         made = [f for f in order.fulfillments if plan.id in f.fulfillment_order_ids]
         return {
             "id": gid("FulfillmentOrder", plan.id),
@@ -46,7 +48,7 @@ class ParcelViews:
             "fulfillmentHolds": [_hold(plan.hold_id)] if plan.hold_id else [],
             "createdAt": moment(plan.created_at),
             "updatedAt": moment(plan.updated_at),
-            "fulfillAt": moment(plan.created_at),
+            "fulfillAt": moment(plan.fulfill_at or plan.created_at),
             "order": lazily(self._views.view),
             "orderId": gid("Order", order.id),
             "orderName": order.name,

@@ -15,17 +15,35 @@ _AT_WORK = frozenset({"OPEN", "IN_PROGRESS"})
 
 
 def add_to_plan(
-    state: State, order: OrderRecord, line: LineRecord, location_id: int, units: int
+    state: State,
+    order: OrderRecord,
+    line: LineRecord,
+    location_id: int,
+    units: int,
+    *,
+    opens: datetime | None = None,
 ) -> FulfillmentOrderRecord:
-    """Let a location ship so many more units: on its plan that is still at work, or on a new one. Stock stays."""
+    """Let a location ship so many more units: on its plan that is still at work, or on a new one. Stock stays.
+
+    What ``opens`` later has a plan of its own, which is scheduled.
+    """
     now = datetime.now(UTC)
+    status = "OPEN" if opens is None or opens <= now else "SCHEDULED"
     plan = next(
-        (p for p in order.fulfillment_orders if p.location_id == location_id and p.status in _AT_WORK), None
+        (
+            p
+            for p in order.fulfillment_orders
+            if p.location_id == location_id
+            and (p.status in _AT_WORK if status == "OPEN" else p.fulfill_at == opens and p.status == status)
+        ),
+        None,
     )
     if plan is None:
         plan = FulfillmentOrderRecord(
             id=state.next_id("fulfillment_order"),
             location_id=location_id,
+            status=status,
+            fulfill_at=opens if status == "SCHEDULED" else None,
             lines=[],
             created_at=now,
             updated_at=now,
@@ -84,8 +102,16 @@ def take_off_plans(state: State, order: OrderRecord, line: LineRecord, units: in
             plan.updated_at = datetime.now(UTC)
             move_units(state, order, line.id, plan.location_id, available=taken, committed=-taken)
         plan.lines = [part for part in plan.lines if part.total]
-        if not any(part.remaining for part in plan.lines) and plan.status in _AT_WORK:
+        if not any(part.remaining for part in plan.lines) and plan.status in _AT_WORK | {"SCHEDULED"}:
             plan.status = "CLOSED"
+
+
+def open_what_is_due(order: OrderRecord) -> None:
+    """What was scheduled, and whose time has come, is open."""
+    now = datetime.now(UTC)
+    for plan in order.fulfillment_orders:
+        if plan.status == "SCHEDULED" and plan.fulfill_at is not None and plan.fulfill_at <= now:
+            plan.status = "OPEN"
 
 
 def location_of(order: OrderRecord, line: LineRecord) -> int | None:

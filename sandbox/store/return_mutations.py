@@ -11,6 +11,7 @@ from sandbox.store.notation import number
 from sandbox.store.order_views import OrderViews
 from sandbox.store.outbox import Outbox
 from sandbox.store.records import NotAllowed, OrderRecord
+from sandbox.store.refund_views import duties_wanted
 from sandbox.store.refunding import RefundWish
 from sandbox.store.return_records import Reason, ReturnRecord
 from sandbox.store.return_views import reason_of
@@ -96,7 +97,9 @@ class ReturnMutations:
                 wanted,
                 units=[_settled(each) for each in input.get("returnLineItems") or []],
                 wish=RefundWish(
-                    shipping=_shipping(order, input.get("refundShipping") or {}), note=input.get("note") or ""
+                    shipping=_shipping(order, input.get("refundShipping") or {}),
+                    duties=duties_wanted(input.get("refundDuties")),
+                    note=input.get("note") or "",
                 ),
                 money=_money(order, refund.get("orderTransactions") or []),
                 exchange=[

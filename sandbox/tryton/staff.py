@@ -169,6 +169,28 @@ class Staff:
         (parcel,) = await self._reader.read_shipments([jobs[0].shipment_id])
         return parcel
 
+    async def ship_piece(self, web_id: str, product: str, pieces: int) -> ShipmentReading:
+        """Send pieces of one product ahead, whatever they are a part of. Raises LookupError where none waits."""
+        for job in await self.shipments_to_do([web_id]):
+            await self._rpc.press(SHIPMENT, "wait", [job.shipment_id])
+            moves = await self._rpc.find(
+                "stock.move",
+                [["shipment", "=", f"{SHIPMENT},{job.shipment_id}"], ["origin", "like", "stock.move,%"]],
+                ["quantity", "product.code"],
+            )
+            if not any(each["product."]["code"] == product and each["quantity"] >= pieces for each in moves):
+                continue
+            for each in moves:
+                taken = pieces if each["product."]["code"] == product else 0
+                await self._rpc.call("stock.move", "write", [each["id"]], {"quantity": float(taken)})
+            await self._rpc.press(SHIPMENT, "assign_try", [job.shipment_id])
+            await self._label(job)
+            for button in ("pick", "pack", "do"):
+                await self._rpc.press(SHIPMENT, button, [job.shipment_id])
+            (parcel,) = await self._reader.read_shipments([job.shipment_id])
+            return parcel
+        raise LookupError(f"no shipment of order {web_id} holds {pieces} {product}")
+
     async def send_picked(self, web_id: str) -> ShipmentReading:
         """Send what ``pick_only`` left on the packing table. Raises LookupError where nothing of the order is there."""
         parcels = await self.finish_begun([web_id])

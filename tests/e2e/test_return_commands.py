@@ -131,7 +131,7 @@ def test_a_return_is_approved_inspected_and_paid_back_from_the_command_line(depl
         assert words in shown
     early = deployment.call("return", "inspect", number, "11=restock:3", expect=1)
     assert "Refused: no goods are back yet." in early.stdout
-    agreed = deployment.call("return", "approve", number, "--reason", "fine", "--as", "Ada").stdout
+    agreed = deployment.call("return", "approve", number, "--reason", "fine", "--actor", "Ada").stdout
     assert agreed == f"{name}: Agreed; the warehouse is told to expect the goods.\n"
     again = deployment.ask("return", "approve", number, expect=1)
     assert (again["done"], again["text"]) == (
@@ -142,12 +142,14 @@ def test_a_return_is_approved_inspected_and_paid_back_from_the_command_line(depl
     until(lambda: "still to come" in deployment.ask("return", "show", name)["view"]["waiting_for"])
     came_back(deployment, name, {"11": 2})
     can_do(deployment, name, "settle")
-    told = deployment.call("return", "settle", number.removeprefix("#"), "--as", "Ada").stdout
+    told = deployment.call("return", "settle", number.removeprefix("#"), "--actor", "Ada").stdout
     assert "the rest is waited for no more" in told
     can_do(deployment, name, "inspect")
     short = deployment.call("return", "inspect", name, "TEE-BLK-M=restock:1", expect=1).stdout
     assert "TEE-BLK-M: 2 units came back, and 1 unit are judged" in short
-    judged = deployment.call("return", "inspect", name, "TEE-BLK-M=restock:1,scrap:1", "--as", "Ada").stdout
+    judged = deployment.call(
+        "return", "inspect", name, "TEE-BLK-M=restock:1,scrap:1", "--actor", "Ada"
+    ).stdout
     assert "1 unit of TEE-BLK-M back in stock; 1 unit of TEE-BLK-M written off" in judged
 
     told = ended(deployment, name)
@@ -177,7 +179,7 @@ def test_a_return_is_declined_with_a_reason_and_both_systems_say_so(deployment):
         "Refused: say why (reason)."
         in deployment.call("return", "end", name, "--reason", "", expect=1).stdout
     )
-    told = deployment.call("return", "end", name, "--reason", "worn", "--as", "Ada").stdout
+    told = deployment.call("return", "end", name, "--reason", "worn", "--actor", "Ada").stdout
     assert "ended without goods: worn." in told
     held = storefront_at(deployment.world, "shop").orders[key.external_id].returns[0]
     assert held.status is ReturnStatus.DECLINED
@@ -208,7 +210,7 @@ def test_an_operator_begins_a_return_and_refunds_without_goods(deployment):
         "--without-goods",
         "--reason",
         "lost",
-        "--as",
+        "--actor",
         "Ada",
     )
     told = deployment.call(*begun).stdout

@@ -13,7 +13,7 @@ from adapters.ports import ErpChanges
 from domain.erp_order import ErpInvoiceState, ErpOrder, ErpOrderState, ErpReturnState
 from domain.order import OrderKey, PaymentKind, ReturnStatus
 from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
-from domain.returns import Disposition
+from domain.returns import Disposition, ReturnAuthorization
 from domain.stock_rules import StockRules
 from store.cases import Cases
 from store.order_view import OrderViews
@@ -377,6 +377,27 @@ async def test_a_closed_order_comes_back_for_goods_that_nobody_announced(world: 
         return_id = world.erp.receive_unannounced(order.key, "WH-EAST", {"11": 1})
         assert (await until(world, order, return_id, "refunded")).ended
         await closes_balanced(world, order)
+
+
+async def test_goods_that_come_while_another_return_is_agreed_to_are_not_missed(
+    world: World, server, external_id
+):
+    class TakesInMeanwhile(MemoryErp):
+        async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
+            if not self.orders[request.key].returns:
+                self.receive_unannounced(request.key, "WH-EAST", {"12": 1})
+            return await super().authorize_return(request)
+
+    with_rules(world, WINDOW)
+    world.replace_erp(TakesInMeanwhile(warehouses={"WH-EAST", "WH-WEST"}, faults=world.faults))
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 1})
+        assert (await until(world, order, "w1", "refunded")).ended
+        world.erp.receive_return(order.key, return_id, {"11": 1})
+        await ended(world, order, return_id)
+        await closes_balanced(world, order, server)
 
 
 async def test_a_closed_period_stops_the_return_and_not_the_order(world: World, server, external_id):
