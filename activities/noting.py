@@ -114,6 +114,7 @@ class NotedActs:
         links: tuple[Link, ...] = (),
         moved: tuple[Link, ...] = (),
         erp: ErpOrder | None = None,
+        return_id: str = "",
         report: CaseReport | None = None,
         claims: OrderClaims | None = None,
     ) -> None:
@@ -127,6 +128,7 @@ class NotedActs:
             links=links,
             moved=moved,
             erp=erp,
+            return_id=return_id,
             report=report,
             claims=claims,
         )
