@@ -120,6 +120,7 @@ class NotedActs:
         links: tuple[Link, ...] = (),
         moved: tuple[Link, ...] = (),
         erp: ErpOrder | None = None,
+        return_id: str = "",
         report: CaseReport | None = None,
         claims: OrderClaims | None = None,
     ) -> None:
@@ -133,6 +134,7 @@ class NotedActs:
             links=links,
             moved=moved,
             erp=erp,
+            return_id=return_id,
             report=report,
             claims=claims,
         )

@@ -41,8 +41,7 @@ _NOTHING = Decimal(0)
 class ReturnActivities(NotedActs):
     """Ports injected; one instance serves all returns of a worker.
 
-    None of them notes that the order knows the ERP's state: a return hears of itself alone, and its order still has to
-    hear of the parcels and other goods that it came with.
+    A return hears of itself alone: its order still has to hear of the parcels and other goods that its act read too.
     """
 
     @activity.defn
@@ -74,7 +73,7 @@ class ReturnActivities(NotedActs):
             returned = _return_of(held, request)
         units = count_units(sum(request.lines.values()))
         text = f"Return {request.number} agreed to: {units} expected at {warehouse} as {returned.number}"
-        await self._note(key, request.revision, request.step, text, patch_of(request))
+        await self._note_return(request, text, held)
         return returned
 
     @activity.defn
@@ -110,7 +109,7 @@ class ReturnActivities(NotedActs):
         credited = format_money(returned.total, held.currency)
         fee = f" after a fee of {format_money(returned.fee, held.currency)}" if returned.fee else ""
         text = f"Return {request.number} settled in the ERP as {returned.number}: {credited} credited{fee}"
-        await self._note(key, request.revision, request.step, text, patch_of(request))
+        await self._note_return(request, text, held)
         return ReturnCredited(
             returned=returned,
             currency=held.currency,
@@ -179,6 +178,10 @@ class ReturnActivities(NotedActs):
             reason = f"it has no order for {act.key} any more"
             raise Rejected("ERP", "find the order", reason, "erp_order_missing")
         return found
+
+    async def _note_return(self, act: ReturnAct, text: str, held: ErpOrder) -> None:
+        patch = patch_of(act)
+        await self._note(act.key, act.revision, act.step, text, patch, erp=held, return_id=act.return_id)
 
 
 def patch_of(act: ReturnAct) -> OrderPatch:

@@ -37,6 +37,8 @@ class Entry(Frozen):
     moved: tuple[Link, ...] = ()
     """Links of things that have another counterpart from now on."""
     erp: ErpOrder | None = None
+    return_id: str = ""
+    """Where a return did it: it told of that return in ``erp``, and of nothing else."""
     report: CaseReport | None = None
     claims: OrderClaims | None = None
     """What became known of the stock that the order claims."""
@@ -70,7 +72,9 @@ class Journal:
                 add_link(session, link)
             for link in entry.moved:
                 move_link(session, link)
-            if entry.erp is not None:
+            if entry.erp is not None and entry.return_id:
+                erp_news.note_return(session, entry.erp, entry.return_id)
+            elif entry.erp is not None:
                 erp_news.note(session, entry.erp)
             if timely:
                 _keep_cases(session, entry)

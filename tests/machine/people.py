@@ -16,7 +16,7 @@ from tests.machine.model import Model, Sheet
 from tests.machine.world import World
 from tests.order_builder import make_line
 
-TOO_LATE = {"edit_refused", "not_open_to_ship", "unbalanced"}
+TOO_LATE = {"edit_refused", "not_open_to_ship", "not_returnable", "unbalanced"}
 """Where an order may stop whose goods were in hand, or had left, when it was edited."""
 RESTOCKED = 50
 APPROVED_ABOVE = Decimal(10000)

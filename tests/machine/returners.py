@@ -76,6 +76,7 @@ class Returners(People):
         if line is not None and self._key in self._world.erp.orders:
             units = {line: 1 + dice % there[line]}
             self._model.ask_back(units)
+            self._model.reasons |= {"return_received"}
             warehouse = ("WH-EAST", "WH-WEST")[dice % 2]
             return_id = self._world.erp.receive_unannounced(self._key, warehouse, units)
             self._model.came[return_id] = units
