@@ -32,6 +32,7 @@ from tests.chaos.stock_writers import Writers, make_products
 
 PEOPLE = 2
 QUIET_POLLS = 2
+MOST_POLLS = 200
 Told = dict[Place, ErpStock]
 
 
@@ -90,10 +91,13 @@ class Reader:
         return not page.levels and not page.more
 
     async def drain(self) -> None:
-        """Until nothing is told any more."""
+        """Until nothing is told any more; raises AssertionError where that does not come."""
         quiet = 0
-        while quiet < QUIET_POLLS:
+        for _ in range(MOST_POLLS):
             quiet = quiet + 1 if await self.poll() else 0
+            if quiet == QUIET_POLLS:
+                return
+        raise AssertionError(f"the feed still tells something after {MOST_POLLS} polls")
 
     async def follow(self, over: asyncio.Event) -> None:
         """Poll all the time."""
