@@ -135,9 +135,8 @@ async def _watched(writers: Writers, rpc: TrytonRpc, line: Counting, seconds: fl
     found, reader, over = Findings(len(writers.skus), writers.did), Reader(feed), asyncio.Event()
     # The very first reading goes on while they write.
     async with asyncio.TaskGroup() as group:
-        following = group.create_task(reader.follow(over))
+        group.create_task(reader.follow(over))
         writing = [group.create_task(_write(writers, seconds)) for _ in range(PEOPLE)]
-        await asyncio.wait([following, *writing], return_when=asyncio.FIRST_EXCEPTION)
         await asyncio.gather(*writing)
         over.set()
     await reader.drain()
