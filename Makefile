@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-dev demo up drill scenarios machine test check docs lock bench bench-causes matrix histories clean bench-heavy bench-waiting
+.PHONY: help setup setup-run setup-dev demo up drill scenarios machine test check docs lock bench bench-causes matrix histories clean bench-heavy bench-waiting bench-stock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench-heavy: setup-dev ## events, billable actions and payload bytes of an order
 
 bench-waiting: setup-dev ## what 1,000 orders cost that wait in their return window: memory, cache, events
 	$(BIN)/python -m bench.waiting $(ARGS)
+
+bench-stock: setup-dev ## a full comparison of stock, 100,000 SKUs at 3 locations, against its throttle (20 minutes)
+	$(BIN)/python -m bench.stock $(ARGS)
 
 matrix: setup-dev ## live through the whole fault matrix and write it into docs/fault-matrix.md (minutes)
 	ORDERWRIGHT_WRITE_MATRIX=1 $(BIN)/python -m pytest tests/chaos/test_fault_matrix.py tests/chaos/test_wire_matrix.py $(ARGS)

@@ -18,6 +18,7 @@ from domain.erp_order import ErpOrder, ErpShipment
 from domain.model import Amount, Frozen, Instant
 from domain.order import CancelKind, Order, OrderKey
 from domain.payment_outlook import PaymentOutlook
+from domain.preorders import Release
 from domain.return_rules import ReturnRules
 from domain.status import OrderStatus
 
@@ -58,6 +59,8 @@ class ReadOrder(Frozen):
     """To compare with; empty for the one in force."""
     acceptances: tuple[Acceptance, ...] = ()
     revive: bool = False
+    fees: Amount = Decimal(0)
+    """What its returns held back, in ``Order.presentment_currency``."""
     """Somebody wants a return of it: it goes on though it had ended."""
 
 
@@ -80,6 +83,8 @@ class OrderRead(Frozen):
     """How its channel takes goods back."""
     backorders: BackorderRules = BackorderRules()
     """What its mapping says about units that are not in stock."""
+    release: Release | None = None
+    """When its goods may leave, where they were sold ahead; also where that day is over."""
 
 
 class SubmitOrder(Frozen):
@@ -171,6 +176,8 @@ class ReportShipment(Frozen):
     revision: int
     given_back: Amount = Decimal(0)
     """By returns, in ``Order.presentment_currency``; see ``domain.capture.plan_captures``."""
+    more_tracking: tuple[str, ...] = ()
+    """Of parcels that went ahead with pieces of its kits."""
 
 
 class ShipmentReported(Frozen):
@@ -297,6 +304,8 @@ class Carried(Frozen):
     stands_still: str = ""
     awaits_payment: bool = False
     """It waits for its buyer to pay."""
+    awaits_release: bool = False
+    """It waits until its goods may leave."""
 
 
 class OrderSnapshot(Frozen):

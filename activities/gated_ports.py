@@ -12,8 +12,10 @@ from adapters.ports import (
     ErpChanges,
     ErpPort,
     ErpRecordPage,
+    ExchangeRequest,
     FulfillmentRequest,
     OrderPage,
+    Places,
     Probe,
     Refund,
     RefundQuote,
@@ -26,7 +28,7 @@ from adapters.stock_ports import ErpStockLevels, ErpStockPage, ShownStockPage
 from domain.erp_order import ErpOrder, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.model import Instant
-from domain.order import CancelKind, Fulfillment, Order, OrderKey, Payment
+from domain.order import CancelKind, Fulfillment, Order, OrderKey, Payment, StorefrontReturn
 from domain.returns import ReturnAuthorization, ReturnCredit
 from domain.stock import SettingOutcome, ShownStock, StockSetting
 
@@ -92,6 +94,16 @@ class GatedStorefront:
         """See ``StorefrontPort``."""
         async with self._gate.passing("end return"):
             return await self._storefront.end_return(external_id, return_id, reason)
+
+    async def open_exchange(self, request: ExchangeRequest) -> StorefrontReturn:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("open exchange"):
+            return await self._storefront.open_exchange(request)
+
+    async def release_exchange(self, external_id: str, return_id: str) -> Order:
+        """See ``StorefrontPort``."""
+        async with self._gate.passing("release exchange"):
+            return await self._storefront.release_exchange(external_id, return_id)
 
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """See ``StorefrontPort``."""
@@ -160,6 +172,11 @@ class GatedErp:
         async with self._gate.passing("amend order"):
             return await self._erp.amend_order(target)
 
+    async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
+        """See ``ErpPort``."""
+        async with self._gate.passing("add exchange"):
+            return await self._erp.add_exchange(exchange)
+
     async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
         """See ``ErpPort``."""
         async with self._gate.passing("authorize return"):
@@ -180,10 +197,10 @@ class GatedErp:
         async with self._gate.passing("cancel order"):
             return await self._erp.cancel_order(key, reason)
 
-    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+    async def deliver_order(self, key: OrderKey, units: Places | None = None) -> ErpOrder:
         """See ``ErpPort``."""
         async with self._gate.passing("deliver order"):
-            return await self._erp.deliver_order(key)
+            return await self._erp.deliver_order(key, units)
 
     async def list_records(
         self, channel: str, changed_since: Instant, cursor: str | None = None

@@ -61,6 +61,12 @@ class NotedActs:
             )
         return self._storefronts[key.channel]
 
+    async def _mapping_for(self, key: OrderKey, version: str) -> FieldMapping:
+        """The mapping of a version; without one, that in force."""
+        if version:
+            return self._mapping(version)
+        return await asyncio.to_thread(self._mappings.current, key.channel)
+
     def _mapping(self, version: str) -> FieldMapping:
         try:
             return self._mappings.version(version)
@@ -114,6 +120,7 @@ class NotedActs:
         links: tuple[Link, ...] = (),
         moved: tuple[Link, ...] = (),
         erp: ErpOrder | None = None,
+        return_id: str = "",
         report: CaseReport | None = None,
         claims: OrderClaims | None = None,
     ) -> None:
@@ -127,6 +134,7 @@ class NotedActs:
             links=links,
             moved=moved,
             erp=erp,
+            return_id=return_id,
             report=report,
             claims=claims,
         )

@@ -39,15 +39,17 @@ from domain.approval import approval_needed
 from domain.balance import BalanceReport, check_closing, require_agreement
 from domain.cases import CaseReport
 from domain.claims import NO_CLAIMS, OrderClaims, claims_of, held_by
-from domain.counter_sale import told_already
+from domain.counter_sale import left_before, told_already, told_of_part
 from domain.differences import Acceptance, accepted_by
 from domain.erp_order import ErpOrder
+from domain.exchanges import missing_exchanges
 from domain.mapping import Mapping as FieldMapping
 from domain.money import format_money
 from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from domain.payment_outlook import look_ahead
 from domain.payment_rules import ALL_AT_ONCE
-from domain.planning import ignore_reason, plan_sales_order
+from domain.planning import ignore_reason, plan_sales_order, require_release
+from domain.preorders import release_of
 from domain.quantities import delivered_units, units_returned
 from domain.returns import asks_for_return, window_until
 from domain.status import OrderStatus
@@ -55,7 +57,7 @@ from domain.tax_reconciliation import tolerated_words
 from store.claims import StockClaims
 from store.crosswalk import Crosswalk, Link
 from store.database import Database
-from store.order_view import OrderPatch, OrderSummary, OrderViews
+from store.order_view import AWAITS_PAYMENT, OrderPatch, OrderSummary, OrderViews
 
 ERP = "erp"
 
@@ -92,7 +94,8 @@ class OrderActivities(NotedActs):
                 pinned = self._mapping(request.mapping_version)
             if request.compare and request.given in {"", fingerprint(order)}:
                 await self._compare(order, pinned, request.acceptances)
-            outlook = look_ahead(order, pinned, datetime.now(UTC), captures=storefront.capabilities.capture)
+            captures = storefront.capabilities.capture
+            outlook = look_ahead(order, pinned, datetime.now(UTC), captures=captures, fees=request.fees)
         known = None if request.submitted else await self._known(request.key)
         ended = known if request.first and known is not None and known.closed_at is not None else None
         reopened = ended is not None and (
@@ -102,9 +105,13 @@ class OrderActivities(NotedActs):
             reason = f"the order is {ended.status} since {ended.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
             return OrderRead(order=order, mapping_version=mapping.version, ignored=reason, ended=ended.status)
         ignored = None if request.submitted or order.canceled_at else ignore_reason(order)
+        release = release_of(order, pinned.preorders)
+        unpaid = outlook.unpaid_exchange if request.submitted else outlook.unpaid
         waiting = "entry in the ERP"
-        if outlook.unpaid:
-            waiting = f"the buyer to pay {format_money(outlook.unpaid, order.presentment_currency)}"
+        if unpaid:
+            waiting = f"{AWAITS_PAYMENT} {format_money(unpaid, order.presentment_currency)}"
+        elif release is not None and release.at > datetime.now(UTC):
+            waiting = f"its release at {release.at:%Y-%m-%d %H:%M} UTC"
         patch = OrderPatch(
             number=order.number,
             status=OrderStatus.IGNORED if ignored else OrderStatus.RECEIVED,
@@ -118,7 +125,7 @@ class OrderActivities(NotedActs):
         )
         if not request.first and not ignored:
             # A later read brings new amounts, but does not set an order back to ``received``.
-            kept = {"waiting_for": None} if request.submitted else {}
+            kept = {"waiting_for": None} if request.submitted and not unpaid else {}
             patch = patch.model_copy(update={"status": None, **kept})
         worth = format_money(order.total, order.currency)
         text = f"Ignored: {ignored}" if ignored else f"Read from the storefront: {worth}"
@@ -133,6 +140,7 @@ class OrderActivities(NotedActs):
             approval=None if entered else approval_needed(order, mapping.approval),
             returns=pinned.returns,
             backorders=pinned.backorders,
+            release=release,
         )
 
     @activity.defn
@@ -142,6 +150,7 @@ class OrderActivities(NotedActs):
         async with self._noted(key, request.revision, "submit_order"):
             erp_order = await self._entered_before(request.order)
             if erp_order is None:
+                require_release(request.order, self._mapping(request.mapping_version))
                 sales_order = plan_sales_order(
                     request.order, self._mapping(request.mapping_version), request.acceptances
                 )
@@ -171,9 +180,14 @@ class OrderActivities(NotedActs):
         """Write down in the ERP what the storefront handed over already: nobody is to ship it."""
         key = request.order.key
         async with self._noted(key, request.revision, "deliver_order"):
-            erp = await self._erp.deliver_order(key)
-            told = told_already(request.order, erp, self._mapping(request.mapping_version))
-        patch = OrderPatch(status=OrderStatus.SHIPPED, shipments=len(told), waiting_for="closing", problem="")
+            mapping = self._mapping(request.mapping_version)
+            units = left_before(request.order, mapping)
+            erp = await self._erp.deliver_order(key, units)
+            told = (told_already if units is None else told_of_part)(request.order, erp, mapping)
+        status, waiting_for = OrderStatus.SHIPPED, "closing"
+        if units is not None:
+            status, waiting_for = OrderStatus.PARTLY_SHIPPED, "the warehouse to ship the rest"
+        patch = OrderPatch(status=status, shipments=len(told), waiting_for=waiting_for, problem="")
         text = f"Handed over already: written down in the ERP as left in {len(told)} shipments"
         claims = self._claims(request.order, erp, request.mapping_version)
         await self._note(key, request.revision, "deliver_order", text, patch, erp=erp, claims=claims)
@@ -271,6 +285,7 @@ class OrderActivities(NotedActs):
         async with self._noted(request.key, request.revision, "cancel_in_erp"):
             if await self._erp.find_order(request.key) is None:
                 return ErpCancelResult(canceled=True)
+            await asyncio.to_thread(self._stock_claims.let_go, request.key)
             outcome = await self._erp.cancel_order(request.key, request.reason)
         text = "Canceled in the ERP" if outcome.canceled else f"The ERP did not cancel: {outcome.reason}"
         await self._note(
@@ -281,7 +296,7 @@ class OrderActivities(NotedActs):
             OrderPatch(),
             actor=request.actor,
             erp=outcome.order if outcome.canceled else None,
-            claims=OrderClaims(held=()) if outcome.canceled else None,
+            claims=OrderClaims(held=() if outcome.canceled else None),
         )
         return ErpCancelResult(canceled=outcome.canceled, reason=outcome.reason)
 
@@ -377,7 +392,8 @@ class OrderActivities(NotedActs):
     ) -> None:
         """Raises Unbalanced where the ERP holds the order otherwise, and nobody has accepted that."""
         erp_order = await self._erp.find_order(order.key)
-        if erp_order is not None:
+        # An exchange that is still to be entered needs no comparing.
+        if erp_order is not None and not missing_exchanges(order, erp_order):
             require_agreement(order, erp_order, mapping, acceptances)
 
     async def _known(self, key: OrderKey) -> OrderSummary | None:

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from domain.erp_order import ErpReturn
 from domain.model import Amount, Currency, Frozen, Quantity
-from domain.order import OrderKey
+from domain.order import Order, OrderKey
 from domain.returns import RefundPart
 
 RETURN_PROBLEM = "return"
@@ -33,6 +33,7 @@ class AuthorizeReturn(ReturnAct):
     """Agree to the return in the storefront, and let the warehouse expect its goods (line -> units)."""
 
     mapping_version: str
+    """Empty: the one in force."""
     lines: dict[str, Quantity]
     reason: str = ""
 
@@ -92,6 +93,34 @@ class EndReturn(ReturnAct):
     reason: str
     in_erp: bool = True
     """False where the ERP has settled it already."""
+
+
+class OpenExchange(Frozen):
+    """Note in the storefront an exchange that an operator wants."""
+
+    key: OrderKey
+    revision: int
+    exchange_key: str
+    """Of the wish, so that it is noted once."""
+    lines: dict[str, Quantity]
+    """Line -> units that come back."""
+    instead: dict[str, Quantity]
+    """SKU -> units that the buyer gets."""
+    actor: str
+    reason: str = ""
+
+
+class ReleaseExchange(ReturnAct):
+    """Put on the storefront's order what the buyer gets."""
+
+
+class EnterExchange(Frozen):
+    """Enter in the ERP what the buyer gets for a return; ``order`` is the storefront's, with it."""
+
+    order: Order
+    return_id: str
+    mapping_version: str
+    revision: int
 
 
 class ReportReturn(ReturnAct):

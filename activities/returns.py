@@ -20,13 +20,15 @@ from activities.return_contracts import (
     ReturnCredited,
     ReturnRefunded,
 )
-from adapters.errors import ContractBroken, Rejected
+from adapters.errors import Conflict, ContractBroken, Rejected
 from adapters.ports import RefundLine, RefundQuote, RefundRequest
 from domain.cases import CaseReport
 from domain.erp_order import ErpOrder, ErpReturn, ErpShipmentState, ShipmentLine
+from domain.exchanges import exchange_worth
 from domain.mapping import Mapping
 from domain.money import format_money
 from domain.order import Order, ReturnStatus
+from domain.quantities import units_returned
 from domain.refunds import Credit, credit_for, fees_presentment, money_back, units_left
 from domain.returns import ReturnAuthorization, ReturnCredit
 from domain.status import count_units
@@ -37,14 +39,17 @@ _NOTHING = Decimal(0)
 
 
 class ReturnActivities(NotedActs):
-    """Ports injected; one instance serves all returns of a worker."""
+    """Ports injected; one instance serves all returns of a worker.
+
+    A return hears of itself alone: its order still has to hear of the parcels and other goods that its act read too.
+    """
 
     @activity.defn
     async def authorize_return(self, request: AuthorizeReturn) -> ErpReturn:
         """Agree to the return in the storefront, and let a warehouse expect the goods."""
         key = request.key
         async with self._noted(key, request.revision, request.step):
-            mapping = self._mapping(request.mapping_version)
+            mapping = await self._mapping_for(key, request.mapping_version)
             erp_order = await self._in_erp(request)
             if request.in_storefront:
                 storefront = self._storefront(key)
@@ -68,7 +73,7 @@ class ReturnActivities(NotedActs):
             returned = _return_of(held, request)
         units = count_units(sum(request.lines.values()))
         text = f"Return {request.number} agreed to: {units} expected at {warehouse} as {returned.number}"
-        await self._note(key, request.revision, request.step, text, _patch(request), erp=held)
+        await self._note_return(request, text, held)
         return returned
 
     @activity.defn
@@ -76,20 +81,25 @@ class ReturnActivities(NotedActs):
         """Settle the return in the ERP, and work out the money to give back: both at the storefront's prices."""
         key = request.key
         async with self._noted(key, request.revision, request.step):
-            mapping = self._mapping(request.mapping_version)
+            mapping = await self._mapping_for(key, request.mapping_version)
             storefront = self._storefront(key)
             order = await storefront.read_order(key.external_id)
             erp_order = await self._in_erp(request)
+            _require_turn(order, erp_order, request.return_id)
             shipping = _shipping_back(order, mapping, request.credited)
             quote = RefundQuote(parts=(), total=_NOTHING, presentment_total=_NOTHING)
             if any(request.credited.values()):
                 wanted = _refund(request, request.restocked, request.scrapped, None, shipping)
                 quote = await storefront.quote_refund(wanted)
                 _require_sum(key.channel, quote)
-            credit = credit_for(order, quote.parts, mapping)
+            instead = exchange_worth(order, request.return_id)
+            credit = credit_for(order, quote.parts, mapping, instead)
+            before = sum(
+                (each.fee for each in erp_order.returns if each.return_id != request.return_id), _NOTHING
+            )
             others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
             beside = erp_order.model_copy(update={"returns": others})
-            money = money_back(order, beside, quote.presentment_total, credit.fee)
+            money = money_back(order, beside, quote.presentment_total, credit.fee, request.return_id)
             held = await self._erp.credit_return(_credit(request, credit))
             returned = _return_of(held, request)
         restocked = sum(request.restocked.values())
@@ -99,14 +109,15 @@ class ReturnActivities(NotedActs):
         credited = format_money(returned.total, held.currency)
         fee = f" after a fee of {format_money(returned.fee, held.currency)}" if returned.fee else ""
         text = f"Return {request.number} settled in the ERP as {returned.number}: {credited} credited{fee}"
-        await self._note(key, request.revision, request.step, text, _patch(request), erp=held)
+        await self._note_return(request, text, held)
         return ReturnCredited(
             returned=returned,
             currency=held.currency,
             shipping=shipping,
             location=location,
             money=money,
-            fee=fees_presentment(order, returned.fee),
+            # Of all fees together, as the money was: each rounded by itself would come to something else.
+            fee=fees_presentment(order, before + returned.fee) - fees_presentment(order, before),
         )
 
     @activity.defn
@@ -127,7 +138,7 @@ class ReturnActivities(NotedActs):
             order = await storefront.read_order(key.external_id)
         money = format_money(made.amount, order.presentment_currency)
         text = f"Return {request.number}: {money} given back to the buyer"
-        patch = _patch(request).model_copy(update={"captured": order.captured})
+        patch = patch_of(request).model_copy(update={"captured": order.captured})
         await self._note(key, request.revision, request.step, text, patch)
         return ReturnRefunded(
             refund_id=made.refund_id, amount=made.amount, currency=order.presentment_currency
@@ -145,7 +156,7 @@ class ReturnActivities(NotedActs):
                 done = await storefront.end_return(key.external_id, request.return_id, request.reason)
                 await self._expect(key, done.echoes)
         text = f"Return {request.number} ended without goods: {request.reason}"
-        await self._note(key, request.revision, request.step, text, _patch(request))
+        await self._note(key, request.revision, request.step, text, patch_of(request))
 
     @activity.defn
     async def report_return(self, request: ReportReturn) -> None:
@@ -168,8 +179,12 @@ class ReturnActivities(NotedActs):
             raise Rejected("ERP", "find the order", reason, "erp_order_missing")
         return found
 
+    async def _note_return(self, act: ReturnAct, text: str, held: ErpOrder) -> None:
+        patch = patch_of(act)
+        await self._note(act.key, act.revision, act.step, text, patch, erp=held, return_id=act.return_id)
 
-def _patch(act: ReturnAct) -> OrderPatch:
+
+def patch_of(act: ReturnAct) -> OrderPatch:
     """What a done act changes of the order's row: it tells of the return's problem no more."""
     return OrderPatch(problem="", waiting_for="") if act.was_stopped else OrderPatch()
 
@@ -188,6 +203,25 @@ def _require_sum(channel: str, quote: RefundQuote) -> None:
     if parts != quote.total:
         reason = f"its parts come to {parts}, its total is {quote.total}"
         raise ContractBroken(channel, "quote refund", reason, quote.model_dump_json())
+
+
+def _require_turn(order: Order, erp: ErpOrder, return_id: str) -> None:
+    """Raises Conflict while another return is credited and not refunded.
+
+    What units are worth depends on those that are left. After some tries a person is asked, as of any call that fails
+    alone.
+    """
+    back = units_returned(order)
+    for each in erp.returns:
+        for part in each.credited if each.return_id != return_id else ():
+            back[part.line_id] = back.get(part.line_id, 0) - part.quantity
+    goods = {line.line_id for line in order.lines if line.requires_shipping}
+    if any(units < 0 for line, units in back.items() if line in goods):
+        waits = Conflict(
+            "ERP", "credit return", "another return of the order is credited and not refunded yet"
+        )
+        waits.this_call_alone = True
+        raise waits
 
 
 def _asked_for(order: Order, return_id: str) -> bool:

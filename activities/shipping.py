@@ -58,6 +58,7 @@ class Shipping:
                 ),
                 carrier=mapping.carrier_name(shipment.carrier) if shipment.carrier else None,
                 tracking_number=shipment.tracking_number or shipment.number,
+                more_tracking=request.more_tracking,
                 known_fulfillment_ids=request.known_fulfillment_ids,
             )
         )

@@ -6,12 +6,14 @@ smaller number holds. An order that came in between then counts as one that we h
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import uuid4
 
 from sqlmodel import Session
 
+from adapters.errors import OutcomeUnknown, RateLimited, SessionExpired, Unavailable
 from adapters.ports import MappingSource, StorefrontPort
 from adapters.stock_ports import MOST_STOCK
 from domain.claims import NOWHERE
@@ -23,10 +25,14 @@ from domain.stock_decision import Decision
 from domain.stock_rules import StockRules
 from store.database import Database
 from store.drift import note_closed, note_drift
+from store.errors import DatabaseUnavailable
 from store.shown import (
     KnownOpen,
     Level,
+    Place,
+    PlaceFacts,
     decided,
+    doubtful,
     facts_of,
     grant,
     known_open,
@@ -121,13 +127,18 @@ class StockPusher:
             reading = reading._replace(shown=[each for each in reading.shown if each.sku not in twice])
         mapping = await asyncio.to_thread(self._mappings.current, self._channel)
         terms = _Terms(mapping, rules, since, raises)
-        decisions = await asyncio.to_thread(self._decide, reading, twice, terms)
-        settings = [_setting(each) for each in decisions if _is_set(each, raises)]
+        decisions, doubted = await asyncio.to_thread(self._decide, reading, twice, terms)
         outcomes: list[SettingOutcome] = []
+        settings = []
+        for setting in (_setting(each) for each in decisions if _is_set(each, raises)):
+            if setting.available > setting.change_from and _place_of(setting) in doubted:
+                outcomes.append(SettingOutcome(setting=setting, state=SettingState.STALE))
+            else:
+                settings.append(setting)
         for start in range(0, len(settings), MOST_STOCK):
             some = settings[start : start + MOST_STOCK]
-            answers = await self._storefront.set_stock(some, uuid4().hex)
-            await asyncio.to_thread(self._write_down, answers)
+            answers = await self._set(some, reading.at)
+            await asyncio.to_thread(self._write_down, answers, reading.at)
             outcomes += answers
         return PushResult(
             decisions=decisions,
@@ -142,7 +153,34 @@ class StockPusher:
         with self._db.read() as session:
             return known_open(session, [(self._channel, sku) for sku in skus])
 
-    def _decide(self, reading: Reading, twice: Collection[str], terms: _Terms) -> tuple[Decision, ...]:
+    def facts(
+        self, session: Session, levels: Sequence[Level], rules: Mapping[str, StockRules]
+    ) -> tuple[PlaceFacts, ...]:
+        """What is known of these levels, to decide by."""
+        return facts_of(session, self._channel, levels, rules)
+
+    async def _set(self, settings: Sequence[StockSetting], since: datetime) -> tuple[SettingOutcome, ...]:
+        """Set them; one whose answer got lost is sent again as the same call, which does nothing twice."""
+        key = uuid4().hex
+        try:
+            return await self._storefront.set_stock(settings, key)
+        except OutcomeUnknown:
+            return await self._storefront.set_stock(settings, key)
+        except (Unavailable, RateLimited, SessionExpired):
+            # It did not happen: nobody has to wait for it.
+            with suppress(DatabaseUnavailable):
+                await asyncio.to_thread(self._not_done, settings, since)
+            raise
+
+    def _not_done(self, settings: Sequence[StockSetting], since: datetime) -> None:
+        with self._db.write() as session:
+            places = {_place_of(each): "" for each in settings}
+            note_not_set(session, self._channel, places, since)
+
+    def _decide(
+        self, reading: Reading, twice: Collection[str], terms: _Terms
+    ) -> tuple[tuple[Decision, ...], set[Place]]:
+        """The decisions, and the places that an earlier call may still set."""
         mapping, rules, since, raises = terms
         at, levels = reading.at, [level_in(mapping, each) for each in reading.shown]
         with self._db.write() as session:
@@ -150,25 +188,32 @@ class StockPusher:
             note_seen(session, self._channel, levels, at)
             if asked := {*reading.asked}.difference(twice):
                 forget_gone(session, self._channel, asked, at)
-            found = facts_of(session, self._channel, levels, rules)
+            found = self.facts(session, levels, rules)
             decisions = tuple(decided(each, rules[self._channel], at.date(), reading.known) for each in found)
+            doubted = doubtful(session, self._channel, {level.shown.sku for level in levels}, at)
             wanted = {
-                (each.shown.sku, each.shown.location): each.available or 0
-                for each in decisions
-                if _is_set(each, raises)
+                place: each.available or 0
+                for place, each in ((_place_of(each.shown), each) for each in decisions)
+                if _is_set(each, raises) and not (each.raises and place in doubted)
             }
             grant(session, self._channel, wanted, at)
             note_drift(session, self._channel, decisions, since, at)
-        return decisions
+        return decisions, doubted
 
-    def _write_down(self, outcomes: Sequence[SettingOutcome]) -> None:
+    def _write_down(self, outcomes: Sequence[SettingOutcome], since: datetime) -> None:
         now = datetime.now(UTC)
-        done = {_place(each): each.setting.available for each in outcomes if each.state is SettingState.DONE}
-        not_done = {_place(each): each.reason for each in outcomes if each.state is not SettingState.DONE}
+        done = {
+            _place_of(each.setting): each.setting.available
+            for each in outcomes
+            if each.state is SettingState.DONE
+        }
+        not_done = {
+            _place_of(each.setting): each.reason for each in outcomes if each.state is not SettingState.DONE
+        }
         with self._db.write() as session:
-            note_set(session, self._channel, done, now)
+            note_set(session, self._channel, done, since, now)
             note_closed(session, self._channel, done, now)
-            note_not_set(session, self._channel, not_done)
+            note_not_set(session, self._channel, not_done, since)
             # What one channel shows less, the others may show.
             mark_products(session, _freed(session, self._channel, outcomes), but=self._channel)
 
@@ -220,5 +265,5 @@ def _setting(decision: Decision) -> StockSetting:
     )
 
 
-def _place(outcome: SettingOutcome) -> tuple[str, str]:
-    return outcome.setting.sku, outcome.setting.location
+def _place_of(level: ShownStock | StockSetting) -> Place:
+    return level.sku, level.location

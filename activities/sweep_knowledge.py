@@ -85,6 +85,7 @@ class SweepKnowledge:
                 running=carried.running,
                 waits_for=problem or carried.stands_still,
                 awaits_payment=carried.awaits_payment,
+                awaits_release=carried.awaits_release,
                 noted_at=row.updated_at if row else None,
                 webhook_waits=told.get(key.external_id, False),
                 webhook_came=key.external_id in told,

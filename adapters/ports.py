@@ -17,11 +17,23 @@ from domain.erp_order import ErpOrder, RefusedChange, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen, Instant, Quantity
-from domain.order import CancelKind, Fulfillment, FulfillmentLine, Order, OrderKey, Payment
+from domain.order import (
+    CancelKind,
+    Fulfillment,
+    FulfillmentLine,
+    Order,
+    OrderKey,
+    Payment,
+    StorefrontReturn,
+)
 from domain.returns import QuotedPart, RefundPart, ReturnAuthorization, ReturnCredit
 
 MOST_FOUND: Final = 50
 """Orders that one call of ``find_orders`` or ``find_records`` takes."""
+
+
+Places = Dictionary[str, Dictionary[str, Quantity]]
+"""Line -> warehouse -> units."""
 
 
 class Probe(Frozen):
@@ -43,6 +55,8 @@ class StorefrontCapabilities(Frozen):
     refunds: bool = True
     returns: bool = True
     """It keeps returns of its own, which buyers ask for."""
+    exchanges: bool = True
+    """A return of its own may say what the buyer gets for it."""
     stock: bool = True
     """Its stock is set from outside, with compare-and-set, and it tells what its own orders hold."""
 
@@ -60,6 +74,8 @@ class FulfillmentRequest(Frozen):
     lines: tuple[FulfillmentLine, ...]
     carrier: str | None
     tracking_number: str
+    more_tracking: tuple[str, ...] = ()
+    """Of parcels that hold other pieces of the same kits."""
     known_fulfillment_ids: tuple[str, ...] = ()
 
 
@@ -97,6 +113,18 @@ class RefundRequest(Frozen):
     """Of the delivery charges, in ``Order.presentment_currency``, before tax unless prices include it."""
     money: tuple[RefundPart, ...] = ()
     note: str = ""
+
+
+class ExchangeRequest(Frozen):
+    """Note a return that is agreed to, with what its buyer gets for it. Looked up by ``exchange_key``."""
+
+    key: OrderKey
+    exchange_key: str
+    lines: Dictionary[str, Quantity]
+    """Line -> units that come back; they have left."""
+    instead: Dictionary[str, Quantity]
+    """SKU -> units that the buyer gets."""
+    reason: str = ""
 
 
 class RefundQuote(Frozen):
@@ -211,7 +239,24 @@ class StorefrontPort(StorefrontStockPort, Protocol):
         ...
 
     async def end_return(self, external_id: str, return_id: str, reason: str) -> ReturnChange:
-        """Give up a return that nothing came of: a requested one is declined, an open one canceled or closed."""
+        """Give up a return that nothing came of: a requested one is declined, an open one canceled or closed.
+
+        What its buyer was to get for it and is not on the order yet is over with it.
+        """
+        ...
+
+    async def open_exchange(self, request: ExchangeRequest) -> StorefrontReturn:
+        """Find or make an open return with what its buyer gets for it; nothing of that is on the order yet.
+
+        Raises Rejected with cause ``not_returnable`` where so many units have not left, ``variant_unknown:{sku}``.
+        """
+        ...
+
+    async def release_exchange(self, external_id: str, return_id: str) -> Order:
+        """Put on the order what the buyer gets for a return, to be shipped and paid for: idempotent by nature.
+
+        Raises Rejected with cause ``return_unknown``, or ``exchange_closed`` where the return is over.
+        """
         ...
 
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
@@ -247,6 +292,8 @@ class ErpCapabilities(Frozen):
     change_feed: bool = True
     returns: bool = True
     """Goods that come back are expected, received and credited."""
+    exchanges: bool = True
+    """What a buyer gets for them is entered beside the order that was sold."""
     concurrent_orders: bool = True
     """Several orders may be written at once. False: the adapter itself takes one at a time."""
     backorders: bool = True
@@ -338,11 +385,21 @@ class ErpPort(ErpStockPort, Protocol):
         """
         ...
 
-    async def deliver_order(self, key: OrderKey) -> ErpOrder:
-        """Write down that everything of the order has left its warehouses already, handed over at a counter.
+    async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
+        """Enter what the buyer gets for a return beside the order that was sold, once: ``exchange_id`` says for which.
 
-        Sends every shipment that has not left off as it is, without a tracking number. What has left stays as it is,
-        so a repeated call finds nothing to do and goes on where an earlier try stopped. Raises Rejected with cause
+        The order is returned read whole, the exchange counted in: lines, shipments, amounts, invoices. Finds what an
+        earlier attempt left and goes on from there. Raises Rejected ``order_unknown``, ``order_canceled`` and as
+        ``submit_order``.
+        """
+        ...
+
+    async def deliver_order(self, key: OrderKey, units: Places | None = None) -> ErpOrder:
+        """Write down that the order has left its warehouses already, handed over at a counter: all of it, or ``units``.
+
+        Sends what has not left off as it is, without a tracking number: ``units`` are all that left by then, so that
+        only what is missing of them is sent, and the rest waits as before. What has left stays as it is, so a
+        repeated call finds nothing to do and goes on where an earlier try stopped. Raises Rejected with cause
         ``order_unknown``, or ``stock_missing`` where the ERP's books do not hold what was handed over.
         """
         ...

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from adapters.memory.erp import MemoryErp
 from adapters.memory.remote import RemoteErp
+from adapters.memory.storefront import MemoryStorefront
 from adapters.memory.webhooks import MemoryWebhooks
 from adapters.memory.world import erp_at, storefront_at
 from adapters.ports import ErpPort, StorefrontPort, WebhookReader
@@ -68,10 +69,22 @@ def build_erp(settings: Settings) -> ErpPort:
 
 
 def build_memory_erp(
-    *, products: set[str], warehouses: set[str], taxes: Mapping[str, Decimal] | None = None
+    *,
+    products: set[str],
+    warehouses: set[str],
+    taxes: Mapping[str, Decimal] | None = None,
+    stock: dict[tuple[str, str], int] | None = None,
 ) -> MemoryErp:
-    """An ERP in memory that knows these products, warehouses and (unless None) taxes by rate, for the sandbox."""
-    return MemoryErp(products=products, warehouses=warehouses, taxes=taxes, backorder=True)
+    """An ERP in memory that knows these products, warehouses and (unless None) taxes by rate, for the sandbox.
+
+    ``stock`` holds units by (warehouse, product).
+    """
+    return MemoryErp(products=products, warehouses=warehouses, taxes=taxes, stock=stock, backorder=True)
+
+
+def build_memory_storefront(channel: str) -> MemoryStorefront:
+    """A storefront in memory without any order, for the sandbox."""
+    return MemoryStorefront(channel)
 
 
 def _shop_domain(url: str) -> str | None:

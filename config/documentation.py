@@ -19,7 +19,8 @@ from config.settings import GROUPS, every_variable, variable
 from domain.backorder_rules import BackorderRules, OnShortage
 from domain.mapping import Mapping as FieldMapping
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
-from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
+from domain.preorders import PreorderCapture, PreorderRules
+from domain.return_rules import ApprovalRule, ExchangeRule, InspectionRule, ReturnRules
 from domain.stock_rules import StockRules
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -170,6 +171,7 @@ def _mapping(path: Path) -> str:
         ),
         *_payment_rules(mapping.payments),
         *_backorder_rules(mapping.backorders),
+        *_preorder_rules(mapping.preorders),
         *_approval_rules(mapping),
         *_return_rules(mapping.returns),
         *_gift_rules(mapping),
@@ -192,6 +194,7 @@ def _mapping(path: Path) -> str:
         ("payment_methods", ("Payment gateway", "ERP payment method"), _pairs(mapping.payment_methods)),
         ("shipping_services", ("Shipping code", "ERP carrier"), _pairs(mapping.shipping_services)),
         ("carriers", ("ERP carrier", "What the buyer sees"), _pairs(mapping.carriers)),
+        ("charges", ("What is charged besides", "ERP product"), _pairs(mapping.charges)),
         (
             "stock.safety_by_sku",
             ("Storefront SKU", "Units that are never shown"),
@@ -282,6 +285,23 @@ def _backorder_rules(rules: BackorderRules) -> list[tuple[str, str]]:
     ]
 
 
+_AHEAD = {PreorderCapture.AT_ORDER: "at once", PreorderCapture.BY_RULE: "as ever, once the ERP has the order"}
+
+
+def _preorder_rules(rules: PreorderRules) -> list[tuple[str, str]]:
+    told = ["the storefront schedules for later"] if rules.schedule else []
+    told += [f"a line's attribute `{rules.attribute}` names a day for"] if rules.attribute else []
+    if not told:
+        return [("Goods that are sold ahead", "none")]
+    lead = (
+        f"{rules.lead_days} days before their release" if rules.lead_days else "on the day of their release"
+    )
+    return [
+        ("Goods that are sold ahead", f"those that {' or '.join(told)}; they go to the ERP {lead}"),
+        ("Money for them is taken", _AHEAD[rules.capture]),
+    ]
+
+
 def _approval_rules(mapping: FieldMapping) -> list[tuple[str, str]]:
     rules = mapping.approval
     which = [f"of more than {rules.above}"] if rules.above is not None else []
@@ -299,6 +319,12 @@ _INSPECTIONS = {
 }
 
 
+_EXCHANGES = {
+    ExchangeRule.AFTER_RECEIPT: "leaves once the goods are back and taken",
+    ExchangeRule.AT_ONCE: "leaves as soon as the return is agreed to",
+}
+
+
 def _return_rules(rules: ReturnRules) -> list[tuple[str, str]]:
     days = rules.window_days
     window = f"stays open for returns for {days} days" if days else "closes at once; a return brings it back"
@@ -311,6 +337,9 @@ def _return_rules(rules: ReturnRules) -> list[tuple[str, str]]:
         ("An order that is delivered and balanced", window),
         ("A return that a buyer asks for", _APPROVALS[rules.approval]),
         ("What came back", _INSPECTIONS[rules.inspection]),
+        ("What came back of an exchange", _INSPECTIONS[rules.inspection_of(exchange=True)]),
+        ("What the buyer gets in exchange", _EXCHANGES[rules.exchange_ships]),
+        ("What a buyer owes for an exchange", f"not asked for up to {rules.exchange_waives}"),
         (
             "Returned goods are taken in by",
             f"`{rules.warehouse}`" if rules.warehouse else "where they left from",

@@ -4,13 +4,16 @@ Told in the storefront's words, so that a workflow can decide and tell without t
 what its own records have to become. Shipments and payments change as an order goes on and are no edits.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from decimal import Decimal
 from hashlib import sha256
 
 from domain.erp_order import ErpOrder
+from domain.exchanges import as_sold
 from domain.model import Amount, Frozen, Quantity
 from domain.money import format_money
-from domain.order import Address, Discount, Order, ShippingCharge, TaxLine
+from domain.order import Address, Discount, ExtraCharge, Order, ShippingCharge, TaxLine
 from domain.quantities import units_returned
 from domain.status import count_units
 
@@ -25,6 +28,7 @@ class LineContent(Frozen):
     unit_price: Amount
     discounts: tuple[Discount, ...] = ()
     taxes: tuple[TaxLine, ...] = ()
+    duties: tuple[ExtraCharge, ...] = ()
 
 
 class OrderTerms(Frozen):
@@ -33,6 +37,7 @@ class OrderTerms(Frozen):
     shipping_address: Address | None
     billing_address: Address | None
     shipping: tuple[ShippingCharge, ...]
+    fees: tuple[ExtraCharge, ...] = ()
     note: str
     total: Amount
     total_tax: Amount
@@ -72,7 +77,11 @@ class Amendment(Frozen):
 
 
 def content(order: Order, left: Mapping[LineId, int] | None = None) -> Content:
-    """What the ERP has to know of an order; no line below the units that ``left`` says are gone already."""
+    """What the ERP has to know of an order; no line below the units that ``left`` says are gone already.
+
+    What came onto it in exchange is no part of it: the ERP has that beside it.
+    """
+    order = as_sold(order)
     units = {line.line_id: max(line.current, (left or {}).get(line.line_id, 0)) for line in order.lines}
     return Content(
         lines={
@@ -82,6 +91,7 @@ def content(order: Order, left: Mapping[LineId, int] | None = None) -> Content:
                 unit_price=line.unit_price,
                 discounts=line.discounts,
                 taxes=line.taxes,
+                duties=line.duties,
             )
             for line in order.lines
             if units[line.line_id]
@@ -90,6 +100,7 @@ def content(order: Order, left: Mapping[LineId, int] | None = None) -> Content:
             shipping_address=order.shipping_address,
             billing_address=order.billing_address,
             shipping=order.shipping,
+            fees=order.fees,
             note=order.note,
             total=order.total,
             total_tax=order.total_tax,
@@ -115,6 +126,7 @@ def amendment_between(given: Order, now: Order, left: Mapping[LineId, int]) -> A
 
     Goods that came back are no edit: the ERP holds them as they were sold, and credits them apart.
     """
+    given, now = as_sold(given), as_sold(now)
     return diff(content(given, left), content(_before_returns(now, given), left))
 
 
@@ -129,7 +141,12 @@ def _before_returns(now: Order, given: Order) -> Order:
         was = sold.get(line.line_id)
         back = after.get(line.line_id, 0) - before.get(line.line_id, 0)
         lines.append(was if was is not None and back and line.current + back == was.current else line)
-    terms = {"total": given.total, "total_tax": given.total_tax, "shipping": given.shipping}
+    terms = {
+        "total": given.total,
+        "total_tax": given.total_tax,
+        "shipping": given.shipping,
+        "fees": given.fees,
+    }
     update = {"lines": tuple(lines), **(terms if tuple(lines) == given.lines else {})}
     return now.model_copy(update=update)
 
@@ -140,14 +157,25 @@ def fingerprint(order: Order) -> str:
 
 
 def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
-    """Whether the ERP's record is of another version of the order: other units of a line, or another total."""
-    if units_returned(order):
-        return False  # what it was sold for is known to the ERP alone now
-    units = {line.line_id: 0 for line in order.lines}
+    """Whether the ERP's record is of another version of the order: other units of a line, or another total.
+
+    What came back is in the ERP's record still; while it is refunded or credited in one system alone, nobody can tell.
+    """
+    back, credited = units_returned(order), Counter[str]()
+    for each in erp.returns:
+        credited.update({line.line_id: line.quantity for line in each.credited if line.quantity})
+    if back != credited:
+        return False
+    sold = as_sold(order)
+    entered = erp.total - sum((each.total for each in erp.exchanges), Decimal(0))
+    entered -= sum((each.total + each.fee for each in erp.returns), Decimal(0))
+    units = {line.line_id: 0 for line in sold.lines}
     for line in erp.lines:
         if line.line_id in units:
             units[line.line_id] += line.quantity
-    return order.total != erp.total or any(line.current != units[line.line_id] for line in order.lines)
+    return sold.total != entered or any(
+        line.current != units[line.line_id] - back.get(line.line_id, 0) for line in sold.lines
+    )
 
 
 def _line_words(change: LineChange, currency: str) -> list[str]:
@@ -162,7 +190,7 @@ def _line_words(change: LineChange, currency: str) -> list[str]:
     if before.unit_price != after.unit_price:
         was, now = (format_money(line.unit_price, currency) for line in (before, after))
         told.append(f"{after.name}: price {was} -> {now}")
-    return told or [f"{after.name}: another discount or tax"]
+    return told or [f"{after.name}: another discount, tax or duty"]
 
 
 def _terms_words(before: OrderTerms, after: OrderTerms, currency: str) -> list[str]:
@@ -176,6 +204,8 @@ def _terms_words(before: OrderTerms, after: OrderTerms, currency: str) -> list[s
         told.append(f"shipping service {' -> '.join(names)}")
     elif before.shipping != after.shipping:
         told.append("another price of shipping")
+    if before.fees != after.fees:
+        told.append("other fees")
     if before.note != after.note:
         told.append("another note")
     if before.total != after.total:

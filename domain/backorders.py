@@ -11,9 +11,11 @@ from enum import StrEnum
 
 from domain.backorder_rules import BackorderRules, OnShortage
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState
+from domain.exchanges import exchanged_lines
 from domain.mapping import Mapping as FieldMapping
 from domain.model import Frozen, Instant
 from domain.order import LocationLine, LocationPlan, Order
+from domain.quantities import shipped_units
 from domain.status import count_units
 
 LineId = str
@@ -69,13 +71,19 @@ def judge_shortage(
 def without_rest(order: Order, erp: ErpOrder) -> dict[LineId, int]:
     """Line -> units that it comes down to once its backordered ones are canceled; lines that stay are left out.
 
-    Absolute, and never below what the ERP has in hand: asked again after the storefront was told, it names no line.
+    Absolute, and never below what the ERP has in hand, or has begun to send: asked again after the storefront was
+    told, it names no line. What the buyer gets in exchange waits: it is paid for by what came back.
     """
-    short = short_units(erp)
+    new, shipped = exchanged_lines(order), shipped_units(erp)
+    short = {line: units for line, units in short_units(erp).items() if line not in new}
     held: defaultdict[LineId, int] = defaultdict(int)
     for part in erp.lines:
         held[part.line_id] += part.quantity
-    wanted = {line.line_id: max(0, held[line.line_id] - short.get(line.line_id, 0)) for line in order.lines}
+    at_least = {line: shipped.get(line, 0) + kits for line, kits in erp.begun.items()}
+    wanted = {
+        line.line_id: max(at_least.get(line.line_id, 0), held[line.line_id] - short.get(line.line_id, 0))
+        for line in order.lines
+    }
     return {
         line.line_id: wanted[line.line_id]
         for line in order.lines

@@ -9,6 +9,7 @@ from decimal import Decimal
 from domain.capture import delivered_presentment, delivered_value
 from domain.differences import Acceptance, Difference, DifferenceUnit, Unbalanced, kinds, not_accepted
 from domain.erp_order import ADJUSTMENT_LINES, ErpOrder, ErpOrderState
+from domain.exchanges import exchanged_lines
 from domain.ledger import EntryKind, Ledger, Side, write_ledger
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen
@@ -28,6 +29,8 @@ class Equation(Frozen):
     """Never the same, whatever the numbers: they count different things."""
     at_most: bool = False
     """The first may be less: the rest is due later."""
+    waived: Amount = _NOTHING
+    """The first may be less by so much: the mapping asks no more of a buyer for an exchange."""
     accepted: bool = False
     """A person took it as it is."""
 
@@ -36,14 +39,25 @@ class Equation(Frozen):
         """Both sides tell the same, or what is missing may come later."""
         same = self.told.storefront == self.told.erp
         later = self.at_most and self.told.storefront < self.told.erp
-        return (same or later) and not self.incomparable
+        return (same or later or self.is_waived) and not self.incomparable
+
+    @property
+    def is_waived(self) -> bool:
+        """What is missing is not asked for."""
+        return _NOTHING < self.told.erp - self.told.storefront <= self.waived
 
     def sentence(self, currency: str) -> str:
         """Its verdict in plain words; ``currency`` is the order's."""
         if self.holds and self.told.storefront == self.told.erp:
             return f"{self.told.name}: both {self.told.words(self.told.erp, currency)}"
         return self.told.sentence(currency) + (
-            " (accepted)" if self.accepted else " (due later)" if self.holds else ""
+            " (accepted)"
+            if self.accepted
+            else " (waived for an exchange)"
+            if self.is_waived
+            else " (due later)"
+            if self.holds
+            else ""
         )
 
 
@@ -132,7 +146,11 @@ def prove(
     equations += _parcels(order, ledger)
     terms = mapping.payment_terms(order.customer.company_id)
     nothing_due = canceled or not erp
-    equations += _money(order, ledger, delivered, nothing_due=nothing_due, later=terms is not None)
+    waived = mapping.returns.exchange_waives if exchanged_lines(order) else _NOTHING
+    equations += [
+        each.model_copy(update={"at_most": terms is not None, "waived": waived})
+        for each in _money(order, ledger, delivered, nothing_due=nothing_due)
+    ]
     equations += _invoices(erp, ledger) if erp else ()
     worth = delivered_value(order, delivered) if erp and not canceled else _NOTHING
     found = _broken(equations)
@@ -194,7 +212,7 @@ def _entered(order: Order, erp: ErpOrder, ledger: Ledger) -> Iterator[Equation]:
         store, held = _both(ledger, EntryKind.TAXED, code)
         back = ledger.amount(Side.ERP, EntryKind.TAX_GIVEN_BACK, subject=code)
         yield _equal(f"tax {code}", store, held - back)
-    charges = {charge.charge_id for charge in order.shipping} | ADJUSTMENT_LINES
+    charges = {charge.charge_id for charge in order.charges} | ADJUSTMENT_LINES
     ordered = {line.line_id: line.current for line in order.lines}
     back_units = ledger.units(Side.ERP, EntryKind.GIVEN_BACK)
     entered = {
@@ -229,18 +247,14 @@ def _parcels(order: Order, ledger: Ledger) -> Iterator[Equation]:
 
 
 def _money(
-    order: Order, ledger: Ledger, delivered: dict[str, int], *, nothing_due: bool, later: bool
+    order: Order, ledger: Ledger, delivered: dict[str, int], *, nothing_due: bool
 ) -> Iterator[Equation]:
-    """Money kept beside value delivered, in the currency it was taken in: no exchange rate rounds there.
-
-    ``later``: the buyer may pay afterwards, so that only too much is a difference.
-    """
+    """Money kept beside value delivered, in the currency it was taken in: no exchange rate rounds there."""
     kept = ledger.amount(Side.STORE, EntryKind.CAPTURED) - ledger.amount(Side.STORE, EntryKind.REFUNDED)
     fees = fees_presentment(order, ledger.amount(Side.ERP, EntryKind.FEE))
     due = _NOTHING if nothing_due else delivered_presentment(order, delivered) + fees
     name = f"money taken less refunds, beside the value delivered{' and fees' if fees else ''}"
-    told = _equal(name, kept, due, currency=order.presentment_currency)
-    yield told.model_copy(update={"at_most": later})
+    yield _equal(name, kept, due, currency=order.presentment_currency)
 
 
 def _invoices(erp: ErpOrder, ledger: Ledger) -> Iterator[Equation]:

@@ -10,8 +10,8 @@ from domain.model import Amount, Frozen, Instant
 from domain.money import proportion
 from domain.order import Order, Payment, PaymentKind, PaymentStatus
 from domain.payment_rules import CaptureRule, PaymentRules
-from domain.quantities import QuantitiesBroken
-from domain.tax_allocation import part_of_line, whole_of
+from domain.quantities import QuantitiesBroken, units_returned
+from domain.tax_allocation import duties_of_units, part_of_line, whole_of
 
 _NOTHING = Decimal(0)
 _SOONEST_FIRST = (CaptureRule.AT_ORDER, CaptureRule.AT_FIRST_SHIPMENT, CaptureRule.EACH_SHIPMENT)
@@ -27,30 +27,33 @@ class CaptureStep(Frozen):
 def delivered_value(order: Order, delivered: MappingOf[str, int]) -> Decimal:
     """What the delivered units (line -> units) are worth, tax included, in ``Order.currency``.
 
-    A line is worth its cumulative share, so that any sequence of parcels ends at ``order.total``. Delivery
-    charges, and lines that need no shipping, are delivered with the first unit that leaves. Units beyond a
-    line's current quantity (they came back and were refunded) are worth nothing.
+    A line is worth its cumulative share with its duties, so that any sequence of parcels ends at ``order.total``.
+    Delivery and fees, and lines that need no shipping (a tip, say), are delivered with the first unit that leaves.
+    Units that came back and were refunded are worth nothing, whatever is still to leave of their line.
 
     Raises QuantitiesBroken where a line is not on the order.
     """
     for unknown in sorted(delivered.keys() - {line.line_id for line in order.lines}):
         raise QuantitiesBroken(unknown, f"was delivered but is not on order {order.key}")
+    back = units_returned(order)
     parcel_left = any(delivered.get(line.line_id, 0) for line in order.lines if line.requires_shipping)
     units = {
         line.line_id: line.current
         if parcel_left and not line.requires_shipping
-        else min(delivered.get(line.line_id, 0), line.current)
+        else min(max(delivered.get(line.line_id, 0) - back.get(line.line_id, 0), 0), line.current)
         for line in order.lines
     }
     if all(units[line.line_id] == line.current for line in order.lines):
         # By its lines the same, but for a difference that a person accepted.
         return order.total
-    value = sum(
-        (part_of_line(order, line, 0, units[line.line_id]).gross for line in order.lines),
-        _NOTHING,
-    )
+    value = _NOTHING
+    for line in order.lines:
+        value += part_of_line(order, line, 0, units[line.line_id]).gross
+        duties = duties_of_units(line, units[line.line_id], order.currency)
+        value += sum((whole_of(order, duty).gross for duty in duties), _NOTHING)
     if any(delivered.values()):
         value += sum((whole_of(order, charge).gross for charge in order.shipping), _NOTHING)
+        value += sum((whole_of(order, fee).gross for fee in order.fees), _NOTHING)
     return value
 
 

@@ -75,6 +75,10 @@ GUIDES = {
         (CaseAct.RETRY, CaseAct.MAP),
         8,
     ),
+    "release_unreadable": _guide(
+        "The attribute {0} of pre-ordered lines names no day",
+        "Write the day of the release as 2026-12-24 in the store, or remove the attribute; then resubmit.",
+    ),
     "adjustment_product_missing": _guide(
         "The mapping names no product for accepted differences",
         "Name a service of the ERP as adjustment_product in the mapping, or by its case (--map VALUE); then resubmit.",
@@ -159,6 +163,11 @@ GUIDES = {
         "Correct the stock in the ERP (what was handed over was there), then resubmit.",
         _ON_ITS_WAY,
     ),
+    "delivered_elsewhere": _guide(
+        "What left before the order was entered is on no shipment of its warehouse in the ERP",
+        "Move it in the ERP to a shipment of the warehouse that it left from, then resubmit.",
+        _ON_ITS_WAY,
+    ),
     "erp_refused": _guide(
         "The ERP refuses: {1}",
         "Mend in the ERP what it names, then resubmit; or cancel the order.",
@@ -211,7 +220,8 @@ GUIDES = {
     ),
     "edit_after_return": _guide(
         "Order {0}:{1} was edited after goods of it came back",
-        "Undo the edit in the storefront, then resubmit; or make it in the ERP by hand, and accept what differs.",
+        "Undo the edit in the storefront, then resubmit: once a part has come back, what was sold cannot be changed in "
+        "the ERP any more. What the buyer is to get is another order, or another return.",
     ),
     "backorder": _guide(
         "Orders of {0} lack {1}, which is not in stock",

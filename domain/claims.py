@@ -42,7 +42,10 @@ class OrderClaims(Frozen):
     claims: tuple[Claim, ...] | None = None
     held: tuple[Held, ...] | None = None
     entered: bool = False
-    """The ERP had the order before: where nothing is known of what it holds, it holds what is due."""
+    """The ERP had the order before: where nothing is known of what it holds, it holds what has left.
+
+    What is still open was added since, or will be known with the next act.
+    """
 
 
 NO_CLAIMS = OrderClaims(claims=(), held=())

@@ -32,6 +32,7 @@ class Explanation(StrEnum):
     WEBHOOK_WAITS = "webhook not handed over yet"
     WAITS_FOR_PERSON = "waits for a person"
     AWAITS_PAYMENT = "waits for its payment"
+    AWAITS_RELEASE = "waits for its release"
     NOT_CARRIED = "not carried"
     CANCELED_BEFORE_ENTRY = "canceled before it was entered"
     MISSED_WEBHOOK = "missed webhook"
@@ -72,6 +73,7 @@ _EXPLAINED: Final = frozenset(
         Explanation.WEBHOOK_WAITS,
         Explanation.WAITS_FOR_PERSON,
         Explanation.AWAITS_PAYMENT,
+        Explanation.AWAITS_RELEASE,
         Explanation.NOT_CARRIED,
         Explanation.CANCELED_BEFORE_ENTRY,
     }
@@ -144,6 +146,8 @@ class Known(Frozen):
     """Why its workflow stands still until a person comes; empty where it does not."""
     awaits_payment: bool = False
     """Its workflow stands still until the buyer pays."""
+    awaits_release: bool = False
+    """Its workflow stands still until its goods may leave."""
     noted_at: Instant | None = None
     """When its row was written last."""
     webhook_waits: bool = False
@@ -333,8 +337,8 @@ def _missing(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
     known, age = evidence.known, evidence.now - placed.placed_at
     if reason := _not_carried(evidence, placed):
         return Explanation.NOT_CARRIED, reason, Repair.NONE
-    if known.awaits_payment:
-        return _unpaid(evidence, placed)
+    if known.awaits_payment or known.awaits_release:
+        return _waiting(evidence, placed)
     if known.waits_for:
         return Explanation.WAITS_FOR_PERSON, known.waits_for, Repair.NONE
     if known.webhook_waits:
@@ -354,14 +358,16 @@ def _missing(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
     return Explanation.MISSED_WEBHOOK, "it is not in the ERP and no webhook told of it", Repair.START
 
 
-def _unpaid(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
-    """An order that waits for its payment; one that changed since may have been paid, unheard."""
+def _waiting(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
+    """An order that waits for something in the storefront; where it changed since, that may have come, unheard."""
     known = evidence.known
+    explanation, words = Explanation.AWAITS_RELEASE, "its goods may not leave yet"
+    if known.awaits_payment:
+        explanation, words = Explanation.AWAITS_PAYMENT, "the buyer has not paid yet"
     changed = known.noted_at is not None and placed.changed_at > known.noted_at
     if not changed or evidence.is_young(placed.changed_at) or known.webhook_waits:
-        return Explanation.AWAITS_PAYMENT, "the buyer has not paid yet", Repair.NONE
-    sentence = "it changed in the storefront since it was read without its payment"
-    return Explanation.AWAITS_PAYMENT, sentence, Repair.START
+        return explanation, words, Repair.NONE
+    return explanation, f"it changed in the storefront since it was read so: {words}", Repair.START
 
 
 def _not_carried(evidence: Evidence, placed: PlacedOrder) -> str:

@@ -8,6 +8,8 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from pydantic import Field
+
 from domain.model import Amount, Currency, Frozen, Instant, Quantity
 from domain.order import Address, OrderKey
 
@@ -17,11 +19,18 @@ class SalesLineKind(StrEnum):
 
     GOODS = "goods"
     SHIPPING = "shipping"
+    TIP = "tip"
+    DUTY = "duty"
+    SURCHARGE = "surcharge"
+    """An additional fee of the storefront."""
     ADJUSTMENT = "adjustment"
     """A difference that a person accepted or the mapping tolerates; its amount may be below zero."""
     FEE = "fee"
     """What is held back of a credit note for taking goods back."""
 
+
+COUNTED = frozenset({SalesLineKind.GOODS, SalesLineKind.TIP})
+"""Lines whose units are those of a line of the storefront."""
 
 ADJUSTMENT_LINE = "accepted-difference"
 """``line_id`` of the one adjustment line of an order: it comes from no storefront line."""
@@ -93,6 +102,8 @@ class SalesOrder(Frozen):
     tax_tolerance: Amount = Decimal(0)
     """So much tax, in all, may be more or less than the ERP reckons by its own rates, beside the rounding of a line."""
     instructions: str = ""
+    exchange_id: str = ""
+    """Id of the return that these lines are the exchange of, and with ``key`` the idempotency key; else empty."""
     complete_only: bool = False
     """Nothing of it is to leave before all of it is in stock; an ERP that cannot hold back ships what is there."""
 
@@ -118,9 +129,18 @@ class ErpShipmentState(StrEnum):
 
 
 class ShipmentLine(Frozen):
-    """Units of a storefront line in a shipment; kits are counted in whole kits."""
+    """Units of a storefront line in a shipment; kits are counted whole, in the parcel that completes them."""
 
     line_id: str
+    quantity: Quantity
+
+
+class KitPieces(Frozen):
+    """Pieces of a product that a kit is made of."""
+
+    line_id: str
+    """The storefront line of the kit."""
+    product: str
     quantity: Quantity
 
 
@@ -132,6 +152,9 @@ class ErpShipment(Frozen):
     warehouse: str
     state: ErpShipmentState
     lines: tuple[ShipmentLine, ...]
+    """Of kits those that are complete with it."""
+    pieces: tuple[KitPieces, ...] = ()
+    """What has left with it of kits that it does not complete."""
     carrier: str | None = None
     tracking_number: str | None = None
     shipped_at: Instant | None = None
@@ -212,6 +235,18 @@ class ErpReturn(Frozen):
     """What the credit note holds back."""
 
 
+class ErpExchange(Frozen):
+    """What the ERP has entered for an exchange: an order of its own, which is counted in with its ``ErpOrder``."""
+
+    return_id: str
+    erp_id: str
+    number: str
+    lines: tuple[str, ...]
+    """Ids of the storefront's lines."""
+    total: Amount
+    taxes: tuple[TaxAmount, ...] = ()
+
+
 class TaxAdjustmentCause(StrEnum):
     """Why a tax at the ERP was brought to the storefront's amount."""
 
@@ -243,6 +278,8 @@ class ErpOrder(Frozen):
     shipments: tuple[ErpShipment, ...] = ()
     backorders: tuple[Backorder, ...] = ()
     """Empty also where the ERP does not tell what is in stock."""
+    begun: dict[str, Quantity] = Field(default_factory=dict)
+    """Line -> kits of which some pieces have left and others have not."""
     invoices: tuple[ErpInvoice, ...] = ()
     """Empty also where the ERP tells of none."""
     adjustment: Amount = Decimal(0)
@@ -250,6 +287,8 @@ class ErpOrder(Frozen):
     tax_adjustments: tuple[TaxAdjustment, ...] = ()
     """By code and cause. Those with a code are in ``taxes``, the one without is in ``adjustment``."""
     returns: tuple[ErpReturn, ...] = ()
+    exchanges: tuple[ErpExchange, ...] = ()
+    """Their lines, shipments, invoices and amounts are among those of the order, the amounts of canceled ones not."""
 
 
 class RefusedChange(Frozen):

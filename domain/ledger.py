@@ -4,11 +4,12 @@ Entries are facts as the systems tell them; ``domain.balance`` holds them agains
 another kind of entry here, and another equation there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import StrEnum
 
 from domain.erp_order import (
+    ErpExchange,
     ErpInvoiceState,
     ErpOrder,
     ErpOrderState,
@@ -17,10 +18,11 @@ from domain.erp_order import (
     ShipmentLine,
     TaxAdjustmentCause,
 )
+from domain.exchanges import exchanged_lines
 from domain.mapping import Mapping
 from domain.model import Amount, Currency, Frozen, Quantity
 from domain.money import format_money
-from domain.order import Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge
+from domain.order import ExtraCharge, Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge
 
 _NOTHING = Decimal(0)
 
@@ -136,15 +138,17 @@ def write_ledger(order: Order, erp: ErpOrder | None, mapping: Mapping | None) ->
 
 
 def _ordered(order: Order, mapping: Mapping | None) -> Iterator[Entry]:
+    names = {each.return_id: f"order {order.number}, exchange of {each.number}" for each in order.returns}
+    exchanged = {line: names[return_id] for line, return_id in exchanged_lines(order).items()}
     for line in order.lines:
         gone = line.ordered - line.current
-        price = line.unit_price
-        yield _priced(order, EntryKind.ORDERED, line.line_id, line.ordered * price, line.ordered)
+        price, document = line.unit_price, exchanged.get(line.line_id)
+        yield _priced(order, EntryKind.ORDERED, line.line_id, line.ordered * price, line.ordered, document)
         if gone:
-            yield _priced(order, EntryKind.CANCELED, line.line_id, gone * price, gone)
+            yield _priced(order, EntryKind.CANCELED, line.line_id, gone * price, gone, document)
         if line.current:
             yield from _changed_by(order, line.line_id, line, mapping)
-    for charge in order.shipping:
+    for charge in order.charges:
         yield _priced(order, EntryKind.ORDERED, charge.charge_id, charge.price)
         yield from _changed_by(order, charge.charge_id, charge, mapping)
     yield _priced(order, EntryKind.TOTAL, "", order.total)
@@ -153,7 +157,7 @@ def _ordered(order: Order, mapping: Mapping | None) -> Iterator[Entry]:
 
 
 def _changed_by(
-    order: Order, subject: str, part: OrderLine | ShippingCharge, mapping: Mapping | None
+    order: Order, subject: str, part: OrderLine | ShippingCharge | ExtraCharge, mapping: Mapping | None
 ) -> Iterator[Entry]:
     """Discounts and taxes of a line or charge; a tax of rate and amount zero is none."""
     for discount in part.discounts:
@@ -164,11 +168,18 @@ def _changed_by(
             yield _priced(order, EntryKind.TAXED, code, tax.amount)
 
 
-def _priced(order: Order, kind: EntryKind, subject: str, amount: Decimal, units: int | None = None) -> Entry:
+def _priced(  # noqa: PLR0917  the columns of an entry
+    order: Order,
+    kind: EntryKind,
+    subject: str,
+    amount: Decimal,
+    units: int | None = None,
+    document: str | None = None,
+) -> Entry:
     return Entry(
         kind=kind,
         side=Side.STORE,
-        document=f"order {order.number}",
+        document=document or f"order {order.number}",
         subject=subject,
         units=units,
         amount=amount,
@@ -212,8 +223,9 @@ def _paid(order: Order) -> Iterator[Entry]:
 
 def _held(erp: ErpOrder) -> Iterator[Entry]:
     document = f"order {erp.number}"
+    exchanged = {line: f"exchange {each.number}" for each in erp.exchanges for line in each.lines}
 
-    def entry(kind: EntryKind, subject: str, amount: Decimal) -> Entry:
+    def entry(kind: EntryKind, subject: str, amount: Decimal, document: str = document) -> Entry:
         return Entry(
             kind=kind, side=Side.ERP, document=document, subject=subject, amount=amount, currency=erp.currency
         )
@@ -222,16 +234,21 @@ def _held(erp: ErpOrder) -> Iterator[Entry]:
         yield Entry(
             kind=EntryKind.ORDERED,
             side=Side.ERP,
-            document=document,
+            document=exchanged.get(line.line_id, document),
             subject=line.line_id,
             units=line.quantity,
         )
+    apart = _taxes_of(erp.exchanges)
     for tax in erp.taxes:
-        yield entry(EntryKind.TAXED, tax.code, tax.amount)
+        yield entry(EntryKind.TAXED, tax.code, tax.amount - apart.get(tax.code, _NOTHING))
+    for each in erp.exchanges:
+        yield from (entry(EntryKind.TAXED, t.code, t.amount, f"exchange {each.number}") for t in each.taxes)
+        yield entry(EntryKind.TOTAL, "", each.total, f"exchange {each.number}")
     for kind, subject, amount in _adjusted(erp):
         if amount:
             yield entry(kind, subject, amount)
-    yield entry(EntryKind.TOTAL, "", erp.total)
+    in_exchanges = sum((each.total for each in erp.exchanges), _NOTHING)
+    yield entry(EntryKind.TOTAL, "", erp.total - in_exchanges)
     if erp.state is ErpOrderState.CANCELED:
         yield entry(EntryKind.CANCELED, "", erp.total)
     for shipment in erp.shipments:
@@ -243,6 +260,15 @@ def _held(erp: ErpOrder) -> Iterator[Entry]:
                 subject=part.line_id,
                 units=part.quantity,
             )
+
+
+def _taxes_of(exchanges: Iterable[ErpExchange]) -> dict[str, Decimal]:
+    """Tax code -> what exchanges are taxed in all."""
+    taxes: dict[str, Decimal] = {}
+    for each in exchanges:
+        for tax in each.taxes:
+            taxes[tax.code] = taxes.get(tax.code, _NOTHING) + tax.amount
+    return taxes
 
 
 def _returned(erp: ErpOrder) -> Iterator[Entry]:

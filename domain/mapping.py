@@ -18,6 +18,7 @@ from domain.backorder_rules import BackorderRules
 from domain.gifts import GiftRules
 from domain.model import Amount, Frozen, Rate
 from domain.payment_rules import PaymentRules
+from domain.preorders import PreorderRules
 from domain.return_rules import ReturnRules
 from domain.stock_rules import StockRules
 
@@ -74,6 +75,8 @@ class Mapping(Frozen):
     """Shipping code -> ERP carrier code."""
     carriers: dict[str, str] = Field(default_factory=dict)
     """ERP carrier code -> what the buyer sees beside the tracking number."""
+    charges: dict[str, str] = Field(default_factory=dict)
+    """What is charged beside goods and delivery (``tip``, ``duty``, ``fee``, or a fee's own name) -> ERP product."""
     companies: dict[str, CompanyRule] = Field(default_factory=dict)
     shipping_product: str
     """ERP product that shipping is charged with."""
@@ -86,6 +89,7 @@ class Mapping(Frozen):
     gifts: GiftRules = GiftRules()
     returns: ReturnRules = ReturnRules()
     backorders: BackorderRules = BackorderRules()
+    preorders: PreorderRules = PreorderRules()
     stock: StockRules = StockRules()
 
     @model_validator(mode="after")
@@ -107,6 +111,17 @@ class Mapping(Frozen):
     def _gateways_are_known(self) -> "Mapping":
         if unknown := sorted(self.payments.gateways.keys() - self.payment_methods.keys()):
             msg = f"[payments.gateways.{unknown[0]}] is no gateway of [payment_methods]; correct one of both"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _returns_come_to_a_known_place(self) -> "Mapping":
+        place = self.returns.warehouse
+        if place is not None and place not in self.locations.values():
+            msg = (
+                f"[returns] warehouse is {place!r}, which no location of [locations] is mapped to; what comes back "
+                "could not go on a shelf of the storefront; correct one of both"
+            )
             raise ValueError(msg)
         return self
 
@@ -159,6 +174,12 @@ class Mapping(Frozen):
     def carrier_name(self, code: str) -> str:
         """What the buyer sees for an ERP carrier code. Raises Unmapped."""
         return _look_up("carriers", self.carriers, code)
+
+    def charge_product(self, kind: str, name: str = "") -> str:
+        """The ERP product of a charge, by its name where that has one, else by its kind. Raises Unmapped."""
+        if name in self.charges:
+            return self.charges[name]
+        return _look_up("charges", self.charges, kind)
 
     def company(self, company_id: str) -> CompanyRule:
         """Party and price list of a B2B company. Raises Unmapped."""

@@ -14,7 +14,7 @@ from domain.cases import LONGEST_CAUSE
 from domain.mapping import Mapping
 from domain.model import Frozen, Instant
 
-_PLAIN = frozenset({"skus", "locations", "payment_methods", "shipping_services", "carriers"})
+_PLAIN = frozenset({"skus", "locations", "payment_methods", "shipping_services", "carriers", "charges"})
 _PRODUCTS = frozenset({"shipping_product", "adjustment_product"})
 
 
@@ -158,8 +158,11 @@ def _naming_product(code: str, mapping: Mapping) -> tuple[Target, ...]:
         Target(table=table, key="") for table in sorted(_PRODUCTS) if getattr(mapping, table) == code
     )
     named = tuple(Target(table="skus", key=sku) for sku, product in mapping.skus.items() if product == code)
-    passed = not alone and mapping.sku_passthrough and code not in mapping.skus
-    return (*alone, *named, *([Target(table="skus", key=code)] if passed else []))
+    charged = tuple(
+        Target(table="charges", key=k) for k, product in mapping.charges.items() if product == code
+    )
+    passed = not (alone or charged) and mapping.sku_passthrough and code not in mapping.skus
+    return (*alone, *named, *charged, *([Target(table="skus", key=code)] if passed else []))
 
 
 def _set(content: dict[str, Any], rule: MappingRule) -> None:

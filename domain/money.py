@@ -41,6 +41,11 @@ def minor_digits(currency: str) -> int:
     return _MINOR_DIGITS.get(currency, _USUAL_DIGITS)
 
 
+def smallest_unit(currency: str) -> Decimal:
+    """A cent, a yen."""
+    return Decimal(1).scaleb(-minor_digits(currency))
+
+
 def round_money(amount: Decimal | Fraction, currency: str) -> Decimal:
     """Round to the currency's minor unit, half away from zero, as storefronts do."""
     return _from_units(_half_up(_units(amount, currency)), currency)

@@ -88,6 +88,29 @@ class Discount(Frozen):
     amount: Amount
 
 
+class ExtraCharge(Frozen):
+    """What the buyer pays beside goods and delivery: a duty on a line, a fee on the order. No discount reaches it."""
+
+    charge_id: str
+    title: str
+    price: Amount
+    """With tax when taxes are included; of a duty for its line's whole current quantity."""
+    taxes: tuple[TaxLine, ...] = ()
+
+    @property
+    def discounts(self) -> tuple[Discount, ...]:
+        """None: it is charged as it is."""
+        return ()
+
+
+class LineKind(StrEnum):
+    """What a line of the order is."""
+
+    GOODS = "goods"
+    TIP = "tip"
+    """Money for the shop's people: it has no product, and leaves with the first parcel."""
+
+
 class OrderLine(Frozen):
     """A line of the order. The same SKU may stand on several lines; ``line_id`` tells them apart.
 
@@ -103,7 +126,12 @@ class OrderLine(Frozen):
     unit_price: Amount
     discounts: tuple[Discount, ...] = ()
     taxes: tuple[TaxLine, ...] = ()
+    duties: tuple[ExtraCharge, ...] = ()
+    """What customs take for it, where the buyer pays that with the order."""
     requires_shipping: bool = True
+    kind: LineKind = LineKind.GOODS
+    attributes: dict[str, str] = Field(default_factory=dict)
+    """What the shop's own pages ask of the buyer for this line, or say of it, by name."""
 
 
 class ShippingCharge(Frozen):
@@ -168,6 +196,8 @@ class LocationPlan(Frozen):
     location: str
     open: bool
     lines: tuple[LocationLine, ...]
+    not_before: Instant | None = None
+    """When it may leave, where the storefront has scheduled it for later."""
 
 
 class FulfillmentLine(Frozen):
@@ -185,6 +215,8 @@ class Fulfillment(Frozen):
     lines: tuple[FulfillmentLine, ...]
     carrier: str | None = None
     tracking_number: str | None = None
+    more_tracking: tuple[str, ...] = ()
+    """Of other parcels that hold pieces of the same kits."""
 
 
 class CancelKind(StrEnum):
@@ -238,14 +270,28 @@ class ReturnLine(Frozen):
     """Units of it that the storefront has settled: refunded or exchanged."""
 
 
+class ExchangeLine(Frozen):
+    """What the buyer gets for what comes back. ``id`` is the return's own."""
+
+    id: str
+    name: str
+    """What people call it: its SKU, where the storefront says it."""
+    quantity: Quantity
+    processed: Quantity = 0
+    """Units of it that are on the order."""
+    line_ids: tuple[str, ...] = ()
+    """The order lines that it has become; none before it is on the order."""
+
+
 class StorefrontReturn(Frozen):
-    """A return as the storefront tells it."""
+    """A return as the storefront tells it. One with ``exchange`` is an exchange."""
 
     return_id: str
     number: str
     """What people call it, such as ``#1001-R1``."""
     status: ReturnStatus
     lines: tuple[ReturnLine, ...]
+    exchange: tuple[ExchangeLine, ...] = ()
 
 
 class Order(Frozen):
@@ -267,6 +313,8 @@ class Order(Frozen):
     shipping_address: Address | None = None
     lines: tuple[OrderLine, ...]
     shipping: tuple[ShippingCharge, ...] = ()
+    fees: tuple[ExtraCharge, ...] = ()
+    """What the shop charges besides, for the order as a whole."""
     payments: tuple[Payment, ...] = ()
     location_plans: tuple[LocationPlan, ...] = ()
     fulfillments: tuple[Fulfillment, ...] = ()
@@ -279,6 +327,16 @@ class Order(Frozen):
     attributes: dict[str, str] = Field(default_factory=dict)
     """What the shop's own pages ask of the buyer, by name: the words for a gift's card, say."""
     risk: Risk = Risk.NONE
+
+    @property
+    def charges(self) -> tuple[ShippingCharge | ExtraCharge, ...]:
+        """All that is paid beside the lines' own prices: delivery, fees, duties."""
+        return (*self.shipping, *self.fees, *self.duties)
+
+    @property
+    def duties(self) -> tuple[ExtraCharge, ...]:
+        """Those of all its lines; a line without units has them at no price."""
+        return tuple(duty for line in self.lines for duty in line.duties)
 
     @property
     def captured(self) -> Decimal:

@@ -4,10 +4,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 from domain.capture import captured_of, live_authorizations, plan_captures, taken_presentment
+from domain.exchanges import exchanged_lines, worth_to_come
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen, Instant
 from domain.order import Order, PaymentKind, PaymentStatus
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
+from domain.return_rules import ExchangeRule
 
 _NOTHING = Decimal(0)
 
@@ -29,23 +31,41 @@ class PaymentOutlook(Frozen):
 
     unpaid: Amount = _NOTHING
     """What the buyer has neither paid nor promised and must before the goods may leave; in presentment currency."""
+    unpaid_exchange: Amount = _NOTHING
+    """The same of what they get in exchange, what comes back for it counted in."""
     capture_now: bool = False
     """Something is to be taken as soon as the ERP has the order."""
     expiring: tuple[ExpiringAuthorization, ...] = ()
     """Soonest first; one that has expired stays, as long as its money is missing."""
 
 
-def look_ahead(order: Order, mapping: Mapping, at: Instant, *, captures: bool = True) -> PaymentOutlook:
-    """The outlook of an order; nothing for one that is canceled. ``captures``: the money is ours to capture."""
+def look_ahead(
+    order: Order, mapping: Mapping, at: Instant, *, captures: bool = True, fees: Decimal = _NOTHING
+) -> PaymentOutlook:
+    """The outlook of an order; nothing for one that is canceled. ``captures``: the money is ours to capture.
+
+    ``fees`` are what its returns held back, in ``Order.presentment_currency``: that money pays for nothing else.
+    """
     if order.canceled_at is not None:
         return PaymentOutlook()
     rules = mapping.payments
     on_terms = mapping.payment_terms(order.customer.company_id) is not None
+    free = on_terms or rules.ship_unpaid
     return PaymentOutlook(
         unpaid=_NOTHING if on_terms else unpaid(order, rules, at),
+        unpaid_exchange=_NOTHING if free else _of_exchange(order, mapping, at, fees),
         capture_now=captures and _is_due_at_order(order, rules),
         expiring=_expiring(order, rules) if captures else (),
     )
+
+
+def _of_exchange(order: Order, mapping: Mapping, at: Instant, fees: Decimal) -> Decimal:
+    if not exchanged_lines(order):
+        return _NOTHING
+    rules = mapping.returns
+    coming = worth_to_come(order) if rules.exchange_ships is ExchangeRule.AT_ONCE else _NOTHING
+    due = order.presentment_total + fees - coming - _covered(order, mapping.payments, at)
+    return due if due > rules.exchange_waives else _NOTHING
 
 
 def unpaid(order: Order, rules: PaymentRules, at: Instant) -> Decimal:
@@ -56,6 +76,11 @@ def unpaid(order: Order, rules: PaymentRules, at: Instant) -> Decimal:
     """
     if rules.ship_unpaid:
         return _NOTHING
+    return max(_NOTHING, order.presentment_total - _covered(order, rules, at))
+
+
+def _covered(order: Order, rules: PaymentRules, at: Instant) -> Decimal:
+    """What is paid, or promised."""
     covered = taken_presentment(order) - _sum(order, PaymentKind.REFUND)
     promised = [p for p in live_authorizations(order) if p.expires_at is None or p.expires_at > at]
     covered += sum((p.presentment_amount - captured_of(order, p) for p in promised), _NOTHING)
@@ -69,7 +94,7 @@ def unpaid(order: Order, rules: PaymentRules, at: Instant) -> Decimal:
         ),
         _NOTHING,
     )
-    return max(_NOTHING, order.presentment_total - covered)
+    return covered
 
 
 def _is_due_at_order(order: Order, rules: PaymentRules) -> bool:

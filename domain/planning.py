@@ -20,14 +20,26 @@ from domain.erp_order import (
     SalesPayment,
     TaxAmount,
 )
+from domain.exchanges import as_sold, only_exchange
 from domain.gifts import gift_facts
 from domain.mapping import Mapping
 from domain.money import format_money, is_whole
-from domain.order import Order, OrderLine, PaymentKind, PaymentStatus, ShippingCharge, TaxLine
+from domain.order import (
+    ExtraCharge,
+    LineKind,
+    Order,
+    OrderLine,
+    PaymentKind,
+    PaymentStatus,
+    ShippingCharge,
+    TaxLine,
+)
+from domain.preorders import unreadable_release
 from domain.quantities import units_returned
 from domain.tax_allocation import PartAmount, divide_line, odd_rates, whole_of
 
 _NOTHING = Decimal(0)
+_ALWAYS_TOLD = frozenset({SalesLineKind.GOODS, SalesLineKind.SHIPPING})
 
 
 class PlanRefused(Exception):
@@ -54,22 +66,46 @@ def ignore_reason(order: Order) -> str | None:
 
 
 def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acceptance] = ()) -> SalesOrder:
-    """Translate a storefront order by its mapping.
+    """Translate a storefront order, as it was sold, by its mapping; exchanges are planned apart (``plan_exchange``).
 
     Where a person accepted that the order does not add up, just so, or its tax is off within the mapping's tolerance, a
     line of its own brings it to its total.
 
     Raises PlanRefused where the order itself is at fault, Unmapped where the mapping lacks an entry.
     """
+    order = as_sold(order)
     if back := units_returned(order):
         line = min(back)
         raise PlanRefused(
             f"edit_after_return:{order.key}",
             f"{back[line]} units of line {line} came back and were refunded, so what was sold cannot be entered or "
-            "changed any more; undo the edit in the store, or make it in the ERP by hand and accept what differs",
+            "changed any more; undo the edit in the store, then resubmit",
         )
+    return _plan(order, mapping, acceptances)
+
+
+def plan_exchange(order: Order, return_id: str, mapping: Mapping) -> SalesOrder:
+    """The order of what the buyer gets for a return, to be entered beside the one that was sold.
+
+    Raises PlanRefused, Unmapped.
+    """
+    planned = _plan(only_exchange(order, return_id), mapping, ())
+    number = next(each.number for each in order.returns if each.return_id == return_id)
+    carriers = [mapping.carrier(charge.code) for charge in order.shipping]
+    return planned.model_copy(
+        update={
+            "number": number,
+            "exchange_id": return_id,
+            "carrier": carriers[0] if carriers else None,
+            "instructions": "\n".join(filter(None, [f"Exchange for return {number}", planned.instructions])),
+        }
+    )
+
+
+def _plan(order: Order, mapping: Mapping, acceptances: Collection[Acceptance]) -> SalesOrder:
     goods = [part for line in order.lines if line.current for part in _goods(order, line, mapping)]
-    charges = [part for charge in order.shipping for part in _charge(order, charge, mapping)]
+    charges = [part for charge in order.shipping for part in _delivery(order, charge, mapping)]
+    charges += _extra_charges(order, mapping)
     lines = (*goods, *charges)
     lines += _adjustment(order, lines, mapping, acceptances)
     carriers = [mapping.carrier(charge.code) for charge in order.shipping]
@@ -95,6 +131,18 @@ def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acc
     )
 
 
+def require_release(order: Order, mapping: Mapping) -> None:
+    """Raises PlanRefused where a line should say when it may leave, and nobody can read it."""
+    rules = mapping.preorders
+    if rules.attribute and (line := unreadable_release(order, rules)) is not None:
+        raise PlanRefused(
+            f"release_unreadable:{rules.attribute}",
+            f"line {line.line_id} ({line.title}): its attribute {rules.attribute!r} holds "
+            f"{line.attributes[rules.attribute]!r} and no day; write it as 2026-12-24 in the store, or remove it, "
+            "then resubmit",
+        )
+
+
 def sum_by_code(taxes: Iterable[TaxAmount]) -> tuple[TaxAmount, ...]:
     """One entry a code, sorted by code; codes that sum to nothing are left out."""
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
@@ -115,20 +163,14 @@ def map_taxes(taxes: Iterable[TaxLine], mapping: Mapping) -> dict[str, Decimal]:
 def _goods(order: Order, line: OrderLine, mapping: Mapping) -> tuple[SalesLine, ...]:
     """The sales lines of an order line, one a warehouse."""
     name = f"line {line.line_id} ({line.title})"
-    sku = (line.sku or "").strip()
-    if not sku:
-        raise PlanRefused(
-            f"sku_missing:{line.title}",
-            f"{name} has no SKU, so its product is not known; give it a SKU in the store, then resubmit",
-        )
-    product = mapping.product(sku)
+    product = _product(line, name, mapping)
     warehouses = _warehouses(order, line, name, mapping) if line.requires_shipping else {None: line.current}
     _require_bookable(order, name, whole_of(order, line))
     parts = divide_line(order, line, tuple(warehouses.values()))
     return tuple(
         SalesLine(
             line_id=line.line_id,
-            kind=SalesLineKind.GOODS,
+            kind=SalesLineKind.TIP if line.kind is LineKind.TIP else SalesLineKind.GOODS,
             product=product,
             warehouse=warehouse,
             quantity=quantity,
@@ -138,6 +180,18 @@ def _goods(order: Order, line: OrderLine, mapping: Mapping) -> tuple[SalesLine, 
         )
         for (warehouse, quantity), part in zip(warehouses.items(), parts, strict=True)
     )
+
+
+def _product(line: OrderLine, name: str, mapping: Mapping) -> str:
+    if line.kind is LineKind.TIP:
+        return mapping.charge_product("tip")
+    sku = (line.sku or "").strip()
+    if not sku:
+        raise PlanRefused(
+            f"sku_missing:{line.title}",
+            f"{name} has no SKU, so its product is not known; give it a SKU in the store, then resubmit",
+        )
+    return mapping.product(sku)
 
 
 def _warehouses(order: Order, line: OrderLine, name: str, mapping: Mapping) -> dict[str | None, int]:
@@ -165,9 +219,34 @@ def _warehouses(order: Order, line: OrderLine, name: str, mapping: Mapping) -> d
     return dict(sorted(units.items()))
 
 
-def _charge(order: Order, charge: ShippingCharge, mapping: Mapping) -> tuple[SalesLine, ...]:
+def _delivery(order: Order, charge: ShippingCharge, mapping: Mapping) -> tuple[SalesLine, ...]:
     """The sales line of a shipping charge; none where delivery is free."""
     name = f"shipping charge {charge.charge_id} ({charge.title})"
+    return _charge(order, charge, mapping, name, SalesLineKind.SHIPPING, mapping.shipping_product)
+
+
+def _extra_charges(order: Order, mapping: Mapping) -> list[SalesLine]:
+    """Duties and fees; those of no price are nowhere booked."""
+    lines: list[SalesLine] = []
+    for duty in (duty for duty in order.duties if duty.price):
+        name = f"duty {duty.charge_id} ({duty.title})"
+        product = mapping.charge_product("duty")
+        lines += _charge(order, duty, mapping, name, SalesLineKind.DUTY, product)
+    for fee in (fee for fee in order.fees if fee.price):
+        name = f"fee {fee.charge_id} ({fee.title})"
+        product = mapping.charge_product("fee", fee.title)
+        lines += _charge(order, fee, mapping, name, SalesLineKind.SURCHARGE, product)
+    return lines
+
+
+def _charge(  # noqa: PLR0917  a charge, and what it is booked as
+    order: Order,
+    charge: ShippingCharge | ExtraCharge,
+    mapping: Mapping,
+    name: str,
+    kind: SalesLineKind,
+    product: str,
+) -> tuple[SalesLine, ...]:
     whole = whole_of(order, charge)
     _require_bookable(order, name, whole)
     taxes = _taxes(whole, mapping)
@@ -175,8 +254,8 @@ def _charge(order: Order, charge: ShippingCharge, mapping: Mapping) -> tuple[Sal
         return ()
     line = SalesLine(
         line_id=charge.charge_id,
-        kind=SalesLineKind.SHIPPING,
-        product=mapping.shipping_product,
+        kind=kind,
+        product=product,
         warehouse=None,
         quantity=1,
         net=whole.net,
@@ -276,18 +355,19 @@ def _differences(order: Order, lines: tuple[SalesLine, ...]) -> tuple[Difference
 def _does_not_add_up(
     order: Order, lines: tuple[SalesLine, ...], differences: tuple[Difference, ...], tolerance: Decimal
 ) -> PlanRefused:
-    goods, shipping = (
-        sum((x.net for x in lines if x.kind is kind), _NOTHING)
-        for kind in (SalesLineKind.GOODS, SalesLineKind.SHIPPING)
-    )
+    nets = {
+        kind: sum((x.net for x in lines if x.kind is kind), _NOTHING)
+        for kind in SalesLineKind
+        if kind in _ALWAYS_TOLD or any(x.kind is kind for x in lines)
+    }
     taxes = {t.code: t.amount for t in sum_by_code(tax for line in lines for tax in line.taxes)}
     total_tax = sum(taxes.values(), _NOTHING)
-    total = goods + shipping + total_tax
+    total = sum(nets.values(), total_tax)
 
     def words(amount: Decimal) -> str:
         return format_money(amount, order.currency)
 
-    parts = [f"goods {words(goods)}", f"shipping {words(shipping)}"]
+    parts = [f"{kind} {words(net)}" for kind, net in nets.items()]
     parts += [f"tax {code} {words(amount)}" for code, amount in taxes.items()]
     rates = [
         f"tax {each.title} {each.rate:f} is {words(each.told)} on the lines, its rate gives {words(each.by_rate)}. "
@@ -299,7 +379,7 @@ def _does_not_add_up(
         f"the order does not add up: {' + '.join(parts)} = {words(total)}, its total is {words(order.total)} "
         f"(difference {words(order.total - total)}); its taxes sum to {words(total_tax)}, its total tax is "
         f"{words(order.total_tax)} (difference {words(order.total_tax - total_tax)}). {''.join(rates)}{limit}"
-        "Find in the store what is on no line (a tip, a duty, a fee), mend or remove it, then resubmit",
+        "Find in the store what is on no line, mend or remove it, then resubmit",
         differences,
     )
 

@@ -11,8 +11,9 @@ from datetime import date
 from pydantic import Field
 
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
+from domain.exchanges import exchanged_lines
 from domain.model import Frozen, Quantity
-from domain.order import Order
+from domain.order import LineKind, Order
 
 _AT_WAREHOUSE = frozenset(
     {ErpShipmentState.WAITING, ErpShipmentState.RESERVED, ErpShipmentState.PICKED, ErpShipmentState.PACKED}
@@ -50,6 +51,8 @@ class LineState(Frozen):
     returned: Quantity = 0
     refunded: Quantity = 0
     requires_shipping: bool = True
+    exchange: bool = False
+    """It came onto the order in exchange for something else."""
 
     @property
     def due(self) -> int:
@@ -99,7 +102,8 @@ class LineState(Frozen):
 def units_returned(order: Order) -> dict[str, int]:
     """Line -> units that left, came back and were refunded in the storefront; lines without any are left out.
 
-    The storefront counts them off the line, but neither off its parcels nor as something that is still to leave.
+    The storefront counts them off the line, but neither off its parcels nor as something that is still to leave. A tip
+    goes with the first parcel, and nobody edits it: what is missing of it was given back.
     """
     left: defaultdict[str, int] = defaultdict(int)
     for fulfillment in order.fulfillments:
@@ -113,6 +117,9 @@ def units_returned(order: Order) -> dict[str, int]:
         line.line_id: min(left[line.line_id], left[line.line_id] + to_leave[line.line_id] - line.current)
         for line in order.lines
     }
+    if any(left.values()):
+        tips = (line for line in order.lines if line.kind is LineKind.TIP)
+        back |= {tip.line_id: tip.ordered - tip.current for tip in tips}
     return {line: units for line, units in back.items() if units > 0}
 
 
@@ -121,7 +128,7 @@ def lines_from_order(order: Order) -> tuple[LineState, ...]:
 
     An edit that raised a line above what was bought first has ordered the rest as well. What came back is not canceled.
     """
-    back = units_returned(order)
+    back, new = units_returned(order), exchanged_lines(order)
     states = []
     for line in order.lines:
         returned = back.get(line.line_id, 0)
@@ -134,6 +141,7 @@ def lines_from_order(order: Order) -> tuple[LineState, ...]:
                 ordered=max(line.ordered, due),
                 canceled=max(line.ordered - due, 0),
                 requires_shipping=line.requires_shipping,
+                exchange=line.line_id in new,
             )
         )
     return tuple(states)
@@ -150,6 +158,17 @@ def take_returns(lines: Iterable[LineState], back: Mapping[str, int]) -> tuple[L
         update = {"returned": units, "refunded": max(line.refunded, units)}
         result.append(line.model_copy(update=update).conserved())
     return tuple(result)
+
+
+def take_exchanges(lines: Iterable[LineState], order: Order, erp: ErpOrder) -> tuple[LineState, ...]:
+    """Take in what the buyer gets in exchange, as long as the ERP does not have it. Raises QuantitiesBroken."""
+    entered = {line.line_id for line in erp.lines}
+    before = {line.line_id: line for line in lines}
+    for fresh in lines_from_order(order):
+        if fresh.exchange and fresh.line_id not in entered:
+            was = before.get(fresh.line_id, fresh)
+            before[fresh.line_id] = _with_due(was, fresh.due, at_least=fresh.ordered)
+    return tuple(line.conserved() for line in before.values())
 
 
 def take_edit(
@@ -200,6 +219,7 @@ def apply_erp(lines: Iterable[LineState], erp: ErpOrder) -> tuple[LineState, ...
         raise QuantitiesBroken(unknown, f"stands on a shipment of {erp.number} but not on order {erp.key}")
 
     promised = _promised(erp)
+    later = {line.line_id for line in before if line.exchange} - {line.line_id for line in erp.lines}
     outdated = any(shipped.get(x.line_id, 0) < x.shipped for x in before if x.requires_shipping)
     after = [
         line.model_copy(update={"shipped": max(line.shipped, shipped.get(line.line_id, 0))})
@@ -219,7 +239,9 @@ def apply_erp(lines: Iterable[LineState], erp: ErpOrder) -> tuple[LineState, ...
         at = line.allocated if outdated else allocated[line.line_id]
         held = _capped(at, line.open)
         covered = sum(held.values())
-        backordered = line.open - covered if erp.state is ErpOrderState.ACCEPTED else 0
+        # What the ERP has not taken on yet (an exchange that is to be entered) is on no list of its either.
+        taken_on = erp.state is ErpOrderState.ACCEPTED and line.line_id not in later
+        backordered = line.open - covered if taken_on else 0
         if outdated:
             backordered = min(line.backordered, line.open - covered)
         expected = promised.get(line.line_id) if backordered else None

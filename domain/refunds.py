@@ -7,18 +7,29 @@ off, and the money is spread over the payments it came from.
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from domain.capture import delivered_presentment, taken_presentment
+from domain.capture import delivered_presentment
 from domain.erp_order import ErpOrder, SalesLineKind, TaxAmount
+from domain.exchanges import exchange_presentment, exchanged_lines, worth_to_come
 from domain.mapping import Mapping as FieldMapping
 from domain.model import Amount, Frozen
-from domain.money import proportion, split
-from domain.order import Order, Payment, PaymentKind, PaymentStatus
+from domain.money import proportion, smallest_unit, split
+from domain.order import (
+    ExtraCharge,
+    LineKind,
+    Order,
+    OrderLine,
+    Payment,
+    PaymentKind,
+    PaymentStatus,
+    ShippingCharge,
+)
 from domain.planning import map_taxes, sum_by_code
-from domain.quantities import delivered_units
+from domain.quantities import delivered_units, units_returned
 from domain.returns import FEE_LINE, CreditLine, QuotedPart, RefundPart
 
 _NOTHING = Decimal(0)
 _TAKEN = frozenset({PaymentKind.CAPTURE, PaymentKind.SALE})
+_PROMISED = frozenset({PaymentKind.AUTHORIZATION, PaymentKind.SALE})
 
 
 class Credit(Frozen):
@@ -31,30 +42,32 @@ class Credit(Frozen):
     fee: Amount = _NOTHING
 
 
-def credit_for(order: Order, parts: Iterable[QuotedPart], mapping: FieldMapping) -> Credit:
+def credit_for(
+    order: Order, parts: Iterable[QuotedPart], mapping: FieldMapping, exchanged: Decimal = _NOTHING
+) -> Credit:
     """The credit note for what came back; the restocking fee is taken off the worth of goods alone.
+
+    Of goods for which the buyer gets others, worth ``exchanged``, it is taken off the money that is left of both: a
+    buyer whom no money goes back to is charged none.
 
     Where the quote does not tell a line's tax by tax, it is divided over the ERP's codes as the line's own taxes are.
     Raises Unmapped.
     """
-    goods = {line.line_id: line for line in order.lines}
-    charges = {charge.charge_id: charge for charge in order.shipping}
     lines: list[CreditLine] = []
     worth_of_goods = _NOTHING
     for worth in parts:
-        line = goods.get(worth.line_id)
-        part = line or charges[worth.line_id]
+        kind, product, part = _credited_as(order, worth.line_id, mapping)
         codes = map_taxes(worth.taxes or part.taxes, mapping)
         taxes = tuple(codes.values())
         if taxes and not worth.taxes:
             taxes = split(worth.tax, taxes, order.currency)
-        if line is not None:
+        if kind is SalesLineKind.GOODS:
             worth_of_goods += worth.net + worth.tax
         lines.append(
             CreditLine(
                 line_id=worth.line_id,
-                kind=SalesLineKind.GOODS if line is not None else SalesLineKind.SHIPPING,
-                product=mapping.product((line.sku or "").strip()) if line else mapping.shipping_product,
+                kind=kind,
+                product=product,
                 quantity=worth.quantity,
                 net=worth.net,
                 taxes=tuple(
@@ -66,6 +79,8 @@ def credit_for(order: Order, parts: Iterable[QuotedPart], mapping: FieldMapping)
     taxes_in_all = sum_by_code(tax for line in lines for tax in line.taxes)
     total = sum((line.net for line in lines), sum((tax.amount for tax in taxes_in_all), _NOTHING))
     fee = proportion(worth_of_goods, mapping.returns.fee_percent, 100, order.currency)
+    if exchanged:
+        fee = max(_NOTHING, min(fee, total - exchanged))
     if fee:
         assert mapping.returns.fee_product is not None  # the rules see to it
         lines.append(
@@ -81,33 +96,65 @@ def credit_for(order: Order, parts: Iterable[QuotedPart], mapping: FieldMapping)
     return Credit(lines=tuple(lines), taxes=taxes_in_all, total=total - fee, fee=fee)
 
 
+def _credited_as(
+    order: Order, line_id: str, mapping: FieldMapping
+) -> tuple[SalesLineKind, str, OrderLine | ShippingCharge | ExtraCharge]:
+    """As what a line or charge is credited, on which ERP product, and the line or charge itself. Raises Unmapped."""
+    for line in order.lines:
+        if line.line_id == line_id and line.kind is LineKind.TIP:
+            return SalesLineKind.TIP, mapping.charge_product("tip"), line
+        if line.line_id == line_id:
+            return SalesLineKind.GOODS, mapping.product((line.sku or "").strip()), line
+    for duty in order.duties:
+        if duty.charge_id == line_id:
+            return SalesLineKind.DUTY, mapping.charge_product("duty"), duty
+    charge = {charge.charge_id: charge for charge in order.shipping}[line_id]
+    return SalesLineKind.SHIPPING, mapping.shipping_product, charge
+
+
 def fees_presentment(order: Order, fees: Decimal) -> Decimal:
-    """Fees of an order as the buyer pays them: at the rate at which the money was taken."""
+    """Fees of an order as the buyer pays them: at the rate at which the money was promised: no capture changes it."""
     if order.currency == order.presentment_currency:
         return fees
-    taken = [p for p in order.payments if p.status is PaymentStatus.SUCCESS and p.kind in _TAKEN]
-    whole = sum((p.amount for p in taken), _NOTHING)
+    settled = [p for p in order.payments if p.status is PaymentStatus.SUCCESS]
+    promised = [p for p in settled if p.kind in _PROMISED] or [p for p in settled if p.kind in _TAKEN]
+    whole = sum((p.amount for p in promised), _NOTHING)
     if not whole:
         return _NOTHING
-    return proportion(taken_presentment(order), fees, whole, order.presentment_currency)
+    paid = sum((p.presentment_amount for p in promised), _NOTHING)
+    return proportion(paid, fees, whole, order.presentment_currency)
 
 
 def money_back(
-    order: Order, erp: ErpOrder, worth_presentment: Decimal, fee: Decimal
+    order: Order, erp: ErpOrder, worth_presentment: Decimal, fee: Decimal, return_id: str = ""
 ) -> tuple[RefundPart, ...]:
     """The money to give back for units worth so much to the buyer, ``fee`` (``Order.currency``) kept back.
 
-    Never more than what is held beyond the goods that stay with the buyer: what was not paid is not given back. Spread
-    over the payments in proportion to what each holds still.
+    Of an exchange (by ``return_id``) what the buyer gets for them is paid first; what other exchanges wait for counts
+    as if it had come back.
+
+    Never more than what is held beyond the goods that stay with the buyer, and those that they get in exchange: what
+    was not paid is not given back. Spread over the payments in proportion to what each holds still.
     """
     held = {payment.payment_id: _left(order, payment) for payment in _payments(order)}
     kept = sum(held.values(), _NOTHING)
     earlier = sum((each.fee for each in erp.returns), _NOTHING)
-    stays = delivered_presentment(order, delivered_units(order, erp)) - worth_presentment
-    owed = max(stays, _NOTHING) + fees_presentment(order, earlier + fee)
+    # What is still to leave in exchange is paid by what comes back.
+    back, exchanged = units_returned(order), exchanged_lines(order)
+    to_keep = {x.line_id: x.current + back.get(x.line_id, 0) for x in order.lines if x.line_id in exchanged}
+    gone = worth_presentment + (worth_to_come(order, return_id) if return_id else _NOTHING)
+    stays = delivered_presentment(order, delivered_units(order, erp) | to_keep) - gone
+    fees = fees_presentment(order, earlier + fee)
+    owed = max(stays, _NOTHING) + fees
     # Counted over all fees together: each rounded by itself, they would not come to what all of them are worth.
-    kept_back = fees_presentment(order, earlier + fee) - fees_presentment(order, earlier)
-    due = min(worth_presentment - kept_back, kept - owed)
+    most = worth_presentment - fees + fees_presentment(order, earlier)
+    if instead := exchange_presentment(order, return_id) if return_id else _NOTHING:
+        most -= instead
+        if order.currency != order.presentment_currency:
+            # Both are rounded, each for itself: what is left once everything is paid is not off by that.
+            left = kept - (order.presentment_total - gone + fees)
+            most = max(most, min(most + 2 * smallest_unit(order.presentment_currency), left))
+    due = min(most, kept - owed)
     if due <= 0:
         return ()
     parts = split(due, tuple(held.values()), order.presentment_currency)
@@ -119,8 +166,10 @@ def money_back(
 
 
 def units_left(order: Order, lines: Mapping[str, int]) -> bool:
-    """Whether the buyer keeps any unit, or waits for one, once these (line -> units) are gone."""
-    return any(line.current > lines.get(line.line_id, 0) for line in order.lines)
+    """Whether the buyer keeps any goods, or waits for some, once these (line -> units) are gone."""
+    return any(
+        line.current > lines.get(line.line_id, 0) for line in order.lines if line.kind is LineKind.GOODS
+    )
 
 
 def _payments(order: Order) -> tuple[Payment, ...]:

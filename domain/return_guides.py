@@ -81,6 +81,34 @@ RETURN_GUIDES = {
         "See in the storefront what became of the payment; resubmit, and the money is worked out anew.",
         _DAY,
     ),
+    "variant_unknown": _guide(
+        "The storefront sells nothing with the SKU {0}",
+        "Put it on sale there, then resubmit. An operator's exchange is asked for again after a resubmit, by its right "
+        "SKU (orderwright order return --exchange).",
+        _DAY,
+    ),
+    "exchange_closed": _guide(
+        "What a buyer is to get in exchange cannot be sent: the return is over in the storefront",
+        "See there who closed it. Open it again there, then resubmit; or end the return here (orderwright return end).",
+        _DAY,
+    ),
+    "exchange_unsupported": _guide(
+        "An exchange is wanted, and one of both systems keeps none",
+        "Make a return of it (orderwright order return), and a new order in the storefront for what the buyer gets. "
+        "What stands in the storefront already is to be entered in the ERP by hand; then accept what differs.",
+        _DAY,
+    ),
+    "exchange_canceled": _guide(
+        "What a buyer of order {0}:{1} is to get in exchange was canceled in the ERP",
+        "Find out there who canceled it. Reset that order to draft in the ERP, then resubmit. Or take the exchange off "
+        "the order in the storefront, give its money back, and resubmit.",
+        _DAY,
+    ),
+    "order_canceled": _guide(
+        "Something is to be sent in exchange for goods of an order that the ERP has canceled",
+        "Find out who canceled it. Take the exchange off the order in the storefront, then resubmit.",
+        _DAY,
+    ),
     "waste_location_missing": _guide(
         "The ERP's warehouse {1} has no place for goods that are written off",
         "Give the warehouse a waste location in the ERP, then resubmit.",

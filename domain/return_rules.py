@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from domain.model import Frozen
+from domain.model import Amount, Frozen
 
 
 class ApprovalRule(StrEnum):
@@ -28,6 +28,15 @@ class InspectionRule(StrEnum):
     """A person says it of each unit."""
 
 
+class ExchangeRule(StrEnum):
+    """When a buyer gets what they want instead of what comes back."""
+
+    AFTER_RECEIPT = "after_receipt"
+    """Once the goods are back and taken; where they are not, the exchange is canceled."""
+    AT_ONCE = "at_once"
+    """As soon as the return is agreed to; what never comes back is the buyer's to pay."""
+
+
 class ReturnRules(Frozen):
     """The rules of a channel."""
 
@@ -43,6 +52,12 @@ class ReturnRules(Frozen):
     """After so long what has not come is expected no more."""
     refund_shipping: bool = False
     """Whether delivery is given back with the last units of an order."""
+    exchange_ships: ExchangeRule = ExchangeRule.AFTER_RECEIPT
+    exchange_waives: Annotated[Amount, Field(ge=0)] = Decimal(0)
+    """So much, in the buyer's currency, is not asked of a buyer who would owe it for an exchange: like for like may
+    differ by the cents that taxes are rounded by."""
+    exchange_inspection: InspectionRule | None = None
+    """Another rule for what comes back of an exchange; None: there is none."""
     fee_percent: Annotated[Decimal, Field(ge=0, le=100)] = Decimal(0)
     """Restocking fee, of what the goods are worth with tax."""
     fee_product: str | None = None
@@ -62,6 +77,10 @@ class ReturnRules(Frozen):
             )
             raise ValueError(msg)
         return self
+
+    def inspection_of(self, *, exchange: bool) -> InspectionRule:
+        """Who says what becomes of what came back."""
+        return (self.exchange_inspection if exchange else None) or self.inspection
 
     @property
     def reminder(self) -> timedelta:

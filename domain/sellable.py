@@ -6,7 +6,7 @@ for a SKU at a location; a kit is as many as its scarcest component makes. What 
 what the other channels may still sell of the same units, so that two of them never promise one unit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_FLOOR, Decimal
 
@@ -112,9 +112,9 @@ def show(pool: int, mine: Standing, others: Sequence[Standing]) -> Showing:
             elsewhere = sum(each.unaccounted for each in others)
             bound("sold elsewhere, not heard of", units - elsewhere, "committed at the other channels")
         return _showing(units, terms)
-    rivals = [each for each in others if each.priority > mine.priority]
-    if rivals and pool <= mine.last_units:
-        bound("the last units", 0, f"kept for {rivals[0].channel}")
+    if _left_out(mine, others, pool):
+        first = min(others, key=_rank)
+        bound("the last units", 0, f"kept for {first.channel}")
     bound(f"share of {mine.channel}", _share(units, mine, others), f"{mine.share} of what can be sold")
     taken = sum(each.may_sell for each in others)
     bound("other channels may sell", max(0, pool) - taken, ", ".join(each.channel for each in others))
@@ -127,15 +127,26 @@ def _showing(units: int, terms: list[Term]) -> Showing:
 
 
 def _share(units: int, mine: Standing, others: Sequence[Standing]) -> int:
-    """The channel's part of the units, rounded down; what rounding leaves goes by priority."""
-    everyone = sorted((mine, *others), key=lambda each: (-each.priority, each.channel))
-    parts = {each.channel: _part(units, each.share) for each in everyone}
-    left = _part(units, min(Decimal(1), sum((each.share for each in everyone), Decimal(0)))) - sum(
-        parts.values()
-    )
-    for each in everyone[: max(0, left)]:
-        parts[each.channel] += 1
-    return parts[mine.channel]
+    """The channel's part of the units, rounded down; what rounding leaves goes by priority.
+
+    So does the part of those who are not to show the last units: somebody shows every unit.
+    """
+    everyone = sorted((mine, *others), key=_rank)
+    among = [each for each in everyone if not _left_out(each, everyone, units)]
+    parts = {each.channel: _part(units, each.share) for each in among}
+    whole = min(Decimal(1), sum((each.share for each in everyone), Decimal(0)))
+    for turn in range(_part(units, whole) - sum(parts.values())):
+        parts[among[turn % len(among)].channel] += 1
+    return parts.get(mine.channel, 0)
+
+
+def _rank(each: Standing) -> tuple[int, str]:
+    return -each.priority, each.channel
+
+
+def _left_out(mine: Standing, others: Iterable[Standing], units: int) -> bool:
+    """Whether so few units are kept for the channels of the greatest priority."""
+    return units <= mine.last_units and any(each.priority > mine.priority for each in others)
 
 
 def _part(units: int, share: Decimal) -> int:

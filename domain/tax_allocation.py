@@ -5,7 +5,7 @@ credit notes, refunds) are each worth what all units so far are worth, less what
 largest remainder between the units so far and those left. So parts add up to the line whatever their order and sizes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import accumulate, pairwise
@@ -13,7 +13,10 @@ from itertools import accumulate, pairwise
 from domain.erp_order import SalesLine, TaxAmount
 from domain.model import Amount, Frozen, Rate
 from domain.money import is_whole, minor_digits, proportion, round_money, share, split
-from domain.order import Order, OrderLine, ShippingCharge, TaxLine
+from domain.order import ExtraCharge, Order, OrderLine, ShippingCharge, TaxLine
+
+Charged = OrderLine | ShippingCharge | ExtraCharge
+"""What has a price and taxes of its own."""
 
 _NOTHING = Decimal(0)
 
@@ -37,8 +40,13 @@ class PartAmount(Frozen):
         return self.net + self.tax
 
 
-def whole_of(order: Order, part: OrderLine | ShippingCharge) -> PartAmount:
-    """What a line's current units, or a charge, come to. Exact: nothing is rounded here."""
+def charged_in(order: Order) -> list[Charged]:
+    """All that makes up the order's total: lines that have units, their duties, delivery and fees."""
+    return [*(line for line in order.lines if line.current), *order.duties, *order.shipping, *order.fees]
+
+
+def whole_of(order: Order, part: Charged) -> PartAmount:
+    """What a line's current units, without their duties, or a charge come to. Exact: nothing is rounded here."""
     price = _price_of(part)
     net = price - _sum(part.taxes) if order.taxes_included else price
     return PartAmount(net=net, taxes=part.taxes)
@@ -52,8 +60,7 @@ def settle_taxes(order: Order) -> Order:
     tax, it is divided over rates and lines by largest remainder: no line's tax moves by more than a cent. Whatever
     rounding does not explain is left as it is told.
     """
-    charged: list[OrderLine | ShippingCharge] = [line for line in order.lines if line.current]
-    charged += order.shipping
+    charged = charged_in(order)
     told = [(number, tax) for number, part in enumerate(charged) for tax in part.taxes]
     fine = any(not is_whole(tax.amount, order.currency) for _, tax in told)
     if not fine and sum((tax.amount for _, tax in told), _NOTHING) == order.total_tax:
@@ -73,13 +80,35 @@ def settle_taxes(order: Order) -> Order:
         part.model_copy(update={"taxes": tuple(settled.get(number, ()))})
         for number, part in enumerate(charged)
     ]
-    lines = {part.line_id: part for part in parts if isinstance(part, OrderLine)}
+    return _with_charged(order, parts)
+
+
+def _with_charged(order: Order, parts: Iterable[Charged]) -> Order:
+    """The order with these in place of those of the same ids."""
+    lines: dict[str, OrderLine] = {}
+    shipping: list[ShippingCharge] = []
+    extra: dict[str, ExtraCharge] = {}
+    for part in parts:
+        match part:
+            case OrderLine():
+                lines[part.line_id] = part
+            case ShippingCharge():
+                shipping.append(part)
+            case ExtraCharge():
+                extra[part.charge_id] = part
     return order.model_copy(
         update={
-            "lines": tuple(lines.get(line.line_id, line) for line in order.lines),
-            "shipping": tuple(part for part in parts if isinstance(part, ShippingCharge)),
+            "lines": tuple(_with_duties(lines.get(line.line_id, line), extra) for line in order.lines),
+            "shipping": tuple(shipping),
+            "fees": tuple(extra[fee.charge_id] for fee in order.fees),
         }
     )
+
+
+def _with_duties(line: OrderLine, extra: Mapping[str, ExtraCharge]) -> OrderLine:
+    if not line.duties:
+        return line
+    return line.model_copy(update={"duties": tuple(extra[duty.charge_id] for duty in line.duties)})
 
 
 class OddRate(Frozen):
@@ -94,8 +123,7 @@ class OddRate(Frozen):
 
 def odd_rates(order: Order) -> tuple[OddRate, ...]:
     """Which taxes of the order are not what their rates give."""
-    charged: list[OrderLine | ShippingCharge] = [line for line in order.lines if line.current]
-    charged += order.shipping
+    charged = charged_in(order)
     taxes: dict[tuple[str, Decimal], list[tuple[Decimal, Fraction]]] = {}
     for part in charged:
         for tax in part.taxes:
@@ -110,13 +138,13 @@ def odd_rates(order: Order) -> tuple[OddRate, ...]:
     return tuple(odd)
 
 
-def _price_of(part: OrderLine | ShippingCharge) -> Decimal:
+def _price_of(part: Charged) -> Decimal:
     """After discounts; with tax where taxes are included."""
     price = part.current * part.unit_price if isinstance(part, OrderLine) else part.price
     return price - sum((discount.amount for discount in part.discounts), _NOTHING)
 
 
-def _by_rate(order: Order, part: OrderLine | ShippingCharge, tax: TaxLine) -> Fraction:
+def _by_rate(order: Order, part: Charged, tax: TaxLine) -> Fraction:
     """A tax before any rounding."""
     rates = sum((Fraction(each.rate) for each in part.taxes), Fraction(0)) if order.taxes_included else 0
     return Fraction(_price_of(part)) * Fraction(tax.rate) / (1 + rates)
@@ -168,6 +196,25 @@ def part_of_line(order: Order, line: OrderLine, units_before: int, units: int) -
     )
 
 
+def duties_of_units(line: OrderLine, units: int, currency: str) -> tuple[ExtraCharge, ...]:
+    """The duties on so many of a line's current units, in proportion. Raises ValueError for more than it has."""
+    if not 0 <= units <= line.current:
+        raise ValueError(f"line {line.line_id}: {units} units are no part of its {line.current} units")
+    if units == line.current:
+        return line.duties
+    return tuple(
+        duty.model_copy(
+            update={
+                "price": share(duty.price, units, line.current, currency),
+                "taxes": _with(
+                    duty.taxes, [share(tax.amount, units, line.current, currency) for tax in duty.taxes]
+                ),
+            }
+        )
+        for duty in line.duties
+    )
+
+
 def divide_line(order: Order, line: OrderLine, sizes: Sequence[int]) -> tuple[PartAmount, ...]:
     """What consecutive parts of a line are worth. Raises ValueError where they are more units than the line has."""
     starts = accumulate(sizes, initial=0)
@@ -180,8 +227,9 @@ def lowered(order: Order, line: OrderLine, units: int) -> OrderLine:
     Prices that are whole minor units stay as they are.
     """
     part = part_of_line(order, line, 0, units)
+    duties = duties_of_units(line, units, order.currency)
     if not units:
-        return line.model_copy(update={"current": 0, "discounts": (), "taxes": ()})
+        return line.model_copy(update={"current": 0, "discounts": (), "taxes": (), "duties": duties})
     told = [discount.amount for discount in line.discounts]
     off = share(sum(told, _NOTHING), units, line.current, order.currency)
     amounts = split(off, told, order.currency) if told else ()
@@ -189,7 +237,9 @@ def lowered(order: Order, line: OrderLine, units: int) -> OrderLine:
         discount.model_copy(update={"amount": amount})
         for discount, amount in zip(line.discounts, amounts, strict=True)
     )
-    return line.model_copy(update={"current": units, "discounts": discounts, "taxes": part.taxes})
+    return line.model_copy(
+        update={"current": units, "discounts": discounts, "taxes": part.taxes, "duties": duties}
+    )
 
 
 def divide_sales_line(line: SalesLine, sizes: Sequence[int], currency: str) -> tuple[SalesLine, ...]:

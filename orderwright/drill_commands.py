@@ -10,9 +10,9 @@ import typer
 from orderwright.stack_commands import INTERRUPTED, interruptible
 from orderwright.terminal import CommandFailed, invocation
 from sandbox.drills.crash import ANY, PARTS
-from sandbox.drills.drill import Drill, Wish
+from sandbox.drills.drill import Wish
 from sandbox.drills.registry import DRILLS, crash, every_drill
-from sandbox.drills.run import run_drills
+from sandbox.drills.run import AnyDrill, run_drills
 from sandbox.drills.staging_drills import STAGING_DRILLS, StagingDrill, run_on_staging
 
 _NAMES = (*DRILLS, *(f"crash {part}" for part in (*PARTS, ANY)), "all")
@@ -23,6 +23,7 @@ _NEEDS = {
     "missed-webhooks": "makes the sandbox's store lose its webhooks",
     "one-cent-tax": "changes amounts in answers and reads the books of both systems",
     "unknown-sku": "sells a product that the ERP does not know",
+    "oversell": "lets nobody but its own buyers race, in memory",
     "upgrade": "starts and ends workers, which are yours there",
 }
 """Why a drill runs on the embedded stack alone."""
@@ -74,7 +75,7 @@ def _end(work: Coroutine[Any, Any, int]) -> NoReturn:
     raise typer.Exit(status)
 
 
-def _asked_for(name: str, wish: Wish) -> Sequence[Drill]:
+def _asked_for(name: str, wish: Wish) -> Sequence[AnyDrill]:
     if name == "all":
         return every_drill(wish)
     kind, _, part = name.partition(" ")

@@ -48,7 +48,7 @@ async def _view(client: Client, key: OrderKey) -> OrderView | None:
 def print_proof(order: Order, proof: Proof) -> None:
     """Ledger, equations, verdict."""
     titles = {line.line_id: line.title for line in order.lines}
-    titles |= {charge.charge_id: charge.title for charge in order.shipping}
+    titles |= {each.charge_id: each.title for each in order.charges}
     entries = (
         (e.kind.value, e.side.value, e.document, _called(e.subject, titles), e.words)
         for e in proof.ledger.entries

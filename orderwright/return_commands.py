@@ -37,7 +37,7 @@ returns = typer.Typer(
 )
 
 Named = Annotated[str, typer.Argument(metavar="RETURN", help="shop:5001:90005, or its number, as #5001-R1.")]
-Actor = Annotated[str, typer.Option("--actor", "--as", help="Who; default: the user of this machine.")]
+Actor = Annotated[str, typer.Option("--actor", help="Who; default: the user of this machine.")]
 Why = Annotated[str, typer.Option(help="Why; kept in the story.")]
 
 
@@ -154,16 +154,23 @@ def begin(
         bool,
         typer.Option("--without-goods", help="The buyer keeps the goods, or they are lost: refund at once."),
     ] = False,
+    exchange: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SKU=UNITS", help="What the buyer gets for it, such as TEE-BLK-L=1; may be said again."
+        ),
+    ] = None,
     actor: Actor = "",
     as_json: AsJson = False,
 ) -> None:
-    """Begin a return; an order that has ended comes back to life for it."""
+    """Begin a return, or an exchange; an order that has ended comes back to life for it."""
     key = order_named(ctx, order)
     asked = ReturnAsked(
         actor=actor or getpass.getuser(),
         reason=_said(reason),
         lines=units_named(units),
         without_goods=without_goods,
+        exchange=units_named(exchange or ()),
     )
     with open_store(ctx) as database:
         known = OrderViews(database).get(key) is not None

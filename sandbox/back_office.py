@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 import httpx
 
 from sandbox.audit import ErpSide, added
-from sandbox.catalog import pieces
+from sandbox.catalog import pieces, tellable
 from sandbox.stack import CHANNEL, Addresses
 from sandbox.tryton.staff import Staff
 
@@ -109,13 +109,18 @@ class TrytonOffice:
         for external_id, number in numbers.items():
             sale = await self._staff.read_sale(external_id)
             if sale is not None:
+                together = (sale, *sale.exchanges)
+                taxes = added(each.taxes for each in together)
                 found[external_id] = ErpSide(
                     count=await self._staff.count_sales(external_id, number),
                     number=sale.number or "",
-                    total=sale.total,
-                    taxes={code: amount for code, amount in sale.taxes.items() if amount},
-                    shipments=sum(shipment.state in LEFT for shipment in sale.shipments),
-                    invoices=len(sale.invoices),
+                    total=sum((each.total for each in together), Decimal(0)),
+                    taxes={code: amount for code, amount in taxes.items() if amount},
+                    shipments=sum(
+                        tellable([x.quantities for x in each.shipments if x.state in LEFT], each.ordered)
+                        for each in together
+                    ),
+                    invoices=sum(len(each.invoices) for each in together),
                     invoiced=sale.invoiced,
                     currency=sale.currency,
                     adjusted=sale.adjusted,

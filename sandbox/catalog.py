@@ -4,7 +4,7 @@ Amounts are decimal strings in USD. ``config/mappings/shopify-tryton.toml`` maps
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypedDict
 
 
@@ -54,6 +54,9 @@ ADJUSTMENT_PRODUCT = "ADJUSTMENT"
 FEE_PRODUCT: Final = "RESTOCKING-FEE"
 """A service, without tax, that is held back of a credit note for taking goods back."""
 
+CHARGE_PRODUCTS: Final = {"tip": "TIP", "duty": "DUTY", "fee": "SURCHARGE"}
+"""What is charged beside goods and delivery -> the ERP's service that it is booked on."""
+
 # ERP tax code -> (storefront title, rate). A line may carry several (state and city).
 TAXES: Final = {
     "STATE-6.25": ("State Tax", "0.0625"),
@@ -89,6 +92,23 @@ SUBDIVISIONS: Final = {
     "US": {"NY": "New York", "CA": "California", "TX": "Texas"},
     "CA": {"ON": "Ontario", "QC": "Quebec"},
 }
+
+
+def tellable(parcels: Sequence[Mapping[str, int]], ordered: Mapping[str, int]) -> int:
+    """How many of these parcels (product -> pieces), in the order they left, hold something that a store knows of.
+
+    One with nothing but pieces of kits (of which some were ``ordered``) counts where it completes a kit.
+    """
+    if not ordered.get(KIT_SKU):
+        return len(parcels)
+    parts = dict(KIT_COMPONENTS)
+    told, gone = 0, Counter[str]()
+    for parcel in parcels:
+        before = min(gone[sku] // number for sku, number in KIT_COMPONENTS)
+        gone.update(parcel)
+        complete = min(gone[sku] // number for sku, number in KIT_COMPONENTS) > before
+        told += complete or any(sku not in parts for sku, number in parcel.items() if number)
+    return told
 
 
 def pieces(units: Mapping[str, int]) -> Counter[str]:

@@ -191,7 +191,8 @@ def workflow_id(external_id: str) -> str:
 
 
 def store_side(told: OrderReading) -> StoreSide:
-    """What the store's own books say of an order."""
+    """What the store's own books say of an order; a tip counts as money, and not as a unit."""
+    goods = [line for line in told.lines if line.sku]
     return StoreSide(
         external_id=str(told.id),
         number=told.name,
@@ -200,9 +201,9 @@ def store_side(told: OrderReading) -> StoreSide:
         captured=told.captured,
         presentment_total=told.presentment_total,
         presentment_captured=told.presentment_captured,
-        units=sum(line.current for line in told.lines),
-        fulfilled=sum(line.shipped for line in told.lines),
-        returned=sum(line.returned for line in told.lines),
+        units=sum(line.current for line in goods),
+        fulfilled=sum(line.shipped for line in goods),
+        returned=sum(line.returned for line in goods),
         fulfillments=told.fulfillments,
         currency=told.currency,
         canceled=told.canceled,

@@ -21,6 +21,15 @@ _OPEN = text("state = 'open'")
 _BigId = BigInteger().with_variant(Integer, "sqlite")
 
 
+SWEEP = "sweep:"
+"""Begins the step of what the sweep found."""
+RETURN = "return "
+"""Begins the step of everything that a return does."""
+_AND = "|"
+"""Between the steps of an order, and of its returns, that stopped for the same cause."""
+LONGEST_STEP = 60
+
+
 class CaseRow(Row, table=True):
     """Table ``cases``: at most one open case a cause."""
 
@@ -86,7 +95,10 @@ def report_case(session: Session, report: CaseReport, *, step: str = "") -> int:
     SKU was mapped, now another is in the way). Reporting again changes nothing but the words and the count.
     """
     cause, now = case_key(report.cause), datetime.now(UTC)
-    left = _waiting(session, report.key, step) if report.key is not None and step else set()
+    stays: dict[int, str] = {}
+    if report.key is not None and step:
+        found = _waits_in(session, report.key)
+        stays = {case_id: _left_of(at, step) for case_id, at in found if step in at.split(_AND)}
     while True:
         told = guide(report.cause)
         opened = {
@@ -102,7 +114,7 @@ def report_case(session: Session, report: CaseReport, *, step: str = "") -> int:
             "resolution": "",
         }
         insert_or_ignore(session, CaseRow, opened)
-        held = _locked(session, (col(CaseRow.cause) == cause) | col(CaseRow.id).in_(left))
+        held = _locked(session, (col(CaseRow.cause) == cause) | col(CaseRow.id).in_(stays))
         case = next((row for row in held if row.cause == cause), None)
         # Resolved by another writer between the insert that was ignored and the lock: then a new one is opened.
         if case is not None:
@@ -113,23 +125,32 @@ def report_case(session: Session, report: CaseReport, *, step: str = "") -> int:
     if report.key is not None:
         _join(session, case.id, report.key, step, report.reason)
         for other in held:
-            if other is not case:
-                _leave(session, other, report.key)
+            if other is not case and other.id is not None:
+                _leave(session, other, report.key, stays[other.id])
     session.flush()
     return case.id
 
 
-def release_order(session: Session, key: OrderKey, *, step: str | None = None) -> None:
+def release_order(session: Session, key: OrderKey, *, step: str | None = None) -> set[tuple[int, str]]:
     """The order goes on: it leaves its cases (the sweep's excepted), those of one ``step`` alone where it is given.
 
     A case that nobody waits in any more is resolved. In the caller's transaction; harmless where the order is in none.
+    Returns the cases that it still waits in, each with its step.
     """
-    waiting = _waiting(session, key, step)
-    if not waiting:
-        return
-    for case in _locked(session, col(CaseRow.id).in_(waiting)):
-        _leave(session, case, key)
-    session.flush()
+    found = _waits_in(session, key)
+    stays = {case_id: _left_of(at, step) for case_id, at in found}
+    changed = {case_id for case_id, at in found if stays[case_id] != at}
+    for case in _locked(session, col(CaseRow.id).in_(changed)) if changed else ():
+        assert case.id is not None
+        _leave(session, case, key, stays[case.id])
+    if changed:
+        session.flush()
+    return {(case_id, each) for case_id, at in stays.items() if at for each in at.split(_AND)}
+
+
+def reason_to_wait(session: Session, key: OrderKey, case_id: int) -> str:
+    """Why the order waits in a case."""
+    return session.get_one(CaseOrderRow, (case_id, key.channel, key.external_id)).reason
 
 
 def settle_case(session: Session, cause: str, resolution: str) -> bool:
@@ -172,14 +193,26 @@ def _locked(session: Session, which: object) -> list[CaseRow]:
     return list(session.exec(query).all())
 
 
-def _waiting(session: Session, key: OrderKey, step: str | None) -> set[int]:
-    """The open cases that the order waits in."""
-    found = session.connection().execute(_WAITS_IN, key.model_dump()).all()
-    if step is None:
-        # What the sweep found stays until the sweep finds it mended, and a return's problem until that return goes on:
-        # no step of the order's workflow mends either.
-        return {case_id for case_id, at in found if not at.startswith(("sweep:", "return "))}
-    return {case_id for case_id, at in found if at == step}
+def _waits_in(session: Session, key: OrderKey) -> list[tuple[int, str]]:
+    """The open cases that the order waits in, and the step of each."""
+    return [(case_id, at) for case_id, at in session.connection().execute(_WAITS_IN, key.model_dump()).all()]
+
+
+def _left_of(at: str, step: str | None) -> str:
+    """What of the steps that a case holds of an order is left once it goes on with one; None: with its own work.
+
+    What the sweep found stays until the sweep finds it mended, and a return's problem until that return goes on: no
+    step of the order's workflow mends either.
+    """
+    steps = at.split(_AND)
+    return _AND.join(x for x in steps if (x.startswith((SWEEP, RETURN)) if step is None else x != step))
+
+
+def _together(at: str, step: str) -> str:
+    """An order waits in a case at one step of its own, and each of its returns at one of that."""
+    steps = [x for x in at.split(_AND) if x != step and (x.startswith(RETURN) or step.startswith(RETURN))]
+    both = _AND.join([*steps, step])
+    return both if len(both) <= LONGEST_STEP else step
 
 
 # Asked with every step of every order, so it is made once.
@@ -206,11 +239,17 @@ def _join(session: Session, case_id: int, key: OrderKey, step: str, reason: str)
     row = session.get_one(CaseOrderRow, (case_id, key.channel, key.external_id))
     if row.left_at is not None:
         row.left_at, row.since = None, now
+    else:
+        step = _together(row.step, step)
     row.step, row.reason, row.reports = step, reason, row.reports + 1
 
 
-def _leave(session: Session, case: CaseRow, key: OrderKey) -> None:
+def _leave(session: Session, case: CaseRow, key: OrderKey, stays: str = "") -> None:
+    """``stays``: other steps at which it waits in the case still."""
     row = session.get(CaseOrderRow, (case.id, key.channel, key.external_id))
+    if row is not None and stays:
+        row.step = stays
+        return
     if row is not None and row.left_at is None:
         row.left_at = datetime.now(UTC)
         session.flush()

@@ -17,6 +17,7 @@ from store.case_tables import (
     CaseOrderRow,
     CaseRow,
     add_act,
+    reason_to_wait,
     release_order,
     report_case,
     settle_case,
@@ -24,7 +25,7 @@ from store.case_tables import (
 from store.database import Database
 from store.order_view import OrderViewRow
 
-__all__ = ["Cases", "add_act", "release_order", "report_case", "settle_case"]
+__all__ = ["Cases", "add_act", "reason_to_wait", "release_order", "report_case", "settle_case"]
 
 PER = 1000
 """Orders that minutes of fixing are told for."""

@@ -45,6 +45,18 @@ class StockClaims:
                 row.open = max(0, row.open - units[row.sku])
                 session.add(row)
 
+    def let_go(self, key: OrderKey) -> None:
+        """The ERP is about to be asked to cancel the order: what it holds of it counts as not held from now on.
+
+        Written before it is: a reading of its stock may find the units free before the answer is here, while the
+        storefront still holds them. Where the ERP refuses, noting claims again sets it right.
+        """
+        with self._db.write() as session:
+            for row in session.exec(select(StockClaimRow).where(*_its(StockClaimRow, key))).all():
+                row.awaiting = row.due
+                row.live = bool(row.open or row.awaiting or row.entering)
+                session.add(row)
+
 
 def note_claims(session: Session, key: OrderKey, found: OrderClaims) -> None:
     """Write what became known of an order's claims; noted again, nothing changes.
@@ -162,7 +174,8 @@ def _held(
             units[each.sku][each.warehouse] = each.quantity
         if not known and found.entered:
             for row in rows.values():
-                units[row.sku][row.warehouse] = units[row.sku].get(row.warehouse, 0) + row.due
+                left = row.due - min(row.due, row.open)
+                units[row.sku][row.warehouse] = units[row.sku].get(row.warehouse, 0) + left
         return units
     for each in known:
         session.delete(each)

@@ -110,6 +110,13 @@ def note(session: Session, erp: ErpOrder) -> None:
     session.connection().execute(_note(session.get_bind().dialect.name), values)
 
 
+def note_return(session: Session, erp: ErpOrder, return_id: str) -> None:
+    """``note`` of one return alone, which its own act told of: what else the ERP has is news to the order still."""
+    row = session.get(ErpNewsRow, str(erp.key))
+    if row is not None and return_id in (now := _back(erp)):
+        row.back = {**(row.back or {}), return_id: now[return_id]}
+
+
 _TOLD = select(ErpNewsRow.order_key, ErpNewsRow.digest, ErpNewsRow.back).where(
     col(ErpNewsRow.order_key).in_(bindparam("keys", expanding=True))
 )

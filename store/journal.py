@@ -10,15 +10,14 @@ from domain.order import OrderKey
 from domain.status import OrderStatus
 from store import erp_news
 from store.audit import AuditEntry, add_entry
-from store.cases import release_order, report_case
+from store.case_tables import RETURN, SWEEP
+from store.cases import reason_to_wait, release_order, report_case
 from store.claims import forget_claims, note_claims
 from store.crosswalk import Link, add_link, move_link
 from store.database import Database
 from store.order_view import OrderPatch, apply_beside, apply_patch
 
 READ = "read_order"
-RETURN_PROBLEM = "return "
-"""Begins the name of every act of a return."""
 
 
 class Entry(Frozen):
@@ -38,6 +37,8 @@ class Entry(Frozen):
     moved: tuple[Link, ...] = ()
     """Links of things that have another counterpart from now on."""
     erp: ErpOrder | None = None
+    return_id: str = ""
+    """Where a return did it: it told of that return in ``erp``, and of nothing else."""
     report: CaseReport | None = None
     claims: OrderClaims | None = None
     """What became known of the stock that the order claims."""
@@ -45,7 +46,7 @@ class Entry(Frozen):
     @property
     def of_return(self) -> bool:
         """Whether a return did it, which is carried beside its order: ``revision`` is then the return's own."""
-        return self.action.startswith(RETURN_PROBLEM)
+        return self.action.startswith(RETURN)
 
 
 class Journal:
@@ -71,7 +72,9 @@ class Journal:
                 add_link(session, link)
             for link in entry.moved:
                 move_link(session, link)
-            if entry.erp is not None:
+            if entry.erp is not None and entry.return_id:
+                erp_news.note_return(session, entry.erp, entry.return_id)
+            elif entry.erp is not None:
                 erp_news.note(session, entry.erp)
             if timely:
                 _keep_cases(session, entry)
@@ -94,4 +97,17 @@ def _keep_cases(session: Session, entry: Entry) -> None:
     only_read = entry.action == READ and entry.patch.status is not OrderStatus.IGNORED
     # What a return achieves is nothing to the cases that its order waits in otherwise.
     goes_on = entry.patch.problem == "" and not only_read and not entry.of_return
-    release_order(session, entry.key, step=None if goes_on else entry.action)
+    waits = release_order(session, entry.key, step=None if goes_on else entry.action)
+    if entry.patch.problem == "":
+        _show_what_waits(session, entry, waits)
+
+
+def _show_what_waits(session: Session, entry: Entry, waits: set[tuple[int, str]]) -> None:
+    """An order and its returns stop each by itself: what one overcomes does not hide what the other waits for."""
+    for case_id, step in sorted(waits):
+        beside = step.startswith(RETURN) or (entry.of_return and not step.startswith(SWEEP))
+        if beside and step != entry.action:
+            reason = reason_to_wait(session, entry.key, case_id)
+            patch = OrderPatch(problem=reason, waiting_for="a person: see its case")
+            apply_beside(session, entry.key, patch)
+            return

@@ -62,6 +62,10 @@ class OrderPatch(Frozen):
     """It had ended, and goes on."""
 
 
+AWAITS_PAYMENT = "the buyer to pay"
+"""Begins what an order waits for whose buyer has to pay first."""
+
+
 class OrderSummary(Frozen):
     """A row of the view."""
 
@@ -79,6 +83,11 @@ class OrderSummary(Frozen):
     placed_at: Instant | None
     closed_at: Instant | None
     updated_at: Instant
+
+    @property
+    def awaits_payment(self) -> bool:
+        """Whether its buyer has to pay before something of it leaves."""
+        return self.waiting_for.startswith(AWAITS_PAYMENT)
 
 
 class OrderViews:

@@ -20,6 +20,7 @@ from domain.sellable import Standing, Supply
 from domain.stock import ErpStock, ShownStock
 from domain.stock_decision import Decision, Hindrance, decide
 from domain.stock_rules import StockRules
+from store.columns import UtcTime
 from store.database import Database
 from store.stock import level_of
 from store.stock_tables import ErpKitPartRow, ErpStockRow, ShownStockRow, StockClaimRow
@@ -137,7 +138,8 @@ def _first_seen(channel: str, level: Level, at: datetime) -> dict[str, object]:
 def _news(row: Any, level: Level, at: datetime) -> dict[str, object]:
     """What a reading changes of a row besides when it was seen."""
     shown = level.shown
-    under_way = row.setting_since is not None and at < row.setting_since + LONGEST_SETTING
+    # What is shown just as it was granted was done, whether its answer came or not.
+    under_way = _under_way(row.setting_since, at) and shown.available != row.granted
     now = {
         "item_id": shown.item_id,
         "product": level.product,
@@ -214,38 +216,75 @@ def lock_products(session: Session, products: Collection[str]) -> None:
     session.exec(locked.with_for_update()).all()
 
 
+def doubtful(session: Session, channel: str, skus: Collection[str], at: datetime) -> set[Place]:
+    """Levels (SKU, location) that a reading since ``at`` is not to raise, because somebody else is at them.
+
+    An earlier call that has no answer yet may still be done, once buyers have brought the number back to what it
+    compares with; and what was read or set later than this reading is known better. All would show again what was sold
+    meanwhile.
+    """
+    since = col(ShownStockRow.setting_since)
+    query = core_select(col(ShownStockRow.sku), col(ShownStockRow.location)).where(
+        col(ShownStockRow.channel) == channel,
+        col(ShownStockRow.sku).in_(skus),
+        or_(
+            since.is_not(None) & (since > at - LONGEST_SETTING),
+            col(ShownStockRow.seen_at) > at,
+            col(ShownStockRow.set_at) > at,
+        ),
+    )
+    return {(sku, location) for sku, location in session.connection().execute(query)}
+
+
 def grant(session: Session, channel: str, units: Mapping[Place, int], at: datetime) -> None:
     """So many units are about to be shown by (SKU, location); what is granted already is not lowered."""
-    _at_places(session, _GRANT, channel, units, at)
+    _at_places(session, (_GRANT,), channel, units, {"at": at, "expired": at - LONGEST_SETTING})
 
 
-def note_set(session: Session, channel: str, units: Mapping[Place, int], at: datetime) -> None:
-    """The storefront shows so many units by (SKU, location) since ``at``."""
-    _at_places(session, _NOTE_SET, channel, units, at)
+def note_set(
+    session: Session, channel: str, units: Mapping[Place, int], since: datetime, at: datetime
+) -> None:
+    """The storefront shows so many units by (SKU, location) since ``at``; they were granted at ``since``.
+
+    Where another call is under way, or was done since, the answer comes late and frees nothing.
+    """
+    _at_places(session, (_NOTE_SET_LATE, _NOTE_SET), channel, units, {"since": since, "at": at})
 
 
 def _at_places(
-    session: Session, statement: Update, channel: str, units: Mapping[Place, int], at: datetime
+    session: Session,
+    statements: Sequence[Update],
+    channel: str,
+    units: Mapping[Place, int],
+    times: Mapping[str, datetime],
 ) -> None:
     values = [
-        {"of_channel": channel, "of_sku": sku, "of_location": location, "units": quantity, "at": at}
+        {"of_channel": channel, "of_sku": sku, "of_location": location, "units": quantity, **times}
         for (sku, location), quantity in units.items()
     ]
     if values:
-        session.connection().execute(statement, values)
+        for statement in statements:
+            session.connection().execute(statement, values)
         session.expire_all()
 
 
-def note_not_set(session: Session, channel: str, problems: Mapping[Place, str]) -> None:
-    """Nothing was changed there, for a reason in words, or because another number is shown by now (empty)."""
+def note_not_set(session: Session, channel: str, problems: Mapping[Place, str], since: datetime) -> None:
+    """What was granted at ``since`` was not done, for a reason in words; empty: ask again what is shown."""
     rows = _rows(session, channel, {sku for sku, _ in problems})
     for place, problem in problems.items():
-        rows[place].setting_since = None
-        rows[place].problem = problem
-        if not problem:
+        row = rows[place]
+        row.problem = problem
+        if row.setting_since != since:
             continue
-        rows[place].granted = rows[place].available
+        row.setting_since = None
+        if problem:
+            row.granted = row.available
     session.flush()
+
+
+def _under_way(since: datetime | None, at: datetime) -> bool:
+    """Whether a call may still be done that is to set it."""
+    return since is not None and at < since + LONGEST_SETTING
 
 
 class ShownStockBook:
@@ -429,25 +468,37 @@ _SEEN_ANEW = (
     .where(*_HERE)
     .values(seen_at=bindparam("seen"), **{name: bindparam(f"new_{name}") for name in _CHANGED})
 )
+_GREATER = case(
+    (col(ShownStockRow.granted) < bindparam("units"), bindparam("units")), else_=col(ShownStockRow.granted)
+)
+_SINCE = col(ShownStockRow.setting_since)
 _GRANT = (
     update(ShownStockRow)
     .where(*_HERE)
     .values(
-        granted=case(
-            (col(ShownStockRow.granted) < bindparam("units"), bindparam("units")),
-            else_=col(ShownStockRow.granted),
+        granted=_GREATER,
+        setting_since=case(
+            (
+                _SINCE.is_(None) | (bindparam("expired", type_=UtcTime()) >= _SINCE),
+                bindparam("at", type_=UtcTime()),
+            ),
+            else_=_SINCE,
         ),
-        setting_since=bindparam("at"),
     )
+)
+_NOTE_SET_LATE = (
+    update(ShownStockRow)
+    .where(*_HERE, _SINCE.is_(None) | (bindparam("since", type_=UtcTime()) != _SINCE))
+    .values(granted=_GREATER, set_at=bindparam("at", type_=UtcTime()), problem="")
 )
 _NOTE_SET = (
     update(ShownStockRow)
-    .where(*_HERE)
+    .where(*_HERE, bindparam("since", type_=UtcTime()) == _SINCE)
     .values(
         available=bindparam("units"),
         granted=bindparam("units"),
         setting_since=None,
-        set_at=bindparam("at"),
+        set_at=bindparam("at", type_=UtcTime()),
         problem="",
     )
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.erp_order import (
+    COUNTED,
     ErpLine,
     ErpOrder,
     ErpOrderState,
@@ -29,8 +30,10 @@ from domain.order import (
     Customer,
     Discount,
     DiscountScope,
+    ExtraCharge,
     Fulfillment,
     FulfillmentLine,
+    LineKind,
     LocationLine,
     LocationPlan,
     Order,
@@ -144,6 +147,28 @@ def make_shipping(
     return ShippingCharge(**values | overrides)
 
 
+def make_charge(
+    price: str | Decimal, charge_id: str, *, title: str = "Duty", tax_rates: TaxRates = ()
+) -> ExtraCharge:
+    """A duty or a fee; taxes are added to it."""
+    taxes = tax_lines(Decimal(price), tax_rates, included=False)
+    return ExtraCharge(charge_id=charge_id, title=title, price=Decimal(price), taxes=taxes)
+
+
+def make_tip(amount: str | Decimal, line_id: str = "19") -> OrderLine:
+    """Money for the shop's people."""
+    return OrderLine(
+        line_id=line_id,
+        sku=None,
+        title="Tip",
+        ordered=1,
+        current=1,
+        unit_price=Decimal(amount),
+        requires_shipping=False,
+        kind=LineKind.TIP,
+    )
+
+
 def make_payment(
     amount: str | Decimal,
     kind: PaymentKind = PaymentKind.AUTHORIZATION,
@@ -205,6 +230,7 @@ def make_order(
     """
     lines = (make_line(taxes_included=taxes_included),) if lines is None else tuple(lines)
     parts = [(x.current * x.unit_price, x) for x in lines] + [(x.price, x) for x in shipping]
+    parts += [(x.price, x) for x in (*overrides.get("fees", ()), *(d for line in lines for d in line.duties))]
     total_tax = sum((t.amount for _, x in parts for t in x.taxes), Decimal(0))
     total = sum((p - sum((d.amount for d in x.discounts), Decimal(0)) for p, x in parts), Decimal(0))
     total = overrides.get("total", total if taxes_included else total + total_tax)
@@ -286,7 +312,7 @@ def make_erp_order(
         "lines": tuple(
             ErpLine(line_id=x.line_id, product=x.product, warehouse=x.warehouse, quantity=x.quantity)
             for x in sales_order.lines
-            if x.kind is SalesLineKind.GOODS
+            if x.kind in COUNTED
         ),
         "shipments": tuple(shipments),
         "adjustment": sum(

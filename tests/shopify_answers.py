@@ -57,10 +57,24 @@ def line(number: int, sku: str | None, quantity: int, price: str, **more: Any) -
         "name": f"Product {sku}",
         "quantity": quantity,
         "currentQuantity": quantity,
+        "nonFulfillableQuantity": 0,
+        "customAttributes": [],
         "requiresShipping": True,
         "originalUnitPriceSet": money(price),
         "discountAllocations": [],
         "taxLines": [],
+        **more,
+    }
+
+
+def line_units(number: int, refundable: int, *, unfulfilled: int = 0, **more: Any) -> dict[str, Any]:
+    """A line as refunds look at it."""
+    return {
+        "id": gid("LineItem", number),
+        "quantity": refundable,
+        "currentQuantity": refundable,
+        "refundableQuantity": refundable,
+        "unfulfilledQuantity": unfulfilled,
         **more,
     }
 
@@ -205,6 +219,10 @@ def order(*lines: dict[str, Any], charges: tuple[dict[str, Any], ...] = (), **mo
         "currentTotalPriceSet": money(str(total), str(total)),
         "currentTotalTaxSet": money(str(total_tax)),
         "currentTotalDiscountsSet": money(str(discounts)),
+        "currentTotalDutiesSet": None,
+        "dutiesIncluded": False,
+        "additionalFees": [],
+        "totalTipReceivedSet": money("0.00"),
         "currentTaxLines": [tax(title, rate, str(amount)) for (title, rate), amount in taxes.items()],
         "customer": {
             "id": gid("Customer", 900),

@@ -71,8 +71,8 @@ class _News:
 
 
 def _is_echo(order: OrderSummary | None) -> bool:
-    """Whether "paid" only tells of our own last capture: the order is in the ERP, and waits for no person."""
-    if order is None:
+    """Whether "paid" only tells of our own last capture: the order is in the ERP, and waits for no person or money."""
+    if order is None or order.awaits_payment:
         return False
     return order.closed_at is not None or (order.status is not OrderStatus.RECEIVED and not order.problem)
 

@@ -9,6 +9,7 @@ from temporalio.client import Client
 
 from activities.backorders import BackorderActivities
 from activities.cases import CaseActivities
+from activities.exchanges import ExchangeActivities
 from activities.feed import FeedActivities
 from activities.gated_ports import GatedErp, GatedStorefront
 from activities.gates import Gates, Pace
@@ -59,6 +60,10 @@ class Parts:
     def return_activities(self) -> ReturnActivities:
         """The activities of a return."""
         return ReturnActivities(self.storefronts, self.erp, self.mappings, self.database)
+
+    def exchange_activities(self) -> ExchangeActivities:
+        """The activities of an exchange."""
+        return ExchangeActivities(self.storefronts, self.erp, self.mappings, self.database)
 
     def backorder_activities(self) -> BackorderActivities:
         """The activities about what is not in stock."""

@@ -69,6 +69,7 @@ async def workers(
     gated = parts.behind(gates)
     orders = gated.order_activities()
     backorders = gated.backorder_activities()
+    exchanges = gated.exchange_activities()
     feed = gated.feed_activities(client, feed_interval)
     sweep = gated.sweep_activities(client, sweep_rules or SweepRules())
     cases = parts.case_activities()
@@ -113,6 +114,7 @@ async def workers(
                 orders.close_order,
                 returns.authorize_return,
                 returns.credit_return,
+                exchanges.enter_exchange,
                 backorders.send_what_is_there,
                 feed.follow_erp_changes,
                 sweep.compare_orders,
@@ -133,6 +135,8 @@ async def workers(
                     orders.cancel_in_storefront,
                     returns.refund_return,
                     returns.end_return,
+                    exchanges.open_exchange,
+                    exchanges.release_exchange,
                     backorders.cancel_rest,
                 ],
                 gate=gates.of(channel),

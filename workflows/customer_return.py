@@ -12,12 +12,14 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import ERP_QUEUE, storefront_queue
+    from activities.exchanges import ExchangeActivities
     from activities.failures import Refusal
     from activities.return_contracts import (
         AuthorizeReturn,
         CreditReturn,
         EndReturn,
         RefundReturn,
+        ReleaseExchange,
         ReportReturn,
     )
     from activities.returns import ReturnActivities
@@ -47,7 +49,9 @@ with workflow.unsafe.imports_passed_through():
         units_that_become,
     )
 
-_CALLING = frozenset({ReturnStep.AUTHORIZE, ReturnStep.CREDIT, ReturnStep.REFUND, ReturnStep.GIVE_UP})
+_CALLING = frozenset(
+    {ReturnStep.AUTHORIZE, ReturnStep.RELEASE, ReturnStep.CREDIT, ReturnStep.REFUND, ReturnStep.GIVE_UP}
+)
 
 
 @workflow.defn(name=RETURN_WORKFLOW)
@@ -62,6 +66,7 @@ class ReturnWorkflow(ReturnDesk):
             ReturnStep.ASK_APPROVAL: self._ask_approval,
             ReturnStep.AUTHORIZE: self._authorize,
             ReturnStep.ASK_INSPECTION: self._inspect_by_rule,
+            ReturnStep.RELEASE: self._release,
             ReturnStep.CREDIT: self._credit,
             ReturnStep.REFUND: self._refund,
             ReturnStep.GIVE_UP: self._give_up,
@@ -143,6 +148,20 @@ class ReturnWorkflow(ReturnDesk):
         cause = f"{RETURN_INSPECTION}:{state.key.channel}:{state.key.external_id}:{state.wish.return_id}"
         reason = f"{narrative.came(state)} Nobody has said yet what becomes of them."
         self._stop(ReturnStep.ASK_INSPECTION, Refusal(cause=cause, reason=reason))
+
+    async def _release(self) -> None:
+        state = self._state
+        await workflow.execute_activity_method(
+            ExchangeActivities.release_exchange,
+            ReleaseExchange(**self._act().model_dump()),
+            task_queue=storefront_queue(state.key.channel),
+            start_to_close_timeout=ONE_CALL,
+            retry_policy=PATIENT,
+            summary=f"Put on the order what the buyer gets for {state.wish.number}",
+            priority=SHIPMENTS_NEXT,
+        )
+        state.released = True
+        self._tell("storefront", narrative.released(state))
 
     async def _credit(self) -> None:
         state = self._state
@@ -268,16 +287,21 @@ class ReturnWorkflow(ReturnDesk):
         """Tell the order of a problem that came or went, and of the end; nothing else costs a signal."""
         state = self._state
         cause = state.problem.cause if state.problem is not None and state.problem.in_case else ""
-        if state.ended is None and (cause == state.told_problem or (state.problem and not cause)):
+        # What is settled in the same breath is told with the end.
+        released = state.released and not state.told_released and not state.verdicts and not state.ended
+        nothing_new = cause == state.told_problem or (state.problem and not cause)
+        if state.ended is None and not released and nothing_new:
             return
-        state.told_problem = cause
+        state.told_problem, state.told_released = cause, state.told_released or released
         news = ReturnNews(
             return_id=state.wish.return_id,
             text=state.ended or (f"Return {state.wish.number} waits for a person." if cause else ""),
             problem=state.problem,
             ended=state.ended is not None,
+            order_changed=bool(state.wish.exchange) and (released or state.ended is not None),
             back=given_back(state) if state.ended is not None and state.refunded is not None else {},
             given_back=narrative.money_given_back(state) if state.ended is not None else Decimal(0),
+            fee=state.credited.fee if state.refunded is not None and state.credited else Decimal(0),
         )
         order = workflow.get_external_workflow_handle(state.key.workflow_id)
         try:

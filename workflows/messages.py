@@ -1,5 +1,6 @@
 """Every payload that goes into or comes out of a workflow, and the workflow's own serialisable state."""
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
@@ -13,7 +14,9 @@ from domain.erp_order import ErpOrder, ErpOrderState, ErpReturn
 from domain.model import Amount, Frozen, Instant, Quantity
 from domain.order import CancelKind, Order, OrderKey, ReturnStatus
 from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
+from domain.preorders import Release
 from domain.quantities import LineState
+from domain.refunds import fees_presentment
 from domain.return_rules import ReturnRules
 from domain.status import OrderStatus
 
@@ -54,6 +57,8 @@ class Attention(StrEnum):
     NEEDS_ATTENTION = "needs attention"
     ON_HOLD = "on hold"
     AWAITING_PAYMENT = "awaiting payment"
+    AWAITING_RELEASE = "awaiting release"
+    """Sold ahead: its goods may not leave yet."""
     DELIVERED = "delivered"
     """It was balanced when all of it had left, and is open for returns; one may be under way."""
     CLOSED = "closed"
@@ -147,18 +152,23 @@ class ReturnWish(Frozen):
     """The buyer asks for it and nobody has agreed yet."""
     without_goods: bool = False
     """The buyer keeps the goods, or they are lost: nothing is waited for."""
+    exchange: dict[str, Quantity] = Field(default_factory=dict)
+    """SKU -> units that the buyer gets for it; with any it is an exchange."""
+    released: bool = False
+    """What they get was on the order already when it was seen."""
 
     @property
     def in_storefront(self) -> bool:
         """Whether the storefront keeps it as a return of its own."""
-        return self.origin is ReturnOrigin.BUYER
+        return self.origin is ReturnOrigin.BUYER or bool(self.exchange)
 
 
 class ReturnAsked(OperatorMessage):
-    """Body of ``return``: units by line id or SKU."""
+    """Body of ``return``: units by line id or SKU, and by SKU what the buyer gets for them."""
 
     lines: dict[str, Quantity]
     without_goods: bool = False
+    exchange: dict[str, Quantity] = Field(default_factory=dict)
 
 
 class ReturnBrief(Frozen):
@@ -166,11 +176,15 @@ class ReturnBrief(Frozen):
 
     number: str
     lines: dict[str, Quantity]
+    exchange: dict[str, Quantity] = Field(default_factory=dict)
+    """SKU -> units that the buyer gets for it."""
     ended: bool = False
     text: str = ""
     """How it ended."""
     given_back: Amount = Decimal(0)
     """Money that went back to the buyer, and the fee, in the buyer's currency."""
+    fee: Amount = Decimal(0)
+    """Of that, the fee."""
     problem: Problem | None = None
     erp: ErpReturn | None = None
     """As it was told to the return last."""
@@ -237,6 +251,10 @@ class OrderState(Remembered):
     """The expiry before which the order was read once more."""
     expiry_heeded: Instant | None = None
     """Up to which expiry something was done, or a person said to go on with it."""
+    release: Release | None = None
+    """What it waits for before it goes to the ERP, as it was read last; None where nothing is waited for."""
+    released: dict[str, date] = {}
+    """Line -> the day that its release moved to after the ERP had the order."""
     merged_into: str = ""
     """The customer that the storefront shows in place of the one whose party the ERP has."""
     approval: ApprovalNeeded | None = None
@@ -299,6 +317,13 @@ class OrderState(Remembered):
     def given_back(self) -> Decimal:
         """What returns gave back, fees included, in the buyer's currency."""
         return sum((brief.given_back for brief in self.returns.values()), Decimal(0))
+
+    @property
+    def fees(self) -> Decimal:
+        """What returns held back, in the buyer's currency. The ERP may tell of it later than the return itself."""
+        told = sum((brief.fee for brief in self.returns.values()), Decimal(0))
+        booked = sum((each.fee for each in self.erp.returns), Decimal(0)) if self.erp else Decimal(0)
+        return max(told, fees_presentment(self.order, booked)) if self.order else told
 
     @property
     def erp_is_over(self) -> bool:

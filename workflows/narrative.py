@@ -19,7 +19,7 @@ from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
 from domain.tax_reconciliation import tolerated_words
-from workflows import backorder_story, order_return_story
+from workflows import backorder_story, kit_story, order_return_story, preorder_story
 from workflows.messages import (
     Attention,
     CancelRequest,
@@ -28,7 +28,7 @@ from workflows.messages import (
     OrderView,
     Problem,
 )
-from workflows.steps import Step, next_step, open_for_returns, stands_for_approval
+from workflows.steps import Step, awaited_exchanges, next_step, open_for_returns, stands_for_approval
 
 DETAIL_LINES = 10
 """How many of the last sentences of the story the current details show."""
@@ -43,6 +43,7 @@ _UNDER_WAY = {
     Step.CANCEL_REST: "canceling what is on backorder in the storefront; tried again until it answers",
     Step.SEND_WHAT_IS_THERE: "letting the ERP send what is there; tried again until it answers",
     Step.REPORT: "telling the storefront of a shipment and capturing its money; tried again until it answers",
+    Step.ENTER_EXCHANGE: "entering in the ERP what the buyer gets in exchange; tried again until it answers",
     Step.OPEN_RETURN: "beginning a return",
     Step.TELL_RETURN: "telling a return what it waits for",
     Step.CLOSE: "comparing both systems to the cent before closing",
@@ -60,6 +61,7 @@ _REMEDY_BY_STEP = {
     Step.AMEND: "Mend the cause in the ERP or the mapping, or undo the edit in the storefront; then resubmit.",
     Step.CANCEL_REST: "Mend the cause in the storefront, then resubmit; or cancel the units there by hand.",
     Step.SEND_WHAT_IS_THERE: "Mend the cause in the ERP, then resubmit; or release the order there by hand.",
+    Step.ENTER_EXCHANGE: "Mend the cause in the ERP or the mapping, then resubmit.",
     Step.REPORT: "Mend the cause in the storefront, then resubmit; the shipment itself is safe in the ERP.",
     Step.CLOSE: "Mend the cause, then resubmit.",
     Step.CANCEL: "Mend the cause, then resubmit: the cancel goes on where it stopped.",
@@ -77,12 +79,16 @@ def attention(state: OrderState) -> Attention:
         return Attention.ON_HOLD
     if open_for_returns(state):
         return Attention.DELIVERED
-    return Attention.AWAITING_PAYMENT if awaits_payment(state) else Attention.WORKING
+    if awaits_payment(state):
+        return Attention.AWAITING_PAYMENT
+    return Attention.AWAITING_RELEASE if preorder_story.waits(state) else Attention.WORKING
 
 
 def awaits_payment(state: OrderState) -> bool:
-    """The order does not go to the ERP before its buyer pays."""
-    return state.erp is None and bool(state.payment.unpaid)
+    """The order, or what its buyer gets in exchange, does not go to the ERP before they pay."""
+    if state.erp is None:
+        return bool(state.payment.unpaid)
+    return bool(state.payment.unpaid_exchange) and bool(awaited_exchanges(state))
 
 
 def status(state: OrderState) -> OrderStatus:
@@ -136,7 +142,8 @@ def waiting_for(state: OrderState) -> str:
         return f"return {' and '.join(coming)}, which has a page of its own"
     if state.window_until is not None and open_for_returns(state):
         return f"returns, until {state.window_until:%Y-%m-%d}; it then closes by itself"
-    return backorder_story.waits(state) or "the warehouse to ship the rest; the ERP's change feed tells of it"
+    waits = preorder_story.waits(state) or backorder_story.waits(state) or kit_story.waits(state)
+    return waits or "the warehouse to ship the rest; the ERP's change feed tells of it"
 
 
 def waits_on(state: OrderState) -> str | None:
@@ -146,6 +153,10 @@ def waits_on(state: OrderState) -> str | None:
             return state.key.channel
         case Step.SUBMIT | Step.HAND_OVER | Step.AMEND | Step.SEND_WHAT_IS_THERE | Step.CLOSE | Step.CANCEL:
             return ERP_SYSTEM
+        case Step.ENTER_EXCHANGE:
+            return ERP_SYSTEM
+        case Step.OPEN_RETURN if state.return_asks and state.return_asks[0].exchange:
+            return state.key.channel
         case _:
             return None
 
@@ -177,6 +188,8 @@ def cancel_obstacle(state: OrderState) -> str:
     if shipped:
         have = "has" if shipped == 1 else "have"
         return f"{count_units(shipped)} {have} left the warehouse; take back what left as a return"
+    if state.erp is not None and state.erp.begun:
+        return "a part of a kit has left the warehouse; let the rest follow, and take it back as a return"
     return ""
 
 
@@ -264,6 +277,7 @@ def details(state: OrderState) -> str:
     if "return" in possible:
         parts.append(
             'or `return`, which takes goods back, with `{"actor": "you", "reason": "why", "lines": {"SKU": 1}}`'
+            ' and, for something else instead, `"exchange": {"SKU": 1}`'
         )
     if "accept" in possible:
         parts.append(
@@ -321,7 +335,9 @@ def submitted(erp: ErpOrder) -> str:
 
 
 def unpaid(state: OrderState) -> str:
-    """Sentence for an order that is to be paid first."""
+    """Sentence for an order, or what its buyer gets in exchange, that is to be paid first."""
+    if state.erp is not None:
+        return f"Not paid yet: the exchange goes to the ERP once the buyer has paid {_unpaid(state)}."
     return f"Not paid yet: the order goes to the ERP once the buyer has paid {_unpaid(state)}."
 
 
@@ -349,7 +365,8 @@ def reminder(problem: Problem, now: datetime) -> str:
 
 def _unpaid(state: OrderState) -> str:
     assert state.order is not None
-    return format_money(state.payment.unpaid, state.order.presentment_currency)
+    amount = state.payment.unpaid if state.erp is None else state.payment.unpaid_exchange
+    return format_money(amount, state.order.presentment_currency)
 
 
 def captured(outcome: PaymentsCaptured, order: Order) -> str:
@@ -373,8 +390,10 @@ def pending_edit(state: OrderState) -> str:
 
 
 def left_units(state: OrderState) -> dict[str, int]:
-    """Line -> units that left the house."""
-    return {line.line_id: line.shipped for line in state.lines if line.requires_shipping}
+    """Line -> units that left the house, kits of which a part has left among them."""
+    begun = state.erp.begun if state.erp is not None else {}
+    goods = [line for line in state.lines if line.requires_shipping]
+    return {line.line_id: line.shipped + begun.get(line.line_id, 0) for line in goods}
 
 
 def amended(outcome: AmendedOrder, before: ErpOrder) -> str:
@@ -405,9 +424,9 @@ def delivered_already(erp: ErpOrder) -> str:
     left = [shipment for shipment in erp.shipments if shipment.state is ErpShipmentState.SHIPPED]
     where = " and ".join(sorted({shipment.warehouse for shipment in left}))
     names = " and ".join(shipment.number for shipment in left)
-    return (
-        f"Handed over already: written down as left from {where} ({names}); nobody ships it, nobody is told."
-    )
+    waiting = any(s.state not in {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED} for s in erp.shipments)
+    rest = "the rest is to be shipped" if waiting else "nobody ships it, nobody is told"
+    return f"Handed over already: written down as left from {where} ({names}); {rest}."
 
 
 def closed(closing: OrderClosing, currency: str) -> str:

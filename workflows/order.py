@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from activities.orders import OrderActivities
     from domain.amendment import fingerprint
+    from domain.kits import tracking_of_pieces
     from domain.order import CancelKind
     from domain.quantities import QuantitiesBroken, lines_from_order
     from domain.status import OrderStatus
@@ -47,7 +48,7 @@ with workflow.unsafe.imports_passed_through():
 _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attention.CANCELED}
 
 # Done without a refusal, these take the order out of its cases in the same call.
-_OVERCOMES = {Step.SUBMIT, Step.CAPTURE, Step.AMEND, Step.REPORT, Step.CLOSE}
+_OVERCOMES = {Step.SUBMIT, Step.CAPTURE, Step.AMEND, Step.ENTER_EXCHANGE, Step.REPORT, Step.CLOSE}
 
 
 @workflow.defn(name=ORDER_WORKFLOW)
@@ -68,6 +69,7 @@ class OrderWorkflow(OrderInErp):
             Step.CANCEL_REST: self._cancel_rest,
             Step.SEND_WHAT_IS_THERE: self._send_what_is_there,
             Step.REPORT: self._report,
+            Step.ENTER_EXCHANGE: self._enter_exchange,
             Step.OPEN_RETURN: self._open_return,
             Step.TELL_RETURN: self._tell_return,
             Step.CLOSE: self._close,
@@ -97,15 +99,17 @@ class OrderWorkflow(OrderInErp):
     def _hears_more(self) -> bool:
         """Whether somebody told of the order while it was being closed: it may have to come back to life for that."""
         state = self._state
-        return state.outcome is Attention.CLOSED and (state.reread or bool(state.return_asks))
+        comes_back = bool(state.return_wishes) or self._comes_back()
+        return state.outcome is Attention.CLOSED and (state.reread or comes_back)
 
     def _begin_anew(self) -> NoReturn:
         """Continue as an order that ended and was told of something: its first reading decides what that means."""
         workflow.upsert_search_attributes([ORDER_STATE.value_set(Attention.WORKING.value)])
-        key, asks = self._state.key, self._state.return_asks
-        workflow.continue_as_new(
-            OrderStart(key=key, state=OrderState(key=key, return_asks=asks) if asks else None)
-        )
+        state = self._state
+        # Goods that came in while it was being closed are found anew in what the ERP told of them.
+        early = state.erp if state.return_wishes else state.erp_early
+        begins = OrderState(key=state.key, return_asks=state.return_asks, erp_early=early)
+        workflow.continue_as_new(OrderStart(key=state.key, state=begins))
 
     async def _take(self, step: Step) -> None:
         """Do one step; a refusal becomes a problem, anything that is not one of ours goes up."""
@@ -146,6 +150,7 @@ class OrderWorkflow(OrderInErp):
                 mapping_version="" if state.take_new_mapping else state.mapping_version,
                 acceptances=state.acceptances,
                 revive=self._comes_back(),
+                fees=state.fees,
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
@@ -176,10 +181,13 @@ class OrderWorkflow(OrderInErp):
             if narrative.awaits_payment(state):
                 self._tell("Orderwright", narrative.unpaid(state))
             self._take_approval(read.approval)
+            self._take_release(read.release)
             return
+        self._take_release(read.release)
         # Also while a cancel is asked for, which the ERP may refuse; one by the storefront itself is no edit.
         if before is not None and read.order.canceled_at is None:
             self._notice_edit(before, read.order)
+        self._notice_exchanges(read.order)
         self._stop_if_canceled_in_erp(state.erp)
 
     async def _capture(self) -> None:
@@ -218,6 +226,7 @@ class OrderWorkflow(OrderInErp):
                 known_fulfillment_ids=tuple(state.fulfillments.values()),
                 revision=self._next_revision(),
                 given_back=state.given_back,
+                more_tracking=tracking_of_pieces(state.erp, shipment) if state.erp else (),
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,

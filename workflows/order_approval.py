@@ -16,12 +16,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.desk import refuse
     from workflows.messages import OperatorAnswer, OperatorMessage
     from workflows.order_alarms import Alarm
-    from workflows.order_returns import OrderReturns
+    from workflows.order_exchanges import OrderExchanges
     from workflows.steps import Step, lacks_approval, stands_for_approval
 
 
-class OrderApproval(OrderReturns):
-    """Base of ``OrderWorkflow``, beside the returns of an order."""
+class OrderApproval(OrderExchanges):
+    """Base of ``OrderWorkflow``, beside the returns and exchanges of an order."""
 
     def _take_approval(self, needed: ApprovalNeeded | None) -> None:
         """A reading says whether somebody has to approve the order; one that waits for it is asked about anew."""

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.backorders import BackorderActivities
     from activities.contracts import ERP_QUEUE, AmendOrder, CancelRest, storefront_queue
     from activities.failures import Refusal
-    from domain.amendment import amendment_between
+    from domain.amendment import amendment_between, holds_otherwise
     from domain.backorders import (
         ShortageAct,
         ShortageVerdict,
@@ -24,17 +24,17 @@ with workflow.unsafe.imports_passed_through():
     from domain.cases import BACKORDER, family
     from domain.erp_order import ErpOrder
     from domain.order import Order
-    from domain.quantities import take_edit
+    from domain.quantities import take_edit, units_returned
     from workflows import backorder_story, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
     from workflows.desk import refuse
     from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
     from workflows.order_alarms import Alarm
-    from workflows.order_counter import OrderCounter
+    from workflows.order_preorders import OrderPreorders
     from workflows.steps import Step, unreported_shipments
 
 
-class OrderBackorders(OrderCounter):
+class OrderBackorders(OrderPreorders):
     """Base of ``OrderWorkflow``, between it and everything else that an order has of its own."""
 
     # -- what the ERP tells ----------------------------------------------------------------------------------------
@@ -192,6 +192,11 @@ class OrderBackorders(OrderCounter):
             )
         given = state.given or before
         if amendment_between(given, now, left).empty:
+            same = state.erp is not None and not holds_otherwise(now, state.erp)
+            if state.amend and units_returned(now) and same:
+                # Undone in the storefront; of an edit after a return the ERP was given nothing.
+                state.amend, state.given = False, None
+                state.lines = take_edit(state.lines, now)
             return
         state.amend, state.given = True, given
         # Until the ERP agrees nothing is canceled: it may still send what it holds.

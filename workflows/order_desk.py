@@ -132,6 +132,8 @@ class OrderDesk(Desk[OrderState]):
         # During the first reading nobody knows yet whether it saw the change: read again.
         read_at, occurred_at = self._state.read_at, message.occurred_at
         known = read_at is not None and occurred_at is not None and occurred_at < read_at - CLOCK_MARGIN
+        # Money that is waited for is looked for whenever somebody tells of it.
+        known = known and message.topic != ORDERS_PAID
         if not creation and not known:
             self._state.reread = True
 
@@ -151,9 +153,7 @@ class OrderDesk(Desk[OrderState]):
     @workflow.signal(name=ERP_CHANGED)
     def erp_changed(self, erp: ErpOrder) -> None:
         """The ERP's change feed brings the order as it is there now."""
-        if self._state.outcome is not None:
-            return
-        if self._state.erp is None or self._amending:
+        if self._state.outcome is not None or self._state.erp is None or self._amending:
             self._state.erp_early = erp
             return
         try:

@@ -50,7 +50,7 @@ class OrderInErp(OrderBackorders):
         # An earlier life of the order may have entered another version as well.
         state.amend = edited or holds_otherwise(state.order, erp)
         state.given = tried if state.amend else None
-        state.hand_over = state.order.handed_over and bool(still_here(erp))
+        state.hand_over = bool(state.order.fulfillments) and bool(still_here(erp))
 
     async def _amend(self) -> None:
         state = self._state

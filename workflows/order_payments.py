@@ -26,7 +26,8 @@ class OrderPayments(OrderAlarms):
         state, expiring = self._state, self._state.expires_next
         assert expiring is not None
         assert state.order is not None
-        if expiring.rule is ExpiryRule.CAPTURE and state.erp is not None and state.held_by is None:
+        taken_on = state.erp is not None or state.release is not None
+        if expiring.rule is ExpiryRule.CAPTURE and taken_on and state.held_by is None:
             state.expiry_heeded, state.capture_all = expiring.expires_at, True
             return
         if state.expiry_read != expiring.expires_at:

@@ -100,6 +100,7 @@ class OrderReach:
             running=True,
             stands_still=state if state in _STANDS_STILL else "",
             awaits_payment=state == Attention.AWAITING_PAYMENT.value,
+            awaits_release=state == Attention.AWAITING_RELEASE.value,
         )
 
     async def tell(self, order: ErpOrder) -> bool:

@@ -1,7 +1,10 @@
 """What an order tells of its returns, in plain words, and which of its units may come back. Pure, as ``narrative``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from domain.erp_order import ErpOrder
+from domain.money import format_money
+from domain.quantities import LineState, units_returned
 from domain.status import count_units
 from workflows.messages import OrderState, Problem, ReturnAsked, ReturnBrief, ReturnWish
 
@@ -11,7 +14,9 @@ def row(brief: ReturnBrief) -> str:
     units = count_units(sum(brief.lines.values()))
     if brief.ended:
         return f"- {brief.text}"
-    return f"- {brief.number}: {units}, {'waits for a person' if brief.problem else 'on its way'}"
+    instead = " and ".join(f"{count_units(n)} of {sku}" for sku, n in brief.exchange.items() if n)
+    what = f"{units} for {instead}" if instead else units
+    return f"- {brief.number}: {what}, {'waits for a person' if brief.problem else 'on its way'}"
 
 
 def problem_of_return(state: OrderState) -> Problem | None:
@@ -20,8 +25,15 @@ def problem_of_return(state: OrderState) -> Problem | None:
 
 
 def returnable_units(state: OrderState) -> dict[str, int]:
-    """Line -> units that left, and that no return has to do with yet."""
-    units = {line.line_id: line.shipped - line.returned for line in state.lines}
+    """Line -> units that left in a parcel, and that no return has to do with yet."""
+    # An order that came back to life knows of earlier returns by what the storefront shows.
+    back = units_returned(state.order) if state.order is not None else {}
+    units = {
+        line.line_id: line.shipped - max(line.returned, back.get(line.line_id, 0))
+        if line.requires_shipping
+        else 0
+        for line in state.lines
+    }
     coming = [brief.lines for brief in state.returns.values() if not brief.ended]
     coming += [wish.lines for wish in state.return_wishes]
     for lines in coming:
@@ -56,11 +68,20 @@ def obstacle(state: OrderState, asked: ReturnAsked) -> str:
         return f"the order is {state.outcome.value} already"
     if not any(asked.lines.values()):
         return "say what comes back: lines, such as TEE-BLK-M=1"
+    if asked.exchange and not any(asked.exchange.values()):
+        return "say what the buyer gets instead, such as MUG-LOGO=1"
     left = returnable_units(state)
+    unshipped = {line.line_id: line.sku or line.title for line in state.lines if not line.requires_shipping}
     for line, units in lines_named(state, asked.lines).items():
+        if line in unshipped and not asked.without_goods:
+            return f"{unshipped[line]} needs no shipping, so that nothing of it comes back; ask without goods"
         if units <= left.get(line, 0):
             continue
-        same = [each.line_id for each in state.lines if line in {each.line_id, each.sku}]
+        found = [each for each in state.lines if line in {each.line_id, each.sku}]
+        same = [each.line_id for each in found]
+        if found and not any(each.requires_shipping for each in found):
+            # The storefront does not tell such a refund from an edit.
+            return f"{line} left in no parcel; refund it in the storefront, the order in the ERP follows"
         if not same:
             names = ", ".join(sorted({each.sku or each.line_id for each in state.lines}))
             return f"{line} is on no line of the order; it has {names}"
@@ -70,9 +91,24 @@ def obstacle(state: OrderState, asked: ReturnAsked) -> str:
     return ""
 
 
+def exchanged(lines: Sequence[LineState]) -> str:
+    """Sentence for what has come onto the order in exchange."""
+    what = " and ".join(f"{count_units(line.due)} of {line.sku or line.title}" for line in lines)
+    return f"On the order in exchange for what comes back: {what}."
+
+
+def exchange_entered(erp: ErpOrder, return_id: str) -> str:
+    """Sentence for an exchange that the ERP has."""
+    made = next(each for each in erp.exchanges if each.return_id == return_id)
+    return f"Exchange entered in the ERP as {made.number}, {format_money(made.total, erp.currency)}."
+
+
 def opened(state: OrderState, wish: ReturnWish) -> str:
     """Sentence for a return that begins."""
     names = {line.line_id: line.sku or line.title for line in state.lines}
     what = " and ".join(f"{count_units(n)} of {names.get(line, line)}" for line, n in wish.lines.items() if n)
     why = f" ({wish.reason})" if wish.reason else ""
+    if wish.exchange:
+        instead = " and ".join(f"{count_units(n)} of {sku}" for sku, n in wish.exchange.items() if n)
+        return f"Exchange {wish.number} begins: {what} for {instead}{why}."
     return f"Return {wish.number} begins: {what}{why}."

@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 with workflow.unsafe.imports_passed_through():
     from domain.cases import case_key
     from domain.erp_order import ErpOrder
+    from domain.exchanges import exchange_units, is_released
     from domain.order import Order, ReturnStatus
     from domain.quantities import take_returns
     from domain.returns import LIVE, unsettled
@@ -63,6 +64,8 @@ class OrderReturns(OrderPayments):
                     actor="storefront",
                     reason="; ".join(dict.fromkeys(line.reason for line in each.lines if line.reason)),
                     requested=each.status is ReturnStatus.REQUESTED,
+                    exchange=exchange_units(each),
+                    released=is_released(each),
                 )
                 state.return_wishes = (*state.return_wishes, wish)
             elif known is not None and not known.ended and known.status not in {None, each.status}:
@@ -122,7 +125,7 @@ class OrderReturns(OrderPayments):
         if state.return_asks:
             asked, *later = state.return_asks
             state.return_asks = tuple(later)
-            self._look_at(asked)
+            await self._look_at(asked)
             return
         wish, *others = state.return_wishes
         state.return_wishes = tuple(others)
@@ -131,6 +134,7 @@ class OrderReturns(OrderPayments):
         brief = ReturnBrief(
             number=wish.number,
             lines=wish.lines,
+            exchange=wish.exchange,
             erp=next((each for each in held or () if each.return_id == wish.return_id), None),
             status=next((r.status for r in state.order.returns if r.return_id == wish.return_id), None),
         )
@@ -166,7 +170,7 @@ class OrderReturns(OrderPayments):
             return
         self._tell(wish.actor, order_return_story.opened(state, wish))
 
-    def _look_at(self, asked: ReturnAsked) -> None:
+    async def _look_at(self, asked: ReturnAsked) -> None:
         """Begin what an operator asked for while the order could not tell yet whether it is possible."""
         state = self._state
         obstacle = order_return_story.obstacle(state, asked)
@@ -175,8 +179,9 @@ class OrderReturns(OrderPayments):
             return
         assert state.order is not None
         return_id = f"o{workflow.uuid4().hex[:12]}"
-        earlier = len(state.erp.returns) if state.erp is not None else 0
-        number = f"{state.order.number}-RO{max(len(state.returns), earlier) + 1}"
+        known = {*state.returns, *(each.return_id for each in state.return_wishes)}
+        known |= {each.return_id for each in state.erp.returns} if state.erp is not None else set()
+        number = f"{state.order.number}-RO{len(known) + 1}"
         wish = ReturnWish(
             return_id=return_id,
             number=number,
@@ -233,7 +238,10 @@ class OrderReturns(OrderPayments):
             ended=news.ended,
             text=news.text,
             given_back=news.given_back,
+            fee=news.fee,
         )
+        # What the buyer gets in exchange is on the storefront's order, or is paid for now.
+        state.reread = state.reread or news.order_changed
         # The order is proven with its return as soon as that has ended.
         state.unproven = state.unproven or news.ended
         if news.back:

@@ -43,6 +43,8 @@ class ReturnDesk(Desk[ReturnState]):
             mapping_version=start.mapping_version,
             order_number=start.order_number,
             names=start.names,
+            released=start.wish.released,
+            told_released=start.wish.released,
         )
 
     # -- messages from its order -----------------------------------------------------------------------------------
@@ -167,7 +169,8 @@ class ReturnDesk(Desk[ReturnState]):
                 # The payments are others than when the money was worked out: it is worked out again.
                 state.credited = None
             case _:
-                pass
+                # It may have been mended in the mapping: the one in force counts from now on.
+                state.mapping_version = ""
         self._tell(message.actor, "Asked to go on.")
 
     def _end_early(self, message: OperatorMessage) -> None:

@@ -38,6 +38,7 @@ class ReturnState(Remembered):
     wish: ReturnWish
     rules: ReturnRules
     mapping_version: str
+    """Its order's; empty once it was resubmitted: then the one in force."""
     order_number: str
     names: dict[str, str]
     opened_at: Instant | None = None
@@ -49,6 +50,9 @@ class ReturnState(Remembered):
     """False once a person or the expiry said to settle what is there."""
     verdicts: dict[str, dict[Disposition, Quantity]] = Field(default_factory=dict)
     """Line -> what becomes of how many units; empty before somebody, or the rule, said it."""
+    released: bool = False
+    """What the buyer gets in exchange is on the order."""
+    told_released: bool = False
     credited: ReturnCredited | None = None
     refunded: ReturnRefunded | None = None
     give_up: CancelRequest | None = None
@@ -83,10 +87,14 @@ class ReturnNews(Frozen):
     """A sentence for the order's story; empty where nothing is to be told."""
     problem: Problem | None = None
     ended: bool = False
+    order_changed: bool = False
+    """The storefront's order holds what the buyer gets in exchange, or is worth less for what came back."""
     back: dict[str, Quantity] = Field(default_factory=dict)
     """Line -> units that were credited and refunded."""
     given_back: Amount = Decimal(0)
     """Money that went back, and the fee, in the buyer's currency."""
+    fee: Amount = Decimal(0)
+    """Of that, the fee."""
 
 
 class ReturnLine(Frozen):

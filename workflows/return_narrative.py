@@ -23,6 +23,7 @@ _UNDER_WAY = {
     ReturnStep.ASK_APPROVAL: "asking a person whether to agree",
     ReturnStep.AUTHORIZE: "letting the warehouse expect the goods; tried again until both systems answer",
     ReturnStep.ASK_INSPECTION: "finding out what becomes of the goods",
+    ReturnStep.RELEASE: "putting on the order what the buyer gets instead; tried again until the storefront answers",
     ReturnStep.CREDIT: "settling the goods and crediting them in the ERP; tried again until it answers",
     ReturnStep.REFUND: "giving the money back in the storefront; tried again until it answers",
     ReturnStep.GIVE_UP: "ending the return in both systems",
@@ -35,6 +36,9 @@ def opened(state: ReturnState) -> str:
     wish = state.wish
     what = goods(state, wish.lines)
     why = f" ({wish.reason})" if wish.reason else ""
+    if wish.exchange:
+        keeps = ", which the buyer keeps" if wish.without_goods else ""
+        return f"Exchange of {what} for {instead(state)}, wanted by {wish.origin}{why}{keeps}."
     if wish.without_goods:
         return f"Refund of {what} without waiting for the goods{why}."
     return f"Return of {what}, wanted by {wish.origin}{why}."
@@ -66,6 +70,16 @@ def judged(state: ReturnState) -> str:
     return f"Inspected: {'; '.join(parts) or 'nothing'}."
 
 
+def released(state: ReturnState) -> str:
+    """Sentence for what the buyer gets in exchange."""
+    return f"On the order in exchange: {instead(state)}."
+
+
+def instead(state: ReturnState) -> str:
+    """What the buyer gets in exchange, in words."""
+    return " and ".join(f"{count_units(n)} of {sku}" for sku, n in sorted(state.wish.exchange.items()) if n)
+
+
 def credited(state: ReturnState) -> str:
     """Sentence for the ERP's part."""
     assert state.credited is not None
@@ -85,16 +99,27 @@ def refunded(state: ReturnState) -> str:
 def ended(state: ReturnState) -> str:
     """Sentence for the end, also in the order's own story."""
     if state.give_up is not None and state.credited is None:
-        return f"Return {state.wish.number} ended without goods: {full_stop(state.give_up.reason)}"
+        text = f"Return {state.wish.number} ended without goods: {full_stop(state.give_up.reason)}"
+        return text + _rest_of_exchange(state)
     if not given_back(state):
-        return f"Return {state.wish.number}: nothing was taken back."
+        return f"Return {state.wish.number}: nothing was taken back.{_rest_of_exchange(state)}"
     assert state.credited is not None
     assert state.refunded is not None
     credit = format_money(state.credited.returned.total, state.credited.currency)
     money = format_money(state.refunded.amount, state.refunded.currency)
     return (
         f"Return {state.wish.number}: {goods(state, given_back(state))}; {credit} credited, {money} refunded."
+        + (f" In exchange: {instead(state)}." if state.wish.exchange else "")
     )
+
+
+def _rest_of_exchange(state: ReturnState) -> str:
+    """What becomes of an exchange whose goods are not taken back."""
+    if not state.wish.exchange:
+        return ""
+    if state.released:
+        return f" What the buyer got in exchange is theirs to pay: {instead(state)}."
+    return f" The exchange is canceled: {instead(state)}."
 
 
 def money_given_back(state: ReturnState) -> Decimal:
@@ -131,7 +156,7 @@ def waits_on(state: ReturnState) -> str | None:
     match next_return_step(state):
         case ReturnStep.AUTHORIZE | ReturnStep.CREDIT:
             return ERP_SYSTEM
-        case ReturnStep.REFUND | ReturnStep.GIVE_UP:
+        case ReturnStep.RELEASE | ReturnStep.REFUND | ReturnStep.GIVE_UP:
             return state.key.channel
         case _:
             return None

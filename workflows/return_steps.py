@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from domain.erp_order import ErpReturn, ErpReturnState
-from domain.return_rules import ApprovalRule, InspectionRule
+from domain.return_rules import ApprovalRule, ExchangeRule, InspectionRule
 from domain.returns import Disposition
 from workflows.return_messages import ReturnState
 
@@ -15,6 +15,7 @@ class ReturnStep(StrEnum):
     ASK_APPROVAL = "ask a person whether to agree"
     AUTHORIZE = "agree and let the warehouse expect the goods"
     ASK_INSPECTION = "ask a person what becomes of the goods"
+    RELEASE = "put on the order what the buyer gets in exchange"
     CREDIT = "settle the goods and credit them in the ERP"
     REFUND = "give the money back in the storefront"
     GIVE_UP = "end the return in both systems"
@@ -36,11 +37,15 @@ def next_return_step(state: ReturnState) -> ReturnStep:
         return ReturnStep.ASK_APPROVAL
     if state.erp is None and not state.wish.without_goods:
         return ReturnStep.AUTHORIZE
+    to_release = bool(state.wish.exchange) and not state.released
+    if to_release and state.rules.exchange_ships is ExchangeRule.AT_ONCE:
+        return ReturnStep.RELEASE
     if not goods_are_in(state):
         return ReturnStep.WAIT
     if not state.verdicts:
         return ReturnStep.ASK_INSPECTION
-    return ReturnStep.CREDIT
+    # First, so that what comes back is set off against it, and the difference alone is given back.
+    return ReturnStep.RELEASE if to_release and given_back(state) else ReturnStep.CREDIT
 
 
 def received(state: ReturnState) -> dict[str, int]:
@@ -75,7 +80,7 @@ def by_rule(state: ReturnState) -> dict[str, dict[Disposition, int]]:
     """
     if state.wish.without_goods:
         return {line: {Disposition.SCRAP: units} for line, units in received(state).items() if units}
-    if state.rules.inspection is InspectionRule.ASK:
+    if state.rules.inspection_of(exchange=bool(state.wish.exchange)) is InspectionRule.ASK:
         return {}
     return {line: {Disposition.RESTOCK: units} for line, units in received(state).items() if units}
 

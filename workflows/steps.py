@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from domain.cases import APPROVAL_NEEDED, family
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
+from domain.exchanges import missing_exchanges
 from domain.quantities import LineState
 from workflows.messages import OrderState
 
@@ -18,6 +19,7 @@ class Step(StrEnum):
     CAPTURE = "take money before its goods leave"
     HAND_OVER = "write down in the ERP what was handed over already"
     AMEND = "carry the change into the ERP"
+    ENTER_EXCHANGE = "enter in the ERP what the buyer gets in exchange"
     OPEN_RETURN = "begin a return"
     TELL_RETURN = "tell a return what it waits for"
     CANCEL_REST = "cancel what is on backorder"
@@ -55,13 +57,13 @@ def next_step(state: OrderState) -> Step:
 def _work(state: OrderState) -> Step:
     """What brings an order forward that nothing holds up."""
     if state.erp is None:
-        if state.payment.unpaid:
-            return Step.WAIT
-        return Step.ASK_APPROVAL if lacks_approval(state) else Step.SUBMIT
+        return _way_to_the_erp(state)
     if state.hand_over:
         return Step.HAND_OVER
     if state.amend:
         return Step.AMEND
+    if exchange_to_enter(state) is not None:
+        return Step.ENTER_EXCHANGE
     if state.rest_cancel is not None:
         return Step.CANCEL_REST
     if state.send_what_is_there:
@@ -73,6 +75,31 @@ def _work(state: OrderState) -> Step:
     if state.return_asks or state.return_wishes:
         return Step.OPEN_RETURN
     return Step.CLOSE if _may_close(state) else Step.WAIT
+
+
+def _way_to_the_erp(state: OrderState) -> Step:
+    """Paid or promised first, then approved, then released."""
+    if state.payment.unpaid:
+        return Step.WAIT
+    if lacks_approval(state):
+        return Step.ASK_APPROVAL
+    if state.release is not None:
+        return Step.CAPTURE if state.capture_all else Step.WAIT
+    return Step.SUBMIT
+
+
+def exchange_to_enter(state: OrderState) -> str | None:
+    """The return whose new lines go into the ERP next; None while they are to be paid first, or there are none."""
+    if not awaited_exchanges(state) or state.payment.unpaid_exchange:
+        return None
+    return awaited_exchanges(state)[0]
+
+
+def awaited_exchanges(state: OrderState) -> tuple[str, ...]:
+    """Returns whose new lines are on the order and not in the ERP yet."""
+    if state.order is None or state.erp is None or state.erp.state is ErpOrderState.CANCELED:
+        return ()
+    return missing_exchanges(state.order, state.erp)
 
 
 def _may_close(state: OrderState) -> bool:

@@ -20,6 +20,7 @@ from domain.erp_order import (
     ErpOrderState,
     ErpShipment,
     ErpShipmentState,
+    KitPieces,
     SalesLineKind,
     SalesOrder,
     ShipmentLine,
@@ -103,7 +104,40 @@ class BackOffice:
             shipments.append(self.new_shipment(warehouse, left, shipment.carrier))
         over = all(s.state in OVER for s in shipments) and not order.backorders
         state = ErpOrderState.DONE if over else order.state
-        self.keep(order.model_copy(update={"shipments": tuple(shipments), "state": state}))
+        begun = {line: n for line, kits in order.begun.items() if (n := kits - units.get(line, 0)) > 0}
+        update = {"shipments": tuple(shipments), "state": state, "begun": begun}
+        self.keep(order.model_copy(update=update))
+        return sent
+
+    def ship_pieces(
+        self, key: OrderKey, line_id: str, product: str, quantity: int, *, tracking: str | None = None
+    ) -> ErpShipment:
+        """Send pieces of one kit of a line ahead; the kit is told with the parcel that completes it.
+
+        Raises ValueError where no open shipment holds a kit of the line that is whole still.
+        """
+        order = self.orders[key]
+        self._may_leave(order)
+        waiting = [
+            (shipment, part)
+            for shipment in order.shipments
+            for part in (shipment.lines if shipment.state not in OVER else ())
+            if part.line_id == line_id
+        ]
+        begun = order.begun.get(line_id, 0) + 1
+        if not waiting or begun > sum(part.quantity for _, part in waiting):
+            raise ValueError(f"{key}: no kit of line {line_id} waits whole")
+        shipment, _ = waiting[0]
+        sent = self.new_shipment(shipment.warehouse, {}, shipment.carrier).model_copy(
+            update={
+                "state": ErpShipmentState.SHIPPED,
+                "pieces": (KitPieces(line_id=line_id, product=product, quantity=quantity),),
+                "tracking_number": tracking,
+                "shipped_at": self._clock(),
+            }
+        )
+        update = {"shipments": (*order.shipments, sent), "begun": {**order.begun, line_id: begun}}
+        self.keep(order.model_copy(update=update))
         return sent
 
     def ship_all(self, key: OrderKey) -> tuple[ErpShipment, ...]:

@@ -13,6 +13,7 @@ from adapters.errors import Rejected, SessionExpired
 from adapters.memory import returning
 from adapters.memory.amending import amend
 from adapters.memory.back_office import OVER, adjustment_of, erp_lines
+from adapters.memory.exchanging import added, beside, with_exchanges
 from adapters.memory.faults import Faults
 from adapters.memory.stock_room import StockRoom
 from adapters.memory.taxing import tax_adjustments
@@ -24,10 +25,12 @@ from adapters.ports import (
     ErpCapabilities,
     ErpChanges,
     ErpRecordPage,
+    Places,
     Probe,
     UnreadableOrder,
 )
 from adapters.stock_ports import MOST_STOCK, ErpStockLevels, ErpStockPage
+from domain.counter_sale import still_to_leave
 from domain.erp_order import ErpOrder, ErpOrderState, ErpReturnState, SalesLineKind, SalesOrder
 from domain.listings import ErpRecord, OrderName
 from domain.model import Instant
@@ -122,19 +125,46 @@ class MemoryErp(StockRoom):
             if held.state is ErpOrderState.DRAFT:
                 return AmendOutcome(order=self._enter(target, held))
             _refuse("amend order", (*self._unknown(target), *self._differences(target)))
-            amended = amend(held, entered, target)
+            amended = amend(held, entered, with_exchanges(target, held, entered))
             return AmendOutcome(order=self.rearrange(held, amended.sales), refused=amended.refused)
 
-    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+    async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
+        """See ``ErpPort``. Raises Rejected with cause ``period_closed`` besides."""
+        async with self._wire.call("add_exchange", str(exchange.key), writes=True):
+            held = self._held(exchange.key, "add exchange")
+            if any(each.return_id == exchange.exchange_id for each in held.exchanges):
+                return held
+            if held.state is ErpOrderState.CANCELED:
+                reason = f"order {held.number} is canceled; nothing can be sent in exchange for goods of it"
+                raise Rejected("erp", "add exchange", reason, "order_canceled")
+            _refuse("add exchange", (*self._unknown(exchange), *self._differences(exchange)))
+            sales = beside(self.entered[exchange.key], exchange)
+            return self.rearrange(added(held, exchange), sales)
+
+    async def deliver_order(self, key: OrderKey, units: Places | None = None) -> ErpOrder:
         """See ``ErpPort``. A fault after a shipment leaves the others behind."""
         async with self._wire.call("deliver_order", str(key), writes=True):
             held = self.orders.get(key)
             if held is None:
                 raise Rejected("erp", "deliver order", f"there is no order {key}", "order_unknown")
             for shipment in held.shipments:
-                if shipment.state not in OVER:
+                if shipment.state in OVER:
+                    continue
+                missing = (
+                    None if units is None else still_to_leave(self.orders[key], units, shipment.warehouse)
+                )
+                sent = {
+                    line.line_id: number
+                    for line in shipment.lines
+                    if (
+                        number := line.quantity
+                        if missing is None
+                        else min(line.quantity, missing[line.line_id])
+                    )
+                }
+                if sent:
                     with self.faults.during("erp", "send_shipment", writes=True):
-                        self.ship(key, shipment.warehouse, {x.line_id: x.quantity for x in shipment.lines})
+                        self.ship(key, shipment.warehouse, sent)
             return self.orders[key]
 
     async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:

@@ -10,6 +10,7 @@ from adapters.memory.order_changes import NewId, summed
 from adapters.ports import RefundLine, RefundQuote, RefundRequest
 from domain.money import proportion
 from domain.order import (
+    ExtraCharge,
     Order,
     OrderLine,
     Payment,
@@ -21,7 +22,7 @@ from domain.order import (
     StorefrontReturn,
 )
 from domain.returns import QuotedPart, RefundPart
-from domain.tax_allocation import lowered
+from domain.tax_allocation import Charged, lowered
 
 _NOTHING = Decimal(0)
 _TAKEN = frozenset({PaymentKind.CAPTURE, PaymentKind.SALE})
@@ -55,6 +56,9 @@ def quote(order: Order, placed: Order, request: RefundRequest) -> RefundQuote:
         for line, left in lines
         if units[line.line_id]
     ]
+    # Duties follow the units that they are on.
+    duties = zip(order.duties, after.duties, strict=True)
+    parts += [_quoted(order, duty.charge_id, 1, duty, left) for duty, left in duties if duty != left]
     charges = zip(order.shipping, after.shipping, strict=True)
     parts += [_quoted(order, charge.charge_id, 1, charge, left) for charge, left in charges if charge != left]
     return RefundQuote(
@@ -88,7 +92,8 @@ def ended(each: StorefrontReturn) -> ReturnStatus:
         return ReturnStatus.DECLINED
     if each.status is not ReturnStatus.OPEN:
         return each.status
-    return ReturnStatus.CLOSED if any(line.processed for line in each.lines) else ReturnStatus.CANCELED
+    begun = any(line.processed for line in each.lines) or any(part.processed for part in each.exchange)
+    return ReturnStatus.CLOSED if begun else ReturnStatus.CANCELED
 
 
 def find(order: Order, return_id: str) -> StorefrontReturn:
@@ -196,7 +201,9 @@ def _processed(each: StorefrontReturn, lines: Iterable[RefundLine]) -> Storefron
         taken = min(units[line.line_id], line.quantity - line.processed)
         units[line.line_id] -= taken
         settled.append(line.model_copy(update={"processed": line.processed + taken}))
-    over = all(line.processed == line.quantity for line in settled)
+    over = all(line.processed == line.quantity for line in settled) and all(
+        part.processed == part.quantity for part in each.exchange
+    )
     status = ReturnStatus.CLOSED if over else each.status
     return each.model_copy(update={"lines": tuple(settled), "status": status})
 
@@ -208,12 +215,12 @@ def _units(lines: Iterable[RefundLine]) -> Counter[str]:
     return units
 
 
-def _discounted(part: OrderLine | ShippingCharge) -> Decimal:
+def _discounted(part: Charged) -> Decimal:
     price = part.current * part.unit_price if isinstance(part, OrderLine) else part.price
     return price - sum((d.amount for d in part.discounts), _NOTHING)
 
 
-Part = TypeVar("Part", OrderLine, ShippingCharge)
+Part = TypeVar("Part", OrderLine, ShippingCharge, ExtraCharge)
 
 
 def _quoted(order: Order, line_id: str, quantity: int, before: Part, after: Part) -> QuotedPart:

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 
 from adapters.errors import Rejected
-from domain.money import proportion
+from domain.money import proportion, round_money
 from domain.order import (
     Fulfillment,
     FulfillmentLine,
@@ -20,7 +21,8 @@ from domain.order import (
     ShippingCharge,
 )
 from domain.overpayment import MoneyBack, overpaid
-from domain.tax_allocation import lowered, whole_of
+from domain.quantities import units_returned
+from domain.tax_allocation import charged_in, lowered, whole_of
 
 NewId = Callable[[], str]
 _NOTHING = Decimal(0)
@@ -77,6 +79,7 @@ def after_edit(order: Order, placed: Order, line_id: str, current: int) -> Order
     if was is None:
         raise ValueError(f"order {order.key} has no line {line_id}")
     shipped = sum(count_units(f.lines)[line_id] for f in order.fulfillments)
+    shipped -= units_returned(order).get(line_id, 0)
     if not shipped <= current <= was.current:
         raise ValueError(f"line {line_id} can be set to {shipped} up to {was.current} units, not {current}")
     original = next(line for line in placed.lines if line.line_id == line_id)
@@ -195,6 +198,7 @@ def after_cancel(order: Order, placed: Order, when: datetime, new_id: NewId) -> 
         reason = f"order {order.number} has shipments already; take it back as a return"
         raise Rejected("storefront", "cancel order", reason, "already_shipped")
     lines = tuple(lowered(order, line, 0) for line in order.lines)
+    order = order.model_copy(update={"fees": ()})
     plans = [
         plan.model_copy(
             update={"open": False, "lines": tuple(x.model_copy(update={"remaining": 0}) for x in plan.lines)}
@@ -255,15 +259,13 @@ def summed(
     order: Order, placed: Order, lines: tuple[OrderLine, ...], shipping: tuple[ShippingCharge, ...]
 ) -> Order:
     """The order with these lines and charges, its totals worked out anew."""
-    charged: list[OrderLine | ShippingCharge] = [*lines, *shipping]
-    parts = [whole_of(order, part) for part in charged]
+    changed = order.model_copy(update={"lines": lines, "shipping": shipping})
+    parts = [whole_of(order, part) for part in charged_in(changed)]
     tax = sum((part.tax for part in parts), _NOTHING)
     total = sum((part.gross for part in parts), _NOTHING)
-    presentment = (
-        proportion(placed.presentment_total, total, placed.total, order.presentment_currency)
-        if placed.total
-        else _NOTHING
-    )
+    # An exchange may have made it dearer than it was.
+    rate = Fraction(placed.presentment_total) / Fraction(placed.total) if placed.total else Fraction(0)
+    presentment = round_money(Fraction(total) * rate, order.presentment_currency)
     return order.model_copy(
         update={
             "lines": lines,

@@ -16,6 +16,7 @@ from adapters.ports import (
     ErpCapabilities,
     ErpChanges,
     ErpRecordPage,
+    Places,
     Probe,
 )
 from adapters.stock_ports import MOST_STOCK, ErpStockLevels, ErpStockPage
@@ -70,11 +71,12 @@ class RemoteErp:
         body = {"key": key.model_dump(), "reason": reason}
         return await self._ask("cancel order", "cancel_order", _OUTCOME, body, writes=True)
 
-    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+    async def deliver_order(self, key: OrderKey, units: Places | None = None) -> ErpOrder:
         """See ``ErpPort``."""
-        return await self._ask(
-            "deliver order", "deliver_order", _ORDER, {"key": key.model_dump()}, writes=True
-        )
+        body: dict[str, Any] = {"key": key.model_dump()}
+        if units is not None:
+            body["units"] = {line: dict(at) for line, at in units.items()}
+        return await self._ask("deliver order", "deliver_order", _ORDER, body, writes=True)
 
     async def authorize_return(self, request: ReturnAuthorization) -> ErpOrder:
         """See ``ErpPort``."""
@@ -90,6 +92,11 @@ class RemoteErp:
         """See ``ErpPort``."""
         body = {"key": key.model_dump(), "return_id": return_id, "reason": reason}
         return await self._ask("cancel return", "cancel_return", _ORDER, body, writes=True)
+
+    async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
+        """See ``ErpPort``."""
+        body = {"exchange": exchange.model_dump(mode="json")}
+        return await self._ask("add exchange", "add_exchange", _ORDER, body, writes=True)
 
     async def list_records(
         self, channel: str, changed_since: Instant, cursor: str | None = None

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from adapters.errors import Rejected
 from domain.erp_order import (
+    COUNTED,
     ErpInvoice,
     ErpInvoiceState,
     ErpOrder,
@@ -77,7 +78,7 @@ def credited(order: ErpOrder, credit: ReturnCredit) -> ErpOrder:
     )
     units: Counter[str] = Counter()
     for line in credit.lines:
-        if line.kind is SalesLineKind.GOODS:
+        if line.kind in COUNTED:
             units[line.line_id] += line.quantity
     settled = held.model_copy(
         update={

@@ -10,7 +10,7 @@ from itertools import count
 
 from adapters.echoes import refund_made, return_stands
 from adapters.errors import Rejected, SessionExpired
-from adapters.memory import giving_back
+from adapters.memory import exchanging, giving_back
 from adapters.memory.faults import Faults
 from adapters.memory.order_changes import (
     after_cancel,
@@ -28,6 +28,7 @@ from adapters.ports import (
     MOST_FOUND,
     CancelUnitsRequest,
     CaptureRequest,
+    ExchangeRequest,
     FulfillmentRequest,
     OrderPage,
     Probe,
@@ -50,6 +51,7 @@ from domain.order import (
     PaymentKind,
     PaymentStatus,
     ReturnStatus,
+    StorefrontReturn,
 )
 from domain.stock import SettingOutcome, ShownStock, StockSetting
 from domain.tax_allocation import settle_taxes
@@ -64,6 +66,7 @@ class MemoryStorefront:
         latency: seconds that every call takes.
         faults: where a test orders faults; may be shared with an ERP.
         clock: tells when an order was canceled.
+        prices: what the shop sells by SKU, for exchanges.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class MemoryStorefront:
         latency: float = 0.0,
         faults: Faults | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        prices: Mapping[str, Decimal] | None = None,
     ) -> None:
         self.channel = channel
         self.credentials_valid = True
@@ -83,6 +87,9 @@ class MemoryStorefront:
         """When each was changed last."""
         self.refunds: dict[str, Refund] = {}
         """Every refund by its key."""
+        self.exchanges: dict[str, str] = {}
+        """Return id of every exchange that was opened by a key, by that key."""
+        self.prices = dict(prices or {})
         self.shelf = Shelf()
         """What it shows of stock."""
         self._placed: dict[str, Order] = {}
@@ -147,6 +154,7 @@ class MemoryStorefront:
                 lines=tuple(FulfillmentLine(line_id=line, quantity=units) for line, units in wanted.items()),
                 carrier=request.carrier,
                 tracking_number=request.tracking_number,
+                more_tracking=request.more_tracking,
             )
             self._keep(after_shipping(order, made, self._new_id))
             return made
@@ -225,6 +233,27 @@ class MemoryStorefront:
         changed = self._keep(giving_back.with_status(order, return_id, status))
         return ReturnChange(order=changed, echoes=(return_stands(return_id, status, units),))
 
+    async def open_exchange(self, request: ExchangeRequest) -> StorefrontReturn:
+        """See ``StorefrontPort``."""
+        external_id = request.key.external_id
+        async with self._wire.call("open_exchange", external_id, writes=True):
+            order = self._of(request.key, "open exchange")
+            if request.exchange_key not in self.exchanges:
+                exchanging.require_sold(request.instead, self.prices)
+                order = exchanging.opened(order, request, return_id := self._new_id())
+                self.exchanges[request.exchange_key] = return_id
+                self._keep(order)
+            return giving_back.find(order, self.exchanges[request.exchange_key])
+
+    async def release_exchange(self, external_id: str, return_id: str) -> Order:
+        """See ``StorefrontPort``. Raises Rejected with cause ``variant_unknown`` besides."""
+        async with self._wire.call("release_exchange", external_id, writes=True):
+            order, placed = self._known(external_id, "release exchange"), self._placed[external_id]
+            after, new = exchanging.released(order, placed, return_id, self.prices, self._new_id)
+            if new:
+                self._placed[external_id] = placed.model_copy(update={"lines": (*placed.lines, *new)})
+            return self._keep(after) if new else order
+
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """See ``StorefrontPort``. Raises Rejected with cause ``already_shipped`` once a parcel left."""
         async with self._wire.call("cancel_order", external_id, reason, writes=True):
@@ -291,18 +320,57 @@ class MemoryStorefront:
         self._placed[order.key.external_id] = order
         return self._keep(order)
 
+    def revise(self, order: Order) -> Order:
+        """An order is changed in all but the units of its lines; shares are reckoned from what was placed, as before.
+
+        Raises KeyError if unknown.
+        """
+        before, placed = self.orders[order.key.external_id], self._placed[order.key.external_id]
+        known = {line.line_id for line in placed.lines}
+        grown = {
+            "lines": (*placed.lines, *(line for line in order.lines if line.line_id not in known)),
+            "total": placed.total + order.total - before.total,
+            "presentment_total": placed.presentment_total
+            + order.presentment_total
+            - before.presentment_total,
+        }
+        self._placed[order.key.external_id] = placed.model_copy(update=grown)
+        return self._keep(order)
+
     def edit_quantity(self, external_id: str, line_id: str, current: int) -> Order:
         """Lower a line; its money follows. Raises ValueError where that is not possible, KeyError if unknown."""
         return self._keep(after_edit(self.orders[external_id], self._placed[external_id], line_id, current))
 
-    def request_return(self, external_id: str, units: Mapping[str, int], reason: str = "") -> Order:
-        """A buyer asks to return units (line -> units). Raises ValueError where they have not left, KeyError."""
+    def reschedule(self, external_id: str, at: datetime | None) -> Order:
+        """What is still to leave may leave from then on, None: at once. Raises KeyError if unknown."""
         order = self.orders[external_id]
-        return self._keep(giving_back.requested(order, units, reason, self._new_id()))
+        plans = [
+            plan.model_copy(update={"not_before": at}) if plan.open else plan for plan in order.location_plans
+        ]
+        return self._keep(order.model_copy(update={"location_plans": tuple(plans)}))
+
+    def request_return(
+        self,
+        external_id: str,
+        units: Mapping[str, int],
+        reason: str = "",
+        instead: Mapping[str, int] | None = None,
+    ) -> Order:
+        """A buyer asks to return units (line -> units), and gets others for them (SKU -> units) where they say so.
+
+        Raises ValueError where they have not left, KeyError.
+        """
+        return_id = self._new_id()
+        order = giving_back.requested(self.orders[external_id], units, reason, return_id)
+        return self._keep(exchanging.with_exchange(order, return_id, instead) if instead else order)
 
     def withdraw_return(self, external_id: str, return_id: str) -> Order:
         """A buyer does not want to return anything after all. Raises Rejected and KeyError where unknown."""
         return self._keep(giving_back.with_status(self.orders[external_id], return_id, ReturnStatus.CANCELED))
+
+    def reopen_return(self, external_id: str, return_id: str) -> Order:
+        """The shop's staff take a return up again. Raises Rejected and KeyError where unknown."""
+        return self._keep(giving_back.with_status(self.orders[external_id], return_id, ReturnStatus.OPEN))
 
     def expire_authorizations(self, external_id: str) -> Order:
         """What is authorized can be captured no more. Raises KeyError if unknown."""

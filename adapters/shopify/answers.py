@@ -128,6 +128,44 @@ class DiscountAllocation(Answer):
     discount_application: DiscountApplication
 
 
+class DutyTax(TaxLine):
+    """A tax on a duty."""
+
+    price_set: BothMoney
+
+
+class Duty(Answer):
+    """A duty on a line; price and taxes also count units that were removed since."""
+
+    id: GidTail
+    harmonized_system_code: str | None = None
+    price: BothMoney
+    tax_lines: tuple[DutyTax, ...]
+
+
+class LineDuties(Answer):
+    """The duties on a line."""
+
+    id: GidTail
+    duties: tuple[Duty, ...]
+
+
+class AdditionalFee(Answer):
+    """A fee on the order."""
+
+    id: GidTail
+    name: str
+    price: ShopMoney
+    tax_lines: tuple[TaxLine, ...]
+
+
+class Attribute(Answer):
+    """Something that the shop's own pages asked of the buyer."""
+
+    key: str
+    value: str | None = None
+
+
 class LineItem(Answer):
     """A line of the order; its taxes and discounts also count units that were removed since."""
 
@@ -136,10 +174,15 @@ class LineItem(Answer):
     name: str
     quantity: Quantity
     current_quantity: Quantity
+    non_fulfillable_quantity: Quantity
+    """Units that nobody is ever to ship: a tip has some, and so has what was removed."""
     requires_shipping: bool
     original_unit_price_set: ShopMoney
     discount_allocations: tuple[DiscountAllocation, ...]
     tax_lines: tuple[TaxLine, ...]
+    custom_attributes: tuple[Attribute, ...]
+    duties: tuple[Duty, ...] = ()
+    """Read apart, where the order has any."""
 
 
 class ShippingLine(Answer):
@@ -223,11 +266,20 @@ class FulfillmentOrderLine(Answer):
     line_item: Identified
 
 
+class FulfillmentHold(Answer):
+    """Why nothing is to leave yet; of the many reasons that there are, this adapter knows some."""
+
+    reason: str
+
+
 class FulfillmentOrder(Answer):
     """What one location is to ship."""
 
     id: GidTail
     status: FulfillmentOrderStatus
+    fulfill_at: Instant | None = None
+    """When a scheduled one opens."""
+    fulfillment_holds: tuple[FulfillmentHold, ...] = ()
     assigned_location: AssignedLocation
     line_items: Page[FulfillmentOrderLine]
 
@@ -253,6 +305,7 @@ class TrackingInfo(Answer):
 class FulfillmentLine(Answer):
     """Units of an order line in a fulfillment."""
 
+    id: GidTail = ""
     quantity: Quantity
     line_item: Identified
 
@@ -308,13 +361,6 @@ class PurchasingEntity(Answer):
     """Who buys: a company, or (then ``company`` is None) a person."""
 
     company: Company | None = None
-
-
-class Attribute(Answer):
-    """Something that the shop's own pages asked of the buyer."""
-
-    key: str
-    value: str | None = None
 
 
 class CancelReason(StrEnum):
@@ -386,6 +432,13 @@ class Order(Answer):
     current_total_price_set: BothMoney
     current_total_tax_set: ShopMoney
     current_total_discounts_set: ShopMoney
+    current_total_duties_set: ShopMoney | None = None
+    original_total_duties_set: ShopMoney | None = None
+    """None where there never was any."""
+    duties_included: bool
+    """They are in the lines' prices: nothing is charged for them."""
+    additional_fees: tuple[AdditionalFee, ...]
+    total_tip_received_set: ShopMoney
     current_tax_lines: tuple[TaxLine, ...]
     customer: Customer | None = None
     purchasing_entity: PurchasingEntity | None = None
@@ -399,6 +452,12 @@ class Order(Answer):
     fulfillments_count: Count | None = None
     fulfillments: tuple[Fulfillment, ...]
     returns: FirstReturn
+
+
+class DutiesOfOrder(Answer):
+    """A page of an order's lines with their duties."""
+
+    line_items: Page[LineDuties]
 
 
 class ShippingState(Answer):

@@ -23,6 +23,10 @@ from domain.order import Fulfillment, FulfillmentLine
 OPERATION: Final = "create fulfillment"
 
 _MOVE: Final = "move fulfillment order"
+_OPEN: Final = "open fulfillment order"
+_RELEASE: Final = "release hold"
+_OF_EXCHANGES: Final = frozenset({"AWAITING_PAYMENT", "AWAITING_RETURN_ITEMS"})
+"""Why the shop itself holds back what an exchange brings. Whether it may leave was decided before it left."""
 _MAY_SHIP: Final = frozenset(
     {FulfillmentOrderStatus.OPEN, FulfillmentOrderStatus.IN_PROGRESS, FulfillmentOrderStatus.INCOMPLETE}
 )
@@ -58,10 +62,44 @@ class Fulfilling:
         if not wanted:
             raise Rejected(SYSTEM, OPERATION, "the shipment holds no units", "not_open_to_ship")
         plans = state.fulfillment_orders.nodes
+        if await self._release(plans, wanted):
+            plans = (await self._reader.shipping(order_id)).fulfillment_orders.nodes
         taken, missing = _take_open(wanted, _at(request.location, plans))
+        if missing and (ahead := _scheduled(missing, plans)):
+            plans = await self._open(order_id, ahead)
+            taken, missing = _take_open(wanted, _at(request.location, plans))
         if missing:
             taken = await self._move_missing(request, wanted, missing, plans)
         return await self._create(request, wanted, taken)
+
+    async def _open(self, order_id: str, plans: Sequence[str]) -> tuple[answers.FulfillmentOrder, ...]:
+        """Open what the shop has scheduled for later: its goods have left already. Returns all, as they stand then.
+
+        One that was opened meanwhile is refused; what matters is how they stand.
+        """
+        for plan_id in plans:
+            try:
+                await self._api.write(
+                    _OPEN, "open_fulfillment_order", {"id": gid("FulfillmentOrder", plan_id)}
+                )
+            except Rejected as error:
+                if not error.cause.startswith("shop_refused"):
+                    raise
+        return (await self._reader.shipping(order_id)).fulfillment_orders.nodes
+
+    async def _release(self, plans: Iterable[answers.FulfillmentOrder], wanted: Counter[str]) -> bool:
+        """End the shop's own waiting for money or goods, where units of an exchange have left all the same."""
+        waiting = [
+            plan
+            for plan in plans
+            if plan.status is FulfillmentOrderStatus.ON_HOLD
+            and plan.fulfillment_holds
+            and {hold.reason for hold in plan.fulfillment_holds} <= _OF_EXCHANGES
+            and any(wanted[line.line_item.id] and line.remaining_quantity for line in plan.line_items.nodes)
+        ]
+        for plan in waiting:
+            await self._api.write(_RELEASE, "release_hold", {"id": gid("FulfillmentOrder", plan.id)})
+        return bool(waiting)
 
     async def _move_missing(
         self,
@@ -128,7 +166,7 @@ class Fulfilling:
                     ],
                     "notifyCustomer": self._notify_customers,
                     "trackingInfo": {
-                        "number": request.tracking_number,
+                        **_numbers(request),
                         **({"company": request.carrier} if request.carrier else {}),
                     },
                 }
@@ -147,7 +185,15 @@ class Fulfilling:
             ),
             carrier=request.carrier,
             tracking_number=request.tracking_number,
+            more_tracking=request.more_tracking,
         )
+
+
+def _numbers(request: FulfillmentRequest) -> dict[str, Any]:
+    """The parcel's own number comes first: by that the fulfillment is found again."""
+    if not request.more_tracking:
+        return {"number": request.tracking_number}
+    return {"numbers": [request.tracking_number, *request.more_tracking]}
 
 
 def _units(lines: Iterable[FulfillmentLine]) -> Counter[str]:
@@ -181,6 +227,16 @@ def _take_open(wanted: Counter[str], plans: Iterable[answers.FulfillmentOrder]) 
                 left[line.line_item.id] -= units
                 taken[plan.id][line.id] = units
     return taken, +left
+
+
+def _scheduled(missing: Counter[str], plans: Iterable[answers.FulfillmentOrder]) -> list[str]:
+    """Fulfillment orders that hold what is missing and open later only."""
+    return [
+        plan.id
+        for plan in plans
+        if plan.status is FulfillmentOrderStatus.SCHEDULED
+        and any(missing[line.line_item.id] and line.remaining_quantity for line in plan.line_items.nodes)
+    ]
 
 
 def _line_inputs(lines: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ the shop rounds: each for itself, half up, over all that came back so far. Where
 the suggestion is divided in proportion.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -13,8 +13,16 @@ from adapters.errors import ContractBroken
 from adapters.ports import RefundQuote, RefundRequest
 from adapters.shopify import answers
 from adapters.shopify.answers import SYSTEM
-from adapters.shopify.refund_answers import Charge, Quotation, QuotedLine, RefundState, SuggestedRefund
-from adapters.shopify.translate import rate_of
+from adapters.shopify.pricing import DUTY, rate_of
+from adapters.shopify.refund_answers import (
+    Charge,
+    LineUnits,
+    Quotation,
+    QuotedDuty,
+    QuotedLine,
+    RefundState,
+    SuggestedRefund,
+)
 from domain.money import minor_digits, share, split
 from domain.order import TaxLine
 from domain.returns import QuotedPart
@@ -30,8 +38,11 @@ def to_quote(request: RefundRequest, state: RefundState, quotation: Quotation) -
     Raises ContractBroken where it does not add up.
     """
     suggested = quotation.suggested_refund
-    _check_taxes(suggested)
+    units = {line.line_item.id: line.quantity for line in suggested.refund_line_items}
+    duties = [part for duty in suggested.refund_duties for part in _of_duty(duty, units, state)]
+    _check_taxes(suggested, sum((duty.tax for duty in duties), _NOTHING))
     parts = [_of_line(line, state) for line in suggested.refund_line_items]
+    parts += duties
     delivery = suggested.shipping
     if request.shipping:
         parts += _of_delivery(request, state, suggested)
@@ -45,6 +56,7 @@ def to_quote(request: RefundRequest, state: RefundState, quotation: Quotation) -
         ),
         _NOTHING,
     )
+    presentment += sum((_presentment_of(duty, units, state) for duty in suggested.refund_duties), _NOTHING)
     return RefundQuote(
         parts=tuple(parts),
         total=sum((part.net + part.tax for part in parts), _NOTHING),
@@ -52,12 +64,13 @@ def to_quote(request: RefundRequest, state: RefundState, quotation: Quotation) -
     )
 
 
-def _check_taxes(suggested: SuggestedRefund) -> None:
+def _check_taxes(suggested: SuggestedRefund, on_duties: Decimal) -> None:
     """Raise ContractBroken where the parts do not add up: a credit note of them would be wrong."""
     goods = sum((line.total_tax_set.shop_money.amount for line in suggested.refund_line_items), _NOTHING)
     told = suggested.total_tax_set.shop_money.amount
-    # Whether the total counts the tax on delivery is not said.
-    if told not in {goods, goods + suggested.shipping.tax_set.shop_money.amount}:
+    # Whether the total counts the tax on delivery, and that on duties, is not said.
+    delivery = suggested.shipping.tax_set.shop_money.amount
+    if told not in {goods, goods + delivery, goods + on_duties, goods + delivery + on_duties}:
         reason = f"suggestedRefund: taxes of {told} are suggested in all, the lines' come to {goods}"
         raise ContractBroken(SYSTEM, QUOTE, reason)
 
@@ -77,6 +90,51 @@ def _of_line(line: QuotedLine, state: RefundState) -> QuotedPart:
         tax=tax,
         taxes=_by_tax(tax, lost, item.tax_lines, currency),
     )
+
+
+def _of_duty(quoted: QuotedDuty, units: Mapping[str, int], state: RefundState) -> list[QuotedPart]:
+    """What goes back of a duty. The shop tells no tax of it: that follows the units. Raises ContractBroken."""
+    line, duty = _duty_of(quoted, state)
+    taxes = tuple(
+        TaxLine(
+            title=each.title,
+            rate=rate_of(each, "suggestedRefund.refundDuties"),
+            amount=_lost_with(each.price_set.shop_money.amount, line, units, state.currency_code),
+        )
+        for each in duty.tax_lines
+    )
+    tax = sum((each.amount for each in taxes), _NOTHING)
+    price = quoted.amount_set.shop_money.amount
+    if not price and not tax:
+        return []
+    net = _net(price, tax, state)
+    return [QuotedPart(line_id=f"{DUTY}{duty.id}", quantity=1, net=net, tax=tax, taxes=taxes)]
+
+
+def _presentment_of(quoted: QuotedDuty, units: Mapping[str, int], state: RefundState) -> Decimal:
+    """What goes back of a duty as the buyer pays it."""
+    price = quoted.amount_set.presentment_money.amount
+    if state.taxes_included:
+        return price
+    line, duty = _duty_of(quoted, state)
+    amounts = (each.price_set.presentment_money.amount for each in duty.tax_lines)
+    currency = state.presentment_currency_code
+    return sum((_lost_with(amount, line, units, currency) for amount in amounts), price)
+
+
+def _lost_with(amount: Decimal, line: LineUnits, units: Mapping[str, int], currency: str) -> Decimal:
+    """What an amount for all units of a line loses with these."""
+    left = line.current_quantity - units.get(line.id, 0)
+    before = share(amount, line.current_quantity, line.quantity, currency)
+    return before - share(amount, left, line.quantity, currency)
+
+
+def _duty_of(quoted: QuotedDuty, state: RefundState) -> tuple[LineUnits, answers.Duty]:
+    for line in state.line_items.nodes:
+        for duty in line.duties:
+            if quoted.original_duty is not None and duty.id == quoted.original_duty.id:
+                return line, duty
+    raise ContractBroken(SYSTEM, QUOTE, "suggestedRefund.refundDuties: names a duty that is on no line")
 
 
 def _of_delivery(request: RefundRequest, state: RefundState, suggested: SuggestedRefund) -> list[QuotedPart]:

@@ -1,16 +1,18 @@
 """Reads orders, page after page, until the answer is whole."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from adapters.errors import ContractBroken, Rejected
 from adapters.shopify.answers import (
     SYSTEM,
     AnswerModel,
     Count,
+    DutiesOfOrder,
     Fulfillment,
     FulfillmentLine,
     FulfillmentOrder,
     FulfillmentOrderLine,
+    LineDuties,
     LineItem,
     Node,
     Order,
@@ -22,9 +24,21 @@ from adapters.shopify.answers import (
 )
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
+from adapters.shopify.pricing import READ_ORDER
 from adapters.shopify.refund_answers import LineUnits, RefundState
-from adapters.shopify.return_answers import Return, ReturnLine, ReturnsOfOrder, ReverseLine, ReverseOrder
-from adapters.shopify.translate import READ_ORDER
+from adapters.shopify.return_answers import (
+    ExchangeLine,
+    Return,
+    ReturnLine,
+    ReturnsOfOrder,
+    ReverseLine,
+    ReverseOrder,
+    Variant,
+)
+from adapters.shopify.translate import to_return
+from domain.order import StorefrontReturn
+
+DutiedLine = TypeVar("DutiedLine", LineItem, LineUnits)
 
 # As many as read_order.graphql asks for. These two lists have no cursor, only a count.
 FIRST_TRANSACTIONS: Final = 10
@@ -36,6 +50,8 @@ class OrderReader:
 
     def __init__(self, api: AdminApi) -> None:
         self._api = api
+        self._variants: dict[str, str] = {}
+        """What people call a variant, by its id."""
 
     async def order(self, external_id: str) -> Order:
         """The order with all its lines, transactions, fulfillment orders and fulfillments."""
@@ -52,6 +68,8 @@ class OrderReader:
         lines = await self._rest(
             LineItem, order.line_items, "read_more_lines", gid("Order", external_id), "lineItems"
         )
+        if order.original_total_duties_set is not None and not order.duties_included:
+            lines = await self._with_duties(lines, external_id)
         charges = await self._rest(
             ShippingLine,
             order.shipping_lines,
@@ -90,7 +108,19 @@ class OrderReader:
         lines = await self._rest(
             LineUnits, state.line_items, "read_more_line_units", gid("Order", external_id), "lineItems"
         )
+        if state.original_total_duties_set is not None and not state.duties_included:
+            lines = await self._with_duties(lines, external_id)
         return state.model_copy(update={"line_items": lines})
+
+    async def _with_duties(self, lines: Page[DutiedLine], external_id: str) -> Page[DutiedLine]:
+        """The lines with their duties, which are read apart."""
+        first = await self.part(DutiesOfOrder, READ_ORDER, "read_duties", external_id)
+        found = await self._rest(
+            LineDuties, first.line_items, "read_duties", gid("Order", external_id), "lineItems"
+        )
+        duties = {line.id: line.duties for line in found.nodes}
+        nodes = [line.model_copy(update={"duties": duties.get(line.id, ())}) for line in lines.nodes]
+        return lines.model_copy(update={"nodes": tuple(nodes)})
 
     async def returns(self, external_id: str) -> tuple[Return, ...]:
         """All returns of the order, the earliest first."""
@@ -98,7 +128,12 @@ class OrderReader:
         page = await self._rest(Return, first.returns, "read_returns", gid("Order", external_id), "returns")
         return tuple(
             [
-                each.model_copy(update={"return_line_items": await self.return_lines(each)})
+                each.model_copy(
+                    update={
+                        "return_line_items": await self.return_lines(each),
+                        "exchange_line_items": await self.exchange_lines(each),
+                    }
+                )
                 for each in page.nodes
             ]
         )
@@ -112,6 +147,29 @@ class OrderReader:
             gid("Return", held.id),
             "returnLineItems",
         )
+
+    async def exchange_lines(self, held: Return) -> Page[ExchangeLine]:
+        """All that the buyer gets for a return."""
+        return await self._rest(
+            ExchangeLine,
+            held.exchange_line_items,
+            "read_more_exchange_lines",
+            gid("Return", held.id),
+            "exchangeLineItems",
+        )
+
+    async def told(self, held: Return) -> StorefrontReturn:
+        """The return in the words of the house. What its buyer gets is known by its SKU."""
+        waiting = [x.variant_id for x in held.exchange_line_items.nodes if not x.line_items and x.variant_id]
+        return to_return(held, {each: await self._variant_name(each) for each in waiting})
+
+    async def _variant_name(self, variant_id: str) -> str:
+        if variant_id not in self._variants:
+            operation, wanted = "read variant", {"id": gid("ProductVariant", variant_id)}
+            data = await self._api.read(operation, "read_variant", wanted)
+            variant = fit(Variant, data.get("productVariant") or {}, operation, "productVariant")
+            self._variants[variant_id] = variant.sku or variant.title or f"variant {variant_id}"
+        return self._variants[variant_id]
 
     async def reverse_lines(self, expected: ReverseOrder) -> ReverseOrder:
         """A reverse fulfillment order with all its lines."""

@@ -1,10 +1,13 @@
 """The shape of Shopify's answers about refunds, as far as this adapter reads them; see ``answers``."""
 
+from collections.abc import Iterable
+
 from pydantic import Field
 
 from adapters.shopify.answers import (
     Answer,
     BothMoney,
+    Duty,
     Identified,
     Money,
     Page,
@@ -36,8 +39,12 @@ class LineUnits(Answer):
     """Units of a line: of ``refundable_quantity``, which are not refunded yet, some have not left."""
 
     id: GidTail
+    quantity: Quantity
+    current_quantity: Quantity
     refundable_quantity: Quantity
     unfulfilled_quantity: Quantity
+    duties: tuple[Duty, ...] = ()
+    """Read apart, where the order has any."""
 
 
 class Charge(Answer):
@@ -66,6 +73,9 @@ class Charges(Answer):
 class RefundState(Answer):
     """What was paid, refunded and sent."""
 
+    original_total_duties_set: ShopMoney | None = None
+    duties_included: bool
+
     currency_code: Currency
     presentment_currency_code: Currency
     taxes_included: bool
@@ -73,6 +83,12 @@ class RefundState(Answer):
     refunds: tuple[Refund, ...]
     shipping_lines: Charges
     line_items: Page[LineUnits]
+
+    def duties_on(self, lines: Iterable[str]) -> tuple[Duty, ...]:
+        """Those that are charged on these lines, which go back with their units."""
+        ids = set(lines)
+        nodes = () if self.duties_included else self.line_items.nodes
+        return tuple(duty for line in nodes if line.id in ids for duty in line.duties)
 
 
 class TaxedLine(Answer):
@@ -100,8 +116,17 @@ class QuotedShipping(Answer):
     tax_set: BothMoney
 
 
+class QuotedDuty(Answer):
+    """What goes back of a duty."""
+
+    amount_set: BothMoney
+    original_duty: Identified | None = None
+
+
 class SuggestedRefund(Answer):
     """What the shop's arithmetic says."""
+
+    refund_duties: tuple[QuotedDuty, ...]
 
     total_tax_set: ShopMoney
     refund_line_items: tuple[QuotedLine, ...]

@@ -56,6 +56,7 @@ class Refunding:
                 for line_id, units in _units(request.lines).items()
             ],
             shipping=format(request.shipping, "f") if request.shipping else None,
+            duties=duty_inputs(request, state) or None,
         )
         return to_quote(request, state, quotation)
 
@@ -101,6 +102,7 @@ class Refunding:
                 if part.amount
             ],
             **({"shipping": {"amount": format(request.shipping, "f")}} if request.shipping else {}),
+            **({"refundDuties": duties} if (duties := duty_inputs(request, state)) else {}),
             **({"currency": state.presentment_currency_code} if foreign else {}),
         }
         payload = await self._api.write(
@@ -110,6 +112,12 @@ class Refunding:
             raise OutcomeUnknown(SYSTEM, REFUND, "the shop names neither a refund nor a reason against it")
         made = to_refund(fit(refund_answers.Refund, payload["refund"], REFUND, "refundCreate.refund"))
         return made.model_copy(update={"echoes": (refund_made(made.refund_id),)})
+
+
+def duty_inputs(request: RefundRequest, state: RefundState) -> list[dict[str, str]]:
+    """The duties of the lines that units go back of: each in proportion to those units."""
+    lines = (line.line_id for line in request.lines if line.quantity)
+    return [{"dutyId": gid("Duty", duty.id), "refundType": "PROPORTIONAL"} for duty in state.duties_on(lines)]
 
 
 def note_of(request: RefundRequest) -> str:

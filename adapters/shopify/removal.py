@@ -12,6 +12,7 @@ from adapters.ports import CancelUnitsRequest
 from adapters.shopify.answers import SYSTEM
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
+from adapters.shopify.pricing import DUTY
 from adapters.shopify.reading import OrderReader
 from adapters.shopify.translate import to_order
 from adapters.spans import looked_up
@@ -45,7 +46,14 @@ class Removal:
                 {"lineItemId": gid("LineItem", line), "quantity": units, "restockType": "CANCEL"}
                 for line, units in surplus.items()
             ]
-            await self._refund(order, request, {"refundLineItems": lines})
+            duties = [
+                {"dutyId": gid("Duty", duty.charge_id.removeprefix(DUTY)), "refundType": "PROPORTIONAL"}
+                for line in order.lines
+                if line.line_id in surplus
+                for duty in line.duties
+            ]
+            what = {"refundLineItems": lines, **({"refundDuties": duties} if duties else {})}
+            await self._refund(order, request, what)
             order = await self._read(request)
         back = overpaid(order, request.total_before - order.presentment_total)
         if back:

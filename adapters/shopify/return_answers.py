@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from adapters.shopify.answers import Answer, Identified, Page
+from adapters.shopify.answers import Answer, Identified, Page, PageInfo
 from adapters.shopify.global_ids import GidTail
 from adapters.shopify.refund_answers import Refund
 from domain.model import Quantity
@@ -44,6 +44,45 @@ class ReturnLine(Answer):
     fulfillment_line_item: ParcelLine | None = None
 
 
+class NewLine(Answer):
+    """A line of the order that an exchange has brought."""
+
+    id: GidTail
+    sku: str | None = None
+    title: str = ""
+
+
+class ExchangeLine(Answer):
+    """Units that the buyer gets for what comes back."""
+
+    id: GidTail
+    quantity: Quantity
+    processed_quantity: Quantity
+    unprocessed_quantity: Quantity
+    variant_id: GidTail | None = None
+    line_items: tuple[NewLine, ...] | None = None
+
+
+class Variant(Answer):
+    """Something that the shop sells."""
+
+    sku: str | None = None
+    title: str = ""
+
+
+class FoundVariant(Answer):
+    """One of those that a search has found."""
+
+    id: GidTail
+    sku: str | None = None
+
+
+class FoundVariants(Answer):
+    """What a search has found."""
+
+    nodes: tuple[FoundVariant, ...]
+
+
 class Return(Answer):
     """A return with the first page of its lines, or, after ``returning.py``, with all of them."""
 
@@ -51,6 +90,7 @@ class Return(Answer):
     name: str
     status: ReturnStatus
     return_line_items: Page[ReturnLine]
+    exchange_line_items: Page[ExchangeLine] = Page(nodes=(), page_info=PageInfo(has_next_page=False))
 
 
 class ReturnsOfOrder(Answer):

@@ -17,7 +17,7 @@ from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
 from adapters.shopify.reading import OrderReader
 from adapters.shopify.refund_answers import RefundState
-from adapters.shopify.refunding import REFUND, check_money, find_marked, note_of, to_refund
+from adapters.shopify.refunding import REFUND, check_money, duty_inputs, find_marked, note_of, to_refund
 from adapters.shopify.return_answers import (
     ChangedReturn,
     ProcessedReturn,
@@ -72,8 +72,7 @@ class Returning:
                 "notifyCustomer": self._notify_customers,
             }
             return await self._change(END, "decline_return", {"input": wanted}, external_id, held)
-        settled = any(line.processed_quantity for line in held.return_line_items.nodes) or _disposed(held)
-        name = "close_return" if settled else "cancel_return"
+        name = "close_return" if _begun(held) else "cancel_return"
         return await self._change(END, name, {"id": gid("Return", return_id)}, external_id, held)
 
     async def refund(self, request: RefundRequest, return_id: str) -> Refund:
@@ -105,9 +104,9 @@ class Returning:
 
     async def _closed(self, external_id: str, held: Return, made: Refund) -> Refund:
         """The refund, after its return was closed where nothing of it is left."""
-        if held.status is ReturnStatus.OPEN and not any(
-            line.unprocessed_quantity for line in held.return_line_items.nodes
-        ):
+        left = sum(line.unprocessed_quantity for line in held.return_line_items.nodes)
+        left += sum(part.unprocessed_quantity for part in held.exchange_line_items.nodes)
+        if held.status is ReturnStatus.OPEN and not left:
             variables = {"id": gid("Return", held.id)}
             closed = await self._change(REFUND, "close_return", variables, external_id, held)
             made = made.model_copy(update={"echoes": (*made.echoes, *closed)})
@@ -132,6 +131,8 @@ class Returning:
             "note": note_of(request),
             "notifyCustomer": self._notify_customers,
         }
+        if duties := duty_inputs(request, state):
+            wanted["refundDuties"] = duties
         if request.shipping:
             wanted["refundShipping"] = {"shippingRefundAmount": money(request.shipping)}
         if parts:
@@ -182,6 +183,7 @@ class Returning:
         return held.model_copy(
             update={
                 "return_line_items": await self._reader.return_lines(held),
+                "exchange_line_items": await self._reader.exchange_lines(held),
                 "reverse_fulfillment_orders": Page(
                     nodes=tuple(whole), page_info=held.reverse_fulfillment_orders.page_info
                 ),
@@ -226,8 +228,11 @@ def _without_money(return_id: str) -> Refund:
     return Refund(refund_id=return_id, amount=Decimal(0))
 
 
-def _disposed(held: ReturnState) -> bool:
-    return any(
+def _begun(held: ReturnState) -> bool:
+    """Whether anything of it is settled, has arrived, or is on the order in exchange: it can be canceled no more."""
+    settled = sum(line.processed_quantity for line in held.return_line_items.nodes)
+    settled += sum(part.processed_quantity for part in held.exchange_line_items.nodes)
+    return bool(settled) or any(
         line.dispositions for each in held.reverse_fulfillment_orders.nodes for line in each.line_items.nodes
     )
 

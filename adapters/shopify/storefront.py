@@ -17,6 +17,7 @@ from adapters.http import TIMEOUT
 from adapters.ports import (
     CancelUnitsRequest,
     CaptureRequest,
+    ExchangeRequest,
     FulfillmentRequest,
     OrderPage,
     Probe,
@@ -29,6 +30,8 @@ from adapters.ports import (
 from adapters.shopify import answers
 from adapters.shopify.answers import SYSTEM, fit
 from adapters.shopify.client import API_VERSION, AdminApi
+from adapters.shopify.exchanging import OPEN as OPEN_EXCHANGE
+from adapters.shopify.exchanging import Exchanging
 from adapters.shopify.fulfilling import OPERATION as FULFILL
 from adapters.shopify.fulfilling import Fulfilling
 from adapters.shopify.global_ids import gid
@@ -46,7 +49,16 @@ from adapters.spans import looked_up
 from adapters.stock_ports import ShownStockPage
 from domain.listings import PlacedOrder
 from domain.model import Instant
-from domain.order import CancelKind, Fulfillment, Order, OrderKey, Payment, PaymentKind, PaymentStatus
+from domain.order import (
+    CancelKind,
+    Fulfillment,
+    Order,
+    OrderKey,
+    Payment,
+    PaymentKind,
+    PaymentStatus,
+    StorefrontReturn,
+)
 from domain.stock import SettingOutcome, ShownStock, StockSetting
 
 # What the app must be allowed; a write scope includes reading.
@@ -57,6 +69,7 @@ REQUIRED_SCOPES: Final = (
     "write_inventory",
     "read_customers",
     "read_locations",
+    "read_products",
 )
 
 _CAPTURE = "capture payment"
@@ -95,6 +108,7 @@ class ShopifyStorefront:
         self._fulfilling = Fulfilling(self._api, self._reader, notify_customers=notify_customers)
         self._refunding = Refunding(self._api, self._reader, notify_customers=notify_customers)
         self._returning = Returning(self._api, self._reader, notify_customers=notify_customers)
+        self._exchanging = Exchanging(self._api, self._reader, notify_customers=notify_customers)
         self._stock = ShopStock(self._api)
         self._stock_setter = StockSetter(self._api, self._stock, sleep=sleep)
         self._removal = Removal(self._api, self._reader, channel, notify_customers=notify_customers)
@@ -114,7 +128,7 @@ class ShopifyStorefront:
         """Read one order whole. Raises Rejected with cause ``order_unknown`` where there is none."""
         order = await self._reader.order(external_id)
         returns = await self._reader.returns(external_id) if order.returns.nodes else ()
-        return to_order(order, self._channel, returns)
+        return to_order(order, self._channel, [await self._reader.told(each) for each in returns])
 
     async def list_orders(self, placed_since: Instant, cursor: str | None = None) -> OrderPage:
         """Orders placed since then, oldest first. See ``StorefrontPort``."""
@@ -209,6 +223,16 @@ class ShopifyStorefront:
         """Give up a return that nothing came of. See ``Returning``."""
         echoes = await self._returning.end(external_id, return_id, reason)
         return ReturnChange(order=await self.read_order(external_id), echoes=echoes)
+
+    async def open_exchange(self, request: ExchangeRequest) -> StorefrontReturn:
+        """Note a return with what its buyer gets for it. See ``Exchanging``."""
+        self._id_of(request.key, OPEN_EXCHANGE)
+        return await self._exchanging.open(request)
+
+    async def release_exchange(self, external_id: str, return_id: str) -> Order:
+        """Put on the order what the buyer gets for a return. See ``Exchanging``."""
+        await self._exchanging.release(external_id, return_id)
+        return await self.read_order(external_id)
 
     async def cancel_order(self, external_id: str, reason: str, kind: CancelKind = CancelKind.OTHER) -> Order:
         """Cancel the whole order, void or refund what was paid; a canceled order is returned as it is.

@@ -30,7 +30,7 @@ from adapters.tryton.translate import (
     rounding_lines,
     sum_taxes,
 )
-from domain.erp_order import ErpOrder, SalesLine, SalesLineKind, TaxAdjustmentCause, TaxAmount
+from domain.erp_order import COUNTED, ErpOrder, SalesLine, SalesLineKind, TaxAdjustmentCause, TaxAmount
 from domain.returns import CreditLine, ReturnCredit
 from domain.tax_reconciliation import name_adjustments
 
@@ -174,7 +174,7 @@ def plan_credit(request: ReturnCredit, sale: SaleRecord, references: References)
     steps = _TAX_STEPS + int(sum(abs(x.amount) for x in tolerated) / references.currency_step)
     back, missing = plan_lines([_line(x) for x in given], references, steps=steps)
     fees, more = plan_lines([_line(x) for x in kept], references, steps=_TAX_STEPS)
-    units = {line.line_id for line in given if line.kind is SalesLineKind.GOODS and line.quantity}
+    units = {line.line_id for line in given if line.kind in COUNTED and line.quantity}
     off = [TaxAmount(code=each.code, amount=each.amount) for each in more]
     off += [TaxAmount(code=each.code, amount=-each.amount) for each in missing]
     cents = name_adjustments((), off)

@@ -3,16 +3,20 @@
 Each step is seen in the shipment's state, so none is done twice and an interrupted run is finished by the next.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Final
 
 from adapters.errors import Conflict, Rejected
+from adapters.ports import Places
 from adapters.spans import looked_up
+from adapters.tryton.bundles import Bundle, bundles_of, take
 from adapters.tryton.reading import read_order
-from adapters.tryton.records import SHIPMENT, SaleRecord, ShipmentRecord
+from adapters.tryton.records import MOVE, SHIPMENT, MoveRecord, SaleRecord, ShipmentRecord
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import Sales
 from adapters.tryton.shipments import Allocation
+from domain.counter_sale import still_to_leave
 from domain.erp_order import ErpOrder
 from domain.order import OrderKey
 
@@ -25,6 +29,12 @@ _BUTTONS: Final = {
     "packed": "do",
 }
 """State of a shipment -> the button that brings it on."""
+_DONE_BY: Final = {"picked": 1, "packed": 2}
+"""How many of pick, pack and do are over in a state."""
+_NOT_THERE: Final = (
+    "what left before the order was entered is on no shipment of the warehouse that it left from; move it there, then "
+    "resubmit"
+)
 _ROUNDS: Final = 8
 """A shipment takes five; more are for what somebody else does to it meanwhile."""
 
@@ -37,11 +47,11 @@ class Delivery:
         self._sales = sales
         self._allocation = allocation
 
-    async def deliver(self, key: OrderKey) -> ErpOrder:
+    async def deliver(self, key: OrderKey, units: Places | None = None) -> ErpOrder:
         """See ``ErpPort.deliver_order``. Raises Conflict where somebody works on the same shipments meanwhile."""
-        sale = await self._sales.find(key)
-        if sale is None:
-            raise Rejected(SYSTEM, _OPERATION, f"the ERP has no order {key}", "order_unknown")
+        if units is not None:
+            return await self._deliver_part(key, units)
+        sale = await self._of(key)
         looked_up(SYSTEM, "delivery", found=not _here(sale))
         sale = await self._allocation.align(sale)
         for _ in range(_ROUNDS):
@@ -61,6 +71,62 @@ class Delivery:
             _require_stock(before, sale)
         raise Conflict(SYSTEM, _OPERATION, f"the shipments of sale {sale.number} change all the time")
 
+    async def _deliver_part(self, key: OrderKey, units: Places) -> ErpOrder:
+        """Send what is missing of these units, a shipment after the other; Tryton lays the rest out anew."""
+        sale = await self._of(key)
+        for _ in range(_ROUNDS):
+            sale = await self._allocation.align(sale)
+            held = read_order(sale)
+            found = next(
+                (
+                    (shipment, missing)
+                    for shipment in _here(sale)
+                    if (missing := still_to_leave(held, units, shipment.warehouse.code or ""))
+                    and take(_bundles_in(sale, shipment), missing).pieces
+                ),
+                None,
+            )
+            if found is None:
+                if any(still_to_leave(held, units, place) for at in units.values() for place in at):
+                    raise Rejected(SYSTEM, _OPERATION, _NOT_THERE, "delivered_elsewhere")
+                return held
+            sale = await self._send(sale, *found)
+        raise Conflict(SYSTEM, _OPERATION, f"the shipments of sale {sale.number} change all the time")
+
+    async def _send(
+        self, sale: SaleRecord, shipment: ShipmentRecord, missing: Mapping[str, int]
+    ) -> SaleRecord:
+        """The sale with so much of a shipment gone. One that is picked already goes as it is."""
+        if shipment.state in {"draft", "assigned", "waiting"}:
+            # Waiting anew lays out the whole quantity again, whatever an earlier try has left of it.
+            await self._press_button("wait", shipment)
+            taken = take(_bundles_in(sale, shipment), missing).pieces
+            domain = [["shipment", "=", f"{SHIPMENT},{shipment.id}"], ["origin", "like", f"{MOVE},%"]]
+            rows = await self._rpc.call(
+                "read moves", f"model.{MOVE}.search_read", domain, 0, None, None, ["origin"], writes=False
+            )
+            changes: list[object] = []
+            for row in rows:
+                pieces = taken.get(int(str(row["origin"]).partition(",")[2]), Decimal(0))
+                changes += [[row["id"]], {"quantity": float(pieces)}]
+            await self._rpc.call("lay out moves", f"model.{MOVE}.write", *changes, writes=True)
+            await self._press_button("assign_try", shipment)
+            _require_stock(
+                sale.model_copy(update={"shipments": (_waiting(shipment),)}), await self._sales.get(sale.id)
+            )
+        for button in ("pick", "pack", "do")[_DONE_BY.get(shipment.state, 0) :]:
+            await self._press_button(button, shipment)
+        return await self._sales.get(sale.id)
+
+    async def _of(self, key: OrderKey) -> SaleRecord:
+        sale = await self._sales.find(key)
+        if sale is None:
+            raise Rejected(SYSTEM, _OPERATION, f"the ERP has no order {key}", "order_unknown")
+        return sale
+
+    async def _press_button(self, button: str, shipment: ShipmentRecord) -> None:
+        await self._rpc.call(f"{button} shipments", f"model.{SHIPMENT}.{button}", [shipment.id], writes=True)
+
     async def _press(self, state: str, shipments: Iterable[ShipmentRecord]) -> None:
         button = _BUTTONS[state]
         ids = [shipment.id for shipment in shipments]
@@ -70,6 +136,20 @@ class Delivery:
 def _here(sale: SaleRecord) -> list[ShipmentRecord]:
     """Shipments that have not left."""
     return [shipment for shipment in sale.shipments if shipment.state in _BUTTONS]
+
+
+def _bundles_in(sale: SaleRecord, shipment: ShipmentRecord) -> tuple[Bundle, ...]:
+    """What a shipment holds, by move."""
+
+    def held(move: MoveRecord) -> dict[int, Decimal]:
+        inside = move.shipment_id == shipment.id and move.state != "cancelled"
+        return {move.id: move.pieces} if inside else {}
+
+    return bundles_of(sale.order_lines, held)
+
+
+def _waiting(shipment: ShipmentRecord) -> ShipmentRecord:
+    return shipment.model_copy(update={"state": "waiting"})
 
 
 def _require_stock(before: SaleRecord, after: SaleRecord) -> None:

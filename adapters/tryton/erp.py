@@ -16,6 +16,7 @@ from adapters.ports import (
     ErpCapabilities,
     ErpChanges,
     ErpRecordPage,
+    Places,
     Probe,
     UnreadableOrder,
 )
@@ -24,6 +25,7 @@ from adapters.tryton.amendment import Amendment
 from adapters.tryton.cancellation import Cancellation
 from adapters.tryton.crediting import Crediting
 from adapters.tryton.delivery import Delivery
+from adapters.tryton.exchanging import Exchanging
 from adapters.tryton.feed import ChangeFeed
 from adapters.tryton.listing import Listing
 from adapters.tryton.putting_away import PuttingAway
@@ -89,6 +91,7 @@ class TrytonErp:
         self._submission = Submission(
             self._rpc, self._sales, self._references, self._allocation, backorder=backorder
         )
+        self._exchanging = Exchanging(self._sales, self._submission)
         self._cancellation = Cancellation(self._rpc, self._sales)
         self._amendment = Amendment(self._rpc, self._sales, self._submission, self._cancellation)
         self._delivery = Delivery(self._rpc, self._sales, self._allocation)
@@ -118,10 +121,15 @@ class TrytonErp:
         async with self._writing:
             return await self._amendment.amend(target)
 
-    async def deliver_order(self, key: OrderKey) -> ErpOrder:
+    async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
+        """Another sale beside the order's. See ``ErpPort``."""
+        async with self._writing:
+            return await self._exchanging.add(exchange)
+
+    async def deliver_order(self, key: OrderKey, units: Places | None = None) -> ErpOrder:
         """Reserve, pick, pack and send whatever has not left. See ``ErpPort``."""
         async with self._writing:
-            return await self._delivery.deliver(key)
+            return await self._delivery.deliver(key, units)
 
     async def cancel_order(self, key: OrderKey, reason: str) -> CancelOutcome:
         """Cancel as long as nothing is picked. See ``ErpPort``."""
@@ -186,10 +194,16 @@ class TrytonErp:
     async def _settled(self, sale: SaleRecord) -> SaleRecord:
         drifted, short = has_drifted(sale), short_returns(sale)
         wanting = self._allocation.wants_reserving(sale)
-        if not drifted and not short and not wanting:
+        # What an exchange brings is shipped by a sale of its own, which has the same ways.
+        astray = [x for x in sale.exchanges if has_drifted(x) or self._allocation.wants_reserving(x)]
+        if not drifted and not short and not wanting and not astray:
             return sale
         try:
             async with self._writing:
+                for each in astray:
+                    await self._allocation.align(each)
+                if astray:
+                    sale = await self._sales.get(sale.id)
                 if drifted:
                     sale = await self._allocation.align(sale)
                 elif wanting:

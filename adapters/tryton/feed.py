@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from adapters.errors import ContractBroken, Rejected
 from adapters.tryton.records import MOVE, RETURN_SHIPMENT, SHIPMENT
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
-from adapters.tryton.sales import SALE, order_credited
+from adapters.tryton.sales import SALE, made_from
 
 _START: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001  Tryton's times have no zone and mean UTC
 _OPERATION: Final = "read changes"
@@ -101,9 +101,9 @@ class ChangeFeed:
                 _Write(_written(row), f"sale {row['id']}", (_order_of(row),))
                 for row in await self._search(SALE, [changed, *_OURS], [*_STAMPS, "origin"])
             ]
-            for row in await self._search(SHIPMENT, changed, [*_STAMPS, "outgoing_moves.sale"]):
+            for row in await self._search(SHIPMENT, changed, [*_STAMPS, *_of_sale("outgoing_moves.")]):
                 sales = dict.fromkeys(
-                    move["sale"] for move in row["outgoing_moves."] if move["sale"] is not None
+                    _order_of(move["sale."]) for move in row["outgoing_moves."] if move["sale"] is not None
                 )
                 if sales:
                     writes.append(_Write(_written(row), f"shipment {row['id']}", tuple(sales)))
@@ -125,8 +125,8 @@ class ChangeFeed:
             }
             moves = sorted({move for origins in sent.values() for move in origins})
             sales = {
-                move["id"]: move["sale"]
-                for move in (await self._search(MOVE, [["id", "in", moves]], ["sale"]) if moves else ())
+                move["id"]: None if move["sale"] is None else _order_of(move["sale."])
+                for move in (await self._search(MOVE, [["id", "in", moves]], _of_sale("")) if moves else ())
             }
             return [
                 _Write(_written(row), f"return {row['id']}", tuple(dict.fromkeys(concerned)))
@@ -153,6 +153,11 @@ class ChangeFeed:
         return rows
 
 
+def _of_sale(prefix: str) -> list[str]:
+    """What is read of a move's sale."""
+    return [f"{prefix}sale", f"{prefix}sale.origin"]
+
+
 def _changed_since(floor: dt.datetime) -> list[Any]:
     # A record has no write time until it is written for the first time after its creation.
     return ["OR", ["write_date", ">=", floor], [["write_date", "=", None], ["create_date", ">=", floor]]]
@@ -163,8 +168,8 @@ def _written(row: dict[str, Any]) -> dt.datetime:
 
 
 def _order_of(row: dict[str, Any]) -> int:
-    """The order that a sale is, or whose return it credits."""
-    order = order_credited(row)
+    """The order that a sale is, or whose return it credits, or that it is an exchange of."""
+    order = made_from(row)
     return int(row["id"]) if order is None else order
 
 

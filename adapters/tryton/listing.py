@@ -18,7 +18,7 @@ from domain.order import OrderKey
 
 _OPERATION: Final = "list sales"
 _NO_RETURN: Final = ["OR", ["origin", "=", None], ["origin", "not like", f"{SALE},%"]]
-"""A sale that was made from another gives units of it back; it is no second order."""
+"""A sale that was made from another credits a return of it, or is for an exchange; it is no second order."""
 
 
 class Listing:

@@ -1,12 +1,15 @@
 """From Tryton's records to ``ErpOrder``. Pure."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import chain
 from typing import Final
 
 from adapters.errors import ContractBroken
-from adapters.tryton.records import BilledRecord, LineRecord, MoveRecord, SaleBody, SaleRecord, ShipmentRecord
+from adapters.tryton.kits import units_by_shipment, walk_kits
+from adapters.tryton.records import BilledRecord, SaleBody, SaleRecord, ShipmentRecord
 from adapters.tryton.returned import returns_of
 from adapters.tryton.stock import in_hand, promised, tells_stock
 from adapters.tryton.sums import net_of_line, tax_adjustments, tax_amounts
@@ -14,6 +17,7 @@ from adapters.tryton.translate import is_rounding
 from domain.erp_order import (
     ADJUSTMENT_LINES,
     Backorder,
+    ErpExchange,
     ErpInvoice,
     ErpInvoiceState,
     ErpLine,
@@ -21,6 +25,7 @@ from domain.erp_order import (
     ErpOrderState,
     ErpShipment,
     ErpShipmentState,
+    KitPieces,
     ShipmentLine,
     TaxAmount,
 )
@@ -35,6 +40,8 @@ SHIPMENT_STATES: Final = {
     "done": ErpShipmentState.SHIPPED,
     "cancelled": ErpShipmentState.CANCELED,
 }
+_LEFT: Final = frozenset({"shipped", "done"})
+_IN_FORCE: Final = frozenset({ErpOrderState.ACCEPTED, ErpOrderState.DONE})
 INVOICE_STATES: Final = {
     "draft": ErpInvoiceState.DRAFT,
     "validated": ErpInvoiceState.DRAFT,
@@ -45,30 +52,60 @@ INVOICE_STATES: Final = {
 
 
 def read_order(sale: SaleRecord) -> ErpOrder:
-    """The sale in the words of this project."""
-    shipments = shipments_of(sale)
-    backorders: tuple[Backorder, ...] = ()
-    if tells_stock(sale):
-        there = shipments_of(in_hand(sale))
-        shipments, backorders = there, _backorders(sale, shipments, there)
+    """The sale in the words of this project; what binds of its exchanges is counted in."""
+    exchanges = sorted((x for x in sale.exchanges if state_of(x) in _IN_FORCE), key=lambda x: x.id)
+    together = (sale, *exchanges)
+    shipments, backorders = zip(*(_to_ship(each) for each in together), strict=True)
+    taxes: dict[str, Decimal] = defaultdict(Decimal)
+    for each in together:
+        for code, amount in tax_amounts(each).items():
+            taxes[code] += amount
     return ErpOrder(
         key=sale.key,
         erp_id=str(sale.id),
         number=sale.number or str(sale.id),
-        state=state_of(sale),
+        state=_state_together(sale, exchanges),
         currency=sale.currency.code,
-        total=sale.total_amount,
-        taxes=tuple(
-            TaxAmount(code=code, amount=amount) for code, amount in sorted(tax_amounts(sale).items())
-        ),
-        lines=_lines(sale),
-        shipments=shipments,
-        backorders=backorders,
-        invoices=tuple(_invoice(bill) for each in (sale, *sale.credits) for bill in each.invoices),
-        adjustment=sum((net_of_line(sale, each) for each in ADJUSTMENT_LINES), Decimal(0)),
-        tax_adjustments=tax_adjustments(sale),
+        total=sum((each.total_amount for each in together), Decimal(0)),
+        taxes=tuple(TaxAmount(code=code, amount=amount) for code, amount in sorted(taxes.items())),
+        lines=tuple(line for each in together for line in _lines(each)),
+        shipments=tuple(chain(*shipments)),
+        backorders=tuple(chain(*backorders)),
+        begun={line: kits for each in together for line, kits in _begun(each).items()},
+        invoices=tuple(_invoice(bill) for each in (*together, *sale.credits) for bill in each.invoices),
+        adjustment=sum((net_of_line(each, x) for each in together for x in ADJUSTMENT_LINES), Decimal(0)),
+        tax_adjustments=tuple(x for each in together for x in tax_adjustments(each)),
         returns=returns_of(sale),
+        exchanges=tuple(_exchange(each) for each in exchanges),
     )
+
+
+def _exchange(sale: SaleRecord) -> ErpExchange:
+    taxes = sorted(tax_amounts(sale).items())
+    return ErpExchange(
+        return_id=sale.exchanged_return,
+        erp_id=str(sale.id),
+        number=sale.number or str(sale.id),
+        lines=tuple(dict.fromkeys(line.line_id for line in _lines(sale))),
+        total=sale.total_amount,
+        taxes=tuple(TaxAmount(code=code, amount=amount) for code, amount in taxes),
+    )
+
+
+def _state_together(sale: SaleRecord, exchanges: Iterable[SaleRecord]) -> ErpOrderState:
+    """An order is done once its exchanges are."""
+    state = state_of(sale)
+    open_still = any(state_of(each) is ErpOrderState.ACCEPTED for each in exchanges)
+    return ErpOrderState.ACCEPTED if state is ErpOrderState.DONE and open_still else state
+
+
+def _to_ship(sale: SaleRecord) -> tuple[tuple[ErpShipment, ...], tuple[Backorder, ...]]:
+    """Shipments with what is there for them, and what is not in stock, where Tryton is asked for that."""
+    planned = shipments_of(sale)
+    if not tells_stock(sale):
+        return planned, ()
+    there = shipments_of(in_hand(sale))
+    return there, _backorders(sale, planned, there)
 
 
 def _backorders(
@@ -154,53 +191,36 @@ def _lines(sale: SaleRecord) -> tuple[ErpLine, ...]:
 def shipments_of(sale: SaleBody) -> tuple[ErpShipment, ...]:
     """Its shipments, in units of the storefront's lines. Raises ContractBroken."""
     content: dict[int, dict[str, int]] = {shipment.id: {} for shipment in sale.shipments}
+    pieces: dict[int, list[KitPieces]] = {shipment.id: [] for shipment in sale.shipments}
     # Whole kits are counted as their last component comes along, so shipments are walked in the order they left.
     order = sorted(sale.shipments, key=lambda s: (s.state != "done", s.effective_date or date.max, s.id))
     for line in sale.order_lines:
-        counted = _kits(line, order) if line.components else _units(line.moves, sale.shipments)
+        counted = units_by_shipment(line.moves, sale.shipments)
+        if line.components:
+            walked = walk_kits(line, order)
+            counted = walked.whole
+            for shipment, parts in walked.pieces.items():
+                pieces[shipment] += parts
         for shipment, quantity in counted.items():
             if quantity:
                 lines = content[shipment]
                 lines[line.origin[0]] = lines.get(line.origin[0], 0) + quantity
-    return tuple(_shipment(shipment, content[shipment.id]) for shipment in sale.shipments)
+    return tuple(
+        _shipment(shipment, content[shipment.id], pieces[shipment.id]) for shipment in sale.shipments
+    )
 
 
-def _units(moves: tuple[MoveRecord, ...], shipments: tuple[ShipmentRecord, ...]) -> dict[int, int]:
-    """Units by shipment. A canceled move counts only in a canceled shipment, as what it would have held."""
-    canceled = {shipment.id: shipment.state == "cancelled" for shipment in shipments}
-    units: dict[int, int] = defaultdict(int)
-    for move in moves:
-        shipment = move.shipment_id
-        if shipment in canceled and (canceled[shipment] or move.state != "cancelled"):
-            units[shipment] += int(move.quantity)
-    return units
+def _begun(sale: SaleRecord) -> dict[str, int]:
+    """Line -> kits of which some pieces have left and others have not."""
+    left = [shipment for shipment in sale.shipments if shipment.state in _LEFT]
+    begun: dict[str, int] = defaultdict(int)
+    for line in sale.order_lines:
+        if line.components:
+            begun[line.origin[0]] += walk_kits(line, left).begun
+    return {line: kits for line, kits in begun.items() if kits}
 
 
-def _kits(line: LineRecord, shipments: list[ShipmentRecord]) -> dict[int, int]:
-    """Whole kits by shipment: complete with this shipment, less complete before it."""
-    per_kit = {
-        component.id: Decimal(str(component.quantity or 0)) / line.units
-        for component in line.components
-        if component.quantity and line.units
-    }
-    if not per_kit:
-        return {}
-    by_component = {c.id: _units(c.moves, tuple(shipments)) for c in line.components if c.id in per_kit}
-    gone: dict[int, int] = defaultdict(int)
-    kits: dict[int, int] = {}
-    for shipment in shipments:
-        base = defaultdict(int) if shipment.state == "cancelled" else gone
-        before = min(int(base[component] / per_kit[component]) for component in per_kit)
-        held = {
-            component: base[component] + by_component[component].get(shipment.id, 0) for component in per_kit
-        }
-        kits[shipment.id] = min(int(held[component] / per_kit[component]) for component in per_kit) - before
-        if shipment.state != "cancelled":
-            gone.update(held)
-    return kits
-
-
-def _shipment(shipment: ShipmentRecord, lines: dict[str, int]) -> ErpShipment:
+def _shipment(shipment: ShipmentRecord, lines: dict[str, int], pieces: list[KitPieces]) -> ErpShipment:
     state = SHIPMENT_STATES.get(shipment.state)
     if state is None:
         raise ContractBroken(
@@ -216,6 +236,7 @@ def _shipment(shipment: ShipmentRecord, lines: dict[str, int]) -> ErpShipment:
         lines=tuple(
             ShipmentLine(line_id=line_id, quantity=quantity) for line_id, quantity in sorted(lines.items())
         ),
+        pieces=tuple(pieces),
         carrier=carrier,
         tracking_number=shipment.reference or None,
         # Tryton keeps the day only.

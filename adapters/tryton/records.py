@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapters.errors import ContractBroken
 from adapters.tryton.amounts import LineTax
-from adapters.tryton.translate import PlannedLine, read_note
+from adapters.tryton.translate import EXCHANGE_MARK, PlannedLine, read_note
 from domain.order import OrderKey
 
 SHIPMENT: Final = "stock.shipment.out"
@@ -48,7 +48,7 @@ SALE_FIELDS: Final = (
     *(f"lines.taxes.{name}" for name in ("description", "type", "rate", "amount", "sequence")),
     *(f"lines.moves.{name}" for name in _SENT),
     *("lines.moves_ignored", "lines.moves_recreated"),
-    "lines.components.quantity",
+    *("lines.components.quantity", "lines.components.product.code"),
     *(f"lines.components.moves.{name}" for name in _SENT),
     *("lines.components.moves_ignored", "lines.components.moves_recreated"),
     *("shipments.number", "shipments.state", "shipments.warehouse.code", "shipments.reference"),
@@ -201,6 +201,17 @@ class _Movable(_Record):
         return (move.id for move in self.moves if move.state == "cancelled" and move.id not in settled)
 
 
+class ComponentRecord(_Movable):
+    """A component of a kit."""
+
+    product: CodeRecord | None = Field(default=None, alias="product.")
+
+    @property
+    def code(self) -> str:
+        """Its product's code."""
+        return (self.product.code if self.product else None) or f"component {self.id}"
+
+
 class LineRecord(_Movable):
     """A sale line."""
 
@@ -209,7 +220,7 @@ class LineRecord(_Movable):
     unit_price: Decimal | None = None
     note: str | None = None
     taxes: tuple[TaxRecord, ...] = Field(default=(), alias="taxes.")
-    components: tuple[_Movable, ...] = Field(default=(), alias="components.")
+    components: tuple[ComponentRecord, ...] = Field(default=(), alias="components.")
 
     @property
     def units(self) -> Decimal:
@@ -303,7 +314,7 @@ CREDIT_MARK: Final = "/return/"
 
 
 class SaleRecord(SaleBody):
-    """A sale with all that belongs to it, the sales that credit its returns included."""
+    """A sale with all that belongs to it, the sales included that credit its returns and those for its exchanges."""
 
     web_id: str
     web_shop: ShopRecord = Field(alias="web_shop.")
@@ -321,6 +332,7 @@ class SaleRecord(SaleBody):
     invoices: tuple[BilledRecord, ...] = Field(default=(), alias="invoices.")
     invoices_ignored: tuple[int, ...] = ()
     credits: tuple["SaleRecord", ...] = ()
+    exchanges: tuple["SaleRecord", ...] = ()
 
     @property
     def key(self) -> OrderKey:
@@ -331,6 +343,20 @@ class SaleRecord(SaleBody):
     def return_credited(self) -> str:
         """The return that this sale credits; empty where it is an order."""
         return self.web_id.partition(CREDIT_MARK)[2]
+
+    @property
+    def exchanged_return(self) -> str:
+        """The return that this sale is the exchange of; empty where it is an order."""
+        return self.web_id.partition(EXCHANGE_MARK)[2]
+
+    @property
+    def every_line(self) -> tuple[LineRecord, ...]:
+        """Its lines and those of its exchanges: what may come back of it."""
+        return (*self.order_lines, *(line for each in self.exchanges for line in each.order_lines))
+
+    def exchange_of(self, return_id: str) -> "SaleRecord | None":
+        """The sale for the exchange of a return; Tryton lets there be one only."""
+        return next((each for each in self.exchanges if each.exchanged_return == return_id), None)
 
     def credit_of(self, return_id: str) -> "SaleRecord | None":
         """The sale that credits a return; Tryton lets there be one only."""

@@ -68,7 +68,7 @@ def papers_of(sale: SaleRecord) -> dict[str, list[ReturnPaper]]:
     """
     moves: dict[int, dict[int, OutcomeMove]] = defaultdict(dict)
     papers: dict[int, PaperRecord] = {}
-    for line in sale.order_lines:
+    for line in sale.every_line:
         for sent in line.all_moves():
             for move in sent.outcome:
                 if move.return_id is not None and move.paper is not None:
@@ -144,7 +144,7 @@ def at_the_buyer(sale: SaleRecord) -> tuple[Bundle, ...]:
         returned = [x for x in move.outcome if x.return_id in ours and x.state != "cancelled"]
         return {move.id: move.pieces - sum((x.pieces - sent_again(x) for x in returned), Decimal(0))}
 
-    return bundles_of(sale.order_lines, held)
+    return bundles_of(sale.every_line, held)
 
 
 def sent_again(move: OutcomeMove) -> Decimal:
@@ -236,7 +236,7 @@ def _bundles(sale: SaleRecord, paper: PaperRecord, inside: Mapping[int, OutcomeM
             if x.id in inside and (x.state != "cancelled" or paper.state == "cancelled")
         }
 
-    return bundles_of(sale.order_lines, held)
+    return bundles_of(sale.every_line, held)
 
 
 def _read_reference(key: OrderKey, reference: str) -> tuple[str, dict[str, int]] | None:

@@ -8,6 +8,7 @@ from adapters.errors import ContractBroken
 from adapters.ports import UnreadableOrder
 from adapters.tryton.records import SALE_FIELDS, STOCK_FIELDS, SaleRecord, read_record
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
+from adapters.tryton.translate import EXCHANGE_MARK
 from domain.order import OrderKey
 
 SALE: Final = "sale.sale"
@@ -25,7 +26,10 @@ class Sales:
         self._fields = [*SALE_FIELDS, *STOCK_FIELDS] if with_stock else list(SALE_FIELDS)
 
     async def find(self, key: OrderKey) -> SaleRecord | None:
-        """The sale of an order; Tryton lets there be one only. Those that credit its returns come along."""
+        """The sale of an order; Tryton lets there be one only.
+
+        Those that credit its returns and those for its exchanges come along.
+        """
         found = await self._search(
             [["web_shop.name", "=", key.channel], ["web_id", "=", key.external_id]],
             [
@@ -36,8 +40,8 @@ class Sales:
         return found[0] if found else None
 
     async def get(self, sale: int) -> SaleRecord:
-        """A sale by its id. Raises ContractBroken where it is gone."""
-        found = await self._search([["id", "=", sale]], [["origin", "=", f"{SALE},{sale}"]])
+        """A sale by its id, one for an exchange too. Raises ContractBroken where it is gone."""
+        found = await self._search([["id", "=", sale]], [["origin", "=", f"{SALE},{sale}"]], itself=sale)
         if not found:
             raise ContractBroken(SYSTEM, "read sale", f"sale {sale} is gone")
         return found[0]
@@ -80,28 +84,42 @@ class Sales:
         )
         await self._rpc.call(operation, f"wizard.{name}.delete", begun[0], writes=True, context=context)
 
-    async def _search(self, orders: list[Any], credits_of_them: list[Any]) -> list[SaleRecord]:
-        return [read_record(row) for row in await self._rows(orders, credits_of_them)]
+    async def _search(
+        self, orders: list[Any], made_from_them: list[Any], *, itself: int | None = None
+    ) -> list[SaleRecord]:
+        return [read_record(row) for row in await self._rows(orders, made_from_them, itself=itself)]
 
-    async def _rows(self, orders: list[Any], credits_of_them: list[Any]) -> list[dict[str, Any]]:
-        """Sales, each with the sales that credit its returns; one call for all."""
-        domain = ["OR", orders, [*credits_of_them, *_OF_A_SHOP]]
+    async def _rows(
+        self, orders: list[Any], made_from_them: list[Any], *, itself: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Sales, each with those that credit its returns and those for its exchanges; one call for all.
+
+        One that was made from another is told by itself where it is ``itself`` what is asked for.
+        """
+        domain = ["OR", orders, [*made_from_them, *_OF_A_SHOP]]
         rows = await self._rpc.call(
             "read sale", f"model.{SALE}.search_read", domain, 0, None, None, self._fields, writes=False
         )
         if not isinstance(rows, list):
             raise ContractBroken(SYSTEM, "read sale", "the answer is no list", str(rows))
         credited: dict[int, list[Any]] = defaultdict(list)
+        exchanged: dict[int, list[Any]] = defaultdict(list)
         for row in rows:
-            if (order := order_credited(row)) is not None:
-                credited[order].append(row)
+            if (order := made_from(row)) is not None and row["id"] != itself:
+                kind = exchanged if EXCHANGE_MARK in (row.get("web_id") or "") else credited
+                kind[order].append(row)
         return [
-            {**row, "credits": credited.get(row["id"], [])} for row in rows if order_credited(row) is None
+            {**row, "credits": credited.get(row["id"], []), "exchanges": exchanged.get(row["id"], [])}
+            for row in rows
+            if made_from(row) is None or row["id"] == itself
         ]
 
 
-def order_credited(row: dict[str, Any]) -> int | None:
-    """The id of the sale that a sale credits a return of: Tryton's own mark of a return sale is its origin."""
+def made_from(row: dict[str, Any]) -> int | None:
+    """The id of the sale that a sale was made from: it credits a return of it, or is for an exchange.
+
+    Tryton's own mark of a return sale is its origin, too.
+    """
     model, _, number = str(row.get("origin") or "").partition(",")
     return int(number) if model == SALE else None
 

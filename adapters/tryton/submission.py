@@ -57,10 +57,10 @@ class Submission:
         self._allocation = allocation
         self._backorder = backorder
 
-    async def submit(self, order: SalesOrder) -> ErpOrder:
-        """See ``ErpPort.submit_order``."""
+    async def submit(self, order: SalesOrder, *, beside: int | None = None) -> ErpOrder:
+        """See ``ErpPort.submit_order``. An exchange is entered ``beside`` the sale of that id, and told by itself."""
         try:
-            return await self._submit(order)
+            return await self._submit(order, beside)
         except Rejected:
             # Whatever was wrong is mended at the ERP: look at it anew next time.
             self._references.forget()
@@ -76,18 +76,25 @@ class Submission:
         references = await self._references.of_order(order)
         return plan_sale(order, await self._parties.of_order(order), references).lines
 
-    async def _submit(self, order: SalesOrder) -> ErpOrder:
-        sale = await self._sales.find(order.key)
+    async def _submit(self, order: SalesOrder, beside: int | None) -> ErpOrder:
+        sale = await self._find(order)
         looked_up(SYSTEM, "order", found=sale is not None)
         if sale is None or sale.state in OPEN:
-            sale = await self._entered(order, sale)
+            sale = await self._entered(order, sale, beside)
             sale = await self._advanced(order, sale)
         if sale.state == "cancelled":
             return read_order(sale)
         _compare(order, sale)
         return read_order(await self._allocation.align(sale))
 
-    async def _entered(self, order: SalesOrder, left: SaleRecord | None) -> SaleRecord:
+    async def _find(self, order: SalesOrder) -> SaleRecord | None:
+        """The sale of the order, or the one for its exchange where that is meant."""
+        sale = await self._sales.find(order.key)
+        if sale is None or not order.exchange_id:
+            return sale
+        return sale.exchange_of(order.exchange_id)
+
+    async def _entered(self, order: SalesOrder, left: SaleRecord | None, beside: int | None) -> SaleRecord:
         """A sale with exactly the order's content; what an earlier try left with another content is replaced."""
         references = await self._references.of_order(order)
         plan = plan_sale(order, await self._parties.of_order(order), references)
@@ -96,10 +103,11 @@ class Submission:
                 return left
             await self._remove(left)
         try:
-            made = await self._rpc.call("create sale", f"model.{SALE}.create", [plan.values], writes=True)
+            values = plan.values if beside is None else {**plan.values, "origin": f"{SALE},{beside}"}
+            made = await self._rpc.call("create sale", f"model.{SALE}.create", [values], writes=True)
         except Rejected:
             # Tryton keeps web shop and web id unique: somebody else may have entered the order just now.
-            if (sale := await self._sales.find(order.key)) is not None:
+            if (sale := await self._find(order)) is not None:
                 return sale
             raise
         if not isinstance(made, list) or len(made) != 1:

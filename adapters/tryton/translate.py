@@ -32,6 +32,8 @@ from domain.erp_order import (
 from domain.model import Amount, Frozen
 from domain.tax_reconciliation import TaxesDiffer, TaxReading, beyond_rounding, name_adjustments
 
+EXCHANGE_MARK: Final = "/exchange/"
+"""Stands in the web id of a sale for an exchange: after the order's, before the return's."""
 ROUNDING_PRODUCT: Final = "TAX-ROUNDING"
 ROUNDING_SUFFIX: Final = "-ROUNDING"
 _OPERATION: Final = "translate order"
@@ -145,15 +147,15 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
     check_sums(order)
     lines, adjustments = plan_lines(order.lines, references, tolerance=order.tax_tolerance)
     lines += rounding_lines(adjustments, references)
-    _check_adjustment(order, references)
+    _check_services(order, references)
     ships = any(references.products[line.product].ships for line in order.lines if line.quantity)
     main = main_warehouse(order)
     values: dict[str, Any] = {
         "company": references.company,
         "web_shop": references.shop,
-        "web_id": order.key.external_id,
+        "web_id": web_id_of(order),
         "reference": order.number,
-        "description": f"Order {order.number} of {order.key.channel}",
+        "description": f"{'Exchange' if order.exchange_id else 'Order'} {order.number} of {order.key.channel}",
         "party": party.id,
         "invoice_address": party.invoice_address,
         "shipment_address": party.shipment_address,
@@ -170,6 +172,12 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
         "comment": order_comment(order),
     }
     return SalePlan(values={**values, "lines": numbered(lines)}, lines=tuple(planned for planned, _ in lines))
+
+
+def web_id_of(order: SalesOrder) -> str:
+    """What Tryton keeps unique within a web shop."""
+    exchange = f"{EXCHANGE_MARK}{order.exchange_id}" if order.exchange_id else ""
+    return f"{order.key.external_id}{exchange}"
 
 
 def plan_lines(
@@ -207,15 +215,25 @@ def numbered(lines: list[LineValues]) -> list[Any]:
     return [["create", [{**values, "sequence": number} for number, (_, values) in enumerate(lines, 1)]]]
 
 
-def _check_adjustment(order: SalesOrder, references: References) -> None:
-    """What is booked for an accepted difference is no parcel. Raises Rejected, cause ``product_unsuitable``."""
+_SERVICES: Final = {
+    SalesLineKind.ADJUSTMENT: ("an accepted difference", "as adjustment_product"),
+    SalesLineKind.TIP: ("a tip", "in [charges]"),
+    SalesLineKind.DUTY: ("a duty", "in [charges]"),
+    SalesLineKind.SURCHARGE: ("a fee", "in [charges]"),
+}
+"""What is no parcel: what it is in words, and where the mapping names its product."""
+
+
+def _check_services(order: SalesOrder, references: References) -> None:
+    """Nobody ships what is none of the goods. Raises Rejected, cause ``product_unsuitable``."""
     for line in order.lines:
-        if line.kind is SalesLineKind.ADJUSTMENT and references.products[line.product].ships:
+        if line.kind in _SERVICES and references.products[line.product].ships:
+            what, where = _SERVICES[line.kind]
             raise Rejected(
                 "tryton",
                 _OPERATION,
-                f"product {line.product} is to book an accepted difference, but it is goods; make it a service, or "
-                "name a service as adjustment_product in the mapping, then resubmit",
+                f"product {line.product} is to book {what}, but it is goods; make it a service, or "
+                f"name a service {where} of the mapping, then resubmit",
                 f"product_unsuitable:tryton:{line.product}",
             )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from domain.model import Frozen, Instant
 from sandbox.house import House
@@ -20,6 +20,8 @@ class Ground(StrEnum):
     """The embedded stack with a real ERP, which takes about one order a second."""
     MEMORY = "memory"
     """The embedded stack with the memory ERP in a process of its own, for many orders."""
+    NOWHERE = "none"
+    """No system at all: adapters in memory, in a time of their own."""
     STAGING = "your staging"
     """A deployment of the user's own, with the user's own orders."""
 
@@ -43,6 +45,8 @@ class Report(Frozen):
     did: tuple[str, ...]
     checks: tuple[Check, ...]
     numbers: dict[str, float | int | str]
+    conclusion: str = ""
+    """What it comes to in one line, where the drill has one of its own."""
 
     @property
     def held(self) -> bool:
@@ -78,6 +82,7 @@ class Log:
         self._did: list[str] = []
         self._checks: list[Check] = []
         self._numbers: dict[str, float | int | str] = {}
+        self._conclusion = ""
 
     def did(self, words: str) -> None:
         """Something was done."""
@@ -92,6 +97,10 @@ class Log:
     def number(self, name: str, value: float | str) -> None:
         """Something was measured; the name holds the unit."""
         self._numbers[name] = round(value, 3) if isinstance(value, float) else value
+
+    def conclude(self, words: str) -> None:
+        """What it comes to in one line."""
+        self._conclusion = words
 
     def progress(self, words: str) -> Callable[[int, int], None]:
         """Tells how far something got: ``12 of 24 orders are in the ERP``."""
@@ -113,6 +122,7 @@ class Log:
             did=tuple(self._did),
             checks=tuple(self._checks),
             numbers=dict(self._numbers),
+            conclusion=self._conclusion,
         )
 
 
@@ -140,6 +150,15 @@ class Drill(Named, Protocol):
 
     async def run(self, house: House, log: Log) -> None:
         """Do it. What is waited for in vain raises HouseStuck."""
+        ...
+
+
+@runtime_checkable
+class Simulation(Named, Protocol):
+    """A drill that needs no stack."""
+
+    async def simulate(self, log: Log) -> None:
+        """Do it."""
         ...
 
 

@@ -7,18 +7,19 @@ from typing import Final
 
 from adapters.registry import build_webhook_reader
 from config.settings import load_settings
-from sandbox.drills.drill import Drill, Ground, Report, carry_out
+from sandbox.drills.drill import Drill, Ground, Report, Simulation, carry_out, reported
 from sandbox.drills.erp_down import ErpDown
 from sandbox.drills.reports import verdict, write_reports
 from sandbox.house import PLUS_PLAN, people_around
 from sandbox.stack import CHANNEL, Say, Stack
 
+AnyDrill = Drill | Simulation
 DIRECTORY: Final = Path("var/drill")
 SECONDS_PER_ORDER: Final = 0.2
 """What the memory ERP takes over an order: five a second, several times faster than Tryton, slower than the rest."""
 
 
-async def run_drills(drills: Sequence[Drill], say: Say, directory: Path = DIRECTORY) -> int:
+async def run_drills(drills: Sequence[AnyDrill], say: Say, directory: Path = DIRECTORY) -> int:
     """Run them, write the reports, say the verdict; exit status 0 only where everything held.
 
     Those of different grounds run side by side: a drill mostly waits.
@@ -46,12 +47,14 @@ def conclude(reports: Sequence[Report], say: Say, directory: Path = DIRECTORY) -
                 say(f"       {check.claim}: {check.seen}")
     say(f"report: {written} (and .json)")
     say(f"drill: {verdict(reports)}")
+    if len(reports) == 1 and reports[0].conclusion:
+        say(reports[0].conclusion)
     return 0 if all(report.held for report in reports) else 1
 
 
-def _lanes(drills: Sequence[Drill]) -> dict[str, tuple[Ground, list[Drill]]]:
+def _lanes(drills: Sequence[AnyDrill]) -> dict[str, tuple[Ground, list[AnyDrill]]]:
     """Drills that share a stack, by the name of its folder; the outage, which takes longest, has one to itself."""
-    lanes: dict[str, tuple[Ground, list[Drill]]] = {}
+    lanes: dict[str, tuple[Ground, list[AnyDrill]]] = {}
     for drill in drills:
         name = drill.name if isinstance(drill, ErpDown) else str(drill.ground)
         lanes.setdefault(name, (drill.ground, []))[1].append(drill)
@@ -59,8 +62,16 @@ def _lanes(drills: Sequence[Drill]) -> dict[str, tuple[Ground, list[Drill]]]:
 
 
 async def _run_on(
-    ground: Ground, drills: Sequence[Drill], say: Say, directory: Path, *, prefixed: bool
+    ground: Ground, drills: Sequence[AnyDrill], say: Say, directory: Path, *, prefixed: bool
 ) -> list[Report]:
+    def saying(drill: AnyDrill) -> Say:
+        return _prefixed(say, drill.name) if prefixed else say
+
+    simulations = [drill for drill in drills if isinstance(drill, Simulation)]
+    reports = [await reported(drill, drill.simulate, saying(drill)) for drill in simulations]
+    real = [drill for drill in drills if not isinstance(drill, Simulation)]
+    if not real:
+        return reports
     stack = Stack(
         directory,
         fresh=True,
@@ -73,9 +84,7 @@ async def _run_on(
         # As whoever installs the app does: what nobody takes would be sent again and again.
         reader = build_webhook_reader(CHANNEL, load_settings(stack.env_file))
         await house.store.turn_webhooks(topics=sorted(reader.topics))
-        return [
-            await carry_out(drill, house, _prefixed(say, drill.name) if prefixed else say) for drill in drills
-        ]
+        return [*reports, *[await carry_out(drill, house, saying(drill)) for drill in real]]
 
 
 def _prefixed(say: Say, name: str) -> Say:

@@ -75,11 +75,12 @@ class MemoryErpServer:
             "submit_order": self._submit,
             "amend_order": lambda target: books.amend_order(SalesOrder.model_validate(target)),
             "cancel_order": lambda key, reason: books.cancel_order(_key(key), reason),
-            "deliver_order": lambda key: books.deliver_order(_key(key)),
+            "deliver_order": lambda key, units=None: books.deliver_order(_key(key), units),
             "authorize_return": lambda request: books.authorize_return(
                 ReturnAuthorization.model_validate(request)
             ),
             "credit_return": lambda request: books.credit_return(ReturnCredit.model_validate(request)),
+            "add_exchange": lambda exchange: books.add_exchange(SalesOrder.model_validate(exchange)),
             "cancel_return": lambda key, return_id, reason: books.cancel_return(_key(key), return_id, reason),
             "list_records": lambda channel, changed_since, cursor: books.list_records(
                 channel, _INSTANT.validate_python(changed_since), cursor
@@ -169,7 +170,8 @@ def create_app(state: Path, seconds_per_order: float) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         books: Books = build_memory_erp(
             products={product["sku"] for product in catalog.PRODUCTS}
-            | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.FEE_PRODUCT},
+            | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.FEE_PRODUCT}
+            | set(catalog.CHARGE_PRODUCTS.values()),
             warehouses={code for code, *_ in catalog.LOCATIONS.values()},
         )
         file = BookFile(state)

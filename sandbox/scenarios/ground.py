@@ -22,6 +22,10 @@ class People(BackOffice, Protocol):
         """Send off what waits of an order, half of each shipment where ``part``; returns how many parcels left."""
         ...
 
+    async def ship_piece(self, external_id: str, product: str, pieces: int) -> None:
+        """Send pieces of a kit ahead. Raises LookupError where none waits."""
+        ...
+
     async def pick(self, external_id: str) -> None:
         """Take the first shipment that waits off the shelves. Raises LookupError where none does."""
         ...

@@ -67,7 +67,8 @@ class MemoryPeople:
     def __init__(self) -> None:
         self.erp = build_memory_erp(
             products={product["sku"] for product in catalog.PRODUCTS}
-            | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.ADJUSTMENT_PRODUCT, catalog.FEE_PRODUCT},
+            | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.ADJUSTMENT_PRODUCT, catalog.FEE_PRODUCT}
+            | set(catalog.CHARGE_PRODUCTS.values()),
             warehouses={code for code, *_ in catalog.LOCATIONS.values()},
             taxes={code: Decimal(rate) for code, (_, rate) in catalog.TAXES.items()},
         )
@@ -104,6 +105,15 @@ class MemoryPeople:
             self.erp.ship(key, shipment.warehouse, units, tracking=tracking)
             left += 1
         return left
+
+    async def ship_piece(self, external_id: str, product: str, pieces: int) -> None:
+        """See ``People``."""
+        key = _key(external_id)
+        kits = [line for line in self.erp.orders[key].lines if line.product == catalog.KIT_SKU]
+        if not kits or product not in dict(catalog.KIT_COMPONENTS):
+            raise LookupError(f"no kit of order {external_id} has a {product}")
+        parcel = f"UPS-{external_id}-{product}"
+        self.erp.ship_pieces(key, kits[0].line_id, product, pieces, tracking=parcel)
 
     async def pick(self, external_id: str) -> None:
         """See ``People``."""
@@ -149,7 +159,10 @@ class MemoryPeople:
                     number=order.number,
                     total=order.total,
                     taxes={tax.code: tax.amount for tax in order.taxes if tax.amount},
-                    shipments=sum(each.state is ErpShipmentState.SHIPPED for each in order.shipments),
+                    shipments=sum(
+                        each.state is ErpShipmentState.SHIPPED and bool(each.lines)
+                        for each in order.shipments
+                    ),
                     invoices=0,
                     invoiced=None,
                     currency=order.currency,

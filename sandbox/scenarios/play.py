@@ -11,7 +11,9 @@ from typing import Final
 from uuid import uuid4
 
 from temporalio.client import WorkflowUpdateFailedError
+from temporalio.service import RPCError
 
+from domain.order import OrderKey
 from domain.status import OrderStatus
 from sandbox.house import OVER, workflow_id
 from sandbox.scenarios import vocabulary as words
@@ -21,6 +23,7 @@ from sandbox.stack import CHANNEL, Say
 from store.database import Database
 from store.order_view import OrderSummary, OrderViews
 from workflows.messages import OperatorAnswer, OperatorMessage, ReturnAsked, TimelineEntry
+from workflows.return_messages import Inspection, ReturnView, return_workflow_id
 
 LOOK_SECONDS: Final = 0.3
 ASK_SECONDS: Final = 15.0
@@ -175,12 +178,21 @@ class Player:
                 | words.ReturnWithdrawn()
             ):
                 await self._at_the_store(act, external_id)
-            case words.Shipped() | words.Picked() | words.SentPicked() | words.TakenBack() | words.Counted():
+            case (
+                words.Shipped()
+                | words.PieceShipped()
+                | words.Picked()
+                | words.SentPicked()
+                | words.TakenBack()
+                | words.Counted()
+            ):
                 await self._at_the_warehouse(act, external_id)
             case words.Operated():
                 await self._ask(act, external_id)
             case words.OperatorReturns():
                 await self._return(act, external_id)
+            case words.OperatorInspects():
+                await self._inspect(act, external_id)
             case words.Waited():
                 await self._wait(act, external_id)
             case words.TimePassed():
@@ -236,7 +248,12 @@ class Player:
 
     async def _at_the_warehouse(
         self,
-        act: words.Shipped | words.Picked | words.SentPicked | words.TakenBack | words.Counted,
+        act: words.Shipped
+        | words.PieceShipped
+        | words.Picked
+        | words.SentPicked
+        | words.TakenBack
+        | words.Counted,
         external_id: str,
     ) -> None:
         people = self._ground.people
@@ -244,6 +261,8 @@ class Player:
             case words.Shipped():
                 if not await people.ship_one(external_id, part=act.part, warehouse=act.warehouse):
                     raise LookupError("nothing could be shipped")
+            case words.PieceShipped():
+                await people.ship_piece(external_id, act.product, act.pieces)
             case words.Picked():
                 await people.pick(external_id)
             case words.SentPicked():
@@ -305,6 +324,7 @@ class Player:
             reason=act.reason,
             lines=act.units,
             without_goods=act.without_goods,
+            exchange=act.exchange,
         )
         deadline = time.monotonic() + ASK_SECONDS
         while True:
@@ -313,6 +333,27 @@ class Player:
             except WorkflowUpdateFailedError as error:
                 if time.monotonic() > deadline:
                     raise Late(f"return was refused: {error.cause or error}") from None
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                return
+
+    async def _inspect(self, act: words.OperatorInspects, external_id: str) -> None:
+        """An operator inspects what the warehouse has; a moment too early they try again."""
+        last = (await self._ground.store.read_order(external_id)).returns[-1]
+        key = OrderKey(channel=CHANNEL, external_id=external_id)
+        handle = self._ground.client.get_workflow_handle(return_workflow_id(key, str(last.id)))
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                view = await handle.query("status", result_type=ReturnView)
+                lines = {line.line_id: act.verdicts[line.name] for line in view.lines if line.received}
+                inspection = Inspection(
+                    message_id=uuid4().hex, actor=act.actor, reason=act.reason, lines=lines
+                )
+                await handle.execute_update("inspect", inspection, result_type=OperatorAnswer)
+            except (WorkflowUpdateFailedError, RPCError) as error:
+                if time.monotonic() > deadline:
+                    raise Late(f"the inspection was refused: {error.__cause__ or error}") from None
                 await asyncio.sleep(LOOK_SECONDS)
             else:
                 return

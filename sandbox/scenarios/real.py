@@ -35,6 +35,10 @@ class TrytonPeople(TrytonOffice):
                 left += await self._staff.ship(job, part=part and not job.begun) is not None
         return left
 
+    async def ship_piece(self, external_id: str, product: str, pieces: int) -> None:
+        """See ``People``."""
+        await self._staff.ship_piece(external_id, product, pieces)
+
     async def pick(self, external_id: str) -> None:
         """See ``People``."""
         await self._staff.pick_only(external_id)

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from domain.model import Amount, Frozen
 from domain.order import CancelKind
+from domain.returns import Disposition
 from sandbox.store.requests import AskReturn, AssessRisk, CancelOrder, EditOrder, PlaceOrder, PlacePayment
 
 
@@ -58,6 +59,14 @@ class Shipped(Frozen):
     warehouse: str | None = None
 
 
+class PieceShipped(Frozen):
+    """The warehouse sends pieces of a kit ahead; the rest of it waits."""
+
+    act: Literal["warehouse ships a part of a kit"]
+    product: str
+    pieces: Annotated[int, Field(ge=1)] = 1
+
+
 class Picked(Frozen):
     """The warehouse takes the first shipment that waits off the shelves and leaves it on the packing table."""
 
@@ -88,9 +97,20 @@ class OperatorReturns(Frozen):
 
     act: Literal["operator returns"]
     units: dict[str, Annotated[int, Field(ge=1)]]
+    exchange: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """What the buyer gets for them, by SKU."""
     without_goods: bool = False
     actor: str = "Kim"
     reason: str = "as agreed"
+
+
+class OperatorInspects(Frozen):
+    """An operator says what becomes of what came back of the last return, by SKU."""
+
+    act: Literal["operator inspects"]
+    verdicts: dict[str, dict[Disposition, Annotated[int, Field(ge=1)]]]
+    actor: str = "Kim"
+    reason: str = "as it looks"
 
 
 class TakenBack(Frozen):
@@ -196,8 +216,9 @@ class TimePassed(Frozen):
 
 
 Act = Annotated[
-    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | ReturnWanted | ReturnWithdrawn | OperatorReturns
-    | Shipped | Picked | SentPicked | TakenBack | Counted | ProductHidden
+    Edited | CanceledAtStore | Paid | Assessed | ToldAgain | ReturnWanted | ReturnWithdrawn
+    | OperatorReturns | OperatorInspects
+    | Shipped | PieceShipped | Picked | SentPicked | TakenBack | Counted | ProductHidden
     | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip

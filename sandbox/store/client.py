@@ -95,6 +95,12 @@ class StoreControl:
         body = (payment or PlacePayment()).model_dump(mode="json")
         return OrderReading.model_validate(self._send("POST", f"/orders/{order_id}/pay", body))
 
+    def reschedule_order(self, order_id: int | str, days: float) -> OrderReading:
+        """Move what is scheduled to another day, counted from now; 0 opens it."""
+        return OrderReading.model_validate(
+            self._send("POST", f"/orders/{order_id}/reschedule", {"days": days})
+        )
+
     def assess_order(self, order_id: int | str, assessment: AssessRisk) -> OrderReading:
         """Rate the order's risk anew."""
         body = assessment.model_dump(mode="json")
@@ -211,6 +217,11 @@ class AsyncStoreControl:
         """Pay what an edit made due."""
         body = (payment or PlacePayment()).model_dump(mode="json")
         return OrderReading.model_validate(await self._send("POST", f"/orders/{order_id}/pay", body))
+
+    async def reschedule_order(self, order_id: int | str, days: float) -> OrderReading:
+        """As ``StoreControl.reschedule_order``."""
+        answer = await self._send("POST", f"/orders/{order_id}/reschedule", {"days": days})
+        return OrderReading.model_validate(answer)
 
     async def assess_order(self, order_id: int | str, assessment: AssessRisk) -> OrderReading:
         """Rate the order's risk anew."""

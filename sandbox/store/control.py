@@ -9,6 +9,7 @@ from pydantic import Field
 
 from domain.model import Amount, Frozen, Instant
 from sandbox.store import editing, orders, payments, refunding, returning, stock_desk
+from sandbox.store.fulfillment import reschedule
 from sandbox.store.money import Both
 from sandbox.store.outbox import WebhookKnobs
 from sandbox.store.records import NotAllowed, OrderRecord, Restock, SoldOut
@@ -21,6 +22,7 @@ from sandbox.store.requests import (
     GiveBack,
     PlaceOrder,
     PlacePayment,
+    Reschedule,
 )
 from sandbox.store.return_records import ReturnRecord
 from sandbox.store.status import financial_status, fulfillment_status
@@ -218,6 +220,14 @@ async def pay_order(order_id: int, wanted: PlacePayment, request: Request) -> Or
     store = request.app.state.store
     with _refusals():
         return read(orders.pay(store.state, store.outbox, _find(request, order_id), wanted))
+
+
+@router.post("/orders/{order_id}/reschedule")
+async def reschedule_order(order_id: int, wanted: Reschedule, request: Request) -> OrderReading:
+    """Move what is scheduled of an order to another day."""
+    store = request.app.state.store
+    with _refusals():
+        return read(reschedule(store.state, store.outbox, _find(request, order_id), wanted.days))
 
 
 @router.post("/orders/{order_id}/assess")

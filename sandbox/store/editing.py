@@ -92,6 +92,10 @@ def _lower(state: State, order: OrderRecord, line: LineRecord, units: int) -> No
 
 def _raise(state: State, order: OrderRecord, line: LineRecord, units: int) -> None:
     location = location_of(order, line) or DEFAULT_LOCATION
+    for duty in line.duties:
+        duty.price = order.currencies.share(duty.price, line.quantity + units, line.quantity)
+        for tax in duty.taxes:
+            tax.amount = order.currencies.share(tax.amount, line.quantity + units, line.quantity)
     line.quantity += units
     line.current += units
     if line.requires_shipping:

@@ -1,11 +1,11 @@
 """Parcels: which fulfillment orders they close, and what the buyer sees of them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sandbox.store.outbox import Outbox
-from sandbox.store.plans import move_units
+from sandbox.store.plans import move_units, open_what_is_due
 from sandbox.store.records import (
     FulfillmentLineRecord,
     FulfillmentOrderLineRecord,
@@ -40,9 +40,42 @@ def fulfill(
     return order, made
 
 
-def hand_over(state: State, order: OrderRecord) -> None:
-    """Fulfill all of a new order where it is planned, as a till does; without a parcel and its number."""
-    for plan in order.fulfillment_orders:
+def open_scheduled(state: State, outbox: Outbox, plan_id: int) -> tuple[OrderRecord, FulfillmentOrderRecord]:
+    """Let a scheduled fulfillment order be shipped before its time. Raises NotAllowed."""
+    with state.transaction():
+        order = state.order_of("fulfillment_order", plan_id)
+        if order is None:
+            raise NotAllowed("Fulfillment order does not exist.", "id")
+        open_what_is_due(order)
+        plan = order.fulfillment_order(plan_id)
+        if plan.status not in {"SCHEDULED", "IN_PROGRESS"}:
+            raise NotAllowed(f"Cannot open a fulfillment order that is {plan.status.lower()}.", "id")
+        plan.status, plan.updated_at = "OPEN", datetime.now(UTC)
+        state.save_order(order)
+        outbox.announce(order)
+    return order, plan
+
+
+def reschedule(state: State, outbox: Outbox, order: OrderRecord, days: float) -> OrderRecord:
+    """The shop's staff moves all that is scheduled of an order. Raises NotAllowed where nothing is."""
+    open_what_is_due(order)
+    scheduled = [plan for plan in order.fulfillment_orders if plan.status == "SCHEDULED"]
+    if not scheduled:
+        msg = f"nothing of {order.name} is scheduled"
+        raise NotAllowed(msg)
+    with state.transaction():
+        for plan in scheduled:
+            plan.fulfill_at = plan.updated_at = datetime.now(UTC)
+            plan.fulfill_at += timedelta(days=days)
+        open_what_is_due(order)
+        state.save_order(order)
+        outbox.announce(order)
+    return order
+
+
+def hand_over(state: State, order: OrderRecord, *, at: int | None = None) -> None:
+    """Fulfill a new order where it is planned, ``at`` one location or all, as a till does: without a number."""
+    for plan in [plan for plan in order.fulfillment_orders if at in {None, plan.location_id}]:
         parts = [(plan, part, part.remaining) for part in plan.lines]
         _send(state, order, [plan], parts, {})
     state.save_order(order)
@@ -92,6 +125,7 @@ def _look_up(state: State, plan_ids: Sequence[int]) -> tuple[OrderRecord, list[F
         raise NotAllowed("Fulfillment order does not exist.", "fulfillment")
     if {each.id for each in orders if each} != {first.id}:
         raise NotAllowed("All fulfillment orders must belong to the same order", "fulfillment")
+    open_what_is_due(first)
     plans = [first.fulfillment_order(plan_id) for plan_id in plan_ids]
     if len({plan.location_id for plan in plans}) != 1:
         raise NotAllowed("All fulfillment orders must be assigned to the same location", "fulfillment")

@@ -3,9 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
-from sandbox.store import jobs, payments, refunding
+from sandbox.store import exchanging, jobs, payments, refunding
 from sandbox.store.catalog_views import Info, View, item_view, lazily, location_view
-from sandbox.store.fulfillment import fulfill
+from sandbox.store.fulfillment import fulfill, open_scheduled
 from sandbox.store.inventory import Adjustment, LevelError, WantedLevel, set_levels
 from sandbox.store.moving import move
 from sandbox.store.notation import gid, number
@@ -13,8 +13,10 @@ from sandbox.store.order_views import OrderViews
 from sandbox.store.orders import why_not_cancelable
 from sandbox.store.outbox import Outbox
 from sandbox.store.records import NotAllowed, OrderRecord
-from sandbox.store.refund_views import shipping_wanted, units_wanted
+from sandbox.store.refund_views import duties_wanted, shipping_wanted, units_wanted
 from sandbox.store.state import State
+
+_NO_PLAN = "FULFILLMENT_ORDER_NOT_FOUND"
 
 
 class Mutations:
@@ -68,6 +70,25 @@ class Mutations:
             "originalFulfillmentOrder": parcels.plan(original),
             "userErrors": [],
         }
+
+    def open_fulfillment_order(self, _info: Info, *, id: str) -> View:  # noqa: A002  GraphQL's name
+        """``fulfillmentOrderOpen``."""
+        try:
+            order, opened = open_scheduled(self._state, self._outbox, number(id, "FulfillmentOrder") or 0)
+        except NotAllowed as refusal:
+            return {"fulfillmentOrder": None, "userErrors": [_user_error(refusal)]}
+        return {"fulfillmentOrder": OrderViews(self._state, order).parcels.plan(opened), "userErrors": []}
+
+    def release_hold(self, _info: Info, *, id: str, holdIds: list[str] | None = None) -> View:  # noqa: A002, N803
+        """``fulfillmentOrderReleaseHold``: of all its holds; there is one at most."""
+        del holdIds
+        plan_id = number(id, "FulfillmentOrder") or 0
+        order = exchanging.release_hold(self._state, self._outbox, plan_id)
+        if order is None:
+            error = {"field": ["id"], "message": "Fulfillment order does not exist.", "code": _NO_PLAN}
+            return {"fulfillmentOrder": None, "userErrors": [error]}
+        parcels = OrderViews(self._state, order).parcels
+        return {"fulfillmentOrder": parcels.plan(order.fulfillment_order(plan_id)), "userErrors": []}
 
     def capture(self, _info: Info, *, input: View) -> View:  # noqa: A002  GraphQL's name
         """``orderCapture``."""
@@ -126,6 +147,7 @@ class Mutations:
             wish = refunding.RefundWish(
                 lines=units_wanted(input.get("refundLineItems")),
                 shipping=shipping_wanted(input.get("shipping")),
+                duties=duties_wanted(input.get("refundDuties")),
                 note=input.get("note") or "",
             )
             made = refunding.refund(self._state, self._outbox, order, wish, _money(order, input))

@@ -16,6 +16,7 @@ from sandbox.store.catalog_views import (
     product_view,
     variant_view,
 )
+from sandbox.store.charge_records import DutyRecord, FeeRecord, TaxRecord
 from sandbox.store.money import ZERO, Both
 from sandbox.store.notation import gid, moment
 from sandbox.store.parcel_views import ParcelViews
@@ -26,7 +27,6 @@ from sandbox.store.records import (
     LineRecord,
     OrderRecord,
     ShippingRecord,
-    TaxRecord,
 )
 from sandbox.store.refund_views import RefundViews
 from sandbox.store.return_views import ReturnViews
@@ -63,6 +63,7 @@ class OrderViews:
             ),
             "taxLines": lazily(lambda: self._taxes(order.taxes(current=False))),
             "currentTaxLines": lazily(lambda: self._taxes(order.taxes(current=True))),
+            "additionalFees": lazily(lambda: [self._fee(fee) for fee in order.fees]),
             "fulfillmentOrders": lambda info, displayable=None, **page: connection(  # noqa: ARG005  all are shown
                 lambda: [self.parcels.plan(plan) for plan in order.fulfillment_orders]
             )(info, **page),
@@ -113,7 +114,10 @@ class OrderViews:
             "unpaid": not order.received.presentment,
             "paymentGatewayNames": list(dict.fromkeys(t.gateway for t in order.transactions)),
             "sourceName": order.source_name,
+            "dutiesIncluded": False,
             "currentTotalDutiesSet": None,
+            "originalTotalDutiesSet": None,
+            "currentTotalAdditionalFeesSet": None,
             "risk": {
                 "recommendation": order.risk,
                 "assessments": [{"riskLevel": order.risk_level}] if order.risk_level else [],
@@ -144,8 +148,15 @@ class OrderViews:
             "totalRefundedSet": lambda: order.refunded,
             "totalShippingPriceSet": lambda: Both.total(c.price for c in order.charges(current=False)),
             "totalTaxSet": lambda: order.total_tax(current=False),
-            "totalTipReceivedSet": lambda: ZERO,
+            "totalTipReceivedSet": lambda: Both.total(line.gross for line in order.lines if line.tip),
         }
+        if any(line.duties for line in order.lines):
+            amounts["currentTotalDutiesSet"] = lambda: order.duties(current=True)
+            amounts["originalTotalDutiesSet"] = lambda: order.duties(current=False)
+        if order.fees:
+            amounts["currentTotalAdditionalFeesSet"] = lambda: Both.total(
+                fee.price for fee in order.owed_fees(current=True)
+            )
         return {name: lambda _info, amount=amount: self.bag(amount()) for name, amount in amounts.items()}
 
     def _parties(self) -> View:
@@ -215,26 +226,26 @@ class OrderViews:
     def line(self, line: LineRecord) -> View:
         """LineItem."""
         variant = self.state.variant("id", line.variant_id)
-        assert variant is not None
+        assert (variant is None) == line.tip
         own = Both.total(
             d.amount for d in line.discounts if self.order.applications[d.application].scope == "line"
         )
         units = self.order.currencies
         return {
             "id": gid("LineItem", line.id),
-            "sku": line.sku,
+            "sku": line.sku or None,
             "name": line.title,
             "title": line.title,
             "variantTitle": None,
             "quantity": line.quantity,
             "currentQuantity": line.current,
             "unfulfilledQuantity": self.order.open_units(line),
-            "nonFulfillableQuantity": 0,
+            "nonFulfillableQuantity": line.quantity if line.tip else 0,
             "refundableQuantity": line.current,
             "requiresShipping": line.requires_shipping,
             "taxable": bool(line.taxes),
             "isGiftCard": False,
-            "customAttributes": [],
+            "customAttributes": [{"key": key, "value": value} for key, value in line.attributes.items()],
             "originalUnitPriceSet": self.bag(line.unit_price),
             "originalTotalSet": self.bag(line.gross),
             "totalDiscountSet": self.bag(line.discount),
@@ -245,8 +256,27 @@ class OrderViews:
             ),
             "discountAllocations": lazily(lambda: self._allocations(line.discounts)),
             "taxLines": first_of(lambda: self._taxes(line.taxes)),
-            "product": lazily(lambda: product_view(variant)),
-            "variant": lazily(lambda: variant_view(self.state, variant)),
+            "duties": lazily(lambda: [self.duty(duty) for duty in line.duties]),
+            "product": lazily(lambda: product_view(variant) if variant else None),
+            "variant": lazily(lambda: variant_view(self.state, variant) if variant else None),
+        }
+
+    def duty(self, duty: DutyRecord) -> View:
+        """Duty."""
+        return {
+            "id": gid("Duty", duty.id),
+            "countryCodeOfOrigin": duty.country,
+            "harmonizedSystemCode": duty.hs_code,
+            "price": self.bag(duty.price),
+            "taxLines": lazily(lambda: self._taxes(duty.taxes)),
+        }
+
+    def _fee(self, fee: FeeRecord) -> View:
+        return {
+            "id": gid("AdditionalFee", fee.id),
+            "name": fee.name,
+            "price": self.bag(fee.price),
+            "taxLines": lazily(lambda: self._taxes(fee.taxes)),
         }
 
     def shipping(self, charge: ShippingRecord) -> View:

@@ -25,8 +25,8 @@ def place(state: State, outbox: Outbox, request: PlaceOrder) -> OrderRecord:
         payments.take(state, order, request.payments)
         move_plans(state, order, order.fulfillment_orders, available=-1, committed=1)
         state.save_order(order)
-        if request.handed_over:
-            hand_over(state, order)
+        if request.handed_over or request.handed_over_at is not None:
+            hand_over(state, order, at=request.handed_over_at)
         topics = ["orders/create"]
         if is_paid(order):
             topics.append("orders/paid")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.store.catalog_views import first_of, lazily, variant_view
 from sandbox.store.notation import gid, moment
+from sandbox.store.plans import open_what_is_due
 from sandbox.store.search import connection
 
 if TYPE_CHECKING:
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
     )
 
 
+def _hold(hold_id: int) -> View:
+    return {
+        "id": gid("FulfillmentHold", hold_id),
+        "reason": "AWAITING_PAYMENT",
+        "displayReason": "Awaiting payment",
+        "reasonNotes": None,
+        "heldByRequestingApp": False,
+    }
+
+
 class ParcelViews:
     """Views of what is to ship and what has shipped of one order."""
 
@@ -28,14 +39,16 @@ class ParcelViews:
     def plan(self, plan: FulfillmentOrderRecord) -> View:
         """FulfillmentOrder."""
         order = self._views.order
+        open_what_is_due(order)
         made = [f for f in order.fulfillments if plan.id in f.fulfillment_order_ids]
         return {
             "id": gid("FulfillmentOrder", plan.id),
             "status": plan.status,
             "requestStatus": "UNSUBMITTED",
+            "fulfillmentHolds": [_hold(plan.hold_id)] if plan.hold_id else [],
             "createdAt": moment(plan.created_at),
             "updatedAt": moment(plan.updated_at),
-            "fulfillAt": moment(plan.created_at),
+            "fulfillAt": moment(plan.fulfill_at or plan.created_at),
             "order": lazily(self._views.view),
             "orderId": gid("Order", order.id),
             "orderName": order.name,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sandbox.store.charge_records import DutyRecord, TaxRecord
 from sandbox.store.money import ZERO, Both, CurrencyPair
 from sandbox.store.notation import gid, moment, text
 from sandbox.store.party_records import AddressRecord, CustomerRecord
@@ -12,7 +13,6 @@ from sandbox.store.records import (
     LineRecord,
     OrderRecord,
     ShippingRecord,
-    TaxRecord,
     TransactionRecord,
 )
 
@@ -87,7 +87,7 @@ def line_part(order: OrderRecord, line: LineRecord) -> Json:
         "attributed_staffs": [],
         "current_quantity": line.current,
         "discount_allocations": [_allocation(d, pair) for d in line.discounts],
-        "duties": [],
+        "duties": [_duty(duty, pair) for duty in line.duties],
         "fulfillable_quantity": order.open_units(line),
         "fulfillment_service": "manual",
         "fulfillment_status": ("fulfilled" if shipped >= line.current else "partial") if shipped else None,
@@ -96,21 +96,33 @@ def line_part(order: OrderRecord, line: LineRecord) -> Json:
         "name": line.title,
         "price": text(line.unit_price.shop, pair.shop),
         "price_set": money_set(line.unit_price, pair),
-        "product_exists": True,
-        "product_id": line.product_id,
-        "properties": [],
+        "product_exists": not line.tip,
+        "product_id": line.product_id or None,
+        "properties": [{"name": name, "value": value} for name, value in line.attributes.items()],
         "quantity": line.quantity,
         "requires_shipping": line.requires_shipping,
-        "sku": line.sku,
+        "sku": line.sku or None,
         "tax_lines": [tax_part(tax, pair) for tax in line.taxes],
         "taxable": bool(line.taxes),
         "title": line.title,
         "total_discount": text(line.discount.shop, pair.shop),
         "total_discount_set": money_set(line.discount, pair),
-        "variant_id": line.variant_id,
-        "variant_inventory_management": "shopify",
+        "variant_id": line.variant_id or None,
+        "variant_inventory_management": None if line.tip else "shopify",
         "variant_title": None,
         "vendor": None,
+    }
+
+
+def _duty(duty: DutyRecord, pair: CurrencyPair) -> Json:
+    return {
+        "id": duty.id,
+        "admin_graphql_api_id": gid("Duty", duty.id),
+        "harmonized_system_code": duty.hs_code,
+        "country_code_of_origin": duty.country,
+        "shop_money": money_set(duty.price, pair)["shop_money"],
+        "presentment_money": money_set(duty.price, pair)["presentment_money"],
+        "tax_lines": [tax_part(tax, pair) for tax in duty.taxes],
     }
 
 

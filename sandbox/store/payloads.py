@@ -106,7 +106,9 @@ def order_body(order: OrderRecord, shop_domain: str) -> Json:
         "test": order.test,
         "token": f"{order.id:032x}",
         "total_outstanding": text(outstanding.presentment, pair.presentment),
-        "total_tip_received": "0.00",
+        "total_tip_received": text(
+            Both.total(line.gross for line in order.lines if line.tip).shop, pair.shop
+        ),
         "total_weight": 0,
         "updated_at": moment(order.updated_at),
         "user_id": None,
@@ -148,13 +150,25 @@ def _totals(order: OrderRecord) -> Json:
         "total_cash_rounding_payment_adjustment_set": money_set(ZERO, pair),
         "total_cash_rounding_refund_adjustment_set": money_set(ZERO, pair),
     }
-    absent = (
-        "current_total_additional_fees_set",
-        "current_total_duties_set",
-        "original_total_additional_fees_set",
-        "original_total_duties_set",
+    fees = bool(order.fees)
+    duties = any(line.duties for line in order.lines)
+    return (
+        told
+        | {
+            f"{age}_total_additional_fees_set": money_set(
+                Both.total(fee.price for fee in order.owed_fees(current=age == "current")), pair
+            )
+            if fees
+            else None
+            for age in ("current", "original")
+        }
+        | {
+            f"{age}_total_duties_set": money_set(order.duties(current=age == "current"), pair)
+            if duties
+            else None
+            for age in ("current", "original")
+        }
     )
-    return told | dict.fromkeys(absent)
 
 
 def edit_body(order: OrderRecord, edit: EditSummary) -> Json:
@@ -212,7 +226,13 @@ def refund_body(order: OrderRecord, refund: RefundRecord) -> Json:
         "note": refund.note,
         "user_id": 1,
         "restock": any(line.restock is not Restock.NO_RESTOCK for line in refund.lines),
-        "duties": [],
+        "duties": [
+            {
+                "duty_id": part.duty_id,
+                "amount_set": money_set(part.subtotal, pair),
+            }
+            for part in refund.duties
+        ],
         "order_adjustments": _adjustments(order, refund),
         "refund_shipping_lines": [
             {
@@ -225,7 +245,7 @@ def refund_body(order: OrderRecord, refund: RefundRecord) -> Json:
             for part in refund.shipping
         ],
         "return": _named("Return", refund.return_id) if refund.return_id else None,
-        "total_duties_set": money_set(ZERO, pair),
+        "total_duties_set": money_set(Both.total(part.subtotal for part in refund.duties), pair),
         "refund_line_items": [
             {
                 "id": line.id,
@@ -271,8 +291,10 @@ def return_body(order: OrderRecord, wanted: ReturnRecord, topic: str) -> Json:
         ],
         "total_return_line_items": len(wanted.lines),
         "return_shipping_fees": [],
-        "exchange_line_items": [],
-        "total_exchange_line_items": 0,
+        "exchange_line_items": [
+            {**_named("ExchangeLineItem", part.id), "line_item": None} for part in wanted.exchange
+        ],
+        "total_exchange_line_items": len(wanted.exchange),
     }
 
 

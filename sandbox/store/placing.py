@@ -3,12 +3,14 @@ location.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 from domain.model import Frozen
 from sandbox import catalog
+from sandbox.store.charge_records import TaxRecord
+from sandbox.store.charging import charge_besides
 from sandbox.store.money import ZERO, Both, CurrencyPair, half_up
 from sandbox.store.party_records import AddressRecord, CompanyRecord, CustomerRecord
 from sandbox.store.plans import add_to_plan
@@ -20,7 +22,6 @@ from sandbox.store.records import (
     NotAllowed,
     OrderRecord,
     ShippingRecord,
-    TaxRecord,
 )
 from sandbox.store.requests import (
     PlaceAddress,
@@ -110,7 +111,7 @@ class _Basket(Frozen):
 def draft(state: State, request: PlaceOrder) -> OrderRecord:
     """The order that a request makes, not paid and not saved yet. Raises NotAllowed."""
     order = _priced_order(state, request, _fill_basket(state, request))
-    for line, wanted in zip(order.lines, request.lines, strict=True):
+    for line, wanted in zip(order.lines, request.lines, strict=False):  # a tip comes after them
         plan_line(state, order, line, wanted)
     return order
 
@@ -249,6 +250,9 @@ def _priced_order(state: State, request: PlaceOrder, basket: _Basket) -> OrderRe
         shipping=shipping,
         original_total=Both(shop=priced[0].total, presentment=priced[1].total) + _dearer(request, pair),
     )
+    order.original_total += charge_besides(
+        state, order, request, [basket.taxes(line) for line in request.lines]
+    )
     assert order.total(current=True) == order.original_total, "the records must say what the pricing said"
     return order
 
@@ -289,6 +293,7 @@ def _line_records(
                 discounts=_allocations([*own, *order_discounts], a, b),
                 taxes=_tax_records(basket.taxes(wanted), a, b, basket.currencies.convert(wanted.tax_off)),
                 requires_shipping=wanted.requires_shipping,
+                attributes=wanted.attributes,
             )
         )
     return lines
@@ -398,4 +403,6 @@ def plan_line(state: State, order: OrderRecord, line: LineRecord, wanted: PlaceL
     """Let the locations ship a new line. Stock stays."""
     for part in wanted.parts:
         if line.requires_shipping and part.quantity:
-            add_to_plan(state, order, line, part.location, part.quantity)
+            days = wanted.release_in_days
+            opens = None if days is None else order.created_at + timedelta(days=days)
+            add_to_plan(state, order, line, part.location, part.quantity, opens=opens)

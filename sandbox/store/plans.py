@@ -15,17 +15,35 @@ _AT_WORK = frozenset({"OPEN", "IN_PROGRESS"})
 
 
 def add_to_plan(
-    state: State, order: OrderRecord, line: LineRecord, location_id: int, units: int
+    state: State,
+    order: OrderRecord,
+    line: LineRecord,
+    location_id: int,
+    units: int,
+    *,
+    opens: datetime | None = None,
 ) -> FulfillmentOrderRecord:
-    """Let a location ship so many more units: on its plan that is still at work, or on a new one. Stock stays."""
+    """Let a location ship so many more units: on its plan that is still at work, or on a new one. Stock stays.
+
+    What ``opens`` later has a plan of its own, which is scheduled.
+    """
     now = datetime.now(UTC)
+    status = "OPEN" if opens is None or opens <= now else "SCHEDULED"
     plan = next(
-        (p for p in order.fulfillment_orders if p.location_id == location_id and p.status in _AT_WORK), None
+        (
+            p
+            for p in order.fulfillment_orders
+            if p.location_id == location_id
+            and (p.status in _AT_WORK if status == "OPEN" else p.fulfill_at == opens and p.status == status)
+        ),
+        None,
     )
     if plan is None:
         plan = FulfillmentOrderRecord(
             id=state.next_id("fulfillment_order"),
             location_id=location_id,
+            status=status,
+            fulfill_at=opens if status == "SCHEDULED" else None,
             lines=[],
             created_at=now,
             updated_at=now,
@@ -43,6 +61,34 @@ def add_to_plan(
     return plan
 
 
+def add_plan(
+    state: State, order: OrderRecord, lines: Iterable[LineRecord], location_id: int
+) -> FulfillmentOrderRecord | None:
+    """A plan of its own for all units of new lines, with their stock; none where nothing of them is shipped."""
+    to_ship = [line for line in lines if line.requires_shipping]
+    if not to_ship:
+        return None
+    now = datetime.now(UTC)
+    plan = FulfillmentOrderRecord(
+        id=state.next_id("fulfillment_order"),
+        location_id=location_id,
+        lines=[
+            FulfillmentOrderLineRecord(
+                id=state.next_id("fulfillment_order_line"),
+                line_id=line.id,
+                total=line.current,
+                remaining=line.current,
+            )
+            for line in to_ship
+        ],
+        created_at=now,
+        updated_at=now,
+    )
+    order.fulfillment_orders.append(plan)
+    move_plans(state, order, [plan], available=-1, committed=1)
+    return plan
+
+
 def take_off_plans(state: State, order: OrderRecord, line: LineRecord, units: int) -> None:
     """Take units off, from the location planned last, so that the first one keeps its work; back into stock."""
     for plan in reversed(order.fulfillment_orders):
@@ -56,8 +102,16 @@ def take_off_plans(state: State, order: OrderRecord, line: LineRecord, units: in
             plan.updated_at = datetime.now(UTC)
             move_units(state, order, line.id, plan.location_id, available=taken, committed=-taken)
         plan.lines = [part for part in plan.lines if part.total]
-        if not any(part.remaining for part in plan.lines) and plan.status in _AT_WORK:
+        if not any(part.remaining for part in plan.lines) and plan.status in _AT_WORK | {"SCHEDULED"}:
             plan.status = "CLOSED"
+
+
+def open_what_is_due(order: OrderRecord) -> None:
+    """What was scheduled, and whose time has come, is open."""
+    now = datetime.now(UTC)
+    for plan in order.fulfillment_orders:
+        if plan.status == "SCHEDULED" and plan.fulfill_at is not None and plan.fulfill_at <= now:
+            plan.status = "OPEN"
 
 
 def location_of(order: OrderRecord, line: LineRecord) -> int | None:

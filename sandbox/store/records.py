@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.model import Amount, Instant, Quantity, Rate
+from domain.model import Amount, Instant, Quantity
+from sandbox.store.charge_records import DutyRecord, FeeRecord, RefundDutyRecord, TaxRecord
 from sandbox.store.money import ZERO, Both, CurrencyPair
 from sandbox.store.party_records import AddressRecord, CompanyRecord, CustomerRecord
 from sandbox.store.return_records import ReturnRecord
@@ -54,14 +55,6 @@ class AllocationRecord(Record):
     amount: Both
 
 
-class TaxRecord(Record):
-    """A tax on a line or on delivery."""
-
-    title: str
-    rate: Rate
-    amount: Both
-
-
 class LineRecord(Record):
     """A line of goods."""
 
@@ -75,12 +68,21 @@ class LineRecord(Record):
     unit_price: Both
     discounts: list[AllocationRecord] = []
     taxes: list[TaxRecord] = []
+    duties: list[DutyRecord] = []
     requires_shipping: bool = True
+    attributes: dict[str, str] = {}
+    tip: bool = False
+    """Money for the shop's people: of no product, and never to be shipped."""
 
     @property
     def gross(self) -> Both:
         """Before discounts, for ``quantity``."""
         return self.unit_price.times(self.quantity)
+
+    @property
+    def taxed_duties(self) -> list[tuple[DutyRecord, TaxRecord]]:
+        """Each tax on its duties."""
+        return [(duty, tax) for duty in self.duties for tax in duty.taxes]
 
     @property
     def discount(self) -> Both:
@@ -144,7 +146,11 @@ class FulfillmentOrderRecord(Record):
 
     id: int
     location_id: int
-    status: Literal["OPEN", "IN_PROGRESS", "CLOSED", "CANCELLED"] = "OPEN"
+    status: Literal["OPEN", "IN_PROGRESS", "ON_HOLD", "SCHEDULED", "CLOSED", "CANCELLED"] = "OPEN"
+    hold_id: int | None = None
+    """Of the hold that it is on: what is to leave is not paid."""
+    fulfill_at: Instant | None = None
+    """When it opens, where it is scheduled."""
     lines: list[FulfillmentOrderLineRecord]
     created_at: Instant
     updated_at: Instant
@@ -223,12 +229,14 @@ class RefundRecord(Record):
     created_at: Instant
     lines: list[RefundLineRecord] = []
     shipping: list[RefundShippingRecord] = []
+    duties: list[RefundDutyRecord] = []
     transaction_ids: list[int] = []
     return_id: int | None = None
 
     def worth(self, *, taxes_included: bool) -> Both:
-        """What units and delivery cost the buyer, tax included."""
-        parts: list[RefundLineRecord | RefundShippingRecord] = [*self.lines, *self.shipping]
+        """What units, their duties and delivery cost the buyer, tax included."""
+        parts: list[RefundLineRecord | RefundShippingRecord | RefundDutyRecord]
+        parts = [*self.lines, *self.shipping, *self.duties]
         net = Both.total(part.subtotal for part in parts)
         return net if taxes_included else net + Both.total(part.tax for part in parts)
 
@@ -263,6 +271,7 @@ class OrderRecord(Record):
     applications: list[ApplicationRecord] = []
     lines: list[LineRecord]
     shipping: list[ShippingRecord] = []
+    fees: list[FeeRecord] = []
     transactions: list[TransactionRecord] = []
     fulfillment_orders: list[FulfillmentOrderRecord] = []
     fulfillments: list[FulfillmentRecord] = []
@@ -332,6 +341,8 @@ class OrderRecord(Record):
 
     def open_units(self, line: LineRecord) -> int:
         """Units of a line that are still to leave."""
+        if line.tip:
+            return 0
         came_back = sum(
             part.quantity
             for refund in self.refunds
@@ -394,6 +405,23 @@ class OrderRecord(Record):
             for i, tax in enumerate(charge.taxes)
         ]
 
+    def duty_price(self, line: LineRecord, duty: DutyRecord, *, current: bool) -> Both:
+        """A duty, and ``current`` on the units that it is still owed for."""
+        return self._owed(duty.price, line, duty) if current else duty.price
+
+    def _owed(self, amount: Both, line: LineRecord, duty: DutyRecord) -> Both:
+        return self.currencies.share(amount, line.current + duty.kept, line.quantity)
+
+    def duties(self, *, current: bool) -> Both:
+        """All duties."""
+        return Both.total(
+            self.duty_price(line, duty, current=current) for line in self.lines for duty in line.duties
+        )
+
+    def owed_fees(self, *, current: bool) -> list[FeeRecord]:
+        """Fees that are (still) owed."""
+        return [] if current and self.shipping_removed else self.fees
+
     def shipping_price(self, *, current: bool) -> Both:
         """Delivery after discounts."""
         return Both.total(
@@ -412,10 +440,15 @@ class OrderRecord(Record):
             for tax in line.taxes:
                 amount = self.line_tax(tax, line, current=current)
                 summed[tax.title, tax.rate] = summed.get((tax.title, tax.rate), ZERO) + amount
+            for duty, tax in line.taxed_duties:
+                amount = self._owed(tax.amount, line, duty) if current else tax.amount
+                summed[tax.title, tax.rate] = summed.get((tax.title, tax.rate), ZERO) + amount
+        for tax in (tax for fee in self.owed_fees(current=current) for tax in fee.taxes):
+            summed[tax.title, tax.rate] = summed.get((tax.title, tax.rate), ZERO) + tax.amount
         for charge in self.charges(current=current):
             for tax in self.charge_taxes(charge, current=current):
                 summed[tax.title, tax.rate] = summed.get((tax.title, tax.rate), ZERO) + tax.amount
-        if summed and (not current or any(line.current for line in self.lines)):
+        if summed and (not current or any(line.current for line in self.lines if not line.tip)):
             first = next(iter(summed))
             summed[first] += self.tax_off
         return [TaxRecord(title=title, rate=rate, amount=amount) for (title, rate), amount in summed.items()]
@@ -427,4 +460,6 @@ class OrderRecord(Record):
     def total(self, *, current: bool) -> Both:
         """What the buyer pays: for what is left (``current``), or for all that was ordered."""
         net = self.subtotal(current=current) + self.shipping_price(current=current)
+        net += self.duties(current=current)
+        net += Both.total(fee.price for fee in self.owed_fees(current=current))
         return net if self.taxes_included else net + self.total_tax(current=current)

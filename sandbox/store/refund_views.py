@@ -9,7 +9,7 @@ from graphql import GraphQLError
 
 from sandbox.store import refunding
 from sandbox.store.catalog_views import lazily
-from sandbox.store.money import ZERO, Both
+from sandbox.store.money import Both
 from sandbox.store.notation import gid, moment, number
 from sandbox.store.records import NotAllowed, Restock
 from sandbox.store.search import connection
@@ -47,6 +47,7 @@ class RefundViews:
             ),
             "totalRefundedSet": bag(Both.total(p.amount for p in payments)),
             "transactions": connection(lambda: [self._views.payments.transaction(p) for p in payments]),
+            "duties": [self._duty(part.duty_id, part.subtotal) for part in refund.duties],
             "refundLineItems": connection(lambda: [self._line(line) for line in refund.lines]),
             "refundShippingLines": connection(lambda: [self._shipping(part) for part in refund.shipping]),
         }
@@ -72,6 +73,13 @@ class RefundViews:
             "taxAmountSet": self._views.bag(part.tax),
         }
 
+    def _duty(self, duty_id: int, amount: Both) -> View:
+        duties = {duty.id: duty for line in self._views.order.lines for duty in line.duties}
+        return {
+            "amountSet": self._views.bag(amount),
+            "originalDuty": lazily(lambda: self._views.duty(duties[duty_id])),
+        }
+
     def suggested(
         self,
         _info: Any,
@@ -79,24 +87,28 @@ class RefundViews:
         refundLineItems: Sequence[View] | None = None,  # noqa: N803  GraphQL's name
         refundShipping: bool | None = None,  # noqa: N803
         shippingAmount: str | None = None,  # noqa: N803
+        refundDuties: Sequence[View] | None = None,  # noqa: N803
     ) -> View:
         """Order.suggestedRefund."""
         order, bag = self._views.order, self._views.bag
         wish = refunding.RefundWish(
             lines=units_wanted(refundLineItems),
             shipping=shipping_wanted({"amount": shippingAmount, "fullRefund": refundShipping}),
+            duties=duties_wanted(refundDuties),
         )
         try:
             refund = refunding.planned(self._views.state, order, wish)
         except NotAllowed as refusal:
             raise GraphQLError(str(refusal), extensions={"code": "BAD_REQUEST"}) from refusal
         delivery_tax = Both.total(part.tax for part in refund.shipping)
+        duty_tax = Both.total(part.tax for part in refund.duties)
         return {
             "amountSet": bag(refunding.covered(order, refund)),
             "maximumRefundableSet": bag(order.received - order.refunded),
             "subtotalSet": bag(Both.total(line.subtotal for line in refund.lines)),
-            "totalTaxSet": bag(Both.total(line.tax for line in refund.lines) + delivery_tax),
-            "totalDutiesSet": bag(ZERO),
+            "totalTaxSet": bag(Both.total(line.tax for line in refund.lines) + delivery_tax + duty_tax),
+            "totalDutiesSet": bag(Both.total(part.subtotal for part in refund.duties)),
+            "refundDuties": [self._duty(part.duty_id, part.subtotal) for part in refund.duties],
             "refundLineItems": [self._line(line) for line in refund.lines],
             "shipping": {
                 "amountSet": bag(Both.total(part.subtotal for part in refund.shipping)),
@@ -117,6 +129,11 @@ def units_wanted(lines: Sequence[View] | None) -> tuple[refunding.RefundUnits, .
         )
         for each in lines or ()
     )
+
+
+def duties_wanted(duties: Sequence[View] | None) -> tuple[int, ...]:
+    """``RefundDutyInput``s; each goes back in proportion."""
+    return tuple(number(each["dutyId"], "Duty") or 0 for each in duties or ())
 
 
 def shipping_wanted(shipping: View | None) -> Decimal | Literal["all"]:

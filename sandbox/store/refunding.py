@@ -7,11 +7,13 @@ from typing import Literal
 
 from domain.model import Amount, Frozen, Quantity
 from sandbox.store import payments
+from sandbox.store.charge_records import DutyRecord, RefundDutyRecord, TaxRecord
 from sandbox.store.editing import pick_line
 from sandbox.store.money import Both, allocate, half_up
 from sandbox.store.outbox import Outbox
 from sandbox.store.plans import location_of, move_units, take_off_plans
 from sandbox.store.records import (
+    LineRecord,
     NotAllowed,
     OrderRecord,
     RefundLineRecord,
@@ -19,7 +21,6 @@ from sandbox.store.records import (
     RefundShippingRecord,
     Restock,
     ShippingRecord,
-    TaxRecord,
 )
 from sandbox.store.requests import DEFAULT_LOCATION, GiveBack
 from sandbox.store.state import State
@@ -40,6 +41,8 @@ class RefundWish(Frozen):
 
     lines: tuple[RefundUnits, ...] = ()
     shipping: Amount | Literal["all"] = Decimal(0)
+    duties: tuple[int, ...] = ()
+    """Those that go back in proportion to their lines' units."""
     note: str = ""
 
 
@@ -79,6 +82,8 @@ def refund(
             msg = "a refund needs units, delivery or money"
             raise NotAllowed(msg)
         for part in made.lines:
+            for duty in order.line(part.line_id).duties:
+                duty.kept += 0 if duty.id in wish.duties else part.quantity
             _take_back(state, order, part)
         made.return_id = return_id
         order.refunds.append(made)
@@ -139,11 +144,36 @@ def _record(state: State, order: OrderRecord, wish: RefundWish, *, dry: bool = F
         note=wish.note,
         created_at=datetime.now(UTC),
         lines=lines,
+        duties=_duties(order, wish),
         shipping=[
             shipping.model_copy(update={"id": new_id("refund_line")})
             for shipping in _shipping(order, wish.shipping)
         ],
     )
+
+
+def _duties(order: OrderRecord, wish: RefundWish) -> list[RefundDutyRecord]:
+    """What goes back of each duty. Raises NotAllowed for one whose line gives nothing back."""
+    units: dict[int, int] = {}
+    for part in wish.lines:
+        units[part.line_id] = units.get(part.line_id, 0) + part.quantity
+    of_lines = {duty.id: (line, duty) for line in order.lines if line.id in units for duty in line.duties}
+    if strange := [duty for duty in wish.duties if duty not in of_lines]:
+        raise NotAllowed(f"Duty {strange[0]} is on no refunded line item", "input", "refundDuties")
+    parts = []
+    for line, duty in (of_lines[each] for each in dict.fromkeys(wish.duties)):
+        price, *taxes = (
+            _share_back(order, amount, line, duty, units[line.id])
+            for amount in (duty.price, *(tax.amount for tax in duty.taxes))
+        )
+        parts.append(RefundDutyRecord(duty_id=duty.id, subtotal=price, tax=Both.total(taxes)))
+    return parts
+
+
+def _share_back(order: OrderRecord, amount: Both, line: LineRecord, duty: DutyRecord, units: int) -> Both:
+    owed = line.current + duty.kept
+    pair = order.currencies
+    return pair.share(amount, owed, line.quantity) - pair.share(amount, owed - units, line.quantity)
 
 
 def _check_units(order: OrderRecord, wish: RefundWish, part: RefundUnits) -> None:

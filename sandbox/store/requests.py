@@ -63,6 +63,24 @@ class PlaceSplit(Frozen):
     quantity: Quantity
 
 
+class PlaceDuty(Frozen):
+    """What customs take for all units of a line, in the shop's currency."""
+
+    amount: Annotated[Amount, Field(gt=0)]
+    hs_code: str | None = None
+    country: str | None = None
+    """Where the goods come from."""
+    taxed: bool = False
+
+
+class PlaceFee(Frozen):
+    """An additional fee on the order, in the shop's currency."""
+
+    name: str
+    amount: Annotated[Amount, Field(gt=0)]
+    taxed: bool = False
+
+
 class PlaceLine(Frozen):
     """A line. Without ``split`` all units come from ``location``; without ``price`` the catalogue's is
     charged.
@@ -80,6 +98,10 @@ class PlaceLine(Frozen):
     """None: the order's taxes; empty: none."""
     tax_off: Amount = Decimal(0)
     """How much more its first tax is than its rate gives, as some tax services have it; in the shop's currency."""
+    duty: PlaceDuty | None = None
+    release_in_days: float | None = None
+    """Sold ahead: it may leave after so many days, and is scheduled until then."""
+    attributes: dict[str, str] = Field(default_factory=dict)
     requires_shipping: bool = True
 
     @model_validator(mode="after")
@@ -160,6 +182,9 @@ class PlaceOrder(Frozen):
     tax_off: Amount = Decimal(0)
     """How much more the order's first tax is than its lines say, on no line of its own; in the shop's currency."""
     shipping: PlaceShipping | None = None
+    tip: Annotated[Amount, Field(ge=0)] = Decimal(0)
+    """For the shop's people, in the shop's currency; stands on a line of its own."""
+    fees: tuple[PlaceFee, ...] = ()
     customer: PlaceCustomer | None = None
     email: str | None = None
     phone: str | None = None
@@ -181,6 +206,8 @@ class PlaceOrder(Frozen):
     """What the storefront recommends."""
     handed_over: bool = False
     """Delivered at once, as at a till: fulfilled where each line is planned."""
+    handed_over_at: int | None = None
+    """The same, of what is planned at one location alone: the rest is to be sent."""
     risk_level: Literal["HIGH", "MEDIUM", "LOW", "PENDING"] | None = None
     """How the storefront's own assessment rates it; None: there is no assessment."""
 
@@ -210,6 +237,12 @@ class EditOrder(Frozen):
     """In place of the delivery there is."""
     shipping_address: PlaceAddress | None = None
     note: str | None = None
+
+
+class Reschedule(Frozen):
+    """The shop's staff moves what is scheduled to another day, from now on; 0 opens it."""
+
+    days: Annotated[float, Field(ge=0)]
 
 
 class AssessRisk(Frozen):
@@ -261,11 +294,29 @@ class AskReturnLine(Frozen):
     note: str = ""
 
 
+class AskExchangeLine(Frozen):
+    """Units that the buyer gets for what comes back."""
+
+    sku: str
+    quantity: Annotated[int, Field(gt=0)] = 1
+
+
 class AskReturn(Frozen):
-    """The buyer asks to send units back; ``agreed`` where the shop's staff has said yes already."""
+    """The buyer asks to send units back; ``agreed`` where the shop's staff has said yes already.
+
+    ``instead`` makes it an exchange, which the shop's staff alone can note, as at Shopify.
+    """
 
     lines: Annotated[tuple[AskReturnLine, ...], Field(min_length=1)]
     agreed: bool = False
+    instead: tuple[AskExchangeLine, ...] = ()
+
+    @model_validator(mode="after")
+    def _staff_exchanges(self) -> "AskReturn":
+        if self.instead and not self.agreed:
+            msg = "a return that is only asked for holds no exchange; set agreed = true"
+            raise ValueError(msg)
+        return self
 
 
 Act = Literal["approve", "decline", "close", "withdraw"]

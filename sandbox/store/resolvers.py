@@ -68,6 +68,8 @@ class Api:
         writes: dict[str, Callable[..., Any]] = {
             "fulfillmentCreate": mutations.create_fulfillment,
             "fulfillmentOrderMove": mutations.move_fulfillment_order,
+            "fulfillmentOrderOpen": mutations.open_fulfillment_order,
+            "fulfillmentOrderReleaseHold": mutations.release_hold,
             "orderCapture": mutations.capture,
             "orderCancel": mutations.cancel,
             **self._return_mutations.resolvers(),

@@ -6,10 +6,12 @@ from typing import Any, Literal
 
 from sandbox.store import payments, returning
 from sandbox.store.catalog_views import Info, View
+from sandbox.store.exchanging import ExchangeUnits
 from sandbox.store.notation import number
 from sandbox.store.order_views import OrderViews
 from sandbox.store.outbox import Outbox
 from sandbox.store.records import NotAllowed, OrderRecord
+from sandbox.store.refund_views import duties_wanted
 from sandbox.store.refunding import RefundWish
 from sandbox.store.return_records import Reason, ReturnRecord
 from sandbox.store.return_views import reason_of
@@ -51,7 +53,14 @@ class ReturnMutations:
                 )
                 for each in wanted["returnLineItems"]
             ]
-            return order, returning.make(self._state, self._outbox, order, units, status)
+            exchange = [
+                ExchangeUnits(
+                    variant_id=number(each.get("variantId") or "", "ProductVariant") or 0,
+                    quantity=each["quantity"],
+                )
+                for each in wanted.get("exchangeLineItems") or []
+            ]
+            return order, returning.make(self._state, self._outbox, order, units, status, exchange=exchange)
 
         return self._payload(act)
 
@@ -88,9 +97,15 @@ class ReturnMutations:
                 wanted,
                 units=[_settled(each) for each in input.get("returnLineItems") or []],
                 wish=RefundWish(
-                    shipping=_shipping(order, input.get("refundShipping") or {}), note=input.get("note") or ""
+                    shipping=_shipping(order, input.get("refundShipping") or {}),
+                    duties=duties_wanted(input.get("refundDuties")),
+                    note=input.get("note") or "",
                 ),
                 money=_money(order, refund.get("orderTransactions") or []),
+                exchange=[
+                    (number(each["id"], "ExchangeLineItem") or 0, each["quantity"])
+                    for each in input.get("exchangeLineItems") or []
+                ],
             )
 
         return self._change(input["returnId"], act)

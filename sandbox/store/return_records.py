@@ -59,6 +59,22 @@ class ReturnLineRecord(Part):
         return self.quantity - self.processed
 
 
+class ExchangeLineRecord(Part):
+    """Units that the buyer gets for what comes back; ``line_ids`` are the order's lines that they have become."""
+
+    id: int
+    variant_id: int
+    sku: str
+    quantity: Quantity
+    processed: Quantity = 0
+    line_ids: list[int] = []
+
+    @property
+    def unprocessed(self) -> int:
+        """Units that are not on the order yet."""
+        return self.quantity - self.processed
+
+
 class ReturnRecord(Part):
     """A return; ``reverse_order_id`` tells the warehouse to expect it once the shop has agreed."""
 
@@ -71,6 +87,7 @@ class ReturnRecord(Part):
     decline_reason: Literal["FINAL_SALE", "OTHER", "RETURN_PERIOD_ENDED"] | None = None
     decline_note: str = ""
     lines: list[ReturnLineRecord]
+    exchange: list[ExchangeLineRecord] = []
     reverse_order_id: int | None = None
 
     @property

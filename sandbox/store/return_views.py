@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
     from sandbox.store.catalog_views import View
     from sandbox.store.order_views import OrderViews
-    from sandbox.store.return_records import DispositionRecord, Reason, ReturnLineRecord, ReturnRecord
+    from sandbox.store.return_records import (
+        DispositionRecord,
+        ExchangeLineRecord,
+        Reason,
+        ReturnLineRecord,
+        ReturnRecord,
+    )
 
 
 def reason_view(handle: Reason) -> View:
@@ -75,11 +81,36 @@ class ReturnViews:
             "order": lazily(self._views.view),
             "totalQuantity": sum(line.quantity for line in record.lines),
             "returnLineItems": connection(lambda: [self._line(line, record) for line in record.lines]),
+            "exchangeLineItems": lambda info, includeRemovedItems=False, **page: connection(  # noqa: N803
+                lambda: [
+                    self._exchange(part, record) for part in self._parts(record, removed=includeRemovedItems)
+                ]
+            )(info, **page),
             "refunds": connection(lambda: [self._views.refunds.refund(each) for each in refunds]),
             "transactions": connection(lambda: [self._views.payments.transaction(p) for p in payments]),
             "reverseFulfillmentOrders": connection(
                 lambda: [self.reverse_order(record)] if record.reverse_order_id else []
             ),
+        }
+
+    def _parts(self, record: ReturnRecord, *, removed: bool) -> list[ExchangeLineRecord]:
+        order = self._views.order
+        return [
+            part
+            for part in record.exchange
+            if removed or not part.line_ids or any(order.line(each).current for each in part.line_ids)
+        ]
+
+    def _exchange(self, part: ExchangeLineRecord, record: ReturnRecord) -> View:
+        order = self._views.order
+        return {
+            "id": gid("ExchangeLineItem", part.id),
+            "variantId": gid("ProductVariant", part.variant_id),
+            "quantity": part.quantity,
+            "processableQuantity": part.unprocessed if record.status == "OPEN" else 0,
+            "processedQuantity": part.processed,
+            "unprocessedQuantity": part.unprocessed,
+            "lineItems": lazily(lambda: [self._views.line(order.line(each)) for each in part.line_ids]),
         }
 
     def _line(self, line: ReturnLineRecord, record: ReturnRecord) -> View:

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from domain.model import Frozen, Quantity
-from sandbox.store import payments, refunding
+from sandbox.store import exchanging, payments, refunding
 from sandbox.store.editing import pick_line
+from sandbox.store.exchanging import ExchangeUnits
 from sandbox.store.outbox import Outbox
 from sandbox.store.records import NotAllowed, OrderRecord, RefundRecord, Restock
 from sandbox.store.refunding import RefundUnits, RefundWish
@@ -67,7 +68,8 @@ def ask(state: State, outbox: Outbox, order: OrderRecord, request: AskReturn) ->
                 )
         if left:
             raise NotAllowed(f"{left} of {wanted.quantity} units of line {line.id} cannot come back", "lines")
-    return make(state, outbox, order, units, "OPEN" if request.agreed else "REQUESTED")
+    exchange = exchanging.named(state, request.instead)
+    return make(state, outbox, order, units, "OPEN" if request.agreed else "REQUESTED", exchange=exchange)
 
 
 def make(
@@ -76,8 +78,13 @@ def make(
     order: OrderRecord,
     units: Sequence[ReturnUnits],
     status: Literal["REQUESTED", "OPEN"],
+    *,
+    exchange: Sequence[ExchangeUnits] = (),
 ) -> ReturnRecord:
-    """A new return. Raises NotAllowed for units that have not left, came back or are in another return."""
+    """A new return, and what the buyer gets for it.
+
+    Raises NotAllowed for units that have not left, came back or are in another return, and for what is not for sale.
+    """
     if not units:
         raise NotAllowed("Return line items can't be blank", "returnLineItems")
     with state.transaction():
@@ -112,6 +119,7 @@ def make(
                     reverse_line_id=state.next_id("reverse_line"),
                 )
             )
+        made.exchange = exchanging.noted(state, exchange)
         if status == "OPEN":
             _open(state, made)
         state.save_order(order)
@@ -151,7 +159,9 @@ def cancel(
     """Give a return up; its units can come back in another one. Raises NotAllowed once something was settled."""
     if not (by_buyer and wanted.status == "REQUESTED"):
         _check(wanted, "canceled", "OPEN")
-    if any(line.processed or line.dispositions for line in wanted.lines):
+    if any(line.processed or line.dispositions for line in wanted.lines) or any(
+        part.processed for part in wanted.exchange
+    ):
         raise WrongState("Return cannot be canceled because some of it has been processed", "id")
     with state.transaction():
         wanted.status = "CANCELED"
@@ -189,13 +199,20 @@ def process(
     units: Sequence[Settled],
     wish: RefundWish,
     money: Sequence[payments.Part],
-) -> RefundRecord:
+    exchange: Sequence[tuple[int, int]] = (),
+) -> RefundRecord | None:
     """Settle units of a return: off the order, into stock where they are restocked, money back. Raises NotAllowed.
 
-    ``wish`` says of delivery and note.
+    ``wish`` says of delivery and note. What the buyer gets, units of it by id, comes onto the order.
     """
     _check(wanted, "processed", "OPEN")
     with state.transaction():
+        exchanging.put_on_order(state, order, wanted, exchange)
+        if exchange and not (units or money):
+            exchanging.hold_what_is_unpaid(state, order, wanted)
+            state.save_order(order)
+            outbox.announce(order)
+            return None
         settled = [part for each in units for part in _settle(state, wanted, each)]
         return refunding.refund(
             state,

@@ -26,7 +26,7 @@ _FIRST: Final = {
     "fulfillment_order": 20_000, "fulfillment_order_line": 30_000, "fulfillment": 40_000, "fulfillment_line": 50_000,
     "refund": 90_000, "refund_line": 95_000, "customer": 7_000, "company_location": 8_000, "adjustment": 10_000,
     "edit": 11_000, "return": 13_000, "return_line": 14_000, "reverse_order": 15_000, "reverse_line": 16_000,
-    "disposition": 17_000,
+    "disposition": 17_000, "exchange_line": 18_000, "fulfillment_hold": 19_000, "duty": 25_000, "fee": 26_000,
 }  # fmt: skip
 _FIRST_VARIANT: Final = 400
 _FIRST_PRODUCT: Final = 200

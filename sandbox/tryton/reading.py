@@ -8,6 +8,7 @@ from typing import Any, Final
 from sandbox.catalog import ADJUSTMENT_PRODUCT
 from sandbox.tryton.rpc import Rpc
 
+_EXCHANGES: Final = "%/exchange/%"
 ROUNDING_SUFFIX: Final = "-ROUNDING"
 
 
@@ -72,6 +73,8 @@ class SaleReading:
     ordered: dict[str, int] = field(default_factory=dict)
     """Units by product code as sold: kits whole, the rounding line left out."""
     credits: tuple[CreditReading, ...] = ()
+    exchanges: tuple["SaleReading", ...] = ()
+    """Sales for what the buyer gets for goods that come back."""
     adjusted: Decimal = Decimal(0)
     """What its lines of the product for adjustments come to."""
 
@@ -79,7 +82,8 @@ class SaleReading:
     def invoiced(self) -> Decimal:
         """Total of all invoices that count, less credit notes."""
         bills = [*self.invoices, *(each for credit in self.credits for each in credit.invoices)]
-        return sum((i.total for i in bills if i.state != "cancelled"), Decimal(0))
+        own = sum((i.total for i in bills if i.state != "cancelled"), Decimal(0))
+        return sum((each.invoiced for each in self.exchanges), own)
 
     @property
     def canceled(self) -> bool:
@@ -107,7 +111,7 @@ class Reader:
         return int(await self._rpc.call("sale.sale", "search_count", domain))
 
     async def read_sale(self, web_id: str) -> SaleReading | None:
-        """The sale of one order with its shipments and invoices, or None."""
+        """The sale of one order with its shipments, invoices, credits and exchanges, or None."""
         sales = await self._rpc.find(
             "sale.sale",
             self._of(web_id),
@@ -158,6 +162,7 @@ class Reader:
             invoices=await self._invoices(sale["invoices"]),
             ordered=dict(ordered),
             credits=await self._credits(sale["id"]),
+            exchanges=await self._exchanges(sale["id"]),
             adjusted=sum(
                 (
                     line["amount"]
@@ -209,6 +214,7 @@ class Reader:
         domain = [
             ["origin", "=", f"sale.sale,{sale}"],
             ["web_shop", "!=", None],
+            ["web_id", "not like", _EXCHANGES],
             ["state", "!=", "cancelled"],
         ]
         found = []
@@ -232,6 +238,12 @@ class Reader:
                 )
             )
         return tuple(found)
+
+    async def _exchanges(self, sale: int) -> tuple[SaleReading, ...]:
+        domain = [["origin", "=", f"sale.sale,{sale}"], ["web_id", "like", _EXCHANGES]]
+        rows = await self._rpc.find("sale.sale", [*domain, ["state", "!=", "cancelled"]], ["web_id"])
+        found = [await self.read_sale(row["web_id"]) for row in rows]
+        return tuple(each for each in found if each is not None)
 
     async def _carrier_codes(self, parties: list[int]) -> dict[int, str]:
         found = await self._rpc.read("party.party", sorted(set(parties)), ["code"])

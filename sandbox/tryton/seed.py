@@ -204,7 +204,7 @@ class Seed:
                 ).save()
 
     def products(self) -> None:
-        """Goods, the kit, and services: delivery, accepted differences, the fee for taking goods back, tax rounding."""
+        """Goods, the kit, and services: delivery, differences, fees, tips, duties, tax rounding."""
         (self.unit,) = Model.get("product.uom").find([("name", "=", "Unit")])
         self.goods = [
             self._product(p["sku"], p["name"], p["price"], "goods") for p in self.catalog["products"]
@@ -221,6 +221,8 @@ class Seed:
         self.shipping = self._product(self.catalog["shipping_product"], "Delivery", "0", "service")
         self._product(self.catalog["adjustment_product"], "Accepted difference", "0", "service")
         self._product(self.catalog["fee_product"], "Restocking fee", "0", "service")
+        for kind, code in self.catalog["charge_products"].items():
+            self._product(code, kind.capitalize(), "0", "service")
         self._product(self.catalog["tax_rounding_product"], "Tax rounding", "0", "service")
 
     def _product(self, code: str, name: str, price: str, kind: str) -> Any:

@@ -45,6 +45,16 @@ class Job:
     begun: bool
 
 
+def _of_orders(web_ids: Collection[str]) -> list[Any]:
+    """The sales of these orders, and those for what their buyers get in exchange."""
+    exchanges = [["web_id", "like", f"{web_id}/exchange/%"] for web_id in sorted(web_ids)]
+    return ["OR", ["web_id", "in", sorted(web_ids)], *exchanges]
+
+
+def _order_of(sale: Mapping[str, Any]) -> str:
+    return str(sale["web_id"]).partition("/")[0]
+
+
 class Staff:
     """One person with a login at the ERP. Use as an async context manager, or call ``close``."""
 
@@ -91,7 +101,7 @@ class Staff:
         """Shipments of the shop's sales that wait for the warehouse, oldest first; ``web_ids`` narrows them."""
         domain: list[Any] = [["web_shop.name", "=", self._channel], ["state", "=", "processing"]]
         if web_ids is not None:
-            domain.append(["web_id", "in", sorted(web_ids)])
+            domain.append(_of_orders(web_ids))
         sales = await self._rpc.find("sale.sale", domain, ["web_id", "shipments"])
         sale_of = {shipment: sale for sale in sales for shipment in sale["shipments"]}
         if not sale_of:
@@ -108,7 +118,7 @@ class Staff:
                 sale, warehouse = sale_of[each["id"]], each["warehouse."]["code"]
                 begun = (sale["id"], warehouse) in left
                 jobs.append(
-                    Job(each["id"], each["number"] or "", sale["id"], sale["web_id"], warehouse, begun)
+                    Job(each["id"], each["number"] or "", sale["id"], _order_of(sale), warehouse, begun)
                 )
         return tuple(jobs)
 
@@ -159,6 +169,28 @@ class Staff:
         (parcel,) = await self._reader.read_shipments([jobs[0].shipment_id])
         return parcel
 
+    async def ship_piece(self, web_id: str, product: str, pieces: int) -> ShipmentReading:
+        """Send pieces of one product ahead, whatever they are a part of. Raises LookupError where none waits."""
+        for job in await self.shipments_to_do([web_id]):
+            await self._rpc.press(SHIPMENT, "wait", [job.shipment_id])
+            moves = await self._rpc.find(
+                "stock.move",
+                [["shipment", "=", f"{SHIPMENT},{job.shipment_id}"], ["origin", "like", "stock.move,%"]],
+                ["quantity", "product.code"],
+            )
+            if not any(each["product."]["code"] == product and each["quantity"] >= pieces for each in moves):
+                continue
+            for each in moves:
+                taken = pieces if each["product."]["code"] == product else 0
+                await self._rpc.call("stock.move", "write", [each["id"]], {"quantity": float(taken)})
+            await self._rpc.press(SHIPMENT, "assign_try", [job.shipment_id])
+            await self._label(job)
+            for button in ("pick", "pack", "do"):
+                await self._rpc.press(SHIPMENT, button, [job.shipment_id])
+            (parcel,) = await self._reader.read_shipments([job.shipment_id])
+            return parcel
+        raise LookupError(f"no shipment of order {web_id} holds {pieces} {product}")
+
     async def send_picked(self, web_id: str) -> ShipmentReading:
         """Send what ``pick_only`` left on the packing table. Raises LookupError where nothing of the order is there."""
         parcels = await self.finish_begun([web_id])
@@ -168,7 +200,7 @@ class Staff:
 
     async def finish_begun(self, web_ids: Collection[str]) -> tuple[ShipmentReading, ...]:
         """Send what is picked or packed, as after an interruption; returns what left."""
-        domain = [["web_shop.name", "=", self._channel], ["web_id", "in", sorted(web_ids)]]
+        domain = [["web_shop.name", "=", self._channel], _of_orders(web_ids)]
         sales = await self._rpc.find("sale.sale", domain, ["web_id", "shipments"])
         sale_of = {shipment: sale for sale in sales for shipment in sale["shipments"]}
         shipments = await self._rpc.read(SHIPMENT, sorted(sale_of), ["number", "state", "warehouse.code"])
@@ -178,7 +210,7 @@ class Staff:
                 continue
             sale, warehouse = sale_of[each["id"]], each["warehouse."]["code"]
             await self._label(
-                Job(each["id"], each["number"], sale["id"], sale["web_id"], warehouse, begun=False)
+                Job(each["id"], each["number"], sale["id"], _order_of(sale), warehouse, begun=False)
             )
             for button in ("pack", "do") if each["state"] == "picked" else ("do",):
                 await self._rpc.press(SHIPMENT, button, [each["id"]])
@@ -342,7 +374,8 @@ class Staff:
 
     async def _invoices(self, web_id: str, state: str) -> list[int]:
         sale = await self.read_sale(web_id)
-        return [each.invoice_id for each in sale.invoices if each.state == state] if sale else []
+        sales = (sale, *sale.exchanges) if sale else ()
+        return [each.invoice_id for one in sales for each in one.invoices if each.state == state]
 
     async def _pay(self, invoice: int, method: str) -> Decimal:
         (found,) = await self._rpc.read(

@@ -55,6 +55,7 @@ def seed_content() -> dict[str, Any]:
         "shipping_product": catalog.SHIPPING_PRODUCT,
         "adjustment_product": catalog.ADJUSTMENT_PRODUCT,
         "fee_product": catalog.FEE_PRODUCT,
+        "charge_products": catalog.CHARGE_PRODUCTS,
         "tax_rounding_product": TAX_ROUNDING_PRODUCT,
         "taxes": catalog.TAXES,
         "locations": catalog.LOCATIONS,

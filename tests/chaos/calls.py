@@ -8,6 +8,7 @@ from adapters.ports import (
     CancelUnitsRequest,
     CaptureRequest,
     ErpPort,
+    ExchangeRequest,
     FulfillmentRequest,
     RefundRequest,
     StorefrontPort,
@@ -30,6 +31,8 @@ RETURNING = {
     "cancel_return",
 }
 """Calls of orders of which something comes back."""
+EXCHANGING = {"open_exchange", "release_exchange", "add_exchange"}
+"""Calls of orders of which something comes back for something else."""
 WRITES = {
     "create_fulfillment",
     "capture_payment",
@@ -39,6 +42,7 @@ WRITES = {
     "amend_order",
     "deliver_order",
     *(RETURNING - {"quote_refund"}),
+    *EXCHANGING,
 }
 WITHDRAWN = {"end_return", "cancel_return"}
 """Calls of returns that nothing comes of."""
@@ -55,6 +59,8 @@ TELLING_AMOUNTS = {
     "submit_order",
     "amend_order",
     "deliver_order",
+    "release_exchange",
+    "add_exchange",
     "changes",
     *RETURNING,
 }
@@ -84,8 +90,12 @@ def calls_of(system: str, port: type[Any]) -> tuple[Call, ...]:
 
 
 CALLS = tuple(call for system, port in PORTS.items() for call in calls_of(system, port))
-OFF_THE_WIRE = {Call(ERP, name) for name in ("authorize_return", "credit_return", "cancel_return")}
-"""Calls whose faults no order has lived through on the wire; Tryton's contract suite repeats and interrupts them."""
+OFF_THE_WIRE = {Call(ERP, name) for name in ("authorize_return", "credit_return", "cancel_return")} | {
+    Call(STOREFRONT, "open_exchange"),
+    Call(STOREFRONT, "release_exchange"),
+    Call(ERP, "add_exchange"),
+}
+"""Calls whose faults no order has lived through on the wire; the contract suites repeat and interrupt them."""
 
 
 def wire_calls(system: str) -> tuple[Call, ...]:
@@ -104,6 +114,7 @@ def order_concerned(arguments: tuple[Any, ...]) -> str | None:
             FulfillmentRequest()
             | CaptureRequest()
             | CancelUnitsRequest()
+            | ExchangeRequest()
             | SalesOrder()
             | RefundRequest()
             | ReturnAuthorization()

@@ -26,6 +26,7 @@ from tests.chaos.calls import (
     ASKED,
     CALLS,
     ERP,
+    EXCHANGING,
     OF_NO_ORDER,
     RETURNING,
     STOREFRONT,
@@ -34,12 +35,12 @@ from tests.chaos.calls import (
     WITHOUT_CURRENCY,
     Call,
 )
-from tests.chaos.lives import LOOK_SECONDS, Board, Life, Lives, in_background, told_causes, told_errors
+from tests.chaos.lives import LOOK_SECONDS, Board, Edit, Life, Lives, in_background, told_causes, told_errors
 from tests.chaos.spoiled import ALTERED, ASKED_TO_WAIT, MemoryFault, Spoiled, Trouble
 from tests.order_builder import handed_over, make_line, make_order, make_shipping, sandbox_mapping
 from workers.composition import Parts
 from workers.worker import start_feed, workers
-from workflows.messages import ERP_FEED_ID, Attention, StorefrontChanged
+from workflows.messages import ERP_FEED_ID, Attention, OrderView, ReturnAsked, StorefrontChanged
 from workflows.order import OrderWorkflow
 
 FEED_INTERVAL = timedelta(milliseconds=100)
@@ -58,6 +59,8 @@ def applies(call: Call, fault: MemoryFault) -> bool:
     return call.operation in TELLING_AMOUNTS and not no_currency
 
 
+INSTEAD = "PIN-SET"
+"""What a buyer gets for what comes back; it is cheaper."""
 SHORT = "CAP-BLK"
 """What the warehouse has none of."""
 
@@ -79,7 +82,7 @@ class MemoryMatrix:
     def __init__(self, client: Client, database: Database) -> None:
         self._client, self._database = client, database
         self._mapping = sandbox_mapping()
-        self.storefront = MemoryStorefront(page_size=2)
+        self.storefront = MemoryStorefront(page_size=2, prices={INSTEAD: Decimal("4.99")})
         self.erp = MemoryErp(
             warehouses={"WH-EAST", "WH-WEST"}, currency="USD", stock={("WH-EAST", SHORT): 0}, backorder=True
         )
@@ -90,6 +93,8 @@ class MemoryMatrix:
         self._kept_back: set[str] = set()
         self._coming_back: dict[str, bool] = {}
         """Orders of which something comes back, and whether the buyer does send it."""
+        self._exchanges: set[str] = set()
+        """Those whose buyer gets something else for it."""
         self.cells: dict[tuple[str, str], str] = {}
         self.failures: dict[tuple[str, str], str] = {}
 
@@ -163,6 +168,8 @@ class MemoryMatrix:
         }
         life_of |= {name: {"back": True} for name in RETURNING}
         life_of |= {name: {"withdrawn": True} for name in WITHDRAWN}
+        life_of |= {name: {"back": True, "exchange": self._exchange} for name in EXCHANGING}
+        life_of["open_exchange"] = {"back": True, "exchange": self._exchange_by_hand}
         life_of["deliver_order"] = {"at_counter": True}
         trouble, life = await self._live(call, fault, **life_of.get(call.operation, {}))
         self._assert_one_of_everything(life)
@@ -184,6 +191,7 @@ class MemoryMatrix:
         withdrawn: bool = False,
         rest: bool = False,
         at_counter: bool = False,
+        exchange: Edit | None = None,
     ) -> tuple[Trouble, Life]:
         order = order_of_two_parcels(str(next(self._ids)), rest=rest)
         if at_counter:
@@ -193,18 +201,27 @@ class MemoryMatrix:
         self._spoiled[call.system].troubles[order.key.external_id] = trouble
         if back or withdrawn:
             self._coming_back[order.key.external_id] = back
-        life = await self._through(order, cancel=cancel, edit=edit, rest=rest)
+        if exchange is not None:
+            self._exchanges.add(order.key.external_id)
+        life = await self._through(order, cancel=cancel, edit=edit, rest=rest, exchange=exchange)
         await asyncio.gather(*trouble.late)  # whatever arrives late must find that all is done
         return trouble, life
 
     async def _through(
-        self, order: Order, *, cancel: bool = False, edit: bool = False, rest: bool = False
+        self,
+        order: Order,
+        *,
+        cancel: bool = False,
+        edit: bool = False,
+        rest: bool = False,
+        exchange: Edit | None = None,
     ) -> Life:
         if cancel or edit:
             self._kept_back.add(order.key.external_id)
         self.storefront.place(order)
         back = self._coming_back.get(order.key.external_id)
         later = None if back is None else self._send_back if back else self._want_to_send_back
+        later = exchange or later
         act = self._edit if edit else self._cancel_rest if rest else None
         return await self._lives.live(order.key, cancel=cancel, edit=act, later=later)
 
@@ -222,9 +239,27 @@ class MemoryMatrix:
 
     async def _send_back(self, key: OrderKey) -> None:
         """A unit of the first parcel comes back."""
+        await self._first_parcel(key)
+        self.storefront.request_return(key.external_id, {"11": 1}, "too small")
+
+    async def _first_parcel(self, key: OrderKey) -> None:
         while not self.storefront.orders[key.external_id].fulfillments:  # noqa: ASYNC110  a worker tells of it
             await asyncio.sleep(LOOK_SECONDS)
-        self.storefront.request_return(key.external_id, {"11": 1}, "too small")
+
+    async def _exchange(self, key: OrderKey) -> None:
+        """The same, and the buyer gets something else for it."""
+        await self._first_parcel(key)
+        self.storefront.request_return(key.external_id, {"11": 1}, "too small", {INSTEAD: 1})
+
+    async def _exchange_by_hand(self, key: OrderKey) -> None:
+        """The same, for an operator."""
+        await self._first_parcel(key)
+        handle = self._client.get_workflow_handle(key.workflow_id)
+        # The storefront shows a parcel a moment before the order knows that it was told.
+        while not any(x.shipped for x in (await handle.query("status", result_type=OrderView)).lines):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_SECONDS)
+        asked = ReturnAsked(actor="Ada", reason="the buyer called", lines={"11": 1}, exchange={INSTEAD: 1})
+        await handle.signal("return", asked)
 
     async def _want_to_send_back(self, key: OrderKey) -> None:
         """The buyer asks for a return, and thinks better of it."""
@@ -259,7 +294,9 @@ class MemoryMatrix:
             return
         assert life.outcome is Attention.CLOSED
         assert held.state is ErpOrderState.DONE
-        assert (len(held.shipments), len(told.fulfillments)) == (SHIPMENTS, SHIPMENTS)
+        parcels = SHIPMENTS + (life.key.external_id in self._exchanges)
+        assert (len(held.shipments), len(told.fulfillments)) == (parcels, parcels)
+        assert len(held.exchanges) == parcels - SHIPMENTS
         at_once = all(each.tracking_number is None for each in told.fulfillments)
         back = self._coming_back.get(life.key.external_id, False)
         # A parcel that is told while money goes back leaves what it cannot know of to the closing.

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
-from decimal import Decimal
 from typing import Protocol
 
 import httpx
@@ -20,7 +19,6 @@ from adapters.errors import Unavailable
 from adapters.memory.erp import MemoryErp
 from adapters.shopify.storefront import ShopifyStorefront
 from adapters.tryton.erp import TrytonErp
-from domain.erp_order import ErpReturnState, ErpShipmentState
 from domain.order import OrderKey
 from sandbox.faults.proxy import Proxy
 from sandbox.faults.vendors import VENDORS
@@ -43,6 +41,8 @@ from tests.chaos.lives import (
     told_causes,
     told_errors,
 )
+from tests.chaos.memory_people import MemoryPeople
+from tests.chaos.tryton_people import TrytonPeople
 from tests.chaos.wire_faults import WIRE_FAULTS, ByOrder, Line, applies
 from tests.order_builder import sandbox_mapping
 from tests.running_store import TOKEN, RunningStore
@@ -104,79 +104,6 @@ class ErpPeople(Protocol):
     async def assert_booked(self, life: Life, told: OrderReading) -> None:
         """One order, the store's cents, two shipments that left; or one that is canceled."""
         ...
-
-
-class MemoryPeople:
-    """Implements ``ErpPeople``."""
-
-    def __init__(self, erp: MemoryErp) -> None:
-        self._erp = erp
-
-    async def ship(self, keys: list[OrderKey]) -> None:
-        for key in keys:
-            held = self._erp.orders.get(key)
-            waiting = [x for x in held.shipments if x.state is ErpShipmentState.WAITING] if held else []
-            if waiting:
-                units = {line.line_id: line.quantity for line in waiting[0].lines}
-                self._erp.ship(key, waiting[0].warehouse, units, tracking=waiting[0].number)
-
-    async def assert_booked(self, life: Life, told: OrderReading) -> None:
-        held = self._erp.orders[life.key]
-        credited = sum((each.total for each in held.returns), Decimal(0))
-        states = Counter(shipment.state for shipment in held.shipments)
-        assert states == {ErpShipmentState.CANCELED if life.canceled else ErpShipmentState.SHIPPED: 2}
-        assert held.total - credited == (told.original_total if life.canceled else told.total)
-        assert len(held.returns) == len(told.returns)
-
-    async def waiting(self, key: OrderKey) -> int:
-        held = self._erp.orders.get(key)
-        return sum(x.state is ErpShipmentState.WAITING for x in held.shipments) if held else 0
-
-    async def take_in(self, key: OrderKey, return_id: str) -> None:
-        held = self._erp.orders.get(key)
-        for each in held.returns if held else ():
-            if each.return_id == return_id and each.state is ErpReturnState.EXPECTED:
-                units = {line.line_id: line.quantity for line in each.expected}
-                self._erp.receive_return(key, each.return_id, units)
-
-
-class TrytonPeople:
-    """Implements ``ErpPeople``."""
-
-    def __init__(self, staff: Staff) -> None:
-        self._staff = staff
-        self._allocated: set[int] = set()
-
-    async def ship(self, keys: list[OrderKey]) -> None:
-        jobs = await self._staff.shipments_to_do([key.external_id for key in keys])
-        # For a moment Tryton has both parcels in one shipment; nobody picks within a second of the order.
-        sales = Counter(job.sale_id for job in jobs)
-        self._allocated |= {sale for sale, shipments in sales.items() if shipments > 1}
-        for job in jobs:
-            if job.sale_id in self._allocated:
-                await self._staff.ship(job, part=False)
-
-    async def waiting(self, key: OrderKey) -> int:
-        return len(await self._staff.shipments_to_do([key.external_id]))
-
-    async def take_in(self, key: OrderKey, return_id: str) -> None:
-        with suppress(LookupError):
-            await self._staff.receive_return(key.external_id, return_id)
-
-    async def assert_booked(self, life: Life, told: OrderReading) -> None:
-        external_id = life.key.external_id
-        await self._staff.post_invoices(external_id)
-        sale = await self._staff.read_sale(external_id)
-        assert sale is not None
-        assert await self._staff.count_sales(external_id, told.name) == 1
-        states = Counter(shipment.state for shipment in sale.shipments)
-        if life.canceled:
-            assert (set(states), sale.invoiced) == ({"cancelled"}, 0)
-            return
-        assert states == {"done": 2}
-        assert (sale.total, sale.invoiced) == (told.total, told.total)
-        left = {each.tracking_number for each in sale.shipments if each.tracking_number}
-        assert left == set(told.tracking_numbers)
 
 
 class WireMatrix:

@@ -53,6 +53,12 @@ def foreign_currency(storefront_world):
 
 
 @pytest.fixture
+def exchanges(storefront_world):
+    if not storefront_world.storefront.capabilities.exchanges:
+        pytest.skip("this storefront keeps no exchanges")
+
+
+@pytest.fixture
 def plans(storefront_world):
     if not storefront_world.storefront.capabilities.location_plans:
         pytest.skip("this storefront does not say which location ships what")

@@ -21,6 +21,7 @@ from domain.erp_order import ErpShipmentState
 from domain.order import OrderKey
 from sandbox.catalog import (
     ADJUSTMENT_PRODUCT,
+    CHARGE_PRODUCTS,
     COMPANIES,
     FEE_PRODUCT,
     KIT_COMPONENTS,
@@ -36,7 +37,7 @@ from sandbox.tryton.staff import Job, Staff
 from tests.tryton_fixture import TrytonAccess
 
 MEMORY_WRITES = (
-    "draft_order|accept_order|amend_order|cancel_order|send_shipment"
+    "draft_order|accept_order|amend_order|cancel_order|send_shipment|add_exchange"
     "|authorize_return|credit_return|cancel_return"
 )
 Cut = Literal["request", "answer"]
@@ -81,6 +82,10 @@ class ErpWorld(Protocol):
 
     async def ship(self, key: OrderKey, warehouse: str, *, part: bool) -> Parcel:
         """A warehouse sends its open shipment off: all of it, or a part with some units left."""
+        ...
+
+    async def ship_piece(self, key: OrderKey, line_id: str, product: str) -> str:
+        """A warehouse sends one piece of a kit ahead; returns the parcel's tracking number."""
         ...
 
     async def pick(self, key: OrderKey) -> str:
@@ -152,7 +157,7 @@ class MemoryErpWorld:
     def __init__(self) -> None:
         self.erp = self._memory = MemoryErp(
             products={product["sku"] for product in PRODUCTS}
-            | {KIT_SKU, SHIPPING_PRODUCT, ADJUSTMENT_PRODUCT, FEE_PRODUCT},
+            | {KIT_SKU, SHIPPING_PRODUCT, ADJUSTMENT_PRODUCT, FEE_PRODUCT, *CHARGE_PRODUCTS.values()},
             stock={
                 (warehouse, product["sku"]): on_hand
                 for warehouse, _, on_hand in LOCATIONS.values()
@@ -184,6 +189,11 @@ class MemoryErpWorld:
         product = {line.line_id: line.product for line in order.lines}
         left = {product[line_id]: quantity for line_id, quantity in units.items()}
         return Parcel(sent.shipment_id, warehouse, left, sent.tracking_number)
+
+    async def ship_piece(self, key: OrderKey, line_id: str, product: str) -> str:
+        tracking = f"UPS-{key.external_id}-{product}"
+        self._memory.ship_pieces(key, line_id, product, 1, tracking=tracking)
+        return tracking
 
     async def pick(self, key: OrderKey) -> str:
         shipment = self._memory.orders[key].shipments[0]
@@ -297,6 +307,11 @@ class TrytonErpWorld:
         parcel = await self._staff.ship(job, part=part)
         assert parcel is not None, f"stock is missing for {job}"
         return Parcel(str(parcel.shipment_id), parcel.warehouse, parcel.quantities, parcel.tracking_number)
+
+    async def ship_piece(self, key: OrderKey, line_id: str, product: str) -> str:
+        parcel = await self._staff.ship_piece(key.external_id, product, 1)
+        assert parcel.tracking_number is not None
+        return parcel.tracking_number
 
     async def pick(self, key: OrderKey) -> str:
         return (await self._staff.pick_only(key.external_id)).number

@@ -19,13 +19,16 @@ from sandbox.store.control import Fault
 from sandbox.store.requests import AskReturn, AskReturnLine, PlaceOrder
 from sandbox.store.stock_desk import AddProducts, CountStock
 from tests.order_builder import (
+    CATALOG,
     PLACED_AT,
     US_TAXES,
+    make_charge,
     make_discount,
     make_line,
     make_order,
     make_payment,
     make_shipping,
+    make_tip,
 )
 from tests.running_store import RunningStore
 from tests.store_fixture import storefront_at
@@ -38,6 +41,8 @@ _MUTATIONS: Final = {
     "refund_return": "returnProcess",
     "approve_return": "returnApproveRequest",
     "end_return": "returnCancel",
+    "open_exchange": "returnCreate",
+    "release_exchange": "returnProcess",
     "cancel_order": "orderCancel",
     "cancel_units": "refundCreate",
     "set_stock": "inventorySetQuantities",
@@ -64,6 +69,11 @@ class Basket:
     discount: Decimal | None = None
     """On the first line."""
     taxes_included: bool = False
+    tip: Decimal | None = None
+    duty: Decimal | None = None
+    """On the first line, taxed like it."""
+    fee: Decimal | None = None
+    """Called ``Packaging``, not taxed."""
     two_taxes: bool = False
     """1.5 % more, as a tax of its own."""
 
@@ -136,7 +146,8 @@ class MemoryStorefrontWorld:
     """The memory storefront; two orders make a page."""
 
     def __init__(self) -> None:
-        self.storefront = self._memory = MemoryStorefront(page_size=2)
+        prices = {sku: price for sku, (_, price) in CATALOG.items()}
+        self.storefront = self._memory = MemoryStorefront(page_size=2, prices=prices)
         self._ids = count(5001)
 
     def place(self, basket: Basket) -> str:
@@ -152,6 +163,10 @@ class MemoryStorefrontWorld:
             )
             for place, (sku, units) in enumerate(basket.lines.items(), 1)
         )
+        rates = US_TAXES[: 2 if basket.two_taxes else 1]
+        if basket.duty:
+            duty = make_charge(basket.duty, f"{number}7", tax_rates=rates)
+            lines = (lines[0].model_copy(update={"duties": (duty,)}), *lines[1:])
         placement = {line.line_id: units for line, units in zip(lines, basket.lines.values(), strict=True)}
         delivery = make_shipping(
             basket.delivery or 0,
@@ -161,7 +176,8 @@ class MemoryStorefrontWorld:
         )
         order = make_order(
             str(number),
-            lines=lines,
+            lines=(*lines, make_tip(basket.tip, f"{number}6")) if basket.tip else lines,
+            fees=(make_charge(basket.fee, f"{number}8", title="Packaging"),) if basket.fee else (),
             shipping=[delivery] if basket.delivery else [],
             taxes_included=basket.taxes_included,
             placement=placement,
@@ -273,6 +289,12 @@ class ShopifyWorld:
         }
         if basket.discount:
             lines[0]["discount"] = {"title": "Sorry", "amount": str(basket.discount)}
+        if basket.tip:
+            wanted["tip"] = str(basket.tip)
+        if basket.duty:
+            lines[0]["duty"] = {"amount": str(basket.duty), "hs_code": "6505.00", "taxed": True}
+        if basket.fee:
+            wanted["fees"] = [{"name": "Packaging", "amount": str(basket.fee)}]
         if basket.delivery:
             wanted["shipping"] = {"price": str(basket.delivery)}
         if basket.presentment:

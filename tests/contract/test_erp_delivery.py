@@ -79,3 +79,29 @@ async def test_an_order_it_never_had_cannot_be_delivered(erp_world: ErpWorld):
     with pytest.raises(Rejected) as caught:
         await erp_world.erp.deliver_order(OrderKey(channel="shop", external_id=erp_world.new_id()))
     assert caught.value.cause == "order_unknown"
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["heard", "every answer lost"])
+async def test_a_part_has_left_and_the_rest_waits_as_before(erp_world: ErpWorld, lost: bool):
+    lines = [make_line("11", "TEE-BLK-M", 4), make_line("12", KIT_SKU, 3), make_line("13", "MUG-LOGO", 1)]
+    placement = {"11": {"101": 3, "102": 1}, "12": {"101": 3}, "13": {"102": 1}}
+    order = sales_order(make_order(erp_world.new_id(), lines=lines, placement=placement))
+    await erp_world.erp.submit_order(order)
+    handed = {"11": {"WH-EAST": 2}, "12": {"WH-EAST": 1}}
+    for _ in range(MOST_WRITES if lost else 0):
+        erp_world.lose_answer()
+        try:
+            await erp_world.erp.deliver_order(order.key, handed)
+            break
+        except OutcomeUnknown:
+            continue
+    erp_world.mend_line()
+    delivered = await erp_world.erp.deliver_order(order.key, handed)
+    assert units(delivered, LEFT) == Counter({("11", "WH-EAST"): 2, ("12", "WH-EAST"): 1})
+    assert units(delivered, OPEN) == Counter(
+        {("11", "WH-EAST"): 1, ("12", "WH-EAST"): 2, ("11", "WH-WEST"): 1, ("13", "WH-WEST"): 1}
+    )
+    assert await erp_world.erp.deliver_order(order.key, handed) == delivered
+    await erp_world.ship(order.key, "WH-EAST", part=False)
+    after = await erp_world.erp.deliver_order(order.key, handed)
+    assert units(after, LEFT) == Counter({("11", "WH-EAST"): 3, ("12", "WH-EAST"): 3})

@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
@@ -130,7 +131,7 @@ def test_a_return_is_approved_inspected_and_paid_back_from_the_command_line(depl
         assert words in shown
     early = deployment.call("return", "inspect", number, "11=restock:3", expect=1)
     assert "Refused: no goods are back yet." in early.stdout
-    agreed = deployment.call("return", "approve", number, "--reason", "fine", "--as", "Ada").stdout
+    agreed = deployment.call("return", "approve", number, "--reason", "fine", "--actor", "Ada").stdout
     assert agreed == f"{name}: Agreed; the warehouse is told to expect the goods.\n"
     again = deployment.ask("return", "approve", number, expect=1)
     assert (again["done"], again["text"]) == (
@@ -141,12 +142,14 @@ def test_a_return_is_approved_inspected_and_paid_back_from_the_command_line(depl
     until(lambda: "still to come" in deployment.ask("return", "show", name)["view"]["waiting_for"])
     came_back(deployment, name, {"11": 2})
     can_do(deployment, name, "settle")
-    told = deployment.call("return", "settle", number.removeprefix("#"), "--as", "Ada").stdout
+    told = deployment.call("return", "settle", number.removeprefix("#"), "--actor", "Ada").stdout
     assert "the rest is waited for no more" in told
     can_do(deployment, name, "inspect")
     short = deployment.call("return", "inspect", name, "TEE-BLK-M=restock:1", expect=1).stdout
     assert "TEE-BLK-M: 2 units came back, and 1 unit are judged" in short
-    judged = deployment.call("return", "inspect", name, "TEE-BLK-M=restock:1,scrap:1", "--as", "Ada").stdout
+    judged = deployment.call(
+        "return", "inspect", name, "TEE-BLK-M=restock:1,scrap:1", "--actor", "Ada"
+    ).stdout
     assert "1 unit of TEE-BLK-M back in stock; 1 unit of TEE-BLK-M written off" in judged
 
     told = ended(deployment, name)
@@ -176,7 +179,7 @@ def test_a_return_is_declined_with_a_reason_and_both_systems_say_so(deployment):
         "Refused: say why (reason)."
         in deployment.call("return", "end", name, "--reason", "", expect=1).stdout
     )
-    told = deployment.call("return", "end", name, "--reason", "worn", "--as", "Ada").stdout
+    told = deployment.call("return", "end", name, "--reason", "worn", "--actor", "Ada").stdout
     assert "ended without goods: worn." in told
     held = storefront_at(deployment.world, "shop").orders[key.external_id].returns[0]
     assert held.status is ReturnStatus.DECLINED
@@ -207,7 +210,7 @@ def test_an_operator_begins_a_return_and_refunds_without_goods(deployment):
         "--without-goods",
         "--reason",
         "lost",
-        "--as",
+        "--actor",
         "Ada",
     )
     told = deployment.call(*begun).stdout
@@ -235,6 +238,26 @@ def test_an_order_that_has_ended_comes_back_to_life_for_a_return(strict):
     until(lambda: len(strict.ask("order", "show", str(key))["returns"]) == 2)
 
 
+def test_an_operator_exchanges_from_the_command_line(deployment):
+    key = delivered(deployment)
+    storefront_at(deployment.world, "shop").prices["SOCK-RED"] = Decimal("6.35")
+    what = ("TEE-BLK-M=1", "--exchange", "SOCK-RED=2", "--without-goods", "--reason", "torn", "--as", "Ada")
+    assert deployment.ask("order", "return", str(key), *what)["done"] is True
+    until(lambda: erp_at(deployment.world).orders[key].exchanges)
+
+    async def ship() -> None:
+        erp_at(deployment.world).ship_all(key)
+
+    deployment.inside(ship)
+    until(lambda: deployment.ask("order", "show", str(key))["view"]["attention"] == "delivered")
+    (listed,) = deployment.ask("order", "show", str(key))["returns"]
+    shown = plain(deployment.call("return", "show", listed["id"]).stdout)
+    assert "Exchange of 1 unit of TEE-BLK-M for 2 units of SOCK-RED, wanted by an operator (torn)" in shown
+    proof = deployment.ask("order", "prove", str(key))
+    assert proof["balanced"] is True
+    assert "exchange of" in deployment.call("order", "prove", str(key)).stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
@@ -248,6 +271,11 @@ def test_an_order_that_has_ended_comes_back_to_life_for_a_return(strict):
         (("order", "return", "shop:1", "MUG-LOGO=0", "--reason", "x"), 1, "not of the form SKU=UNITS"),
         (("order", "return", "shop:1", "A=1", "A=2", "--reason", "x"), 1, "A is named twice"),
         (("order", "return", "shop:1", "A=1", "--reason", " "), 1, "--reason is empty"),
+        (
+            ("order", "return", "shop:1", "A=1", "--exchange", "B", "--reason", "x"),
+            1,
+            "not of the form SKU=UNITS",
+        ),
         (("order", "return", "shop:1", "A=1"), 2, "Missing option '--reason'"),
     ],
 )

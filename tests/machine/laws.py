@@ -11,6 +11,13 @@ from domain.money import minor_digits
 from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from tests.machine.model import Model
 from tests.machine.people import cents, sheet_of
+from tests.machine.return_laws import (
+    check_kept,
+    check_returns,
+    check_returns_at_rest,
+    on_the_page,
+    returned_worth,
+)
 from tests.machine.world import World
 from workflows.messages import Attention, OrderView
 
@@ -24,6 +31,7 @@ _ROW = text("SELECT problem, status, closed_at FROM order_view WHERE external_id
 
 def check_after_every_step(world: World, key: OrderKey, model: Model) -> None:
     order = world.storefront.orders[key.external_id]
+    check_returns(world, key, model)
     _money_is_conserved(order, model)
     _parcels_are_told_once(order, model)
     _erp_holds_it_once(world, key)
@@ -39,6 +47,7 @@ def check_at_rest(world: World, key: OrderKey, model: Model) -> None:
     if view is None:
         return
     _cases_say_what_the_order_says(world, key, view)
+    check_returns_at_rest(world, key, model)
     order, erp = world.storefront.orders[key.external_id], world.erp.orders.get(key)
     match view.attention:
         case Attention.CANCELED:
@@ -46,16 +55,17 @@ def check_at_rest(world: World, key: OrderKey, model: Model) -> None:
             assert erp is None or erp.state is ErpOrderState.CANCELED, "canceled, but not in the ERP"
             assert _kept(order) == 0, f"canceled, and {_kept(order)} kept"
             assert not model.left, "canceled though parcels left"
-        case Attention.CLOSED if "accepted by a person" not in view.sentence:
+        case Attention.CLOSED if not model.accepted:
             assert erp is not None
             assert order.canceled_at is None
             assert erp.state is not ErpOrderState.CANCELED
-            assert erp.total == order.total
-            assert _kept(order) == order.presentment_total, (
-                f"closed with {_kept(order)} of {order.presentment_total}"
-            )
-            shippable = {u for u in model.sheet.units if u not in model.sheet.without_parcel}
-            wanted = {line: units for line, units in model.sheet.units.items() if units and line in shippable}
+            assert erp.total - returned_worth(erp) == order.total
+            check_kept(order, erp, _kept(order))
+            wanted = {
+                line: units
+                for line, units in on_the_page(model).items()
+                if units and line not in model.sheet.without_parcel
+            }
             assert {k: v for k, v in model.left.items() if v} == wanted, (
                 f"closed with {model.left} of {wanted}"
             )

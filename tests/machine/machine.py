@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from hypothesis import note
@@ -12,37 +13,44 @@ from adapters.errors import Unavailable
 from domain.mapping import Mapping
 from domain.order import Order
 from domain.payment_rules import CaptureRule
+from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
 from tests.machine.laws import check_after_every_step, check_at_rest
 from tests.machine.model import Model
-from tests.machine.people import People, sheet_of
+from tests.machine.people import sheet_of
+from tests.machine.returners import Returners
 from tests.machine.weather import store_away
 from tests.machine.world import House, World
 from tests.order_builder import LOCATIONS, sandbox_mapping
 from tests.order_strategy import orders
 from workflows.messages import Attention, OperatorMessage
 
-Act = Callable[[People, int], None]
+Act = Callable[[Returners, int], None]
 BUYER: dict[str, Act] = {
-    "lowers a line": People.lower_a_line,
-    "adds a line": People.add_a_line,
-    "writes a note": People.write_a_note,
-    "moves house": People.move_house,
-    "cancels": People.cancel_at_shop,
-    "pays": People.pay,
+    "lowers a line": Returners.lower_a_line,
+    "adds a line": Returners.add_a_line,
+    "writes a note": Returners.write_a_note,
+    "moves house": Returners.move_house,
+    "cancels": Returners.cancel_at_shop,
+    "pays": Returners.pay,
+    "wants it back": Returners.want_back,
+    "keeps it after all": Returners.keep_after_all,
 }
 WAREHOUSE: dict[str, Act] = {
-    "picks": People.pick,
-    "puts back": People.put_back,
-    "ships a unit": People.ship_a_part,
-    "ships a parcel": People.ship_a_parcel,
-    "ships all": People.ship_all,
+    "picks": Returners.pick,
+    "puts back": Returners.put_back,
+    "ships a unit": Returners.ship_a_part,
+    "ships a parcel": Returners.ship_a_parcel,
+    "ships all": Returners.ship_all,
+    "takes a return in": Returners.take_in,
+    "takes a unit in": Returners.take_in_a_unit,
+    "takes in what nobody announced": Returners.take_in_unannounced,
 }
 OFFICE: dict[str, Act] = {
-    "cancels": People.cancel_at_erp,
-    "posts invoices": People.post_invoices,
-    "hides a product": People.hide_a_product,
-    "closes the books": People.close_the_books,
-    "mends": People.mend,
+    "cancels": Returners.cancel_at_erp,
+    "posts invoices": Returners.post_invoices,
+    "hides a product": Returners.hide_a_product,
+    "closes the books": Returners.close_the_books,
+    "mends": Returners.mend,
 }
 ACTS = {
     f"{who} {what}": act
@@ -63,6 +71,12 @@ CALLS = (
     "draft_order",
     "accept_order",
     "amend_order",
+    "approve_return",
+    "authorize_return",
+    "credit_return",
+    "refund_order",
+    "end_return",
+    "cancel_return",
     "find_order",
     "erp.cancel_order",
     "changes",
@@ -71,6 +85,22 @@ CALLS = (
 )
 TROUBLES = ("down", "answer lost", "busy", "session gone", "conflict")
 WISHES = ("cancel", "hold", "release", "resubmit", "accept", "approve")
+VERDICTS = ("approve", "inspect", "settle", "end", "resubmit")
+RETURN_RULES = {
+    "at once": ReturnRules(),
+    "open": ReturnRules(window_days=100, refund_shipping=True),
+    "with a fee": ReturnRules(
+        window_days=60, inspection=InspectionRule.ASK, fee_percent=Decimal(15), fee_product="FEE"
+    ),
+    "asked for": ReturnRules(approval=ApprovalRule.ASK, warehouse="WH-EAST", refund_shipping=True),
+    "looked at": ReturnRules(
+        window_days=30,
+        approval=ApprovalRule.ASK,
+        inspection=InspectionRule.ASK,
+        reminder_days=3,
+        expire_days=9,
+    ),
+}
 ORDERS = orders(locations=LOCATIONS, max_lines=3)
 GOODS = ORDERS.filter(
     lambda order: order.total and any(x.current and x.requires_shipping for x in order.lines)
@@ -93,28 +123,40 @@ class OrderMachine(RuleBasedStateMachine):
 
     @initialize(
         order=st.one_of(GOODS, GOODS, ORDERS),
-        in_erp=st.sampled_from((True, True, False)),
+        begins=st.sampled_from(
+            ("placed", "entered", "entered", "parcels", "parcels", "delivered", "delivered")
+        ),
         rule=st.sampled_from(sorted(RULES)),
         paid=st.sampled_from((True, True, True, False)),
         stock=st.sampled_from((None, None, None, 12)),
+        returns=st.sampled_from(sorted(RETURN_RULES)),
     )
-    def place(self, order: Order, in_erp: bool, rule: str, paid: bool, stock: int | None) -> None:
+    def place(  # noqa: PLR0917  hypothesis names them
+        self, order: Order, begins: str, rule: str, paid: bool, stock: int | None, returns: str
+    ) -> None:
         """The buyer orders."""
         if not paid:
             order = order.model_copy(update={"payments": ()})
-        self.world = self.world_type(self.house, mapping_with(rule), stock=limited(order, stock))
+        self.world = self.world_type(self.house, mapping_with(rule, returns), stock=limited(order, stock))
         self.key = order.key
         self.model = Model(rule, sheet_of(order))
         self.model.think()
         self.world.storefront.place(order)
         self.world.write_webhook(order, "orders/create")
-        self.people = People(self.world, order.key, self.model)
+        self.people = Returners(self.world, order.key, self.model)
         self.people.look_at_total()
+        self.world.weather.noticed = self.people.notice
+        self.model.reasons |= asked_by(RETURN_RULES[returns])
         if stock:
             self.model.reasons |= {"out_of_stock"}
-        if in_erp:
+        if begins != "placed":
             self.world.deliver_webhook()
             self.world.work()
+        if begins == "parcels":
+            self.parcel_by_parcel(3)
+        if begins == "delivered":
+            self.people.ship_all(0)
+            self.settle()
 
     # -- people --------------------------------------------------------------------------------------------------------
 
@@ -138,16 +180,36 @@ class OrderMachine(RuleBasedStateMachine):
     def operator(self, wish: str, signal: bool) -> None:
         self.ask(wish, signal=signal)
 
+    @rule(dice=numbers)
+    def operator_begins_a_return(self, dice: int) -> None:
+        self.people.ask_for_return(dice)
+
+    @rule(wish=st.sampled_from(VERDICTS), dice=numbers)
+    def operator_of_a_return(self, wish: str, dice: int) -> None:
+        self.people.decide(wish, dice)
+
+    @rule(parcels=st.integers(2, 4))
+    def parcels_leave(self, parcels: int) -> None:
+        self.parcel_by_parcel(parcels)
+
+    @rule(dice=numbers)
+    def all_of_a_return(self, dice: int) -> None:
+        """A buyer's wish goes its whole way, as most do."""
+        self.people.want_back(dice)
+        self.settle()
+        self.people.take_in(dice)
+        self.settle()
+
     # -- what goes on --------------------------------------------------------------------------------------------------
 
-    @rule(steps=st.integers(1, 8))
-    def work(self, steps: int) -> None:
-        for _ in range(steps):
-            self.world.step()
+    @rule(steps=st.integers(1, 8), dice=numbers)
+    def work(self, steps: int, dice: int) -> None:
+        for number in range(steps):
+            self.world.step(dice * number)
 
-    @rule()
-    def attempt(self) -> None:
-        self.world.attempt()
+    @rule(dice=numbers)
+    def attempt(self, dice: int) -> None:
+        self.world.attempt(dice)
 
     @precondition(lambda self: self.world and self.world.post)
     @rule(place=numbers, again=st.sampled_from((False, False, False, True)))
@@ -161,6 +223,11 @@ class OrderMachine(RuleBasedStateMachine):
     @rule(minutes=st.integers(1, 600))
     def time_passes(self, minutes: int) -> None:
         self.world.pass_time(timedelta(minutes=minutes))
+        self.world.settle_down()
+
+    @rule(days=st.integers(1, 50))
+    def days_pass(self, days: int) -> None:
+        self.world.pass_time(timedelta(days=days))
         self.world.settle_down()
 
     # -- what goes wrong -----------------------------------------------------------------------------------------------
@@ -228,11 +295,12 @@ class OrderMachine(RuleBasedStateMachine):
         world = self.world
         world.weather.calm_down()
         for _ in range(20):
+            seen = world.erp.last_change
             while world.post:
                 world.deliver_webhook()
             world.look_at_feed()
             world.work()
-            if not world.post:
+            if not world.post and world.erp.last_change == seen:
                 break
         world.look_at_feed()
         world.work()
@@ -245,6 +313,10 @@ class OrderMachine(RuleBasedStateMachine):
         if run is None:
             return None
         self.said += 1
+        view = self.world.view(self.key)
+        if wish == "accept" and view is not None and wish in view.can_do:
+            self.model.accepted = True
+        self.model.resubmitted = self.model.resubmitted or wish == "resubmit"
         reason = "looked at it" if wish in {"accept", "approve"} else ""
         message = OperatorMessage(message_id=f"op-{self.said}", actor="Ada", reason=reason)
         answered = None
@@ -258,7 +330,7 @@ class OrderMachine(RuleBasedStateMachine):
     def end_well(self) -> None:
         """Operators and the warehouse do what is left to do; then the order is over, or waits in a case."""
         self.settle()
-        for _ in range(8):
+        for _ in range(12):
             view = self.world.view(self.key)
             if view is None or view.attention in OVER:
                 break
@@ -270,24 +342,43 @@ class OrderMachine(RuleBasedStateMachine):
                 self.people.put_back(1)
                 helps = next((w for w in ("approve", "accept") if w in view.can_do), "resubmit")
                 self.ask(helps, signal=False)
+            self.people.help_returns()
             self.people.pay(0)
             self.settle()
             self.people.ship_all(0)
+            self.people.take_in(0)
+            self.settle()
+            self.world.pass_time(timedelta(days=110))
+            self.world.settle_down()
             self.settle()
         view = self.world.view(self.key)
         if view is not None and view.attention not in OVER:
             assert view.problem is not None, f"not over, and nobody is asked: {view.waiting_for}"
+        under_way = self.world.returns_under_way(self.key)
+        assert not under_way or (view is not None and view.problem), f"still under way: {sorted(under_way)}"
+
+    def parcel_by_parcel(self, parcels: int) -> None:
+        """So many parcels leave, a unit in each, and each is heard of before the next leaves."""
+        for number in range(parcels):
+            self.people.ship_a_part(number)
+            self.world.look_at_feed()
+            self.world.work()
 
 
 OVER = {Attention.CLOSED, Attention.CANCELED, Attention.IGNORED}
 
 
-def mapping_with(rule: str) -> Mapping:
-    """The sandbox's mapping that takes money by this rule."""
+def mapping_with(rule: str, returns: str) -> Mapping:
+    """The sandbox's mapping that takes money, and goods back, by these rules."""
     mapping = sandbox_mapping()
-    return mapping.model_copy(
-        update={"payments": mapping.payments.model_copy(update={"capture": RULES[rule]})}
-    )
+    payments = mapping.payments.model_copy(update={"capture": RULES[rule]})
+    return mapping.model_copy(update={"payments": payments, "returns": RETURN_RULES[returns]})
+
+
+def asked_by(rules: ReturnRules) -> set[str]:
+    """Families of causes that returns stop at where a person is to decide."""
+    asked = {"return_requested"} if rules.approval is ApprovalRule.ASK else set()
+    return asked | ({"return_inspection"} if rules.inspection is InspectionRule.ASK else set())
 
 
 def limited(order: Order, units: int | None) -> dict[tuple[str, str], int]:

@@ -16,7 +16,7 @@ from tests.machine.model import Model, Sheet
 from tests.machine.world import World
 from tests.order_builder import make_line
 
-TOO_LATE = {"edit_refused", "not_open_to_ship", "unbalanced"}
+TOO_LATE = {"edit_refused", "not_open_to_ship", "not_returnable", "unbalanced"}
 """Where an order may stop whose goods were in hand, or had left, when it was edited."""
 RESTOCKED = 50
 APPROVED_ABOVE = Decimal(10000)
@@ -31,6 +31,9 @@ class People:
     def __init__(self, world: World, key: OrderKey, model: Model) -> None:
         self._world, self._key, self._model = world, key, model
         self._numbers = 0
+        self.edits = 0
+        self._credited: set[str] = set()
+        """Returns that the ERP has settled, as far as somebody looked."""
 
     @property
     def order(self) -> Order:
@@ -48,13 +51,15 @@ class People:
         """The buyer takes units off that the shop does not show as shipped."""
         # What needs no parcel cannot be had back once it is delivered: that would be a refund.
         kept = self._model.sheet.without_parcel if self._key in self._world.erp.orders else set()
-        line = _pick([line for line in self.order.lines if line.current and line.line_id not in kept], dice)
+        line = pick_one(
+            [line for line in self.order.lines if line.current and line.line_id not in kept], dice
+        )
         if line is None or self.order.canceled_at is not None:
             return
         shown = sum(
             part.quantity for f in self.order.fulfillments for part in f.lines if part.line_id == line.line_id
         )
-        fewer = range(shown, line.current)
+        fewer = range(max(shown - self._model.back.get(line.line_id, 0), 0), line.current)
         if fewer:
             self._world.storefront.edit_quantity(
                 self._key.external_id, line.line_id, fewer[dice % len(fewer)]
@@ -110,13 +115,13 @@ class People:
                 "presentment_total": order.presentment_total + more,
             }
         )
-        self._world.storefront.replace(plans)
+        self._world.storefront.revise(plans)
         self._edited()
 
     def write_a_note(self, dice: int) -> None:
         """The buyer says something to the warehouse."""
         if self.order.canceled_at is None:
-            self._world.storefront.replace(self.order.model_copy(update={"note": f"Ring {dice} times."}))
+            self._world.storefront.revise(self.order.model_copy(update={"note": f"Ring {dice} times."}))
             self._edited()
 
     def move_house(self, dice: int) -> None:
@@ -124,16 +129,16 @@ class People:
         address = self.order.shipping_address
         if self.order.canceled_at is None and address is not None:
             moved = address.model_copy(update={"street": (f"{dice} Main Street",)})
-            self._world.storefront.replace(self.order.model_copy(update={"shipping_address": moved}))
+            self._world.storefront.revise(self.order.model_copy(update={"shipping_address": moved}))
             self._edited()
 
     def cancel_at_shop(self, dice: int) -> None:
         """The buyer gives it up, as long as the shop lets them."""
         del dice
-        sheet = self._model.sheet
-        goods = any(units for line, units in sheet.units.items() if line not in sheet.without_parcel)
+        held = self._world.erp.orders.get(self._key)
+        parcels = held is None or any(s.state is not ErpShipmentState.CANCELED for s in held.shipments)
         # What needs no parcel is delivered once it is entered: giving it up then is a return.
-        if self.order.canceled_at is not None or (not goods and self._key in self._world.erp.orders):
+        if self.order.canceled_at is not None or not parcels:
             return
         try:
             self._world.storefront.cancel_by_customer(self._key.external_id)
@@ -169,34 +174,34 @@ class People:
             presentment_amount=missing,
         )
         paid = order.model_copy(update={"payments": (*order.payments, payment)})
-        self._world.storefront.replace(paid)
+        self._world.storefront.revise(paid)
         self._world.write_webhook(paid, "orders/paid")
 
     # -- warehouse and back office -------------------------------------------------------------------------------------
 
     def pick(self, dice: int) -> None:
         """Goods are taken off the shelf."""
-        shipment = _pick([s for s in self._open() if s.state not in _TAKEN], dice)
+        shipment = pick_one([s for s in self._open() if s.state not in _TAKEN], dice)
         if shipment is not None:
             self._touch()
             self._world.erp.pick(self._key, shipment.warehouse)
 
     def put_back(self, dice: int) -> None:
         """And back onto it."""
-        shipment = _pick([s for s in self._open() if s.state in _TAKEN], dice)
+        shipment = pick_one([s for s in self._open() if s.state in _TAKEN], dice)
         if shipment is not None:
             self._world.erp.put_back(self._key, shipment.warehouse)
 
     def ship_a_part(self, dice: int) -> None:
         """A parcel leaves with one unit of one line."""
-        shipment = _pick(self._open(), dice)
+        shipment = pick_one(self._open(), dice)
         if shipment is not None:
             line = shipment.lines[dice % len(shipment.lines)]
             self._ship(shipment, {line.line_id: 1})
 
     def ship_a_parcel(self, dice: int) -> None:
         """A shipment leaves whole."""
-        shipment = _pick(self._open(), dice)
+        shipment = pick_one(self._open(), dice)
         if shipment is not None:
             self._ship(shipment, {line.line_id: line.quantity for line in shipment.lines})
 
@@ -229,7 +234,7 @@ class People:
 
     def hide_a_product(self, dice: int) -> None:
         """Somebody archives a product that is still sold."""
-        line = _pick(self.order.lines, dice)
+        line = pick_one(self.order.lines, dice)
         if line is not None and line.sku:
             self._world.erp.forbid_product(line.sku)
             self._model.reasons |= {"product_unknown"}
@@ -254,28 +259,38 @@ class People:
     # -- parts ---------------------------------------------------------------------------------------------------------
 
     def _edited(self) -> None:
+        self.edits += 1
         self._model.see(sheet_of(self.order))
         self.look_at_total()
         self._world.write_webhook(self.order, "orders/edited")
+        if self._model.back:
+            self._model.reasons |= {"edit_after_return"}
         paid = sum((p.amount for p in self.order.payments if p.kind is PaymentKind.SALE), Decimal(0))
         taken = max(self._model.may_have_taken, cents(self.order, paid))
         # Nobody gives the buyer money back here; and what the warehouse has in hand cannot be edited.
-        if taken > self._model.sheet.total or self._touched():
+        if taken > self._model.sheet.total + self._model.given_back or self._touched():
             self._model.reasons |= TOO_LATE
 
     def _touch(self) -> None:
         """The warehouse takes something in hand; of an edit that is not carried over yet some may come too late."""
+        if not self._carried_over():
+            self._model.reasons |= TOO_LATE
+
+    def _carried_over(self) -> bool:
+        """Whether the ERP has the order as the page has it, what came back aside."""
         entered, order = self._world.erp.entered[self._key], self.order
         units = dict.fromkeys(self._model.sheet.units, 0)
         for line in entered.lines:
             if line.line_id in units:
                 units[line.line_id] += line.quantity
-        same = units == self._model.sheet.units and entered.total == order.total
+        back = self._model.back
+        due = {line: wanted + back.get(line, 0) for line, wanted in self._model.sheet.units.items()}
         same = (
+            units == due and cents(order, entered.total) == cents(order, order.total) + self._model.given_back
+        )
+        return (
             same and entered.shipping_address == order.shipping_address and order.note in entered.instructions
         )
-        if not same:
-            self._model.reasons |= TOO_LATE
 
     def _touched(self) -> bool:
         order = self._world.erp.orders.get(self._key)
@@ -320,5 +335,6 @@ def cents(order: Order, amount: Decimal) -> int:
     return int(amount * 10 ** minor_digits(order.currency))
 
 
-def _pick(choices: Sequence[T], dice: int) -> T | None:
+def pick_one(choices: Sequence[T], dice: int) -> T | None:
+    """One of them; None of none."""
     return choices[dice % len(choices)] if choices else None

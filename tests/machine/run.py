@@ -5,6 +5,7 @@ thing that happens builds it again from the history, and each command must be th
 """
 
 import asyncio
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,10 +14,12 @@ from typing import Any
 from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
+from temporalio.bridge.proto.child_workflow import StartChildWorkflowExecutionFailedCause
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation, WorkflowActivationJob
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 from temporalio.common import Priority, TypedSearchAttributes
 from temporalio.converter import decode_typed_search_attributes
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowInstance
 from temporalio.worker._workflow_instance import WorkflowInstanceDetails
 from temporalio.workflow import Info, _Definition
@@ -35,6 +38,26 @@ class Task:
     name: str
     arguments: list[Payload]
     attempt: int = 1
+
+
+@dataclass(frozen=True)
+class ChildWanted:
+    """A workflow that the run asked to start as its child."""
+
+    seq: int
+    workflow: str
+    workflow_id: str
+    start: Payload
+
+
+@dataclass(frozen=True)
+class SignalWanted:
+    """A signal that the run asked to send to another workflow."""
+
+    seq: int
+    workflow_id: str
+    name: str
+    arguments: tuple[Payload, ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +85,8 @@ class Run:
     ) -> None:
         self.workflow_id, self.run_id = workflow_id, run_id
         self.tasks: dict[int, Task] = {}
+        self.wanted: list[ChildWanted | SignalWanted] = []
+        """What it asked of other workflows, until somebody takes it on its way."""
         self.timers: dict[int, datetime] = {}
         self.outcome: Payload | None = None
         self.goes_on_as: Payload | None = None
@@ -70,29 +95,77 @@ class Run:
         self.suggest_continue_as_new = False
         self.rebuilt = 0
         self._definition = _Definition.must_from_class(workflow)
+        self.workflow = self._definition.name or ""
         self._start, self._clock = start, clock
+        self._randomness = zlib.crc32(run_id.encode())
         self._began = clock()
         self._instance: WorkflowInstance | None = None
+        self._early: list[WorkflowActivationJob] = []
+        """Signals that came before its first task."""
         self._updates: dict[str, Answered] = {}
+        self._answers: dict[str, tuple[int, Any]] = {}
+        """To queries, and how long the history was."""
 
     # -- what a server tells a run -----------------------------------------------------------------------------------
 
+    @property
+    def begun(self) -> bool:
+        """Whether it has had its first task; a child waits for it after it was started."""
+        return bool(self.history)
+
     def begin(self, signal: str | None = None, argument: Any = None) -> None:
-        """Start it, with a signal where one is given: both come at once."""
+        """Start it, with a signal where one is given: both come at once, and what came before the first task."""
         jobs = [WorkflowActivationJob()]
         initialize = jobs[0].initialize_workflow
         initialize.workflow_type = self._definition.name or ""
         initialize.workflow_id = self.workflow_id
         initialize.arguments.append(self._start)
-        initialize.randomness_seed = 1
+        initialize.randomness_seed = self._randomness
         initialize.attempt = 1
         initialize.start_time.FromDatetime(self._began)
         if signal is not None:
-            jobs.append(self._signal(signal, argument))
-        self._tell(jobs)
+            jobs.append(self._signal(signal, CONVERTER.to_payloads([argument])))
+        self._tell([*jobs, *self._early])
 
     def signal(self, name: str, *arguments: Any) -> None:
-        self._tell([self._signal(name, *arguments)])
+        self.pass_on(name, CONVERTER.to_payloads(arguments))
+
+    def pass_on(self, name: str, arguments: Sequence[Payload]) -> None:
+        """A signal as another workflow has sent it."""
+        if self.begun:
+            self._tell([self._signal(name, arguments)])
+        else:
+            self._early.append(self._signal(name, arguments))
+
+    def hear_of_child(self, asked: ChildWanted, run_id: str | None) -> None:
+        """A child was started; None: one of its id runs already."""
+        job = WorkflowActivationJob()
+        resolved = job.resolve_child_workflow_execution_start
+        resolved.seq = asked.seq
+        if run_id is not None:
+            resolved.succeeded.run_id = run_id
+        else:
+            resolved.failed.workflow_id, resolved.failed.workflow_type = asked.workflow_id, asked.workflow
+            resolved.failed.cause = StartChildWorkflowExecutionFailedCause.Value(
+                "START_CHILD_WORKFLOW_EXECUTION_FAILED_CAUSE_WORKFLOW_ALREADY_EXISTS"
+            )
+        self._tell([job])
+
+    def hear_childs_end(self, asked: ChildWanted, outcome: Payload) -> None:
+        """A child is done."""
+        job = WorkflowActivationJob()
+        job.resolve_child_workflow_execution.seq = asked.seq
+        job.resolve_child_workflow_execution.result.completed.result.CopyFrom(outcome)
+        self._tell([job])
+
+    def hear_of_signal(self, asked: SignalWanted, *, arrived: bool) -> None:
+        """A signal to another workflow arrived, or nothing runs there."""
+        job = WorkflowActivationJob()
+        job.resolve_signal_external_workflow.seq = asked.seq
+        if not arrived:
+            unknown = ApplicationError("Unable to signal external workflow because it was not found")
+            FAILURES.to_failure(unknown, CONVERTER, job.resolve_signal_external_workflow.failure)
+        self._tell([job])
 
     def ask_cancel(self) -> None:
         """Somebody asks Temporal itself to cancel the workflow."""
@@ -102,6 +175,8 @@ class Run:
 
     def update(self, name: str, update_id: str, argument: Any) -> Answered:
         """What comes of it may be seen later. One that is refused is in no history."""
+        if not self.begun:
+            self.begin()
         answered = self._updates[update_id] = Answered()
         job = WorkflowActivationJob()
         update = job.do_update
@@ -137,12 +212,17 @@ class Run:
                 self._tell([job])
 
     def query(self, name: str, returns: type) -> Any:
+        """Asked again before anything happened, or was forgotten, it answers the same."""
+        kept = self._answers.get(name)
+        if kept is not None and kept[0] == len(self.history) and self._instance is not None:
+            return kept[1]
         job = WorkflowActivationJob()
         job.query_workflow.query_id, job.query_workflow.query_type = "q", name
         (command,) = self._activate(self._alive(), self._activation([job]))
         answer = command.respond_to_query
         assert answer.HasField("succeeded"), f"query {name}: {answer.failed.message}"
         (value,) = CONVERTER.from_payloads([answer.succeeded.response], [returns])
+        self._answers[name] = (len(self.history), value)
         return value
 
     def forget(self) -> None:
@@ -156,10 +236,10 @@ class Run:
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
-    def _signal(self, name: str, *arguments: Any) -> WorkflowActivationJob:
+    def _signal(self, name: str, arguments: Sequence[Payload]) -> WorkflowActivationJob:
         job = WorkflowActivationJob()
         job.signal_workflow.signal_name = name
-        job.signal_workflow.input.extend(CONVERTER.to_payloads(arguments))
+        job.signal_workflow.input.extend(arguments)
         job.signal_workflow.originating_event_id = 2 + 3 * len(self.history)
         return job
 
@@ -211,7 +291,7 @@ class Run:
             interceptor_classes=[],
             defn=self._definition,
             info=self._info(),
-            randomness_seed=1,
+            randomness_seed=self._randomness,
             extern_functions={},
             disable_eager_activity_execution=True,
             worker_level_failure_exception_types=[],
@@ -268,6 +348,8 @@ class Run:
                 self.timers[command.start_timer.seq] = self._clock() + wait
             case "cancel_timer":
                 self.timers.pop(command.cancel_timer.seq, None)
+            case "start_child_workflow_execution" | "signal_external_workflow_execution":
+                self.wanted.append(_wish(command))
             case "upsert_workflow_search_attributes":
                 told = decode_typed_search_attributes(
                     command.upsert_workflow_search_attributes.search_attributes
@@ -282,7 +364,7 @@ class Run:
                 (self.goes_on_as,) = command.continue_as_new_workflow_execution.arguments
                 self.outcome = self.goes_on_as
             case "fail_workflow_execution":
-                raise AssertionError(f"the order failed: {_words(command.fail_workflow_execution.failure)}")
+                raise AssertionError(f"a workflow failed: {_words(command.fail_workflow_execution.failure)}")
             case other:
                 raise AssertionError(
                     f"the workflow asks for {other}: teach tests/machine/run.py what it does"
@@ -302,6 +384,15 @@ class Run:
 
 def now_in_utc() -> datetime:
     return datetime.now(UTC)
+
+
+def _wish(command: WorkflowCommand) -> ChildWanted | SignalWanted:
+    if command.HasField("start_child_workflow_execution"):
+        child = command.start_child_workflow_execution
+        return ChildWanted(child.seq, child.workflow_type, child.workflow_id, *child.input)
+    sent = command.signal_external_workflow_execution
+    target = sent.workflow_execution.workflow_id
+    return SignalWanted(sent.seq, target, sent.signal_name, tuple(sent.args))
 
 
 def _resolution(task: Task) -> WorkflowActivationJob:

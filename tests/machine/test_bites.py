@@ -1,11 +1,15 @@
 """That the machine can fail: systems that break a promise on purpose are found out, each by the law meant for it."""
 
+from decimal import Decimal
+
 import pytest
 
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
-from adapters.ports import CancelOutcome, CaptureRequest, FulfillmentRequest
-from domain.order import Fulfillment, OrderKey, Payment
+from adapters.ports import CancelOutcome, CaptureRequest, FulfillmentRequest, Refund, RefundRequest
+from domain.erp_order import ErpOrder, SalesLineKind
+from domain.order import Fulfillment, OrderKey, Payment, PaymentKind
+from domain.returns import ReturnCredit
 from tests.machine.living import Share, live
 from tests.machine.machine import OrderMachine
 from tests.machine.world import World
@@ -49,6 +53,40 @@ class LosesParcels(MemoryErp):
         """Nothing moves."""
 
 
+class RefundsTwice(MemoryStorefront):
+    """Gives the money of a return back again for each time that it is asked, where it should find what it gave."""
+
+    async def refund_order(self, request: RefundRequest) -> Refund:
+        made = await super().refund_order(request)
+        order = self.orders[request.key.external_id]
+        back = order.payments[-1]
+        if back.kind is PaymentKind.REFUND:
+            again = back.model_copy(update={"payment_id": self._new_id()})
+            self._keep(order.model_copy(update={"payments": (*order.payments, again)}))
+        return made
+
+
+class ForgetsCredits(MemoryErp):
+    """Settles a return, and credits nothing of what came back."""
+
+    async def credit_return(self, request: ReturnCredit) -> ErpOrder:
+        nothing = {"lines": (), "total": Decimal(0), "taxes": ()}
+        return await super().credit_return(request.model_copy(update=nothing))
+
+
+class CreditsMore(MemoryErp):
+    """Credits one unit more of each line than is asked, whatever has left."""
+
+    async def credit_return(self, request: ReturnCredit) -> ErpOrder:
+        lines = tuple(
+            line.model_copy(update={"quantity": line.quantity + 1})
+            if line.kind is SalesLineKind.GOODS
+            else line
+            for line in request.lines
+        )
+        return await super().credit_return(request.model_copy(update={"lines": lines}))
+
+
 @pytest.mark.parametrize(
     ("storefront", "erp", "words"),
     [
@@ -56,8 +94,19 @@ class LosesParcels(MemoryErp):
         (ShowsTwice, MemoryErp, "told twice"),
         (MemoryStorefront, LosesCancels, "canceled, but not in the ERP"),
         (MemoryStorefront, LosesParcels, "is not what was taken"),
+        (RefundsTwice, MemoryErp, "of it for returns"),
+        (MemoryStorefront, ForgetsCredits, "refunded, 0 credited"),
+        (MemoryStorefront, CreditsMore, " credited, "),
     ],
-    ids=["money is taken twice", "a parcel is shown twice", "a cancel is lost", "stock is not moved"],
+    ids=[
+        "money is taken twice",
+        "a parcel is shown twice",
+        "a cancel is lost",
+        "stock is not moved",
+        "a return is refunded twice",
+        "a credit is forgotten",
+        "more is credited than left",
+    ],
 )
 def test_a_broken_promise_is_found(storefront: type[MemoryStorefront], erp: type[MemoryErp], words: str):
     broken = type("Broken", (World,), {"storefront_type": storefront, "erp_type": erp})

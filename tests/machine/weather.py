@@ -23,6 +23,8 @@ class Weather(Faults):
         self._crash_after = False
         self._people_in: int | None = None
         self._people: Callable[[], None] = lambda: None
+        self.noticed: Callable[[str], None] = lambda _: None
+        """Hears of each call that a system did, whether its answer arrived or not."""
 
     def crash(self, calls: int, *, after: bool) -> None:
         """Die at the call that comes so many calls from now, before or after it is done."""
@@ -49,6 +51,7 @@ class Weather(Faults):
             raise Crash
         with super().during(system, operation, writes=writes):
             yield
+            self.noticed(operation)
         if dies:
             raise Crash
 

@@ -31,9 +31,11 @@ from tests.machine.run import CONVERTER, Run, Task
 from tests.machine.temporal import TinyTemporal
 from tests.machine.weather import Crash, Weather, WeatheredDatabase
 from workers.composition import Parts
-from workflows.messages import OrderView, TimelineEntry
+from workflows.customer_return import ReturnWorkflow
+from workflows.messages import RETURN_ASKED, OrderView, ReturnAsked, TimelineEntry
 from workflows.order import OrderWorkflow
 from workflows.order_reach import OrderReach
+from workflows.return_messages import return_workflow_id
 
 MOST_STEPS = 300
 """More without an end is a circle."""
@@ -115,7 +117,7 @@ class World:
                 parts.case_activities(),
             )
         )
-        self.temporal = TinyTemporal(OrderWorkflow, self.now)
+        self.temporal = TinyTemporal((OrderWorkflow, ReturnWorkflow), self.now)
         self._reach = OrderReach(self.temporal)  # type: ignore[arg-type]
         self._look = _OneLook()
         self._feed = FeedActivities(
@@ -186,32 +188,53 @@ class World:
 
     # -- work --------------------------------------------------------------------------------------------------------
 
-    def attempt(self) -> bool:
-        """Let the next activity run; False where none waits. Its answer stays in flight."""
-        busy = {id(task) for _, task, _ in self._in_flight}
-        for run in self.temporal.all_running():
-            for task in run.tasks.values():
-                if id(task) not in busy:
-                    self._attempt(run, task)
-                    return True
-        return False
-
-    def answer(self) -> bool:
-        """Tell the workflow what an activity came to; False where nothing is in flight."""
-        if not self._in_flight:
+    def attempt(self, place: int = 0) -> bool:
+        """Let an activity run; False where none waits. Its answer stays in flight."""
+        waiting = self._waiting()
+        if not waiting:
             return False
-        run, task, outcome = self._in_flight.pop(0)
+        self._attempt(*waiting[place % len(waiting)])
+        return True
+
+    def step(self, place: int = 0) -> bool:
+        """One thing more of what is under way, ``place`` says which; False where nothing is.
+
+        An answer of an activity reaches its workflow, something that a workflow asked of another arrives, or an
+        activity runs.
+        """
+        waiting, carried = self._waiting(), self.temporal.on_its_way
+        several = len(self._in_flight) + carried + len(waiting)
+        if not several:
+            return False
+        place %= several
+        if place < len(self._in_flight):
+            self._answer(place)
+        elif place < len(self._in_flight) + carried:
+            self.temporal.carry(place - len(self._in_flight))
+            self.settle_down()
+        else:
+            self._attempt(*waiting[place - len(self._in_flight) - carried])
+        return True
+
+    def _waiting(self) -> list[tuple[Run, Task]]:
+        """Activities that are asked for and have not run."""
+        busy = {id(task) for _, task, _ in self._in_flight}
+        return [
+            (run, task)
+            for run in self.temporal.all_running()
+            for task in run.tasks.values()
+            if id(task) not in busy
+        ]
+
+    def _answer(self, place: int) -> None:
+        """Tell the workflow what an activity came to."""
+        run, task, outcome = self._in_flight.pop(place)
         self.pass_time()
         if isinstance(outcome, BaseException):
             run.refuse(task, outcome)
         else:
             run.answer(task, outcome)
         self.settle_down()
-        return True
-
-    def step(self) -> bool:
-        """One thing more of what is under way; False where nothing is."""
-        return self.answer() or self.attempt()
 
     def work(self) -> None:
         """Until nothing is under way."""
@@ -259,6 +282,15 @@ class World:
     def _run(self, doing: Coroutine[Any, Any, Any]) -> Any:
         return self._house.loop.run_until_complete(doing)
 
+    def ask_return(self, asked: ReturnAsked, key: OrderKey) -> None:
+        """An operator asks for a return, of an order that may have ended."""
+        run = self.temporal.running(key.workflow_id)
+        if run is not None:
+            run.update(RETURN_ASKED, asked.message_id, asked)
+        else:
+            self._run(self._reach.bring_back_for_return(key, asked))
+        self.settle_down()
+
     # -- what can be seen ----------------------------------------------------------------------------------------------
 
     def view(self, key: OrderKey) -> OrderView | None:
@@ -266,8 +298,23 @@ class World:
         runs = self.temporal.runs.get(key.workflow_id)
         return runs[-1].query("status", OrderView) if runs else None
 
+    def returns_under_way(self, key: OrderKey) -> dict[str, Run]:
+        """Return id -> the workflow that carries it."""
+        begins = return_workflow_id(key, "")
+        return {
+            run.workflow_id.removeprefix(begins): run
+            for run in self.temporal.all_running()
+            if run.workflow_id.startswith(begins) and run.begun
+        }
+
     def story(self, key: OrderKey) -> str:
-        """The timeline of its last run, for the words of a failure."""
-        runs = self.temporal.runs.get(key.workflow_id, [])
-        entries = [e for run in runs[-1:] for e in run.query("timeline", tuple[TimelineEntry, ...])]
-        return "\n".join(f"{e.at:%H:%M:%S.%f} {e.actor}: {e.text}" for e in entries)
+        """The timelines of its last run and of its returns, for the words of a failure."""
+        begins = return_workflow_id(key, "")
+        lasts = [
+            (workflow_id.removeprefix(begins), runs[-1])
+            for workflow_id, runs in self.temporal.runs.items()
+            if (workflow_id == key.workflow_id or workflow_id.startswith(begins)) and runs[-1].begun
+        ]
+        entries = [(n, e) for n, run in lasts for e in run.query("timeline", tuple[TimelineEntry, ...])]
+        entries.sort(key=lambda told: told[1].at)
+        return "\n".join(f"{e.at:%d %H:%M:%S.%f} {name} {e.actor}: {e.text}" for name, e in entries)

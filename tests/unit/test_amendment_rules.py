@@ -19,8 +19,8 @@ from domain.amendment import (
     holds_otherwise,
 )
 from domain.cases import EDIT_REFUSED
-from domain.erp_order import ErpShipmentState, RefusedChange
-from domain.order import Address
+from domain.erp_order import ErpReturn, ErpReturnState, ErpShipmentState, RefusedChange, ShipmentLine
+from domain.order import Address, Fulfillment, FulfillmentLine
 from tests.contract.order_shapes import sales_order
 from tests.order_builder import (
     make_erp_order,
@@ -96,6 +96,24 @@ def test_an_erp_that_holds_another_version_is_noticed():
     assert not holds_otherwise(order(), held)
     assert holds_otherwise(order(tees=1), held)
     assert holds_otherwise(order(), held.model_copy(update={"total": held.total + Decimal("0.01")}))
+
+
+def test_an_order_is_known_again_also_after_something_came_back():
+    sold, left = (
+        order(),
+        Fulfillment(fulfillment_id="1", location="101", lines=(FulfillmentLine(line_id="11", quantity=2),)),
+    )
+    gone = {"fulfillments": (left,), "location_plans": ()}
+    now = order(tees=1).model_copy(update=gone)
+    unit = (ShipmentLine(line_id="11", quantity=1),)
+    back = ErpReturn(
+        return_id="r", number="R1", state=ErpReturnState.SETTLED, credited=unit, total=sold.total - now.total
+    )
+    held = make_erp_order(sales_order(sold)).model_copy(update={"returns": (back,)})
+    assert not holds_otherwise(now, held)
+    assert holds_otherwise(order(tees=1, mugs=1).model_copy(update=gone), held)
+    # It is refunded, and not credited yet: nobody can tell.
+    assert not holds_otherwise(now, held.model_copy(update={"returns": ()}))
 
 
 def refusal_of(shipment_state: ErpShipmentState, refused: RefusedChange):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.capture import CaptureStep, delivered_presentment, delivered_value, plan_captures
 from domain.money import minor_digits, round_money
-from domain.order import Order, Payment, PaymentKind, PaymentStatus
+from domain.order import Fulfillment, FulfillmentLine, Order, Payment, PaymentKind, PaymentStatus
 from domain.quantities import QuantitiesBroken
 from tests.order_builder import (
     US_TAXES,
@@ -18,6 +18,7 @@ from tests.order_builder import (
     make_line,
     make_order,
     make_payment,
+    make_plans,
     make_shipping,
 )
 from tests.order_strategy import orders
@@ -143,6 +144,15 @@ def test_delivery_alone_is_due_where_every_line_was_edited_away():
 def test_units_that_came_back_are_worth_nothing():
     order = make_order(lines=[make_line(ordered=3, current=2, unit_price="5.00", tax_rates=())])
     assert delivered_value(order, {"11": 3}) == Decimal("10.00")
+
+
+def test_units_that_came_back_are_worth_nothing_while_others_are_still_to_leave():
+    order = make_order(lines=[make_line(ordered=4, current=3, unit_price=10, tax_rates=())])
+    left = Fulfillment(fulfillment_id="1", location="101", lines=(FulfillmentLine(line_id="11", quantity=2),))
+    plans = make_plans({"11": {"101": 2}})
+    order = order.model_copy(update={"fulfillments": (left,), "location_plans": plans})
+    assert delivered_value(order, {"11": 2}) == 10
+    assert delivered_value(order, {"11": 4}) == order.total == 30
 
 
 def test_a_line_that_is_not_on_the_order_is_refused():

@@ -30,6 +30,7 @@ PATIENCE = Patience(grace=timedelta(minutes=15), longest=timedelta(days=1))
 KEY = OrderKey(channel="shop", external_id="5001")
 OLD, YOUNG = NOW - timedelta(hours=2), NOW - timedelta(minutes=5)
 UNPAID = {"running": True, "awaits_payment": True, "noted_at": OLD}
+AHEAD = {"running": True, "awaits_release": True, "noted_at": OLD}
 CANCELED, DRAFT = ErpOrderState.CANCELED, ErpOrderState.DRAFT
 
 
@@ -66,6 +67,9 @@ def judged(order: PlacedOrder | None, *records: ErpRecord, **known):
         (placed(), [], UNPAID, Explanation.AWAITS_PAYMENT, Repair.NONE),
         (placed(changed_at=NOW - timedelta(hours=1)), [], UNPAID, Explanation.AWAITS_PAYMENT, Repair.START),
         (placed(changed_at=YOUNG), [], UNPAID, Explanation.AWAITS_PAYMENT, Repair.NONE),
+        (placed(), [], AHEAD, Explanation.AWAITS_RELEASE, Repair.NONE),
+        (placed(changed_at=NOW - timedelta(hours=1)), [], AHEAD, Explanation.AWAITS_RELEASE, Repair.START),
+        (placed(NOW - timedelta(days=40)), [], AHEAD, Explanation.AWAITS_RELEASE, Repair.NONE),
         (placed(NOW - timedelta(days=2)), [], UNPAID, Explanation.AWAITS_PAYMENT, Repair.NONE),
         (placed(test=True), [], {}, Explanation.NOT_CARRIED, Repair.NONE),
         (placed(), [], {"status": OrderStatus.IGNORED}, Explanation.NOT_CARRIED, Repair.NONE),

@@ -1,10 +1,12 @@
 """Mapping and ownership files: every kind of mistake names the file, the place and the reason."""
 
 import pytest
+from pydantic import ValidationError
 
 from config.mappings import MAPPINGS, MappingError, load_mapping, load_mappings
 from config.ownership import ForeignWrite, Owner, OwnershipError, load_ownership
 from config.settings import Settings
+from tests.order_builder import sandbox_mapping
 
 GOOD = """
 name = "pair"
@@ -216,3 +218,9 @@ def test_a_mistake_in_the_ownership_file_names_file_and_place(tmp_path, text, wo
 def test_a_missing_ownership_file_is_told(tmp_path):
     with pytest.raises(OwnershipError, match="cannot be read"):
         load_ownership(tmp_path / "none.toml")
+
+
+def test_returns_come_to_a_warehouse_that_a_location_is_mapped_to() -> None:
+    with pytest.raises(ValidationError, match=r"\[returns\] warehouse is 'WH-NORTH', which no location"):
+        sandbox_mapping(returns={"warehouse": "WH-NORTH"})
+    assert sandbox_mapping(returns={"warehouse": "WH-WEST"}).returns.warehouse == "WH-WEST"

@@ -17,7 +17,7 @@ from domain.money import round_money
 from domain.order import Fulfillment, FulfillmentLine, Order, PaymentKind
 from domain.planning import plan_sales_order
 from domain.quantities import units_returned
-from domain.refunds import credit_for, money_back
+from domain.refunds import credit_for, fees_presentment, money_back
 from domain.return_rules import ReturnRules
 from tests.order_builder import make_erp_order, make_order, make_payment, make_shipment
 from tests.order_strategy import orders, wide_mapping
@@ -134,3 +134,17 @@ def test_what_is_taken_for_goods_still_to_come_is_kept():
     worth = round_money(placed.total / line.current, placed.currency)
     [part] = money_back(order, erp, worth, Decimal(0))
     assert part.amount == worth
+
+
+def test_fees_are_worth_the_same_to_the_buyer_whatever_was_captured_so_far():
+    promised = make_payment("499.89", payment_id="1", presentment_amount=Decimal("458.55"))
+    part = make_payment(
+        "71.41", PaymentKind.CAPTURE, payment_id="2", parent_id="1", presentment_amount=Decimal("65.51")
+    )
+    rest = part.model_copy(
+        update={"payment_id": "3", "amount": Decimal("428.48"), "presentment_amount": Decimal("393.04")}
+    )
+    order = make_order(payments=(promised, part)).model_copy(update={"presentment_currency": "EUR"})
+    later = order.model_copy(update={"payments": (promised, part, rest)})
+    fees = [Decimal(cents) / 100 for cents in range(1, 5000, 7)]
+    assert [fees_presentment(order, fee) for fee in fees] == [fees_presentment(later, fee) for fee in fees]

@@ -37,7 +37,7 @@ def state(
     left: int = 3,
     after: str | None = None,
 ) -> httpx.Response:
-    line = {"id": gid("LineItem", 601), "refundableQuantity": left + 2, "unfulfilledQuantity": 2}
+    line = shop.line_units(601, left + 2, unfulfilled=2)
     charge = {
         "id": gid("ShippingLine", 700),
         "isRemoved": False,
@@ -50,6 +50,7 @@ def state(
             "currencyCode": "USD",
             "presentmentCurrencyCode": "EUR",
             "taxesIncluded": False,
+            "dutiesIncluded": False,
             "transactions": list(transactions),
             "refunds": list(refunds),
             "shippingLines": {"nodes": [charge, charge | {"isRemoved": True}]},
@@ -149,7 +150,12 @@ async def test_a_suggestion_that_does_not_add_up_is_no_quote() -> None:
             "totalTaxSet": shop.money("2.00", "1.80"),
         }
         shipping = {"amountSet": shop.money("2.78", "2.50"), "taxSet": shop.money("0.56", "0.50")}
-        told = {"totalTaxSet": shop.money(tax_in_all), "refundLineItems": [line], "shipping": shipping}
+        told = {
+            "totalTaxSet": shop.money(tax_in_all),
+            "refundLineItems": [line],
+            "refundDuties": [],
+            "shipping": shipping,
+        }
         return data(order={"suggestedRefund": told})
 
     for tax_in_all in ("2.00", "2.56"):
@@ -180,7 +186,7 @@ async def test_an_answer_that_names_nothing_is_looked_up_next_time() -> None:
 
 
 async def test_lines_of_a_second_page_can_be_given_back() -> None:
-    other = {"id": gid("LineItem", 602), "refundableQuantity": 1, "unfulfilledQuantity": 0}
+    other = shop.line_units(602, 1)
     script = ScriptedShop(
         ReadRefunds=state(after="x"),
         ReadMoreLineUnits=data(order={"lineItems": shop.page(other)}),

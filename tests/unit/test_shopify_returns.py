@@ -98,6 +98,7 @@ def state(*refunds: dict[str, Any], back: str | None = None) -> httpx.Response:
             "currencyCode": "USD",
             "presentmentCurrencyCode": "EUR",
             "taxesIncluded": False,
+            "dutiesIncluded": False,
             "transactions": payments,
             "refunds": list(refunds),
             "shippingLines": {"nodes": []},

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.stock_push import PushResult, StockPusher, told_channels
-from adapters.errors import OutcomeUnknown
+from activities.stock_push import PushResult, Reading, StockPusher, told_channels
+from adapters.errors import Conflict, OutcomeUnknown, Unavailable
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
-from domain.claims import Claim, OrderClaims, claims_of
+from domain.claims import NO_CLAIMS, Claim, OrderClaims, claims_of
 from domain.mapping import Mapping
 from domain.order import OrderKey
 from domain.stock import SettingState, StockReading
@@ -19,9 +19,11 @@ from orderwright.drift_plot import draw
 from store.claims import note_claims
 from store.database import Database
 from store.drift import Drift
+from store.shown import LONGEST_SETTING
 from store.stock import ErpStockBook
 from store.stock_marks import mark_products
 from store.stock_reasons import StockReasons
+from store.stock_tables import ShownStockRow
 from tests.order_builder import make_line, make_order, sandbox_mapping
 
 MUG, HERE = "MUG-LOGO", "101"
@@ -181,7 +183,7 @@ async def test_the_last_units_go_to_the_channel_of_the_greater_priority(house) -
     )
     for channel in ("outlet", "shop", "outlet", "shop"):
         await both.push(channel)
-    assert (both.shown("shop"), both.shown("outlet")) == (1, 0)
+    assert (both.shown("shop"), both.shown("outlet")) == (2, 0)
 
 
 async def test_a_pool_is_shown_whole_on_every_channel(house) -> None:
@@ -274,3 +276,151 @@ async def test_a_receipt_marks_the_sku_on_every_channel(house) -> None:
     for channel in ("shop", "outlet", "shop"):
         await both.push(channel)
     assert both.shown("shop") + both.shown("outlet") == 14
+
+
+def meanwhile(shop: MemoryStorefront, act: Callable[[], Awaitable[object]], *, on_its_way: bool) -> None:
+    """Once, something happens while a call is on its way to the storefront, or while its answer is on its way back."""
+    set_stock = shop.set_stock
+
+    async def set_slowly(settings, key):
+        shop.set_stock = set_stock
+        if on_its_way:
+            await act()
+        outcomes = await set_stock(settings, key)
+        if not on_its_way:
+            await act()
+        return outcomes
+
+    shop.set_stock = set_slowly
+
+
+async def test_an_answer_that_comes_after_a_later_push_frees_nothing(house) -> None:
+    both = await house(10, shop=told(share="0.5"), outlet=told(share="0.5"))
+    for channel in ("shop", "outlet", "shop"):
+        await both.push(channel)
+    both.erp.count("WH-EAST", MUG, 6)
+    await both.read_erp()
+    await both.push("outlet")
+
+    async def push_again() -> None:
+        with both.db.write() as session:
+            # As if the first call had taken minutes.
+            row = session.get_one(ShownStockRow, ("shop", MUG, HERE))
+            row.setting_since = datetime.now(UTC) - LONGEST_SETTING
+            session.add(row)
+        both.erp.receive("WH-EAST", MUG, 14)
+        await both.read_erp()
+        await both.push("shop")
+
+    meanwhile(both.shops["shop"], push_again, on_its_way=False)
+    await both.push("shop")
+    assert both.shown("shop") == 10
+    both.erp.count("WH-EAST", MUG, 12)
+    await both.read_erp()
+    await both.push("outlet")
+    assert both.shown("outlet") == 2, "the shop still shows 10 of the 12"
+
+
+async def test_nothing_is_raised_while_an_earlier_call_may_still_arrive(house) -> None:
+    shop = await house(5)
+    await shop.push()
+    shop.erp.receive("WH-EAST", MUG, 4)
+    await shop.read_erp()
+
+    async def another_push() -> None:
+        shop.erp.receive("WH-EAST", MUG, 1)
+        await shop.read_erp()
+        result = await shop.push()
+        assert result.skus(SettingState.STALE) == {MUG}, "it is to be looked at again later"
+        if bought := shop.shown() - 5:
+            shop.buy(bought, "5001")
+
+    meanwhile(shop.shops["shop"], another_push, on_its_way=True)
+    await shop.push()
+    assert shop.shown() + shop.shops["shop"].shelf.committed[MUG, HERE] <= 10
+    await shop.push()
+    assert shop.shown() == 10
+
+
+async def test_a_reading_that_is_decided_on_after_a_later_one_raises_nothing(house) -> None:
+    shop = await house(10)
+    await shop.push()
+    canceled = shop.buy(2, "5001", heard=True)
+    pusher, storefront = shop.pushers["shop"], shop.shops["shop"]
+    early, known = datetime.now(UTC), pusher.known([MUG])
+    shown = await storefront.read_stock([MUG])
+    storefront.cancel_by_customer(canceled.external_id)
+    with shop.db.write() as session:
+        note_claims(session, canceled, NO_CLAIMS)
+    shop.erp.receive("WH-EAST", MUG, 5)
+    await shop.read_erp()
+    storefront.faults.conflict("storefront.set_stock", nth=1)
+    with pytest.raises(Conflict):
+        await shop.push()
+    with shop.db.write() as session:
+        row = session.get_one(ShownStockRow, ("shop", MUG, HERE))
+        row.setting_since = None
+        session.add(row)
+    shop.buy(2, "5002")
+    result = await pusher.push_reading(Reading(shown=shown, known=known, at=early), shop.rules, {})
+    assert result.skus(SettingState.STALE) == {MUG}
+    assert shop.shown() + storefront.shelf.committed[MUG, HERE] <= 15
+
+
+async def test_a_reading_from_before_another_push_was_done_raises_nothing(house) -> None:
+    shop = await house(5)
+    await shop.push()
+    shop.erp.receive("WH-EAST", MUG, 4)
+    await shop.read_erp()
+    pusher, storefront = shop.pushers["shop"], shop.shops["shop"]
+    readings = []
+
+    async def read() -> None:
+        known, at = pusher.known([MUG]), datetime.now(UTC)
+        readings.append(Reading(shown=await storefront.read_stock([MUG]), known=known, at=at))
+
+    meanwhile(storefront, read, on_its_way=True)
+    await shop.push()
+    shop.buy(4, "5001")
+    result = await pusher.push_reading(readings[0], shop.rules, {})
+    assert result.skus(SettingState.STALE) == {MUG}
+    assert shop.shown() == 5
+
+
+async def test_a_call_that_never_arrived_holds_nothing_up(house) -> None:
+    shop = await house(5)
+    await shop.push()
+    shop.erp.receive("WH-EAST", MUG, 4)
+    await shop.read_erp()
+    shop.shops["shop"].faults.unavailable("storefront.set_stock", nth=1)
+    with pytest.raises(Unavailable):
+        await shop.push()
+    await shop.push()
+    assert shop.shown() == 9
+
+
+async def test_a_lost_answer_is_asked_for_again(house) -> None:
+    shop = await house(5)
+    shop.shops["shop"].faults.lose_answer("storefront.set_stock", nth=1)
+    assert (await shop.push()).skus(SettingState.DONE) == {MUG}
+    assert shop.shown() == 5
+
+
+async def test_a_raise_whose_outcome_nobody_knows_is_decided_again_once_it_can_do_no_harm(house) -> None:
+    shop = await house(5)
+    await shop.push()
+    shop.erp.receive("WH-EAST", MUG, 4)
+    await shop.read_erp()
+    shop.shops["shop"].faults.fail("storefront.set_stock", lambda *call: OutcomeUnknown(*call, "timed out"))
+    with pytest.raises(OutcomeUnknown):
+        await shop.push()
+    shop.shops["shop"].faults.lift()
+    await shop.push()
+    assert shop.shown() == 5
+    with shop.db.write() as session:
+        row = session.get_one(ShownStockRow, ("shop", MUG, HERE))
+        assert row.setting_since is not None
+        row.setting_since -= LONGEST_SETTING
+        session.add(row)
+    await shop.push()
+    assert shop.shown() == 9

@@ -149,11 +149,26 @@ def test_a_parcel_lowers_what_is_open_at_its_warehouse_alone(db: Database) -> No
     assert {row.warehouse: row.open for row in rows} == {"EAST": 2, "WEST": 1}
 
 
-def test_an_order_that_comes_back_is_taken_to_be_in_the_erp(db: Database) -> None:
-    note(db, claim(3), entered=True)
+def test_of_an_order_that_comes_back_the_erp_has_what_has_left(db: Database) -> None:
+    note(db, claim(3, 0), entered=True)
     assert in_flight(db) == 0
-    note(db, claim(4), by_erp=(held(3),))
+    note(db, claim(5, 2), entered=True)
+    assert in_flight(db) == 2, "the buyer added 2"
+    note(db, claim(5, 2), by_erp=(held(4),))
+    assert in_flight(db) == 2, "one is awaited, one was entered and not read yet"
+    keep(db)
     assert in_flight(db) == 1
+
+
+def test_units_that_the_erp_is_asked_to_cancel_are_in_flight_before_it_does(db: Database) -> None:
+    note(db, claim(3), by_erp=(held(3),))
+    keep(db)
+    StockClaims(db).let_go(KEY)
+    keep(db)
+    assert in_flight(db) == 3, "the reading may find them free, the storefront still holds them"
+    with db.write() as session:
+        note_claims(session, KEY, OrderClaims())
+    assert in_flight(db) == 0, "the ERP has refused"
 
 
 def test_a_kit_is_in_flight_until_every_component_was_read(db: Database) -> None:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import delete
 
+from domain.cases import CaseReport
 from domain.order import OrderKey
 from domain.status import OrderStatus
 from store.audit import Audit, AuditEntry, add_entry
@@ -200,3 +201,33 @@ def test_an_entry_is_written_whole_or_not_at_all(db: Database) -> None:
         Journal(db).note(journal_entry())
     assert OrderViews(db).get(KEY) is None
     assert Audit(db).for_order(KEY) == ()
+
+
+def stops(action: str, revision: int, cause: str, reason: str) -> Entry:
+    report = CaseReport(cause=cause, reason=reason, key=KEY)
+    return journal_entry(action=action, revision=revision, patch={"problem": reason}, report=report, links=())
+
+
+def goes_on(action: str, revision: int) -> Entry:
+    return journal_entry(action=action, revision=revision, patch={"problem": ""}, links=())
+
+
+@pytest.mark.parametrize(
+    ("waits", "works"),
+    [("return #1-R1", "read_order"), ("close_order", "return #1-R1"), ("return #1-R1", "return #1-R2")],
+)
+def test_what_an_order_overcomes_hides_no_problem_of_its_return_nor_the_other_way_round(
+    db: Database, waits: str, works: str
+) -> None:
+    journal, views = Journal(db), OrderViews(db)
+    journal.note(goes_on("submit_order", 1))
+    journal.note(stops(waits, 2, "unbalanced:total", "Nobody has agreed."))
+    journal.note(stops(works, 3, "contract_broken:shop", "The answer is no JSON."))
+    journal.note(goes_on(works, 4))
+    order = views.get(KEY)
+    assert order is not None
+    assert order.problem == "Nobody has agreed."
+    journal.note(goes_on(waits, 5))
+    order = views.get(KEY)
+    assert order is not None
+    assert order.problem == ""

@@ -182,7 +182,7 @@ async def test_twelve_mixed_causes_are_each_solved_once_and_healthy_orders_do_no
         assert len(Cases(world.database).list()) == len(troubled)
         assert world.erp.products is not None
         world.erp.products.add("ABC-2")
-        empty.clear()
+        world.erp.receive("WH-EAST", "RARE", 100)
         for cause, (_, act, value) in troubled.items():
             done = await solve(world, cases[cause], act, value)
             assert (len(done.told), done.not_told) == (2, ())

@@ -68,11 +68,34 @@ async def test_nobody_is_asked_to_approve_what_has_left(world: World, external_i
         assert (await handle.result()).outcome is Attention.CLOSED
 
 
-async def test_a_part_that_was_handed_over_is_no_delivery_of_the_whole(world: World, external_id):
-    order = sold(external_id, units=3)
-    order = order.model_copy(update={"fulfillments": order.fulfillments[:1]})
+async def test_a_part_that_was_handed_over_is_written_down_and_the_rest_is_sent(world: World, external_id):
+    order = sold(external_id, paid=False, units=3)
+    first, *others = order.location_plans
+    waiting = [
+        plan.model_copy(
+            update={
+                "open": True,
+                "lines": tuple(x.model_copy(update={"remaining": x.quantity}) for x in plan.lines),
+            }
+        )
+        for plan in others
+    ]
+    order = order.model_copy(
+        update={"fulfillments": order.fulfillments[:1], "location_plans": (first, *waiting)}
+    )
     async with world.working():
-        await world.place(order)
-        await world.until_in_erp(order.key)
-        await world.until(order.key, lambda v: v.waiting_for.startswith("the warehouse"))
-    assert not any(s.state is ErpShipmentState.SHIPPED for s in world.erp.orders[order.key].shipments)
+        handle = await world.place(order)
+        await world.until_told(order.key, "written down as left from WH-EAST")
+        erp = world.erp.orders[order.key]
+        assert {(s.warehouse, s.state is ErpShipmentState.SHIPPED) for s in erp.shipments} == {
+            ("WH-EAST", True),
+            ("WH-WEST", False),
+        }
+        assert "the rest is to be shipped" in await world.story(order.key)
+        # The feed's echo of it tells the storefront nothing.
+        world.erp.ship(order.key, "WH-WEST", {"11": 2}, tracking="1ZWEST")
+        assert (await handle.result()).outcome is Attention.CLOSED
+    assert writes(world, external_id) == ["create_fulfillment", "capture_payment"]
+    told = world.storefront.orders[external_id]
+    assert [f.tracking_number for f in told.fulfillments] == [None, "1ZWEST"]
+    assert told.captured == order.total

@@ -318,7 +318,7 @@ async def test_an_order_that_continues_as_new_forgets_nothing(tmp_path, external
             assert row is not None
             assert (row.status, row.waiting_for) == ("submitted", "the warehouse")
             world.erp.ship(order.key, "WH-EAST", {"11": 1})
-            await world.until(order.key, lambda v: v.lines[0].shipped == 1)
+            await world.until_told(order.key, "1 unit left WH-EAST")
             await _renewed(handle, second)
             assert "1 unit left WH-EAST" in await world.story(order.key)
             world.erp.ship_all(order.key)

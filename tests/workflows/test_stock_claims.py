@@ -1,5 +1,6 @@
 """What a living order claims of stock, from its webhook to its end."""
 
+import asyncio
 from collections import Counter
 
 from sqlmodel import select
@@ -105,3 +106,27 @@ async def test_units_that_an_edit_adds_are_claimed_until_the_erp_has_them(world:
         assert claims(world, order.key) == {"open": 1}
         world.erp.ship(order.key, "WH-EAST", {"11": 1})
         assert (await handle.result()).outcome is Attention.CLOSED
+
+
+async def test_units_are_in_flight_before_the_erp_is_asked_to_cancel(world: World, external_id):
+    for place, units in STOCK.items():
+        world.erp.stock[place] = units
+    order = make_order(external_id, lines=(make_line("11", ordered=3),))
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        await read_erp(world)
+        assert claims(world, order.key) == {"open": 3}
+        world.faults.lose_answer("erp.cancel_order")
+        canceling = asyncio.create_task(handle.execute_update(OrderWorkflow.cancel_update, OperatorMessage()))
+        async with asyncio.timeout(20):
+            while "awaiting" not in claims(world, order.key):  # noqa: ASYNC110  it is told by nobody
+                await asyncio.sleep(0.05)
+        # The ERP has canceled it, nobody has heard of that, and its stock is read.
+        await read_erp(world)
+        assert claims(world, order.key) == {"open": 3, "awaiting": 3}
+        world.faults.lift()
+        await canceling
+        assert (await handle.result()).outcome is Attention.CANCELED
+    await read_erp(world)
+    assert claims(world, order.key) == {}

@@ -19,6 +19,7 @@ from store.cases import Cases
 from store.database import Database
 from store.mappings import MappingCatalog
 from store.order_view import OrderViews
+from tests.order_builder import CATALOG
 from workers.composition import Parts
 from workers.stock import StockPace, start_stock
 from workers.worker import start_feed, workers
@@ -32,6 +33,7 @@ from workflows.messages import (
 )
 from workflows.order import OrderWorkflow
 
+PRICES = {sku: price for sku, (_, price) in CATALOG.items()}
 FEED_INTERVAL = timedelta(milliseconds=50)
 STOCK_PACE = StockPace(feed_interval=FEED_INTERVAL)
 PACE = Pace(look=0.1, probe=1.0)
@@ -56,7 +58,7 @@ class World:
     def __init__(self, client: Client, database: Database, mapping: Mapping) -> None:
         self.client = client
         self.faults = Faults()
-        self.storefront = MemoryStorefront(faults=self.faults)
+        self.storefront = MemoryStorefront(faults=self.faults, prices=PRICES)
         self.erp = MemoryErp(warehouses={"WH-EAST", "WH-WEST"}, faults=self.faults)
         self.database = database
         self.mapping = mapping
