@@ -32,6 +32,7 @@ from tests.chaos.stock_writers import Writers, make_products
 
 PEOPLE = 2
 QUIET_POLLS = 2
+MOST_POLLS = 200
 Told = dict[Place, ErpStock]
 
 
@@ -90,10 +91,13 @@ class Reader:
         return not page.levels and not page.more
 
     async def drain(self) -> None:
-        """Until nothing is told any more."""
+        """Until nothing is told any more; raises AssertionError where that does not come."""
         quiet = 0
-        while quiet < QUIET_POLLS:
+        for _ in range(MOST_POLLS):
             quiet = quiet + 1 if await self.poll() else 0
+            if quiet == QUIET_POLLS:
+                return
+        raise AssertionError(f"the feed still tells something after {MOST_POLLS} polls")
 
     async def follow(self, over: asyncio.Event) -> None:
         """Poll all the time."""
@@ -131,9 +135,8 @@ async def _watched(writers: Writers, rpc: TrytonRpc, line: Counting, seconds: fl
     found, reader, over = Findings(len(writers.skus), writers.did), Reader(feed), asyncio.Event()
     # The very first reading goes on while they write.
     async with asyncio.TaskGroup() as group:
-        following = group.create_task(reader.follow(over))
+        group.create_task(reader.follow(over))
         writing = [group.create_task(_write(writers, seconds)) for _ in range(PEOPLE)]
-        await asyncio.wait([following, *writing], return_when=asyncio.FIRST_EXCEPTION)
         await asyncio.gather(*writing)
         over.set()
     await reader.drain()

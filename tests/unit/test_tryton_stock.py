@@ -152,6 +152,13 @@ class Tables:
 
     def __init__(self) -> None:
         self.moves: dict[int, tuple[dt.datetime, int]] = {}
+        self.created: dict[int, dt.datetime] = {}
+        """Of those that were not created as they were written last."""
+
+    def _fits(self, number: int, at: dt.datetime, domain: list[Any]) -> bool:
+        _, written, created = domain
+        late = self.created.get(number, at) >= time_of(written[2])
+        return at >= time_of(written[2]) or (created[0] == "create_date" and late)
 
     def answer(self, method: str, params: list[Any]) -> Any:
         if method == "model.stock.move.search_read":
@@ -160,9 +167,14 @@ class Tables:
                 return []
             latest = sorted(self.moves.items(), key=lambda move: move[1])
             rows = [
-                {"id": number, "product": sku, "create_date": stamp(at), "write_date": stamp(at)}
+                {
+                    "id": number,
+                    "product": sku,
+                    "create_date": stamp(self.created.get(number, at)),
+                    "write_date": stamp(at),
+                }
                 for number, (at, sku) in latest
-                if params[0][0] != "OR" or at >= time_of(params[0][1][2])
+                if params[0][0] != "OR" or self._fits(number, at, params[0])
             ]
             return rows if params[2] is None else rows[-1:]
         if method == "model.product.product.search_read" and params[4] == ["code"]:
@@ -205,6 +217,23 @@ async def test_a_transaction_that_commits_late_or_at_the_same_instant_is_told() 
     assert await asked() == []
     now[0] += dt.timedelta(hours=1)
     assert [await asked(), await asked(), await asked()] == [["SKU-7", "SKU-8"], ["SKU-9"], []]
+    await rpc.close()
+
+
+async def test_what_was_created_after_the_transaction_began_that_wrote_it_is_told_once() -> None:
+    tables = Tables()
+    tables.moves = {1: (NOON, 7)}
+    server, overlap = FakeTryton(tables.answer), dt.timedelta(seconds=30)
+    rpc = connect(server)
+    feed = StockFeed(rpc, StockLevels(rpc, overlap=overlap), overlap=overlap, page_size=2)
+    page = await feed.read((await feed.read(None)).cursor)
+    tables.moves |= {1: (NOON + dt.timedelta(seconds=40), 7), 2: (NOON + dt.timedelta(seconds=5), 8)}
+    tables.created[2] = NOON + dt.timedelta(seconds=20)
+    page = await feed.read(page.cursor)
+    for _ in range(2):
+        server.calls.clear()
+        page = await feed.read(page.cursor)
+        assert not any(_reads_codes(method, params) for method, params in server.calls)
     await rpc.close()
 
 
