@@ -10,6 +10,8 @@ from enum import StrEnum
 from time import monotonic
 from typing import Any
 
+from temporalio import activity
+
 from adapters.errors import (
     AdapterError,
     Conflict,
@@ -78,7 +80,13 @@ class Trouble:
     """Seconds from each strike to the next call."""
     late: list[asyncio.Task[Any]] = field(default_factory=list)
     rounds: int = _ROUNDS
+    run_id: str | None = None
+    """Only calls of this workflow run are concerned; None: whoever's."""
     _struck_at: float | None = None
+
+    def concerns(self, call: Call) -> bool:
+        """Whether this call, made now, is one that may go wrong."""
+        return self.call == call and self.run_id in {None, _calling_run()}
 
     def strikes(self) -> bool:
         """Count a call; every other one goes wrong, or two of three."""
@@ -91,6 +99,11 @@ class Trouble:
         self.struck += turn
         self._struck_at = monotonic() if turn else None
         return turn
+
+
+def _calling_run() -> str | None:
+    """The run of the workflow whose activity makes the call; None outside of one."""
+    return activity.info().workflow_run_id if activity.in_activity() else None
 
 
 class Spoiled:
@@ -108,7 +121,7 @@ class Spoiled:
         async def call(*arguments: Any) -> Any:
             about = None if name in OF_NO_ORDER else order_concerned(arguments)
             trouble = self.troubles.get(about)
-            if trouble is None or trouble.call != Call(self._system, name) or not trouble.strikes():
+            if trouble is None or not trouble.concerns(Call(self._system, name)) or not trouble.strikes():
                 return await method(*arguments)
             try:
                 return await _spoil(trouble, lambda: method(*arguments))
