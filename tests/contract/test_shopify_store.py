@@ -305,7 +305,7 @@ async def test_a_shop_that_stays_throttled_says_how_long_to_wait(
     running_store: RunningStore, storefront: ShopifyStorefront
 ) -> None:
     placed = running_store.control.place_order(SPLIT)
-    running_store.control.set_throttle(ThrottleKnobs(maximum_available=400, restore_rate=1))
+    running_store.control.set_throttle(ThrottleKnobs(maximum_available=600, restore_rate=1))
     try:
         await read(storefront, placed)
         async with closing(storefront_at(running_store)) as other_worker:  # knows nothing of the bucket yet
@@ -313,7 +313,7 @@ async def test_a_shop_that_stays_throttled_says_how_long_to_wait(
                 await _read_often(other_worker, placed)
     finally:
         running_store.control.set_throttle(UNTHROTTLED)
-    assert timedelta(seconds=10) < limited.value.retry_after < timedelta(seconds=400)
+    assert timedelta(seconds=10) < limited.value.retry_after < timedelta(seconds=600)
 
 
 async def _read_often(adapter: ShopifyStorefront, placed: OrderReading) -> None:

@@ -241,7 +241,16 @@ def test_an_order_that_has_ended_comes_back_to_life_for_a_return(strict):
 def test_an_operator_exchanges_from_the_command_line(deployment):
     key = delivered(deployment)
     storefront_at(deployment.world, "shop").prices["SOCK-RED"] = Decimal("6.35")
-    what = ("TEE-BLK-M=1", "--exchange", "SOCK-RED=2", "--without-goods", "--reason", "torn", "--as", "Ada")
+    what = (
+        "TEE-BLK-M=1",
+        "--exchange",
+        "SOCK-RED=2",
+        "--without-goods",
+        "--reason",
+        "torn",
+        "--actor",
+        "Ada",
+    )
     assert deployment.ask("order", "return", str(key), *what)["done"] is True
     until(lambda: erp_at(deployment.world).orders[key].exchanges)
 

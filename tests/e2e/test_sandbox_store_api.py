@@ -193,6 +193,8 @@ def test_every_document_of_the_adapter_runs_here(store: RunningStore) -> None:
         "watch_cancellation": {"job": "gid://shopify/Job/none"},
         **{name: {"id": back} for name in ("read_return", "close_return", "cancel_return", "read_more_return_lines")},
         "read_more_reverse_lines": {"id": expected},
+        "find_variants": {"query": 'sku:"MUG-LOGO"'},
+        "create_return": {"input": {"orderId": f"gid://shopify/Order/{order_id}", "returnLineItems": []}},
         "approve_return": {"input": {"id": back}},
         "decline_return": {"input": {"id": back, "declineReason": "OTHER"}},
         "process_return": {"input": {"returnId": back}},
