@@ -10,7 +10,7 @@ from sandbox.scenarios.memory import memory_ground
 from sandbox.scenarios.play import Player
 from sandbox.scenarios.vocabulary import End, Scenario
 
-AT_ONCE = 12
+AT_ONCE = 4
 """Scenarios that share a ground: all of them at once keep each other waiting."""
 PATIENCE = 120.0
 SECONDS = 400
