@@ -13,7 +13,7 @@ from store.inbox import InboxItem, InboxState
 from store.order_view import OrderSummary, OrderViews
 from store.own_writes import OwnWrites
 from web.dispatcher import TemporalAway
-from workflows.messages import ORDERS_CANCELED, ORDERS_PAID, RISK_ASSESSED
+from workflows.messages import ORDERS_CANCELED, ORDERS_PAID, REFUNDED, RISK_ASSESSED
 from workflows.order_reach import OrderReach
 
 _ABOUT_THIS_WEBHOOK = frozenset(
@@ -87,5 +87,10 @@ def _is_canceled(order: OrderSummary | None) -> bool:
     return order is not None and order.closed_at is not None and order.status is OrderStatus.CANCELED
 
 
-_ASIDE = {ORDERS_PAID: _is_echo, RISK_ASSESSED: _concerns_nobody, ORDERS_CANCELED: _is_canceled}
+_ASIDE = {
+    ORDERS_PAID: _is_echo,
+    RISK_ASSESSED: _concerns_nobody,
+    ORDERS_CANCELED: _is_canceled,
+    REFUNDED: _is_canceled,
+}
 """Topics that go no further where the order's row says that they are no news."""

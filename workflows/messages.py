@@ -46,6 +46,9 @@ ORDERS_PAID = "orders/paid"
 ORDERS_CANCELED = "orders/cancelled"
 """Topic that comes after our own cancel too."""
 
+REFUNDED = "refunds/create"
+"""Topic that comes after our own cancel of what was paid, too."""
+
 RISK_ASSESSED = "orders/risk_assessment_changed"
 """Topic that says that the storefront rates an order's risk otherwise: news only where that is waited for."""
 

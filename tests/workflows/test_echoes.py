@@ -18,7 +18,7 @@ from tests.workflows.test_payments import reads
 from tests.workflows.test_returns import ask, days_pass_when_told, deliver, ended, goods, until
 from tests.workflows.world import Gate, World
 from web.hand_over import hand_over_to
-from workflows.messages import ORDERS_CANCELED, OperatorMessage
+from workflows.messages import ORDERS_CANCELED, REFUNDED, OperatorMessage
 from workflows.order import OrderWorkflow
 
 __all__ = ["days_pass_when_told"]  # a fixture: pytest finds it by its name in this module
@@ -187,6 +187,7 @@ async def test_our_own_cancel_brings_no_order_back(world: World, external_id):
         )
         await handle.result()
         assert await told(world, order, ORDERS_CANCELED) is InboxState.ECHO
+        assert await told(world, order, REFUNDED) is InboxState.ECHO
         runs = [run async for run in world.client.list_workflows(f"WorkflowId = '{order.key.workflow_id}'")]
     assert len(runs) == 1
 
@@ -197,5 +198,6 @@ async def test_a_cancel_by_others_is_heard(world: World, external_id):
         handle = await world.place(order)
         await world.until_in_erp(order.key)
         world.storefront.cancel_by_customer(external_id)
+        assert await told(world, order, REFUNDED) is InboxState.DISPATCHED
         assert await told(world, order, ORDERS_CANCELED) is InboxState.DISPATCHED
         assert (await handle.result()).outcome == "canceled"
