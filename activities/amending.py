@@ -2,7 +2,7 @@
 
 from activities.contracts import AmendedOrder, AmendOrder
 from activities.failures import Refusal
-from adapters.ports import AmendOutcome
+from adapters.requests import AmendOutcome
 from domain.backorders import placed
 from domain.balance import compare_orders
 from domain.cases import EDIT_REFUSED

@@ -7,7 +7,7 @@ from temporalio import activity
 from activities.amending import target_of
 from activities.contracts import AmendOrder, CancelRest, RestCanceled
 from activities.noting import NotedActs
-from adapters.ports import CancelUnitsRequest
+from adapters.requests import CancelUnitsRequest
 from domain.claims import OrderClaims, claims_of
 from domain.erp_order import ErpOrder
 from domain.money import format_money

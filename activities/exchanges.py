@@ -9,7 +9,7 @@ from activities.noting import NotedActs
 from activities.return_contracts import EnterExchange, OpenExchange, ReleaseExchange
 from activities.returns import patch_of
 from adapters.errors import Rejected
-from adapters.ports import ExchangeRequest
+from adapters.requests import ExchangeRequest
 from domain.erp_order import ErpOrder
 from domain.money import format_money
 from domain.order import StorefrontReturn

@@ -21,7 +21,8 @@ from activities.failures import as_application_error, never_final
 from activities.heartbeat import SIGN_OF_LIFE, alive
 from adapters.concern import concern, concerning
 from adapters.errors import AdapterError, Rejected
-from adapters.ports import ErpChanges, ErpPort
+from adapters.ports import ErpPort
+from adapters.requests import ErpChanges
 from domain.erp_order import ErpOrder, ErpReturn
 from domain.model import Frozen
 from domain.order import OrderKey

@@ -3,26 +3,21 @@
 from collections.abc import Sequence
 
 from activities.gates import Gate
-from adapters.ports import (
+from adapters.ports import ErpCapabilities, ErpPort, Places, Probe, StorefrontCapabilities, StorefrontPort
+from adapters.requests import (
     AmendOutcome,
     CancelOutcome,
     CancelUnitsRequest,
     CaptureRequest,
-    ErpCapabilities,
     ErpChanges,
-    ErpPort,
     ErpRecordPage,
     ExchangeRequest,
     FulfillmentRequest,
     OrderPage,
-    Places,
-    Probe,
     Refund,
     RefundQuote,
     RefundRequest,
     ReturnChange,
-    StorefrontCapabilities,
-    StorefrontPort,
 )
 from adapters.stock_ports import ErpStockLevels, ErpStockPage, ShownStockPage
 from domain.erp_order import ErpOrder, SalesOrder

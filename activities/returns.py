@@ -21,7 +21,7 @@ from activities.return_contracts import (
     ReturnRefunded,
 )
 from adapters.errors import Conflict, ContractBroken, Rejected
-from adapters.ports import RefundLine, RefundQuote, RefundRequest
+from adapters.requests import RefundLine, RefundQuote, RefundRequest
 from domain.cases import CaseReport
 from domain.erp_order import ErpOrder, ErpReturn, ErpShipmentState, ShipmentLine
 from domain.exchanges import exchange_worth

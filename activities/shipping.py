@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from activities.contracts import ReportShipment
-from adapters.ports import CaptureRequest, FulfillmentRequest, StorefrontPort
+from adapters.ports import StorefrontPort
+from adapters.requests import CaptureRequest, FulfillmentRequest
 from domain.capture import plan_captures
 from domain.mapping import Mapping
 from domain.order import FulfillmentLine, Order

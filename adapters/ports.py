@@ -1,4 +1,4 @@
-"""What the application needs of the outside systems: two ports, their requests and declared capabilities.
+"""What the application needs of the outside systems: two ports and declared capabilities.
 
 Every method may raise any leaf of ``adapters.errors``. Every write is idempotent *by contract*: called again with
 the same request, also after a lost answer or from another process, it finds what it did before and returns that.
@@ -7,26 +7,37 @@ the same request, also after a lost answer or from another process, it finds wha
 
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import Annotated, Final, Protocol
+from typing import Final, Protocol
 
-from pydantic import Field
-
+from adapters.requests import (
+    AmendOutcome,
+    CancelOutcome,
+    CancelUnitsRequest,
+    CaptureRequest,
+    ErpChanges,
+    ErpRecordPage,
+    ExchangeRequest,
+    FulfillmentRequest,
+    OrderPage,
+    Refund,
+    RefundQuote,
+    RefundRequest,
+    ReturnChange,
+)
 from adapters.stock_ports import ErpStockPort, StorefrontStockPort
-from domain.erp_order import ErpOrder, RefusedChange, SalesOrder
+from domain.erp_order import ErpOrder, SalesOrder
 from domain.listings import ErpRecord, OrderName, PlacedOrder
 from domain.mapping import Mapping
-from domain.model import Amount, Frozen, Instant, Quantity
+from domain.model import Frozen, Instant, Quantity
 from domain.order import (
     CancelKind,
     Fulfillment,
-    FulfillmentLine,
     Order,
     OrderKey,
     Payment,
     StorefrontReturn,
 )
-from domain.returns import QuotedPart, RefundPart, ReturnAuthorization, ReturnCredit
+from domain.returns import ReturnAuthorization, ReturnCredit
 
 MOST_FOUND: Final = 50
 """Orders that one call of ``find_orders`` or ``find_records`` takes."""
@@ -59,122 +70,6 @@ class StorefrontCapabilities(Frozen):
     """A return of its own may say what the buyer gets for it."""
     stock: bool = True
     """Its stock is set from outside, with compare-and-set, and it tells what its own orders hold."""
-
-
-class FulfillmentRequest(Frozen):
-    """Tell the storefront that a shipment left.
-
-    Looked up before it is sent: a fulfillment at the same location with the same lines and tracking number that is
-    not in ``known_fulfillment_ids`` is this one.
-    """
-
-    key: OrderKey
-    location: str
-    """The storefront's location id."""
-    lines: tuple[FulfillmentLine, ...]
-    carrier: str | None
-    tracking_number: str
-    more_tracking: tuple[str, ...] = ()
-    """Of parcels that hold other pieces of the same kits."""
-    known_fulfillment_ids: tuple[str, ...] = ()
-
-
-class CaptureRequest(Frozen):
-    """Bring what is captured on one authorization *up to* an amount: idempotent by its nature."""
-
-    key: OrderKey
-    authorization_id: str
-    capture_up_to: Amount
-    """In ``Order.presentment_currency``: the total captured on this authorization once the call is done."""
-
-
-class RefundLine(Frozen):
-    """Units of a line that left once and are given back."""
-
-    line_id: str
-    quantity: Quantity
-    location: str | None = None
-    """The storefront's location whose stock they come into; None where they come into none."""
-
-
-class RefundRequest(Frozen):
-    """Give units, delivery and money back, once.
-
-    Looked up by ``refund_key`` (it stands in the refund's note) before it is sent, and of a return of the storefront's
-    own by the units that it has settled already.
-    """
-
-    key: OrderKey
-    refund_key: str
-    return_id: str | None = None
-    """The storefront's own return that this settles."""
-    lines: tuple[RefundLine, ...] = ()
-    shipping: Amount = Decimal(0)
-    """Of the delivery charges, in ``Order.presentment_currency``, before tax unless prices include it."""
-    money: tuple[RefundPart, ...] = ()
-    note: str = ""
-
-
-class ExchangeRequest(Frozen):
-    """Note a return that is agreed to, with what its buyer gets for it. Looked up by ``exchange_key``."""
-
-    key: OrderKey
-    exchange_key: str
-    lines: Dictionary[str, Quantity]
-    """Line -> units that come back; they have left."""
-    instead: Dictionary[str, Quantity]
-    """SKU -> units that the buyer gets."""
-    reason: str = ""
-
-
-class RefundQuote(Frozen):
-    """What the storefront takes off an order's total where these units and this delivery are given back."""
-
-    parts: tuple[QuotedPart, ...]
-    total: Amount
-    """In ``Order.currency``."""
-    presentment_total: Amount
-
-
-class Refund(Frozen):
-    """A refund as the storefront shows it."""
-
-    refund_id: str
-    amount: Amount
-    """Money given back, in ``Order.presentment_currency``."""
-    echoes: tuple[str, ...] = ()
-    """See ``ReturnChange``."""
-
-
-class ReturnChange(Frozen):
-    """The order after a return of it was to be changed."""
-
-    order: Order
-    echoes: tuple[str, ...] = ()
-    """What webhooks are going to tell of it, as ``Delivery.tells``, where this very call changed it; else nothing."""
-
-
-class CancelUnitsRequest(Frozen):
-    """Bring lines *down to* a number of units, and give back what was taken for the others: idempotent by nature."""
-
-    key: OrderKey
-    units: Dictionary[str, Quantity]
-    """Line -> units it is to have once the call is done. A line that has no more than that stays as it is."""
-    total_before: Amount
-    """In ``Order.presentment_currency``: the order's total before. At most what it fell by is given back."""
-    reason: str
-
-
-class OrderPage(Frozen):
-    """A page of a list of orders; ``next_cursor`` is None on the last one."""
-
-    orders: tuple[PlacedOrder, ...]
-    next_cursor: str | None = None
-
-    @property
-    def external_ids(self) -> tuple[str, ...]:
-        """Their ids alone."""
-        return tuple(order.external_id for order in self.orders)
 
 
 class StorefrontPort(StorefrontStockPort, Protocol):
@@ -304,50 +199,6 @@ class ErpCapabilities(Frozen):
     """It tells what it has of its products, and what changed."""
 
 
-class UnreadableOrder(Frozen):
-    """An order of ours whose record at the ERP does not fit; ``reason`` names the part."""
-
-    key: OrderKey
-    reason: str
-
-
-class ErpChanges(Frozen):
-    """Orders that changed since a cursor, each read whole, and where to go on.
-
-    An order may come again (windows overlap): the reader compares, the feed never skips.
-    """
-
-    orders: tuple[ErpOrder, ...]
-    unreadable: tuple[UnreadableOrder, ...] = ()
-    """Told apart, so that one bad record holds up no other."""
-    cursor: str
-    more: bool = False
-    """Another page waits right now."""
-
-
-class ErpRecordPage(Frozen):
-    """Records of the ERP, in an order that does not change while they are listed."""
-
-    records: tuple[ErpRecord, ...]
-    next_cursor: str | None = None
-
-
-class CancelOutcome(Frozen):
-    """Whether the ERP canceled; if not, ``reason`` says in plain words what stands in the way."""
-
-    canceled: bool
-    order: ErpOrder
-    reason: str = ""
-
-
-class AmendOutcome(Frozen):
-    """The order as it stands after an amendment, and what of the edit could not be done."""
-
-    order: ErpOrder
-    """Read whole, after the changes."""
-    refused: tuple[RefusedChange, ...] = ()
-
-
 class ErpPort(ErpStockPort, Protocol):
     """An ERP."""
 
@@ -468,44 +319,6 @@ class ErpPort(ErpStockPort, Protocol):
 
     async def close(self) -> None:
         """Give connections back."""
-        ...
-
-
-class SignatureInvalid(Exception):
-    """The webhook was not signed with the channel's secret."""
-
-
-class DeliveryMalformed(Exception):
-    """The webhook is signed, but a part of it is missing or unreadable; the message names the part."""
-
-
-class Delivery(Frozen):
-    """What a webhook says, as far as anybody trusts it: which order, and why."""
-
-    delivery_id: str
-    """Unique per delivery *attempt group*; the inbox is unique by channel and this."""
-    event_id: str | None
-    topic: str
-    external_id: str | None
-    """The order concerned; None for a topic that concerns none."""
-    label: Annotated[str, Field(max_length=50)] | None = None
-    """What people call the order, such as ``#1001``, where the webhook says it. For display alone."""
-    occurred_at: Instant | None = None
-    tells: Annotated[str, Field(max_length=200)] | None = None
-    """All that it says, as ``adapters.echoes`` puts it; None where it says more, or what no write of ours causes."""
-
-
-class WebhookReader(Protocol):
-    """Reads one vendor's webhooks. Pure: no I/O."""
-
-    topics: frozenset[str]
-    """Topics that concern orders; others are refused and not kept."""
-
-    def read(self, raw: bytes, headers: Dictionary[str, str]) -> Delivery:
-        """Verify the signature over the raw bytes, then read. Header names are lower case.
-
-        Raises SignatureInvalid, DeliveryMalformed.
-        """
         ...
 
 

@@ -9,10 +9,11 @@ from adapters.memory.remote import RemoteErp
 from adapters.memory.storefront import MemoryStorefront
 from adapters.memory.webhooks import MemoryWebhooks
 from adapters.memory.world import erp_at, storefront_at
-from adapters.ports import ErpPort, StorefrontPort, WebhookReader
+from adapters.ports import ErpPort, StorefrontPort
 from adapters.shopify.storefront import ShopifyStorefront
 from adapters.shopify.webhooks import ShopifyWebhooks
 from adapters.tryton.erp import TrytonErp
+from adapters.webhook_ports import WebhookReader
 from config.settings import (
     ChannelSettings,
     ErpVendor,

@@ -21,7 +21,7 @@ from temporalio.client import Client
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
 from adapters.memory.webhooks import MemoryWebhooks
-from adapters.ports import AmendOutcome, FulfillmentRequest
+from adapters.requests import AmendOutcome, FulfillmentRequest
 from bench.floor import PACKING
 from bench.sample_order import sample_order
 from bench.stopwatch import Stopwatch

@@ -20,7 +20,8 @@ from starlette.requests import ClientDisconnect
 
 from adapters import spans
 from adapters.concern import concern
-from adapters.ports import Delivery, DeliveryMalformed, Probe, SignatureInvalid, WebhookReader
+from adapters.ports import Probe
+from adapters.webhook_ports import Delivery, DeliveryMalformed, SignatureInvalid, WebhookReader
 from domain.order import OrderKey
 from store.errors import DatabaseUnavailable, SchemaOutdated
 from store.inbox import Inbox, Received

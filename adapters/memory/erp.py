@@ -18,17 +18,8 @@ from adapters.memory.faults import Faults
 from adapters.memory.stock_room import StockRoom
 from adapters.memory.taxing import tax_adjustments
 from adapters.memory.wire import Call, Wire
-from adapters.ports import (
-    MOST_FOUND,
-    AmendOutcome,
-    CancelOutcome,
-    ErpCapabilities,
-    ErpChanges,
-    ErpRecordPage,
-    Places,
-    Probe,
-    UnreadableOrder,
-)
+from adapters.ports import MOST_FOUND, ErpCapabilities, Places, Probe
+from adapters.requests import AmendOutcome, CancelOutcome, ErpChanges, ErpRecordPage, UnreadableOrder
 from adapters.stock_ports import MOST_STOCK, ErpStockLevels, ErpStockPage
 from domain.counter_sale import still_to_leave
 from domain.erp_order import ErpOrder, ErpOrderState, ErpReturnState, SalesLineKind, SalesOrder

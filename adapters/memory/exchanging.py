@@ -6,7 +6,7 @@ from decimal import Decimal
 from adapters.errors import Rejected
 from adapters.memory.giving_back import find, requested, with_status
 from adapters.memory.order_changes import NewId, summed
-from adapters.ports import ExchangeRequest
+from adapters.requests import ExchangeRequest
 from domain.erp_order import ErpExchange, ErpOrder, SalesLine, SalesOrder
 from domain.money import round_money
 from domain.order import (

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from adapters.errors import Rejected
 from adapters.memory.order_changes import NewId, summed
-from adapters.ports import RefundLine, RefundQuote, RefundRequest
+from adapters.requests import RefundLine, RefundQuote, RefundRequest
 from domain.money import proportion
 from domain.order import (
     ExtraCharge,

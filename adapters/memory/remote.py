@@ -9,16 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from adapters.errors import ContractBroken, Rejected
 from adapters.http import TIMEOUT, Http
-from adapters.ports import (
-    MOST_FOUND,
-    AmendOutcome,
-    CancelOutcome,
-    ErpCapabilities,
-    ErpChanges,
-    ErpRecordPage,
-    Places,
-    Probe,
-)
+from adapters.ports import MOST_FOUND, ErpCapabilities, Places, Probe
+from adapters.requests import AmendOutcome, CancelOutcome, ErpChanges, ErpRecordPage
 from adapters.stock_ports import MOST_STOCK, ErpStockLevels, ErpStockPage
 from domain.erp_order import ErpOrder, SalesOrder
 from domain.listings import ErpRecord, OrderName

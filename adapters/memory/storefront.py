@@ -24,19 +24,17 @@ from adapters.memory.order_changes import (
 )
 from adapters.memory.shelf import Shelf
 from adapters.memory.wire import Call, Wire
-from adapters.ports import (
-    MOST_FOUND,
+from adapters.ports import MOST_FOUND, Probe, StorefrontCapabilities
+from adapters.requests import (
     CancelUnitsRequest,
     CaptureRequest,
     ExchangeRequest,
     FulfillmentRequest,
     OrderPage,
-    Probe,
     Refund,
     RefundQuote,
     RefundRequest,
     ReturnChange,
-    StorefrontCapabilities,
 )
 from adapters.stock_ports import MOST_STOCK, ShownStockPage
 from domain.listings import PlacedOrder

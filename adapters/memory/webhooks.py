@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import Field, ValidationError
 
-from adapters.ports import Delivery, DeliveryMalformed, SignatureInvalid
+from adapters.webhook_ports import Delivery, DeliveryMalformed, SignatureInvalid
 from domain.model import Frozen, Instant
 
 SIGNATURE: Final = "x-memory-signature"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from adapters.errors import OutcomeUnknown, Rejected
-from adapters.ports import ExchangeRequest
+from adapters.requests import ExchangeRequest
 from adapters.shopify import answers
 from adapters.shopify.answers import SYSTEM, fit
 from adapters.shopify.client import AdminApi

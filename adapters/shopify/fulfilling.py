@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from adapters.errors import OutcomeUnknown, Rejected
-from adapters.ports import FulfillmentRequest
+from adapters.requests import FulfillmentRequest
 from adapters.shopify import answers
 from adapters.shopify.answers import SYSTEM, FulfillmentOrderStatus, fit
 from adapters.shopify.client import AdminApi

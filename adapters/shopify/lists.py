@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Final
 
 from adapters.errors import ContractBroken
-from adapters.ports import MOST_FOUND, OrderPage
+from adapters.ports import MOST_FOUND
+from adapters.requests import OrderPage
 from adapters.shopify.answers import SYSTEM, Answer, Count, FulfillmentStatus, Page, ShopMoney, fit
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import GidTail, gid

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.errors import ContractBroken
-from adapters.ports import RefundQuote, RefundRequest
+from adapters.requests import RefundQuote, RefundRequest
 from adapters.shopify import answers
 from adapters.shopify.answers import SYSTEM
 from adapters.shopify.pricing import DUTY, rate_of

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from adapters.echoes import refund_made
 from adapters.errors import OutcomeUnknown, Rejected
-from adapters.ports import Refund, RefundLine, RefundQuote, RefundRequest
+from adapters.requests import Refund, RefundLine, RefundQuote, RefundRequest
 from adapters.shopify import refund_answers
 from adapters.shopify.answers import SYSTEM, fit
 from adapters.shopify.client import AdminApi

@@ -8,7 +8,7 @@ import json
 from hashlib import sha256
 from typing import Any, Final
 
-from adapters.ports import CancelUnitsRequest
+from adapters.requests import CancelUnitsRequest
 from adapters.shopify.answers import SYSTEM
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid

@@ -14,18 +14,17 @@ import httpx
 
 from adapters.errors import AdapterError, OutcomeUnknown, Rejected
 from adapters.http import TIMEOUT
-from adapters.ports import (
+from adapters.ports import Probe, StorefrontCapabilities
+from adapters.requests import (
     CancelUnitsRequest,
     CaptureRequest,
     ExchangeRequest,
     FulfillmentRequest,
     OrderPage,
-    Probe,
     Refund,
     RefundQuote,
     RefundRequest,
     ReturnChange,
-    StorefrontCapabilities,
 )
 from adapters.shopify import answers
 from adapters.shopify.answers import SYSTEM, fit

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.echoes import refund_made, return_stands
-from adapters.ports import Delivery, DeliveryMalformed, SignatureInvalid
 from adapters.shopify.global_ids import id_tail
+from adapters.webhook_ports import Delivery, DeliveryMalformed, SignatureInvalid
 
 _SIGNATURE: Final = "x-shopify-hmac-sha256"
 _TOPIC: Final = "x-shopify-topic"

@@ -9,7 +9,7 @@ is finished by the next.
 from typing import Final
 
 from adapters.errors import Rejected
-from adapters.ports import AmendOutcome
+from adapters.requests import AmendOutcome
 from adapters.spans import looked_up
 from adapters.tryton.cancellation import Cancellation
 from adapters.tryton.lowering import Lowering, lowered_lines

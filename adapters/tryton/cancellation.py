@@ -3,7 +3,7 @@
 from typing import Final
 
 from adapters.errors import Conflict, Rejected
-from adapters.ports import CancelOutcome
+from adapters.requests import CancelOutcome
 from adapters.tryton.reading import is_canceled, read_order
 from adapters.tryton.records import SHIPMENT, SaleRecord
 from adapters.tryton.rpc import SYSTEM, TrytonRpc

@@ -10,16 +10,8 @@ import httpx
 from pydantic import SecretStr
 
 from adapters.errors import AdapterError, Conflict, ContractBroken, Rejected
-from adapters.ports import (
-    AmendOutcome,
-    CancelOutcome,
-    ErpCapabilities,
-    ErpChanges,
-    ErpRecordPage,
-    Places,
-    Probe,
-    UnreadableOrder,
-)
+from adapters.ports import ErpCapabilities, Places, Probe
+from adapters.requests import AmendOutcome, CancelOutcome, ErpChanges, ErpRecordPage, UnreadableOrder
 from adapters.stock_ports import MOST_STOCK, ErpStockLevels, ErpStockPage
 from adapters.tryton.amendment import Amendment
 from adapters.tryton.cancellation import Cancellation

@@ -7,7 +7,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from adapters.errors import ContractBroken, Rejected
-from adapters.ports import MOST_FOUND, ErpRecordPage
+from adapters.ports import MOST_FOUND
+from adapters.requests import ErpRecordPage
 from adapters.tryton.reading import shipments_of, state_of
 from adapters.tryton.records import LISTED_FIELDS, ListedSale
 from adapters.tryton.rpc import SYSTEM, TrytonRpc

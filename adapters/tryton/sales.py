@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from adapters.errors import ContractBroken
-from adapters.ports import UnreadableOrder
+from adapters.requests import UnreadableOrder
 from adapters.tryton.records import SALE_FIELDS, STOCK_FIELDS, SaleRecord, read_record
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.translate import EXCHANGE_MARK

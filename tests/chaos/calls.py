@@ -4,14 +4,13 @@ import inspect
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.ports import (
+from adapters.ports import ErpPort, StorefrontPort
+from adapters.requests import (
     CancelUnitsRequest,
     CaptureRequest,
-    ErpPort,
     ExchangeRequest,
     FulfillmentRequest,
     RefundRequest,
-    StorefrontPort,
 )
 from domain.erp_order import SalesOrder
 from domain.order import OrderKey

@@ -22,7 +22,7 @@ from adapters.errors import (
     SessionExpired,
     Unavailable,
 )
-from adapters.ports import CancelOutcome, ErpChanges, Refund, RefundQuote
+from adapters.requests import CancelOutcome, ErpChanges, Refund, RefundQuote
 from domain.erp_order import ErpOrder
 from domain.order import Order
 from tests.chaos.calls import OF_NO_ORDER, WRITES, Call, order_concerned

@@ -3,7 +3,7 @@
 from collections import Counter
 from decimal import Decimal
 
-from adapters.ports import CaptureRequest, FulfillmentRequest, RefundLine, RefundRequest
+from adapters.requests import CaptureRequest, FulfillmentRequest, RefundLine, RefundRequest
 from domain.order import FulfillmentLine, Order, Payment, PaymentKind, PaymentStatus
 from domain.returns import RefundPart
 from tests.contract.storefront_worlds import Basket, StorefrontWorld

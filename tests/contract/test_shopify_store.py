@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from adapters.errors import OutcomeUnknown, RateLimited, Rejected, SessionExpired, Unavailable
-from adapters.ports import CaptureRequest, Delivery, FulfillmentRequest, SignatureInvalid
+from adapters.requests import CaptureRequest, FulfillmentRequest
 from adapters.shopify.storefront import ShopifyStorefront
 from adapters.shopify.webhooks import ShopifyWebhooks
+from adapters.webhook_ports import Delivery, SignatureInvalid
 from config.mappings import load_mapping
 from domain.order import FulfillmentLine, Order, OrderKey, PaymentKind
 from domain.planning import plan_sales_order

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.ports import FulfillmentRequest
+from adapters.requests import FulfillmentRequest
 from domain.order import FulfillmentLine, Order
 from sandbox.store.requests import PlaceLine, PlaceOrder
 from tests.running_store import RunningStore

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.errors import Rejected
-from adapters.ports import CaptureRequest
+from adapters.requests import CaptureRequest
 from domain.order import PaymentKind
 from tests.contract.storefront_requests import EURO, TOTAL, TWO_PLACES, authorization, capture, place
 from tests.contract.storefront_worlds import Basket

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.ports import CancelUnitsRequest, RefundLine, RefundRequest
+from adapters.requests import CancelUnitsRequest, RefundLine, RefundRequest
 from domain.order import LineKind, Order
 from domain.planning import plan_sales_order
 from domain.quantities import units_returned

@@ -10,7 +10,8 @@ from decimal import Decimal
 import pytest
 
 from adapters.errors import OutcomeUnknown, Rejected, SessionExpired, Unavailable
-from adapters.ports import CaptureRequest, FulfillmentRequest, StorefrontPort
+from adapters.ports import StorefrontPort
+from adapters.requests import CaptureRequest, FulfillmentRequest
 from domain.order import CancelKind, FulfillmentLine, Order, OrderKey, PaymentKind, PaymentStatus
 from tests.contract.storefront_requests import (
     TAX,

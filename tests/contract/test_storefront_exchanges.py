@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.errors import OutcomeUnknown, Rejected, Unavailable
-from adapters.ports import ExchangeRequest
+from adapters.requests import ExchangeRequest
 from domain.exchanges import as_sold, exchanged_lines, is_released
 from domain.order import Order, ReturnStatus, StorefrontReturn
 from tests.contract.storefront_requests import line_of, open_units, parcel, shipped

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.errors import OutcomeUnknown, Rejected, Unavailable
-from adapters.ports import CancelUnitsRequest
+from adapters.requests import CancelUnitsRequest
 from domain.order import Order, PaymentKind, PaymentStatus
 from tests.contract.storefront_requests import (
     EURO,

@@ -6,7 +6,7 @@ import pytest
 
 from adapters.echoes import refund_made, return_stands
 from adapters.errors import OutcomeUnknown, Rejected, Unavailable
-from adapters.ports import RefundLine, RefundRequest
+from adapters.requests import RefundLine, RefundRequest
 from domain.order import Order, PaymentKind, ReturnStatus, StorefrontReturn
 from tests.contract.storefront_requests import line_of, place, refund, shipped
 from tests.contract.storefront_worlds import StorefrontWorld

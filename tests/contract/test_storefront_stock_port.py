@@ -5,7 +5,7 @@ from itertools import count
 import pytest
 
 from adapters.errors import OutcomeUnknown, Unavailable
-from adapters.ports import CancelUnitsRequest
+from adapters.requests import CancelUnitsRequest
 from adapters.stock_ports import MOST_STOCK
 from domain.stock import SettingState, ShownStock, StockSetting
 from tests.contract.storefront_requests import line_of, parcel, place, refund, shipped

@@ -6,7 +6,7 @@ import pytest
 
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
-from adapters.ports import CancelOutcome, CaptureRequest, FulfillmentRequest, Refund, RefundRequest
+from adapters.requests import CancelOutcome, CaptureRequest, FulfillmentRequest, Refund, RefundRequest
 from domain.erp_order import ErpOrder, SalesLineKind
 from domain.order import Fulfillment, OrderKey, Payment, PaymentKind
 from domain.returns import ReturnCredit

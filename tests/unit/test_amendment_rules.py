@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from activities.amending import judge
 from activities.contracts import AmendOrder
-from adapters.ports import AmendOutcome
+from adapters.requests import AmendOutcome
 from domain.amendment import (
     Amendment,
     Content,

@@ -14,7 +14,7 @@ from activities.contracts import Carried, CompareOrders, OpenSweep, OrderHint, S
 from activities.sweep import SweepActivities, SweepRules
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
-from adapters.ports import OrderPage
+from adapters.requests import OrderPage
 from domain.completeness import Explanation, Patience
 from domain.erp_order import ErpOrder
 from domain.model import Instant

@@ -12,7 +12,7 @@ from adapters.memory import exchanging
 from adapters.memory.back_office import erp_lines
 from adapters.memory.giving_back import after_refund, find, quote, requested, with_status
 from adapters.memory.order_changes import after_shipping
-from adapters.ports import RefundLine, RefundRequest
+from adapters.requests import RefundLine, RefundRequest
 from domain.amendment import amendment_between, fingerprint, holds_otherwise
 from domain.balance import check_closing, prove
 from domain.erp_order import ErpOrderState, ErpReturn, ErpReturnState, ShipmentLine

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.errors import Rejected
 from adapters.memory.storefront import MemoryStorefront
-from adapters.ports import CaptureRequest, FulfillmentRequest
+from adapters.requests import CaptureRequest, FulfillmentRequest
 from domain.order import FulfillmentLine, OrderKey, PaymentKind, PaymentStatus
 from tests.order_builder import VAT, make_discount, make_line, make_order, make_payment, make_shipping
 

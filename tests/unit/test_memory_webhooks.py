@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.memory.webhooks import SIGNATURE, MemoryWebhooks
-from adapters.ports import Delivery, DeliveryMalformed, SignatureInvalid
+from adapters.webhook_ports import Delivery, DeliveryMalformed, SignatureInvalid
 
 READER = MemoryWebhooks("secret")
 WHEN = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from adapters.memory.giving_back import after_refund, quote
 from adapters.memory.order_changes import after_capture, after_shipping
-from adapters.ports import RefundLine, RefundRequest
+from adapters.requests import RefundLine, RefundRequest
 from domain.balance import check_closing
 from domain.capture import plan_captures
 from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState, ShipmentLine

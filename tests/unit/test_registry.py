@@ -6,9 +6,9 @@ import hmac
 import pytest
 
 from adapters.memory.webhooks import MemoryWebhooks
-from adapters.ports import DeliveryMalformed
 from adapters.registry import build_erp, build_storefront, build_webhook_reader
 from adapters.shopify.webhooks import ShopifyWebhooks
+from adapters.webhook_ports import DeliveryMalformed
 from config.settings import ChannelSettings, ErpSettings, ErpVendor, Settings, SettingsError, StorefrontVendor
 
 STOREFRONTS = {

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from adapters.errors import OutcomeUnknown, Rejected
-from adapters.ports import FulfillmentRequest
+from adapters.requests import FulfillmentRequest
 from domain.order import FulfillmentLine, OrderKey
 from tests import shopify_answers as shop
 from tests.shopify_answers import KEY, ScriptedShop, data, gid, storefront

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from adapters.errors import OutcomeUnknown, Rejected
-from adapters.ports import CaptureRequest
+from adapters.requests import CaptureRequest
 from domain.order import OrderKey, PaymentStatus
 from tests import shopify_answers as shop
 from tests.shopify_answers import KEY, ScriptedShop, data, gid, storefront

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
-from adapters.ports import RefundLine, RefundRequest
+from adapters.requests import RefundLine, RefundRequest
 from domain.order import OrderKey
 from domain.returns import RefundPart
 from tests import shopify_answers as shop

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.ports import Delivery, DeliveryMalformed, SignatureInvalid
 from adapters.shopify.webhooks import ShopifyWebhooks
+from adapters.webhook_ports import Delivery, DeliveryMalformed, SignatureInvalid
 
 SECRET = "hush"
 SHOP = "test.myshopify.com"

@@ -16,8 +16,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from adapters.memory.webhooks import MemoryWebhooks
-from adapters.ports import Delivery, Probe, WebhookReader
+from adapters.ports import Probe
 from adapters.shopify.webhooks import ShopifyWebhooks
+from adapters.webhook_ports import Delivery, WebhookReader
 from domain.order import OrderKey
 from store.database import Database
 from store.errors import DatabaseUnavailable

@@ -9,7 +9,7 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from adapters.echoes import refund_made, return_stands
 from adapters.memory.storefront import MemoryStorefront
-from adapters.ports import Refund, RefundRequest, ReturnChange
+from adapters.requests import Refund, RefundRequest, ReturnChange
 from domain.order import Order
 from domain.return_rules import ReturnRules
 from store.inbox import InboxItem, InboxState

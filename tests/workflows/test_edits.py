@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.memory.erp import MemoryErp
-from adapters.ports import AmendOutcome
+from adapters.requests import AmendOutcome
 from domain.erp_order import ErpOrder, ErpOrderState, SalesOrder
 from domain.order import Order
 from domain.return_rules import ReturnRules

@@ -9,7 +9,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from adapters.memory.storefront import MemoryStorefront
 from adapters.payloads import DATA_CONVERTER
-from adapters.ports import CancelOutcome, FulfillmentRequest
+from adapters.requests import CancelOutcome, FulfillmentRequest
 from domain.erp_order import ErpOrder, ErpOrderState, SalesOrder
 from domain.order import Fulfillment, Order, OrderKey
 from sandbox.stack import find_temporal

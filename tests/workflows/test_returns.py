@@ -9,7 +9,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
 from adapters.memory.erp import MemoryErp
-from adapters.ports import ErpChanges
+from adapters.requests import ErpChanges
 from domain.erp_order import ErpInvoiceState, ErpOrder, ErpOrderState, ErpReturnState
 from domain.order import OrderKey, PaymentKind, ReturnStatus
 from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
