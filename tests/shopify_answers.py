@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from adapters.shopify import answers
+from adapters.shopify.answer import fit
 from adapters.shopify.storefront import ShopifyStorefront
 from adapters.shopify.translate import to_order
 from domain.order import Order, OrderKey
@@ -330,4 +331,4 @@ def read(answer: dict[str, Any]) -> Order:
     """The order that an answer is translated to."""
     # through text, as it comes: rates are JSON numbers, amounts JSON strings
     decoded = json.loads(json.dumps(answer), parse_float=Decimal)
-    return to_order(answers.fit(answers.Order, decoded, "read order", "order"), "shop")
+    return to_order(fit(answers.Order, decoded, "read order", "order"), "shop")

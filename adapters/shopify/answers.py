@@ -1,65 +1,14 @@
-"""The shape of Shopify's answers, as far as this adapter reads them.
-
-Names follow Shopify's, in snake case. Fields that nobody asked for are ignored; a missing or ill-formed one is a
-``ContractBroken`` that names it. Ids lose their prefix: ``gid://shopify/Order/5001`` is ``"5001"``.
-"""
+"""The shape of an order in Shopify's answers, and of what belongs to it, as far as this adapter reads them."""
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import AliasChoices, Field
 
-from adapters.errors import ContractBroken
+from adapters.shopify.answer import Answer, Count, Identified, Page
+from adapters.shopify.fulfillment_answers import Fulfillment, FulfillmentOrder
 from adapters.shopify.global_ids import GidTail
 from domain.model import Amount, Currency, Instant, Quantity
-
-SYSTEM = "shopify"
-
-
-class Answer(BaseModel):
-    """Base of everything that is read from Shopify."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
-
-
-Node = TypeVar("Node", bound=Answer)
-AnswerModel = TypeVar("AnswerModel", bound=Answer)
-
-
-class PageInfo(Answer):
-    """Whether there is more of a list, and from where."""
-
-    has_next_page: bool
-    end_cursor: str | None = None
-
-
-class Page(Answer, Generic[Node]):
-    """A page of a list; after ``reading.py`` is done with it, the whole list."""
-
-    nodes: tuple[Node, ...]
-    page_info: PageInfo
-
-
-class Count(Answer):
-    """How many there are in all."""
-
-    count: Quantity
-
-
-class Identified(Answer):
-    """Something of which only the id matters."""
-
-    id: GidTail
-
-
-class UserError(Answer):
-    """Why a mutation was refused; ``field`` is the path to the input that was wrong."""
-
-    message: str
-    field: tuple[str, ...] | None = None
-    code: str | None = None
 
 
 class Money(Answer):
@@ -239,87 +188,6 @@ class Transaction(Answer):
     parent_transaction: Identified | None = None
 
 
-class AssignedLocation(Answer):
-    """Where a fulfillment order is to ship from; the location is gone once somebody deleted it."""
-
-    location: Identified | None = None
-
-
-class FulfillmentOrderStatus(StrEnum):
-    """Where a fulfillment order stands."""
-
-    OPEN = "OPEN"
-    IN_PROGRESS = "IN_PROGRESS"
-    SCHEDULED = "SCHEDULED"
-    ON_HOLD = "ON_HOLD"
-    INCOMPLETE = "INCOMPLETE"
-    CLOSED = "CLOSED"
-    CANCELLED = "CANCELLED"
-
-
-class FulfillmentOrderLine(Answer):
-    """Units of an order line in a fulfillment order."""
-
-    id: GidTail
-    total_quantity: Quantity
-    remaining_quantity: Quantity
-    line_item: Identified
-
-
-class FulfillmentHold(Answer):
-    """Why nothing is to leave yet; of the many reasons that there are, this adapter knows some."""
-
-    reason: str
-
-
-class FulfillmentOrder(Answer):
-    """What one location is to ship."""
-
-    id: GidTail
-    status: FulfillmentOrderStatus
-    fulfill_at: Instant | None = None
-    """When a scheduled one opens."""
-    fulfillment_holds: tuple[FulfillmentHold, ...] = ()
-    assigned_location: AssignedLocation
-    line_items: Page[FulfillmentOrderLine]
-
-
-class FulfillmentStatus(StrEnum):
-    """Where a fulfillment stands."""
-
-    SUCCESS = "SUCCESS"
-    OPEN = "OPEN"
-    PENDING = "PENDING"
-    CANCELLED = "CANCELLED"
-    ERROR = "ERROR"
-    FAILURE = "FAILURE"
-
-
-class TrackingInfo(Answer):
-    """Carrier and parcel number as the buyer sees them."""
-
-    company: str | None = None
-    number: str | None = None
-
-
-class FulfillmentLine(Answer):
-    """Units of an order line in a fulfillment."""
-
-    id: GidTail = ""
-    quantity: Quantity
-    line_item: Identified
-
-
-class Fulfillment(Answer):
-    """What left."""
-
-    id: GidTail
-    status: FulfillmentStatus
-    location: Identified | None = None
-    tracking_info: tuple[TrackingInfo, ...]
-    fulfillment_line_items: Page[FulfillmentLine]
-
-
 class MailingAddress(Answer):
     """A postal address; every part may be missing."""
 
@@ -495,19 +363,3 @@ class AppInstallation(Answer):
     """What this app is allowed."""
 
     access_scopes: tuple[AccessScope, ...]
-
-
-def fit(model: type[AnswerModel], value: Any, operation: str, at: str) -> AnswerModel:
-    """Read a part of an answer. Raises ContractBroken that names the field, from ``at`` downwards."""
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise contract_broken(error, operation, at, value) from error
-
-
-def contract_broken(error: ValidationError, operation: str, at: str, raw: Any) -> ContractBroken:
-    """The first thing that does not fit, by its path, and how many more there are."""
-    first, *others = error.errors(include_url=False)
-    path = ".".join([at, *(str(part) for part in first["loc"])])
-    more = f" (and {len(others)} more)" if others else ""
-    return ContractBroken(SYSTEM, operation, f"{path} does not fit: {first['msg']}{more}", repr(raw))

@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from adapters.errors import RateLimited
-from adapters.shopify.answers import SYSTEM
+from adapters.shopify.answer import SYSTEM
 from domain.model import Frozen
 
 LONGEST_WAIT = timedelta(seconds=10)

@@ -30,7 +30,7 @@ from adapters.errors import (
     Unavailable,
 )
 from adapters.http import DEFAULT_RETRY_AFTER, TIMEOUT, Http
-from adapters.shopify.answers import SYSTEM, UserError, fit
+from adapters.shopify.answer import SYSTEM, UserError, fit
 from adapters.shopify.budget import LONGEST_WAIT, CostBudget, read_throttle
 from adapters.shopify.documents import document
 

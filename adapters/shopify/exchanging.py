@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from adapters.errors import OutcomeUnknown, Rejected
 from adapters.requests import ExchangeRequest
-from adapters.shopify import answers
-from adapters.shopify.answers import SYSTEM, fit
+from adapters.shopify import fulfillment_answers
+from adapters.shopify.answer import SYSTEM, fit
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
 from adapters.shopify.reading import OrderReader
@@ -124,7 +124,7 @@ def _is_marked(held: Return, mark: str) -> bool:
 
 
 def _units_back(
-    request: ExchangeRequest, left: Iterable[answers.Fulfillment], returns: Iterable[Return]
+    request: ExchangeRequest, left: Iterable[fulfillment_answers.Fulfillment], returns: Iterable[Return]
 ) -> list[tuple[str, int]]:
     """Units by line of a parcel, of those that are in no return yet. Raises Rejected with cause ``not_returnable``."""
     taken: Counter[str] = Counter()

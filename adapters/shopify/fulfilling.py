@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from adapters.errors import OutcomeUnknown, Rejected
 from adapters.requests import FulfillmentRequest
-from adapters.shopify import answers
-from adapters.shopify.answers import SYSTEM, FulfillmentOrderStatus, fit
+from adapters.shopify.answer import SYSTEM, Identified, fit
 from adapters.shopify.client import AdminApi
+from adapters.shopify.fulfillment_answers import FulfillmentOrder, FulfillmentOrderStatus
 from adapters.shopify.global_ids import gid
 from adapters.shopify.reading import OrderReader
 from adapters.shopify.translate import location_of, to_fulfillments
@@ -72,7 +72,7 @@ class Fulfilling:
             taken = await self._move_missing(request, wanted, missing, plans)
         return await self._create(request, wanted, taken)
 
-    async def _open(self, order_id: str, plans: Sequence[str]) -> tuple[answers.FulfillmentOrder, ...]:
+    async def _open(self, order_id: str, plans: Sequence[str]) -> tuple[FulfillmentOrder, ...]:
         """Open what the shop has scheduled for later: its goods have left already. Returns all, as they stand then.
 
         One that was opened meanwhile is refused; what matters is how they stand.
@@ -87,7 +87,7 @@ class Fulfilling:
                     raise
         return (await self._reader.shipping(order_id)).fulfillment_orders.nodes
 
-    async def _release(self, plans: Iterable[answers.FulfillmentOrder], wanted: Counter[str]) -> bool:
+    async def _release(self, plans: Iterable[FulfillmentOrder], wanted: Counter[str]) -> bool:
         """End the shop's own waiting for money or goods, where units of an exchange have left all the same."""
         waiting = [
             plan
@@ -106,7 +106,7 @@ class Fulfilling:
         request: FulfillmentRequest,
         wanted: Counter[str],
         missing: Counter[str],
-        plans: Sequence[answers.FulfillmentOrder],
+        plans: Sequence[FulfillmentOrder],
     ) -> Taken:
         """Move what is missing to the shipment's location; returns all its units, now open there."""
         elsewhere = [plan for plan in plans if location_of(plan) != request.location]
@@ -176,7 +176,7 @@ class Fulfilling:
             raise OutcomeUnknown(
                 SYSTEM, OPERATION, "the shop names neither a fulfillment nor a reason against it"
             )
-        created = fit(answers.Identified, payload["fulfillment"], OPERATION, "fulfillmentCreate.fulfillment")
+        created = fit(Identified, payload["fulfillment"], OPERATION, "fulfillmentCreate.fulfillment")
         return Fulfillment(
             fulfillment_id=created.id,
             location=request.location,
@@ -211,11 +211,11 @@ def _same_shipment(known: Fulfillment, request: FulfillmentRequest, wanted: Coun
     )
 
 
-def _at(location: str, plans: Iterable[answers.FulfillmentOrder]) -> list[answers.FulfillmentOrder]:
+def _at(location: str, plans: Iterable[FulfillmentOrder]) -> list[FulfillmentOrder]:
     return [plan for plan in plans if location_of(plan) == location]
 
 
-def _take_open(wanted: Counter[str], plans: Iterable[answers.FulfillmentOrder]) -> tuple[Taken, Counter[str]]:
+def _take_open(wanted: Counter[str], plans: Iterable[FulfillmentOrder]) -> tuple[Taken, Counter[str]]:
     """Which units to take from which fulfillment order, in the order Shopify lists them; and what is missing."""
     left = Counter(wanted)
     taken: dict[str, dict[str, int]] = defaultdict(dict)
@@ -229,7 +229,7 @@ def _take_open(wanted: Counter[str], plans: Iterable[answers.FulfillmentOrder]) 
     return taken, +left
 
 
-def _scheduled(missing: Counter[str], plans: Iterable[answers.FulfillmentOrder]) -> list[str]:
+def _scheduled(missing: Counter[str], plans: Iterable[FulfillmentOrder]) -> list[str]:
     """Fulfillment orders that hold what is missing and open later only."""
     return [
         plan.id
@@ -250,7 +250,7 @@ def _not_open(
     location: str,
     wanted: Counter[str],
     missing: Counter[str],
-    plans: Iterable[answers.FulfillmentOrder],
+    plans: Iterable[FulfillmentOrder],
 ) -> Rejected:
     """Names the lines and what stands in the way."""
     barred = {

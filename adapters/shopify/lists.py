@@ -7,8 +7,10 @@ from typing import Final
 from adapters.errors import ContractBroken
 from adapters.ports import MOST_FOUND
 from adapters.requests import OrderPage
-from adapters.shopify.answers import SYSTEM, Answer, Count, FulfillmentStatus, Page, ShopMoney, fit
+from adapters.shopify.answer import SYSTEM, Answer, Count, Page, fit
+from adapters.shopify.answers import ShopMoney
 from adapters.shopify.client import AdminApi
+from adapters.shopify.fulfillment_answers import FulfillmentStatus
 from adapters.shopify.global_ids import GidTail, gid
 from adapters.shopify.reading import OrderReader
 from adapters.shopify.translate import SHIPPED

@@ -10,7 +10,7 @@ from typing import Final
 
 from adapters.errors import ContractBroken
 from adapters.shopify import answers
-from adapters.shopify.answers import SYSTEM
+from adapters.shopify.answer import SYSTEM
 from adapters.shopify.remaining import Part, shares_left
 from domain.money import minor_digits
 from domain.order import Discount, DiscountScope, ExtraCharge, LineKind, OrderLine, ShippingCharge, TaxLine

@@ -12,7 +12,7 @@ from typing import Final
 from adapters.errors import ContractBroken
 from adapters.requests import RefundQuote, RefundRequest
 from adapters.shopify import answers
-from adapters.shopify.answers import SYSTEM
+from adapters.shopify.answer import SYSTEM
 from adapters.shopify.pricing import DUTY, rate_of
 from adapters.shopify.refund_answers import (
     Charge,

@@ -3,26 +3,23 @@
 from typing import Any, Final, TypeVar
 
 from adapters.errors import ContractBroken, Rejected
+from adapters.shopify.answer import SYSTEM, AnswerModel, Count, Node, Page, fit
 from adapters.shopify.answers import (
-    SYSTEM,
-    AnswerModel,
-    Count,
     DutiesOfOrder,
+    LineDuties,
+    LineItem,
+    Order,
+    PaymentState,
+    ShippingLine,
+    ShippingState,
+)
+from adapters.shopify.client import AdminApi
+from adapters.shopify.fulfillment_answers import (
     Fulfillment,
     FulfillmentLine,
     FulfillmentOrder,
     FulfillmentOrderLine,
-    LineDuties,
-    LineItem,
-    Node,
-    Order,
-    Page,
-    PaymentState,
-    ShippingLine,
-    ShippingState,
-    fit,
 )
-from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
 from adapters.shopify.pricing import READ_ORDER
 from adapters.shopify.refund_answers import LineUnits, RefundState

@@ -4,17 +4,8 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from adapters.shopify.answers import (
-    Answer,
-    BothMoney,
-    Duty,
-    Identified,
-    Money,
-    Page,
-    ShopMoney,
-    TaxLine,
-    Transaction,
-)
+from adapters.shopify.answer import Answer, Identified, Page
+from adapters.shopify.answers import BothMoney, Duty, Money, ShopMoney, TaxLine, Transaction
 from adapters.shopify.global_ids import GidTail
 from domain.model import Currency, Quantity
 

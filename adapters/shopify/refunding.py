@@ -16,7 +16,7 @@ from adapters.echoes import refund_made
 from adapters.errors import OutcomeUnknown, Rejected
 from adapters.requests import Refund, RefundLine, RefundQuote, RefundRequest
 from adapters.shopify import refund_answers
-from adapters.shopify.answers import SYSTEM, fit
+from adapters.shopify.answer import SYSTEM, fit
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
 from adapters.shopify.quoting import QUOTE, to_quote

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from adapters.requests import CancelUnitsRequest
-from adapters.shopify.answers import SYSTEM
+from adapters.shopify.answer import SYSTEM
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
 from adapters.shopify.pricing import DUTY

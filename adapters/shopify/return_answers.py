@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from adapters.shopify.answers import Answer, Identified, Page, PageInfo
+from adapters.shopify.answer import Answer, Identified, Page, PageInfo
 from adapters.shopify.global_ids import GidTail
 from adapters.shopify.refund_answers import Refund
 from domain.model import Quantity

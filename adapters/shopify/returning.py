@@ -12,7 +12,7 @@ from typing import Any, Final
 from adapters.echoes import refund_made, return_stands
 from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
 from adapters.requests import Refund, RefundRequest
-from adapters.shopify.answers import SYSTEM, Page, fit
+from adapters.shopify.answer import SYSTEM, Page, fit
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
 from adapters.shopify.reading import OrderReader

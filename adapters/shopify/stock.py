@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from adapters.errors import ContractBroken
-from adapters.shopify.answers import SYSTEM, Page, fit
+from adapters.shopify.answer import SYSTEM, Page, fit
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
 from adapters.shopify.stock_answers import LevelsOfItem, StockedItem, to_shown

@@ -1,6 +1,6 @@
 """The shape of Shopify's answers about stock, and what they say to the port."""
 
-from adapters.shopify.answers import Answer, Page, UserError
+from adapters.shopify.answer import Answer, Page, UserError
 from adapters.shopify.global_ids import GidTail
 from domain.stock import ShownStock
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
-from adapters.shopify.answers import SYSTEM, UserError, fit
+from adapters.shopify.answer import SYSTEM, UserError, fit
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
 from adapters.shopify.stock import LEFT_TO_ORDERS, ShopStock

@@ -27,7 +27,7 @@ from adapters.requests import (
     ReturnChange,
 )
 from adapters.shopify import answers
-from adapters.shopify.answers import SYSTEM, fit
+from adapters.shopify.answer import SYSTEM, fit
 from adapters.shopify.client import API_VERSION, AdminApi
 from adapters.shopify.exchanging import OPEN as OPEN_EXCHANGE
 from adapters.shopify.exchanging import Exchanging

@@ -10,16 +10,10 @@ from collections.abc import Iterable, Mapping
 from pydantic import ValidationError
 
 from adapters.errors import ContractBroken
-from adapters.shopify import answers, return_answers
-from adapters.shopify.answers import (
-    SYSTEM,
-    FulfillmentOrderStatus,
-    FulfillmentStatus,
-    RiskLevel,
-    RiskRecommendation,
-    TransactionKind,
-    TransactionStatus,
-)
+from adapters.shopify import answers, fulfillment_answers, return_answers
+from adapters.shopify.answer import SYSTEM, contract_broken
+from adapters.shopify.answers import RiskLevel, RiskRecommendation, TransactionKind, TransactionStatus
+from adapters.shopify.fulfillment_answers import FulfillmentOrderStatus, FulfillmentStatus
 from adapters.shopify.pricing import READ_ORDER, fees_of, lines_of, shipping_of, taxes_left
 from adapters.shopify.return_answers import Return
 from domain.order import (
@@ -87,7 +81,7 @@ def to_order(answer: answers.Order, channel: str, returns: Iterable[StorefrontRe
     try:
         return settle_taxes(_to_order(answer, channel, returns))
     except ValidationError as error:
-        raise answers.contract_broken(error, READ_ORDER, "order", answer.model_dump_json()) from error
+        raise contract_broken(error, READ_ORDER, "order", answer.model_dump_json()) from error
 
 
 def _to_order(answer: answers.Order, channel: str, returns: Iterable[StorefrontReturn]) -> Order:
@@ -201,7 +195,7 @@ def to_payment(transaction: answers.Transaction) -> Payment:
     )
 
 
-def to_location_plan(answer: answers.FulfillmentOrder) -> LocationPlan:
+def to_location_plan(answer: fulfillment_answers.FulfillmentOrder) -> LocationPlan:
     """What one location is to ship. On hold or scheduled for later still counts as open: it is to be shipped."""
     return LocationPlan(
         id=answer.id,
@@ -221,18 +215,18 @@ def to_location_plan(answer: answers.FulfillmentOrder) -> LocationPlan:
     )
 
 
-def location_of(answer: answers.FulfillmentOrder) -> str:
+def location_of(answer: fulfillment_answers.FulfillmentOrder) -> str:
     """The location a fulfillment order is assigned to."""
     location = answer.assigned_location.location
     return location.id if location else NO_LOCATION
 
 
-def to_fulfillments(fulfillments: Iterable[answers.Fulfillment]) -> tuple[Fulfillment, ...]:
+def to_fulfillments(fulfillments: Iterable[fulfillment_answers.Fulfillment]) -> tuple[Fulfillment, ...]:
     """What left; canceled and failed ones are left out."""
     return tuple(to_fulfillment(answer) for answer in fulfillments if answer.status in SHIPPED)
 
 
-def to_fulfillment(answer: answers.Fulfillment) -> Fulfillment:
+def to_fulfillment(answer: fulfillment_answers.Fulfillment) -> Fulfillment:
     """One fulfillment; units of a line that it took from several fulfillment orders are added up."""
     units: dict[str, int] = defaultdict(int)
     for line in answer.fulfillment_line_items.nodes:
