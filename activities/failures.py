@@ -49,8 +49,11 @@ EXPLAINED = (AdapterError, Unmapped, PlanRefused, QuantitiesBroken, Unbalanced)
 """What ``as_application_error`` can put in words for an operator."""
 
 
-def as_application_error(error: Explained, attempt: int) -> ApplicationError:
+def as_application_error(error: Explained, attempt: int, alone: int | None = None) -> ApplicationError:
     """The one place that decides: retry, when, and whether it alarms anybody. ``attempt`` counts from 1.
+
+    ``alone`` is how often the call failed while its system answered, now included; tries of an outage are none of them.
+    None where nobody counts: then every attempt is one.
 
     A refusal is not retried and carries a ``Refusal`` as its detail; an expected outage is BENIGN.
     """
@@ -73,8 +76,10 @@ def as_application_error(error: Explained, attempt: int) -> ApplicationError:
             return ApplicationError(
                 str(error), detail, mask_evidence(error.raw), type="ContractBroken", non_retryable=True
             )
-        case _ if error.this_call_alone and attempt >= PATIENCE:
-            tried = f"{error.system}, asked to {error.operation}, failed {attempt} times while it answers otherwise"
+        case _ if error.this_call_alone and (times := attempt if alone is None else alone) >= PATIENCE:
+            tried = (
+                f"{error.system}, asked to {error.operation}, failed {times} times while it answers otherwise"
+            )
             reason = f"{tried}: {error.reason}"
             cause = f"call_fails:{error.system}:{error.operation}"
             return _refused("CallFails", Refusal(cause=cause, reason=reason))

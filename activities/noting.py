@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.contracts import LONGEST_ATTEMPT
 from activities.failures import EXPLAINED, Explained, Refusal, as_application_error
-from adapters.errors import ContractBroken, OutcomeUnknown, Rejected
+from adapters.errors import AdapterError, ContractBroken, OutcomeUnknown, Rejected
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from domain.cases import CaseReport
 from domain.claims import OrderClaims
@@ -99,7 +99,7 @@ class NotedActs:
             await asyncio.to_thread(self._own_writes.remember, key, echoes)
 
     async def _failure(self, key: OrderKey, revision: int, action: str, error: Explained) -> ApplicationError:
-        failure = as_application_error(error, activity.info().attempt)
+        failure = as_application_error(error, activity.info().attempt, _failed_alone(error))
         if failure.details and isinstance(refusal := failure.details[0], Refusal):
             patch = OrderPatch(problem=refusal.reason, waiting_for="a person: mend the cause, then resubmit")
             case = CaseReport(cause=refusal.cause, reason=refusal.reason, key=key, evidence=_evidence(error))
@@ -142,6 +142,16 @@ class NotedActs:
             await asyncio.to_thread(self._journal.note, entry)
         except CrosswalkConflict as conflict:
             raise await self._failure(key, revision, action, _contradiction(conflict)) from None
+
+
+def _failed_alone(error: Explained) -> int:
+    """How often this call has failed while its system answered; the count goes from try to try by heartbeat."""
+    told = activity.info().heartbeat_details
+    times = int(told[0]) if told else 0
+    if isinstance(error, AdapterError) and error.this_call_alone:
+        times += 1
+        activity.heartbeat(times)
+    return times
 
 
 def _evidence(error: Explained) -> str:

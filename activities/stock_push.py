@@ -26,21 +26,8 @@ from domain.stock_rules import StockRules
 from store.database import Database
 from store.drift import note_closed, note_drift
 from store.errors import DatabaseUnavailable
-from store.shown import (
-    KnownOpen,
-    Level,
-    Place,
-    PlaceFacts,
-    decided,
-    doubtful,
-    facts_of,
-    grant,
-    known_open,
-    lock_products,
-    note_not_set,
-    note_seen,
-    note_set,
-)
+from store.shown import Level, Place, doubtful, grant, note_not_set, note_seen, note_set
+from store.stock_facts import KnownOpen, PlaceFacts, decided, facts_of, known_open, lock_products
 from store.stock_listing import forget_gone, products_of
 from store.stock_marks import mark_products
 

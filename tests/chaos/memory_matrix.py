@@ -11,7 +11,6 @@ from itertools import count, product
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.gates import Pace
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
 from domain.balance import check_closing
@@ -22,7 +21,7 @@ from store.cases import Cases
 from store.connections import Connections
 from store.database import Database
 from store.mappings import MappingCatalog
-from tests.chaos.asking import AWAY, CARRIED_ON, asked, pinged
+from tests.chaos.asking import AWAY, CARRIED_ON, PACE, asked, pinged
 from tests.chaos.calls import (
     ASKED,
     CALLS,
@@ -77,14 +76,6 @@ def order_of_two_parcels(external_id: str, *, rest: bool = False) -> Order:
     )
 
 
-_CLOSING = frozenset({MemoryFault.AWAY, MemoryFault.RATE_LIMITED, MemoryFault.SESSION_EXPIRED})
-"""Faults after which the gate lets nobody through for a time."""
-_SHORT = Pace(look=0.02, probe=0.1)
-"""Pauses between tries are skipped here, a closed gate is not: were it closed for long, calls were tried many times."""
-_AT_ONCE = 16
-"""So many orders at a time meet one of those."""
-
-
 class MemoryMatrix:
     """Call ``run`` once, then ask ``cells`` and ``failures``."""
 
@@ -111,11 +102,7 @@ class MemoryMatrix:
         """Live through all cells."""
         of_orders = [call for call in CALLS if call.operation not in OF_NO_ORDER]
         async with self._working():
-            cells = list(product(of_orders, MemoryFault))
-            # Apart from faults that keep everybody away: a call that is tried often for those has no patience left.
-            await asyncio.gather(*(self._cell(call, fault) for call, fault in cells if fault not in _CLOSING))
-            few = asyncio.Semaphore(_AT_ONCE)
-            work = [self._in_turn(few, call, fault) for call, fault in cells if fault in _CLOSING]
+            work = [self._cell(call, fault) for call, fault in product(of_orders, MemoryFault)]
             work += [self._ping_cell(call, fault) for call, fault in _cells_of("ping")]
             work += [
                 self._asked_cell(call, fault) for name in sorted(ASKED) for call, fault in _cells_of(name)
@@ -134,7 +121,7 @@ class MemoryMatrix:
         async with (
             self._board.watched(),
             in_background(self._work_in_the_warehouse),
-            workers(self._client, parts, feed_interval=FEED_INTERVAL, pace=_SHORT),
+            workers(self._client, parts, feed_interval=FEED_INTERVAL, pace=PACE),
         ):
             await start_feed(self._client)
             yield
@@ -166,10 +153,6 @@ class MemoryMatrix:
             self.erp.ship(key, waiting[0].warehouse, units)
 
     # -- calls about an order -------------------------------------------------------------------------------------
-
-    async def _in_turn(self, few: asyncio.Semaphore, call: Call, fault: MemoryFault) -> None:
-        async with few:
-            await self._cell(call, fault)
 
     async def _cell(self, call: Call, fault: MemoryFault) -> None:
         if not applies(call, fault):

@@ -32,12 +32,13 @@ FAILURES = DATA_CONVERTER.failure_converter
 
 @dataclass
 class Task:
-    """An activity that the workflow asked for; ``attempt`` counts from 1."""
+    """An activity that the workflow asked for; ``attempt`` counts from 1, ``told`` is its last heartbeat."""
 
     seq: int
     name: str
     arguments: list[Payload]
     attempt: int = 1
+    told: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)

@@ -262,7 +262,14 @@ class World:
         definition = self._activities[task.name]
         arguments = CONVERTER.from_payloads(task.arguments, definition.arg_types)
         environment = ActivityEnvironment()
-        environment.info = replace(environment.info, attempt=task.attempt, activity_type=task.name)
+        environment.info = replace(
+            environment.info, attempt=task.attempt, activity_type=task.name, heartbeat_details=task.told
+        )
+
+        def beat(*details: Any) -> None:
+            task.told = details
+
+        environment.on_heartbeat = beat
         try:
             outcome = self._run(environment.run(definition.fn, *arguments))
         except ApplicationError as error:

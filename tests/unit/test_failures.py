@@ -1,5 +1,6 @@
 """How each error becomes a Temporal failure, and what an activity does when its time is up."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -218,6 +219,22 @@ def test_a_call_that_keeps_failing_while_its_system_answers_goes_to_a_person(kin
 
 def test_an_outage_is_never_given_up():
     assert not as_application_error(Unavailable("tryton", "submit order", "refused"), 10_000).non_retryable
+
+
+@pytest.mark.parametrize(("before", "given_up"), [(0, False), (PATIENCE - 2, False), (PATIENCE - 1, True)])
+async def test_tries_of_an_outage_cost_no_patience(database, before, given_up):
+    """After an hour in which the ERP was away one lost answer is looked up, and no case."""
+    erp = MemoryErp()
+    erp.faults.fail("submit_order", lambda system, op: failing_alone(OutcomeUnknown(system, op, "lost")))
+    environment = ActivityEnvironment()
+    told = (before,) if before else ()
+    environment.info = replace(environment.info, attempt=90, heartbeat_details=told)
+    beats: list[int] = []
+    environment.on_heartbeat = beats.append
+    with pytest.raises(ApplicationError) as caught:
+        await environment.run(activities(database, erp).submit_order, submission(make_order()))
+    assert caught.value.non_retryable is given_up
+    assert beats == [before + 1]
 
 
 async def test_an_answer_of_no_agreed_form_is_kept_with_its_case_without_its_secrets(database):

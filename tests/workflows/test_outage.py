@@ -7,6 +7,8 @@ from datetime import timedelta
 from temporalio.client import WorkflowHandle
 
 from activities.contracts import ERP_QUEUE
+from activities.failures import PATIENCE
+from adapters.errors import OutcomeUnknown
 from domain.order import Order
 from sandbox.billable import cost_of
 from store.connections import Connections
@@ -95,6 +97,21 @@ async def test_a_storefront_that_is_away_holds_up_its_own_calls_alone(world: Wor
         world.faults.lift()
         await finish(world, [(other, late)])
         assert (await handle.result()).outcome is Attention.CLOSED
+
+
+async def test_one_call_that_fails_again_and_again_while_its_system_answers_is_a_case(
+    world: World, external_id
+):
+    """The server carries the count from try to try; what other calls meet does not matter."""
+    world.faults.fail("erp.submit_order", lambda system, op: OutcomeUnknown(system, op, "HTTP 500"))
+    async with world.working():
+        order = make_order(external_id)
+        await world.place(order)
+        view = await world.until_stopped(order.key)
+        assert f"failed {PATIENCE} times while it answers otherwise: HTTP 500" in str(view.problem)
+        world.faults.lift()
+        await world.client.get_workflow_handle(order.key.workflow_id).signal("resubmit")
+        await world.until_in_erp(order.key)
 
 
 async def test_a_retry_after_keeps_all_calls_back_for_just_that_long(world: World, external_id):
