@@ -10,7 +10,8 @@ from domain.claims import NOWHERE
 from domain.stock import ShownStock
 from store.claims import purge_claims
 from store.database import Database
-from store.shown import LONGEST_SETTING, KnownOpen
+from store.shown import LONGEST_SETTING
+from store.stock_facts import KnownOpen
 from store.stock_tables import ErpKitPartRow, ErpStockRow, ShownStockRow, StockClaimRow
 
 

@@ -11,7 +11,8 @@ from domain.stock_decision import Decision
 from domain.stock_rules import StockRules
 from store.database import Database
 from store.order_view import OrderViewRow
-from store.shown import decided, facts_of, level_of_row
+from store.shown import level_of_row
+from store.stock_facts import decided, facts_of
 from store.stock_tables import ErpKitPartRow, ShownStockRow, StockClaimRow, StockMarkRow
 
 

@@ -10,7 +10,8 @@ from domain.claims import NOWHERE
 from domain.stock_rules import StockRules
 from domain.stock_speed import is_fast, is_scarce
 from store.database import Database
-from store.shown import decided, facts_of, level_of_row
+from store.shown import level_of_row
+from store.stock_facts import decided, facts_of
 from store.stock_tables import ShownStockRow, StockClaimRow
 
 HOUR = timedelta(hours=1)

@@ -7,7 +7,8 @@ from sqlmodel import Session
 from activities.stock_push import StockPusher
 from domain.sellable import Standing
 from domain.stock_rules import StockRules
-from store.shown import Level, PlaceFacts
+from store.shown import Level
+from store.stock_facts import PlaceFacts
 
 
 class BlindPusher(StockPusher):

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlmodel import select
 
 from activities.stock_cases import MOST_CASES, ONE_REFUSED, StockCases
 from activities.stock_contracts import StockComparison
@@ -21,11 +22,12 @@ from domain.stock_speed import is_fast, is_scarce
 from store.cases import Cases
 from store.claims import note_claims
 from store.database import Database
-from store.shown import Level, ShownStockBook, note_seen
+from store.shown import Level, level_of_row, note_seen
 from store.stock import ErpStockBook
 from store.stock_listing import forget_gone
 from store.stock_marks import Marks, hold_back, mark
 from store.stock_speeds import urgent_skus
+from store.stock_tables import ShownStockRow
 from store.stock_whole import WholeReadings
 from tests.order_builder import sandbox_mapping
 
@@ -158,7 +160,8 @@ def test_a_level_that_the_storefront_does_not_have_any_more_is_forgotten(db: Dat
 
 
 def known_levels(db: Database) -> set[tuple[str, str]]:
-    levels = ShownStockBook(db).levels("shop", ["MUG", "CAP"])
+    with db.read() as session:
+        levels = [level_of_row(row) for row in session.exec(select(ShownStockRow)).all()]
     return {(each.shown.sku, each.shown.location) for each in levels}
 
 
