@@ -1,18 +1,13 @@
 """What is charged beside goods and delivery: taxes, duties and fees as the store keeps them within an order."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from domain.model import Quantity, Rate
 from sandbox.store.money import Both
+from sandbox.store.record import Record
 
 
-class Charge(BaseModel):
-    """Changed by the modules that act on orders alone; unknown fields are an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class TaxRecord(Charge):
+class TaxRecord(Record):
     """A tax on a line, a duty, a fee or delivery."""
 
     title: str
@@ -20,28 +15,28 @@ class TaxRecord(Charge):
     amount: Both
 
 
-class DutyRecord(Charge):
+class DutyRecord(Record):
     """What customs take for a line; price and taxes are for all units that it ever had."""
 
     id: int
     price: Both
-    taxes: list[TaxRecord] = []
+    taxes: list[TaxRecord] = Field(default_factory=list)
     hs_code: str | None = None
     country: str | None = None
     kept: Quantity = 0
     """Units that went back while their duty did not."""
 
 
-class FeeRecord(Charge):
+class FeeRecord(Record):
     """A fee on the order as a whole."""
 
     id: int
     name: str
     price: Both
-    taxes: list[TaxRecord] = []
+    taxes: list[TaxRecord] = Field(default_factory=list)
 
 
-class RefundDutyRecord(Charge):
+class RefundDutyRecord(Record):
     """What was given back of a duty: of its price, and of its taxes together."""
 
     duty_id: int

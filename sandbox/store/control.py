@@ -11,8 +11,9 @@ from domain.model import Amount, Frozen, Instant
 from sandbox.store import editing, orders, payments, refunding, returning, stock_desk
 from sandbox.store.fulfillment import reschedule
 from sandbox.store.money import Both
+from sandbox.store.money_records import Restock
 from sandbox.store.outbox import WebhookKnobs
-from sandbox.store.records import NotAllowed, OrderRecord, Restock, SoldOut
+from sandbox.store.records import NotAllowed, OrderRecord, SoldOut
 from sandbox.store.requests import (
     AskReturn,
     AssessRisk,

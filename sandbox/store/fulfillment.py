@@ -5,16 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sandbox.store.outbox import Outbox
-from sandbox.store.plans import move_units, open_what_is_due
-from sandbox.store.records import (
+from sandbox.store.parcel_records import (
     FulfillmentLineRecord,
     FulfillmentOrderLineRecord,
     FulfillmentOrderRecord,
     FulfillmentRecord,
-    NotAllowed,
-    OrderRecord,
     TrackingRecord,
 )
+from sandbox.store.plans import move_units, open_what_is_due
+from sandbox.store.records import NotAllowed, OrderRecord
 from sandbox.store.state import State
 
 Parts = Sequence[tuple[FulfillmentOrderRecord, FulfillmentOrderLineRecord, int]]

@@ -4,13 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sandbox.store.outbox import Outbox
+from sandbox.store.parcel_records import FulfillmentOrderLineRecord, FulfillmentOrderRecord
 from sandbox.store.plans import move_units
-from sandbox.store.records import (
-    FulfillmentOrderLineRecord,
-    FulfillmentOrderRecord,
-    NotAllowed,
-    OrderRecord,
-)
+from sandbox.store.records import NotAllowed, OrderRecord
 from sandbox.store.state import State
 
 _AT_WORK = frozenset({"OPEN", "IN_PROGRESS"})

@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 from sandbox.store import payments
 from sandbox.store.fulfillment import hand_over
+from sandbox.store.money_records import RefundLineRecord, RefundRecord, Restock
 from sandbox.store.outbox import Outbox
 from sandbox.store.placing import draft
 from sandbox.store.plans import move_plans
-from sandbox.store.records import NotAllowed, OrderRecord, RefundLineRecord, RefundRecord, Restock
+from sandbox.store.records import NotAllowed, OrderRecord
 from sandbox.store.requests import AssessRisk, PlaceOrder, PlacePayment
 from sandbox.store.routing import check_stock, routed
 from sandbox.store.state import State

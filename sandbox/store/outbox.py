@@ -16,8 +16,9 @@ from pydantic import Field
 
 from domain.model import Frozen
 from sandbox.store import payloads
+from sandbox.store.money_records import RefundRecord
 from sandbox.store.payload_parts import Json
-from sandbox.store.records import OrderRecord, RefundRecord
+from sandbox.store.records import OrderRecord
 from sandbox.store.return_records import ReturnRecord
 from sandbox.store.state import State
 

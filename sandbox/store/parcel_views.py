@@ -12,7 +12,7 @@ from sandbox.store.search import connection
 if TYPE_CHECKING:
     from sandbox.store.catalog_views import View
     from sandbox.store.order_views import OrderViews
-    from sandbox.store.records import (
+    from sandbox.store.parcel_records import (
         FulfillmentLineRecord,
         FulfillmentOrderLineRecord,
         FulfillmentOrderRecord,

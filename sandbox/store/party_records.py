@@ -1,15 +1,9 @@
 """Who buys, and where to: plain records, kept as JSON in the store's database."""
 
-from pydantic import BaseModel, ConfigDict
+from sandbox.store.record import Record
 
 
-class Party(BaseModel):
-    """Kept within an order; unknown fields are an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class AddressRecord(Party):
+class AddressRecord(Record):
     """A postal address in the storefront's form; ``province`` and ``zip`` may be missing."""
 
     first_name: str = ""
@@ -31,7 +25,7 @@ class AddressRecord(Party):
         return f"{self.first_name} {self.last_name}".strip()
 
 
-class CustomerRecord(Party):
+class CustomerRecord(Record):
     """Who has an account."""
 
     id: int
@@ -45,7 +39,7 @@ class CustomerRecord(Party):
         return f"{self.first_name} {self.last_name}".strip()
 
 
-class CompanyRecord(Party):
+class CompanyRecord(Record):
     """A B2B buyer."""
 
     id: int

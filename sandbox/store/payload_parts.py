@@ -4,17 +4,11 @@ from typing import Any
 
 from sandbox.store.charge_records import DutyRecord, TaxRecord
 from sandbox.store.money import ZERO, Both, CurrencyPair
+from sandbox.store.money_records import TransactionRecord
 from sandbox.store.notation import gid, moment, text
+from sandbox.store.parcel_records import FulfillmentRecord
 from sandbox.store.party_records import AddressRecord, CustomerRecord
-from sandbox.store.records import (
-    AllocationRecord,
-    ApplicationRecord,
-    FulfillmentRecord,
-    LineRecord,
-    OrderRecord,
-    ShippingRecord,
-    TransactionRecord,
-)
+from sandbox.store.records import AllocationRecord, ApplicationRecord, LineRecord, OrderRecord, ShippingRecord
 
 Json = dict[str, Any]
 

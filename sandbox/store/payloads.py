@@ -2,6 +2,7 @@
 
 from domain.model import Frozen
 from sandbox.store.money import ZERO, Both
+from sandbox.store.money_records import RefundRecord, Restock
 from sandbox.store.notation import gid, moment, text
 from sandbox.store.payload_parts import (
     Json,
@@ -17,7 +18,7 @@ from sandbox.store.payload_parts import (
     transaction_part,
     value_type,
 )
-from sandbox.store.records import OrderRecord, RefundRecord, Restock
+from sandbox.store.records import OrderRecord
 from sandbox.store.return_records import ReturnRecord
 from sandbox.store.state import Level
 from sandbox.store.status import financial_status, fulfillment_status

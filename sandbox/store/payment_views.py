@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.store.catalog_views import lazily
 from sandbox.store.money import ZERO
+from sandbox.store.money_records import TransactionKind
 from sandbox.store.notation import gid, moment
-from sandbox.store.records import TransactionKind
 
 if TYPE_CHECKING:
     from sandbox.store.catalog_views import View
+    from sandbox.store.money_records import TransactionRecord
     from sandbox.store.order_views import OrderViews
-    from sandbox.store.records import TransactionRecord
 
 
 class PaymentViews:

@@ -9,13 +9,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from sandbox.store.money import ZERO, Both, allocate, half_up
+from sandbox.store.money_records import TransactionKind, TransactionRecord
 from sandbox.store.outbox import Outbox
-from sandbox.store.records import (
-    NotAllowed,
-    OrderRecord,
-    TransactionKind,
-    TransactionRecord,
-)
+from sandbox.store.records import NotAllowed, OrderRecord
 from sandbox.store.requests import PlacePayment
 from sandbox.store.state import State
 from sandbox.store.status import is_paid

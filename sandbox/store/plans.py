@@ -3,12 +3,8 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sandbox.store.records import (
-    FulfillmentOrderLineRecord,
-    FulfillmentOrderRecord,
-    LineRecord,
-    OrderRecord,
-)
+from sandbox.store.parcel_records import FulfillmentOrderLineRecord, FulfillmentOrderRecord
+from sandbox.store.records import LineRecord, OrderRecord
 from sandbox.store.state import State
 
 _AT_WORK = frozenset({"OPEN", "IN_PROGRESS"})

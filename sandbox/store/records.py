@@ -3,15 +3,23 @@
 Amounts of a line are for ``quantity``, units that were removed since included; ``current`` is what is left.
 """
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from domain.model import Amount, Instant, Quantity
-from sandbox.store.charge_records import DutyRecord, FeeRecord, RefundDutyRecord, TaxRecord
+from sandbox.store.charge_records import DutyRecord, FeeRecord, TaxRecord
 from sandbox.store.money import ZERO, Both, CurrencyPair
+from sandbox.store.money_records import (
+    RefundRecord,
+    RefundShippingRecord,
+    Restock,
+    TransactionKind,
+    TransactionRecord,
+)
+from sandbox.store.parcel_records import FulfillmentOrderRecord, FulfillmentRecord
 from sandbox.store.party_records import AddressRecord, CompanyRecord, CustomerRecord
+from sandbox.store.record import Record
 from sandbox.store.return_records import ReturnRecord
 
 if TYPE_CHECKING:
@@ -30,12 +38,6 @@ class NotAllowed(Exception):
 
 class SoldOut(NotAllowed):
     """There are fewer units than a buyer wants, and the product is not sold beyond them."""
-
-
-class Record(BaseModel):
-    """Changed by the modules that act on orders alone; unknown fields are an error."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class ApplicationRecord(Record):
@@ -66,11 +68,11 @@ class LineRecord(Record):
     quantity: Quantity
     current: Quantity
     unit_price: Both
-    discounts: list[AllocationRecord] = []
-    taxes: list[TaxRecord] = []
-    duties: list[DutyRecord] = []
+    discounts: list[AllocationRecord] = Field(default_factory=list)
+    taxes: list[TaxRecord] = Field(default_factory=list)
+    duties: list[DutyRecord] = Field(default_factory=list)
     requires_shipping: bool = True
-    attributes: dict[str, str] = {}
+    attributes: dict[str, str] = Field(default_factory=dict)
     tip: bool = False
     """Money for the shop's people: of no product, and never to be shipped."""
 
@@ -97,8 +99,8 @@ class ShippingRecord(Record):
     code: str
     title: str
     price: Both
-    discounts: list[AllocationRecord] = []
-    taxes: list[TaxRecord] = []
+    discounts: list[AllocationRecord] = Field(default_factory=list)
+    taxes: list[TaxRecord] = Field(default_factory=list)
     removed: bool = False
     """An edit put another one in its place."""
 
@@ -106,139 +108,6 @@ class ShippingRecord(Record):
     def discounted(self) -> Both:
         """After discounts."""
         return self.price - Both.total(d.amount for d in self.discounts)
-
-
-class TransactionKind(StrEnum):
-    """What a payment did."""
-
-    AUTHORIZATION = "AUTHORIZATION"
-    CAPTURE = "CAPTURE"
-    SALE = "SALE"
-    REFUND = "REFUND"
-    VOID = "VOID"
-
-
-class TransactionRecord(Record):
-    """A payment."""
-
-    id: int
-    kind: TransactionKind
-    status: Literal["SUCCESS", "PENDING", "FAILURE"] = "SUCCESS"
-    gateway: str
-    amount: Both
-    parent_id: int | None = None
-    created_at: Instant
-    expires_at: Instant | None = None
-    """Until when an authorization can be captured."""
-
-
-class FulfillmentOrderLineRecord(Record):
-    """Units of a line that a location is to ship."""
-
-    id: int
-    line_id: int
-    total: Quantity
-    remaining: Quantity
-
-
-class FulfillmentOrderRecord(Record):
-    """What one location is to ship."""
-
-    id: int
-    location_id: int
-    status: Literal["OPEN", "IN_PROGRESS", "ON_HOLD", "SCHEDULED", "CLOSED", "CANCELLED"] = "OPEN"
-    hold_id: int | None = None
-    """Of the hold that it is on: what is to leave is not paid."""
-    fulfill_at: Instant | None = None
-    """When it opens, where it is scheduled."""
-    lines: list[FulfillmentOrderLineRecord]
-    created_at: Instant
-    updated_at: Instant
-
-
-class TrackingRecord(Record):
-    """A parcel's number."""
-
-    company: str | None = None
-    number: str | None = None
-    url: str | None = None
-
-
-class FulfillmentLineRecord(Record):
-    """Units of a line that left."""
-
-    id: int
-    line_id: int
-    quantity: Quantity
-
-
-class FulfillmentRecord(Record):
-    """A shipment that left one location."""
-
-    id: int
-    name: str
-    location_id: int
-    fulfillment_order_ids: list[int]
-    lines: list[FulfillmentLineRecord]
-    tracking: list[TrackingRecord] = []
-    created_at: Instant
-
-
-class Restock(StrEnum):
-    """What becomes of refunded units."""
-
-    CANCEL = "CANCEL"
-    """They never left: they are taken off the order and back into stock."""
-    RETURN = "RETURN"
-    """They came back, and into stock."""
-    NO_RESTOCK = "NO_RESTOCK"
-    """They left and do not come into stock again."""
-
-
-class RefundLineRecord(Record):
-    """Units given back or removed, and what they were worth."""
-
-    id: int
-    line_id: int
-    quantity: Quantity
-    subtotal: Both
-    tax: Both
-    restock: Restock
-    location_id: int | None = None
-
-
-class RefundShippingRecord(Record):
-    """What was given back of a charge for delivery; ``taxes`` stand in the order of the charge's."""
-
-    id: int
-    charge_id: int
-    subtotal: Both
-    taxes: list[TaxRecord] = []
-
-    @property
-    def tax(self) -> Both:
-        """All taxes."""
-        return Both.total(tax.amount for tax in self.taxes)
-
-
-class RefundRecord(Record):
-    """A refund: units, delivery, money or all of them."""
-
-    id: int
-    note: str = ""
-    created_at: Instant
-    lines: list[RefundLineRecord] = []
-    shipping: list[RefundShippingRecord] = []
-    duties: list[RefundDutyRecord] = []
-    transaction_ids: list[int] = []
-    return_id: int | None = None
-
-    def worth(self, *, taxes_included: bool) -> Both:
-        """What units, their duties and delivery cost the buyer, tax included."""
-        parts: list[RefundLineRecord | RefundShippingRecord | RefundDutyRecord]
-        parts = [*self.lines, *self.shipping, *self.duties]
-        net = Both.total(part.subtotal for part in parts)
-        return net if taxes_included else net + Both.total(part.tax for part in parts)
 
 
 class OrderRecord(Record):
@@ -256,7 +125,7 @@ class OrderRecord(Record):
     po_number: str | None = None
     source_name: str = "web"
     risk: Literal["ACCEPT", "CANCEL", "INVESTIGATE", "NONE"] = "NONE"
-    attributes: dict[str, str] = {}
+    attributes: dict[str, str] = Field(default_factory=dict)
     risk_level: Literal["HIGH", "MEDIUM", "LOW", "PENDING"] | None = None
     cancelled_at: Instant | None = None
     cancel_reason: str | None = None
@@ -268,15 +137,15 @@ class OrderRecord(Record):
     company: CompanyRecord | None = None
     billing_address: AddressRecord | None = None
     shipping_address: AddressRecord | None = None
-    applications: list[ApplicationRecord] = []
+    applications: list[ApplicationRecord] = Field(default_factory=list)
     lines: list[LineRecord]
-    shipping: list[ShippingRecord] = []
-    fees: list[FeeRecord] = []
-    transactions: list[TransactionRecord] = []
-    fulfillment_orders: list[FulfillmentOrderRecord] = []
-    fulfillments: list[FulfillmentRecord] = []
-    refunds: list[RefundRecord] = []
-    returns: list[ReturnRecord] = []
+    shipping: list[ShippingRecord] = Field(default_factory=list)
+    fees: list[FeeRecord] = Field(default_factory=list)
+    transactions: list[TransactionRecord] = Field(default_factory=list)
+    fulfillment_orders: list[FulfillmentOrderRecord] = Field(default_factory=list)
+    fulfillments: list[FulfillmentRecord] = Field(default_factory=list)
+    refunds: list[RefundRecord] = Field(default_factory=list)
+    returns: list[ReturnRecord] = Field(default_factory=list)
     shipping_removed: bool = False
     """A canceled order owes no delivery."""
     original_total: Both

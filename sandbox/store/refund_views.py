@@ -10,16 +10,17 @@ from graphql import GraphQLError
 from sandbox.store import refunding
 from sandbox.store.catalog_views import lazily
 from sandbox.store.money import Both
+from sandbox.store.money_records import Restock
 from sandbox.store.notation import gid, moment, number
-from sandbox.store.records import NotAllowed, Restock
+from sandbox.store.records import NotAllowed
 from sandbox.store.search import connection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sandbox.store.catalog_views import View
+    from sandbox.store.money_records import RefundLineRecord, RefundRecord, RefundShippingRecord
     from sandbox.store.order_views import OrderViews
-    from sandbox.store.records import RefundLineRecord, RefundRecord, RefundShippingRecord
 
 
 class RefundViews:

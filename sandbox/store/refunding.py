@@ -10,18 +10,10 @@ from sandbox.store import payments
 from sandbox.store.charge_records import DutyRecord, RefundDutyRecord, TaxRecord
 from sandbox.store.editing import pick_line
 from sandbox.store.money import Both, allocate, half_up
+from sandbox.store.money_records import RefundLineRecord, RefundRecord, RefundShippingRecord, Restock
 from sandbox.store.outbox import Outbox
 from sandbox.store.plans import location_of, move_units, take_off_plans
-from sandbox.store.records import (
-    LineRecord,
-    NotAllowed,
-    OrderRecord,
-    RefundLineRecord,
-    RefundRecord,
-    RefundShippingRecord,
-    Restock,
-    ShippingRecord,
-)
+from sandbox.store.records import LineRecord, NotAllowed, OrderRecord, ShippingRecord
 from sandbox.store.requests import DEFAULT_LOCATION, GiveBack
 from sandbox.store.state import State
 from sandbox.store.status import is_paid

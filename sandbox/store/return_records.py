@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from domain.model import Instant, Quantity
+from sandbox.store.record import Record
 
 Reason = Literal["unwanted", "defective", "not-as-described", "wrong-item", "size-too-small", "other"]
 REASONS: dict[Reason, str] = {
@@ -21,13 +22,7 @@ Disposition = Literal["MISSING", "NOT_RESTOCKED", "PROCESSING_REQUIRED", "RESTOC
 Status = Literal["REQUESTED", "OPEN", "CLOSED", "DECLINED", "CANCELED"]
 
 
-class Part(BaseModel):
-    """Kept within an order; unknown fields are an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class DispositionRecord(Part):
+class DispositionRecord(Record):
     """What became of units that arrived."""
 
     id: int
@@ -37,7 +32,7 @@ class DispositionRecord(Part):
     created_at: Instant
 
 
-class ReturnLineRecord(Part):
+class ReturnLineRecord(Record):
     """Units of a parcel's line that come back."""
 
     id: int
@@ -51,7 +46,7 @@ class ReturnLineRecord(Part):
     processed: Quantity = 0
     reverse_line_id: int
     """Of the order to the warehouse that they are expected."""
-    dispositions: list[DispositionRecord] = []
+    dispositions: list[DispositionRecord] = Field(default_factory=list)
 
     @property
     def unprocessed(self) -> int:
@@ -59,7 +54,7 @@ class ReturnLineRecord(Part):
         return self.quantity - self.processed
 
 
-class ExchangeLineRecord(Part):
+class ExchangeLineRecord(Record):
     """Units that the buyer gets for what comes back; ``line_ids`` are the order's lines that they have become."""
 
     id: int
@@ -67,7 +62,7 @@ class ExchangeLineRecord(Part):
     sku: str
     quantity: Quantity
     processed: Quantity = 0
-    line_ids: list[int] = []
+    line_ids: list[int] = Field(default_factory=list)
 
     @property
     def unprocessed(self) -> int:
@@ -75,7 +70,7 @@ class ExchangeLineRecord(Part):
         return self.quantity - self.processed
 
 
-class ReturnRecord(Part):
+class ReturnRecord(Record):
     """A return; ``reverse_order_id`` tells the warehouse to expect it once the shop has agreed."""
 
     id: int
@@ -87,7 +82,7 @@ class ReturnRecord(Part):
     decline_reason: Literal["FINAL_SALE", "OTHER", "RETURN_PERIOD_ENDED"] | None = None
     decline_note: str = ""
     lines: list[ReturnLineRecord]
-    exchange: list[ExchangeLineRecord] = []
+    exchange: list[ExchangeLineRecord] = Field(default_factory=list)
     reverse_order_id: int | None = None
 
     @property

@@ -8,8 +8,9 @@ from domain.model import Frozen, Quantity
 from sandbox.store import exchanging, payments, refunding
 from sandbox.store.editing import pick_line
 from sandbox.store.exchanging import ExchangeUnits
+from sandbox.store.money_records import RefundRecord, Restock
 from sandbox.store.outbox import Outbox
-from sandbox.store.records import NotAllowed, OrderRecord, RefundRecord, Restock
+from sandbox.store.records import NotAllowed, OrderRecord
 from sandbox.store.refunding import RefundUnits, RefundWish
 from sandbox.store.requests import Act, AskReturn
 from sandbox.store.return_records import (

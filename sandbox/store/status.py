@@ -1,6 +1,7 @@
 """Where an order stands, derived from what happened; never stored."""
 
-from sandbox.store.records import OrderRecord, TransactionKind
+from sandbox.store.money_records import TransactionKind
+from sandbox.store.records import OrderRecord
 
 
 def is_paid(order: OrderRecord) -> bool:
