@@ -1,21 +1,24 @@
 """The memory ERP as its own staff know it: its books, its warehouses, and what people do there without us."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
-from decimal import Decimal
-from itertools import count
+from collections.abc import Iterator, Mapping
 
 from adapters.errors import Rejected
 from adapters.memory import returning
-from adapters.memory.amending import units_by_place
-from adapters.memory.billing import bill
+from adapters.memory.book_lines import (
+    OVER,
+    PICKED,
+    UNTOUCHED,
+    adjustment_of,
+    erp_lines,
+    on_shelf_for,
+    shipment_lines,
+    units_to_wait_for,
+)
 from adapters.memory.dividing import Divided, Units
-from adapters.memory.stock_book import StockBook
+from adapters.memory.order_books import Books
 from adapters.memory.taxing import tax_adjustments
 from domain.erp_order import (
-    ErpInvoiceState,
-    ErpLine,
     ErpOrder,
     ErpOrderState,
     ErpShipment,
@@ -23,55 +26,13 @@ from domain.erp_order import (
     KitPieces,
     SalesLineKind,
     SalesOrder,
-    ShipmentLine,
 )
-from domain.listings import ErpRecord
 from domain.order import OrderKey
 from domain.returns import ReturnAuthorization, ReturnCredit
 
-UNTOUCHED = frozenset({ErpShipmentState.WAITING, ErpShipmentState.RESERVED})
-PICKED = frozenset({ErpShipmentState.PICKED, ErpShipmentState.PACKED})
-OVER = frozenset({ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED})
 
-
-class BackOffice:
-    """Books of orders, each change numbered, and the acts of warehouse and back office.
-
-    ``products`` is None where every product is known; ``stock`` holds units on hand by (warehouse, product),
-    and what is not listed never runs out.
-    """
-
-    def __init__(
-        self,
-        *,
-        products: set[str] | None,
-        stock: dict[tuple[str, str], int] | None,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self.products = products
-        self.taxes: Mapping[str, Decimal] | None = None
-        """Tax code -> rate; None where every tax is taken as it is told."""
-        self.stock_book = StockBook(stock or {})
-        self.stock = self.stock_book.counts
-        self.forbidden_products: set[str] = set()
-        self.period_open = True
-        self.closed_months: set[str] = set()
-        self.orders: dict[OrderKey, ErpOrder] = {}
-        self.changed_at: dict[OrderKey, int] = {}
-        """The number of each order's last change."""
-        self.written_at: dict[OrderKey, datetime] = {}
-        """When each order was changed last."""
-        self.entered: dict[OrderKey, SalesOrder] = {}
-        """Lines with their amounts, addresses and notes of each order, as they stand now."""
-        self.references: dict[OrderKey, str] = {}
-        """The storefront's number of each order."""
-        self.by_hand: list[ErpRecord] = []
-        """What people entered without us, the latest last."""
-        self.return_places: dict[tuple[OrderKey, str], str] = {}
-        """Which warehouse takes in the goods of a return."""
-        self.last_change = 0
-        self._clock = clock
-        self._shipment_ids = count(1)
+class BackOffice(Books):
+    """The acts of warehouse and back office on the books' orders."""
 
     def ship(
         self, key: OrderKey, warehouse: str, units: Mapping[str, int], *, tracking: str | None = None
@@ -218,105 +179,6 @@ class BackOffice:
             raise ValueError(f"{key}: {obstacle}")
         return self.cancel(self.orders[key])
 
-    def enter_by_hand(self, reference: str, key: OrderKey | None = None) -> ErpRecord:
-        """Somebody enters an order again, or one that is nobody's: nothing here keeps them from it."""
-        number = len(self.by_hand) + 1
-        self.by_hand.append(
-            ErpRecord(
-                erp_id=f"hand-{number}",
-                number=f"SO-H{number}",
-                key=key,
-                reference=reference,
-                state=ErpOrderState.ACCEPTED,
-                changed_at=self._clock(),
-            )
-        )
-        return self.by_hand[-1]
-
-    def cancel_by_hand(self, record: ErpRecord) -> ErpRecord:
-        """Cancel what was entered by hand. Raises ValueError where it is none of them."""
-        canceled = record.model_copy(update={"state": ErpOrderState.CANCELED, "changed_at": self._clock()})
-        self.by_hand[self.by_hand.index(record)] = canceled
-        return canceled
-
-    def records(self) -> list[ErpRecord]:
-        """Every order in the books, as a list shows it, in the order they were entered."""
-        ours = [
-            ErpRecord(
-                erp_id=order.erp_id,
-                number=order.number,
-                key=key,
-                reference=self.references.get(key, ""),
-                state=order.state,
-                shipped=sum(
-                    line.quantity
-                    for shipment in order.shipments
-                    if shipment.state is ErpShipmentState.SHIPPED
-                    for line in shipment.lines
-                ),
-                changed_at=self.written_at[key],
-            )
-            for key, order in self.orders.items()
-        ]
-        return [*ours, *self.by_hand]
-
-    def close_period(self, month: str | None = None) -> None:
-        """Refuse new orders of a month (``2026-03``), of all where none is named: ``period_closed:erp:2026-03``."""
-        if month is None:
-            self.period_open = False
-        else:
-            self.closed_months.add(month)
-
-    def open_period(self) -> None:
-        """Take new orders of every month again."""
-        self.period_open = True
-        self.closed_months.clear()
-
-    def forbid_product(self, code: str) -> None:
-        """Make a product unknown from now on."""
-        self.forbidden_products.add(code)
-
-    def allow_product(self, code: str) -> None:
-        """Make a product known."""
-        self.forbidden_products.discard(code)
-        if self.products is not None:
-            self.products.add(code)
-
-    def knows_product(self, code: str) -> bool:
-        """Whether an order may hold it."""
-        return code not in self.forbidden_products and (self.products is None or code in self.products)
-
-    def keep(self, order: ErpOrder) -> ErpOrder:
-        """Write an order into the books and number the change; what its total grew or shrank by is invoiced."""
-        self.last_change += 1
-        before = self.orders.get(order.key)
-        order = bill(order, before)
-        self.stock_book.kept(before, order)
-        self.orders[order.key] = order
-        self.changed_at[order.key] = self.last_change
-        self.written_at[order.key] = self._clock()
-        return order
-
-    def post_invoices(self, key: OrderKey) -> tuple[str, ...]:
-        """Post the drafts among an order's invoices; returns the numbers they got."""
-        order, posted = self.orders[key], []
-        for invoice in order.invoices:
-            if invoice.state is ErpInvoiceState.DRAFT:
-                number = f"INV-{order.number}-{invoice.invoice_id}"
-                posted.append(invoice.model_copy(update={"state": ErpInvoiceState.POSTED, "number": number}))
-        by_id = {invoice.invoice_id: invoice for invoice in posted}
-        self.keep(
-            order.model_copy(update={"invoices": tuple(by_id.get(x.invoice_id, x) for x in order.invoices)})
-        )
-        return tuple(invoice.number for invoice in posted)
-
-    def misbill(self, key: OrderKey, more: Decimal) -> None:
-        """Somebody in accounting changes the first invoice by hand, the order stays as it is."""
-        order = self.orders[key]
-        first, *others = order.invoices
-        wrong = first.model_copy(update={"net": first.net + more, "total": first.total + more})
-        self.keep(order.model_copy(update={"invoices": (wrong, *others)}))
-
     def obstacle_to_cancel(self, order: ErpOrder) -> str:
         """What stands in the way of canceling, in words; empty where nothing does."""
         touched = [s for s in order.shipments if s.state not in {*UNTOUCHED, ErpShipmentState.CANCELED}]
@@ -364,7 +226,7 @@ class BackOffice:
         if order.state is ErpOrderState.CANCELED:
             return order
         order_now = order.model_copy(update={"lines": erp_lines(sales)})
-        waiting, short = self._divide(order_now, _units_to_wait_for(order, sales))
+        waiting, short = self._divide(order_now, units_to_wait_for(order, sales))
         shipments = tuple(self._arranged(order, waiting, sales.carrier))
         amended = order_now.model_copy(
             update={
@@ -383,8 +245,8 @@ class BackOffice:
         held_back, self.entered[order.key] = self.is_held_back(order), sales
         if amended == order and held_back is self.is_held_back(order):
             return order
-        moved = self.stock_book.exploded(_on_shelf_for(amended))
-        moved.subtract(self.stock_book.exploded(_on_shelf_for(order)))
+        moved = self.stock_book.exploded(on_shelf_for(amended))
+        moved.subtract(self.stock_book.exploded(on_shelf_for(order)))
         for place, units in moved.items():
             if units > self.stock.get(place, units):
                 reason = f"{place[0]} holds {self.stock[place]} more of {place[1]}, the edit asks for {units}"
@@ -450,50 +312,3 @@ class BackOffice:
             lines=shipment_lines(units),
             carrier=carrier,
         )
-
-
-def erp_lines(sales: SalesOrder) -> tuple[ErpLine, ...]:
-    """What the books show of an order's lines."""
-    units: Counter[tuple[str, str, str | None]] = Counter()
-    for line in sales.lines:
-        units[line.line_id, line.product, line.warehouse] += line.quantity
-    return tuple(
-        ErpLine(line_id=line_id, product=product, warehouse=warehouse, quantity=quantity)
-        for (line_id, product, warehouse), quantity in units.items()
-    )
-
-
-def adjustment_of(sales: SalesOrder) -> Decimal:
-    """What the adjustment lines come to; zero where there is none."""
-    return sum((line.net for line in sales.lines if line.kind is SalesLineKind.ADJUSTMENT), Decimal(0))
-
-
-def _units_to_wait_for(order: ErpOrder, sales: SalesOrder) -> dict[str, dict[str, int]]:
-    """Warehouse -> line -> units that are on no shipment which is picked or has left."""
-    settled = units_by_place(order.shipments, PICKED | {ErpShipmentState.SHIPPED})
-    waiting: dict[str, dict[str, int]] = {}
-    for line in sales.lines:
-        if line.kind is SalesLineKind.GOODS and line.warehouse:
-            units = waiting.setdefault(line.warehouse, {})
-            place = (line.line_id, line.warehouse)
-            units[line.line_id] = units.get(line.line_id, 0) + line.quantity - settled.pop(place, 0)
-    return waiting
-
-
-def _on_shelf_for(order: ErpOrder) -> Counter[tuple[str, str]]:
-    """(warehouse, product) -> units taken from the stock for the order."""
-    products = {(line.line_id, line.warehouse): line.product for line in order.lines}
-    units: Counter[tuple[str, str]] = Counter()
-    for shipment in order.shipments:
-        for part in shipment.lines if shipment.state is not ErpShipmentState.CANCELED else ():
-            product = products.get((part.line_id, shipment.warehouse))
-            if product is not None:
-                units[shipment.warehouse, product] += part.quantity
-    return units
-
-
-def shipment_lines(units: Mapping[str, int]) -> tuple[ShipmentLine, ...]:
-    """Units by line as a shipment holds them; none of a line that has none."""
-    return tuple(
-        ShipmentLine(line_id=line, quantity=quantity) for line, quantity in units.items() if quantity
-    )

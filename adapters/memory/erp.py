@@ -12,7 +12,7 @@ from itertools import count
 from adapters.errors import Rejected, SessionExpired
 from adapters.memory import returning
 from adapters.memory.amending import amend
-from adapters.memory.back_office import OVER, adjustment_of, erp_lines
+from adapters.memory.book_lines import OVER, adjustment_of, erp_lines
 from adapters.memory.exchanging import added, beside, with_exchanges
 from adapters.memory.faults import Faults
 from adapters.memory.stock_room import StockRoom

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
 from adapters.memory.amending import units_by_place
-from adapters.memory.back_office import OVER, UNTOUCHED, BackOffice, shipment_lines
+from adapters.memory.back_office import BackOffice
+from adapters.memory.book_lines import OVER, UNTOUCHED, shipment_lines
 from adapters.memory.dividing import Divided, Units, divide, oldest_first, release
 from domain.erp_order import Backorder, ErpOrder, ErpShipment, ErpShipmentState
 from domain.order import OrderKey

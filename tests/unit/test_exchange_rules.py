@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.memory import exchanging
-from adapters.memory.back_office import erp_lines
+from adapters.memory.book_lines import erp_lines
 from adapters.memory.giving_back import after_refund, find, quote, requested, with_status
 from adapters.memory.order_changes import after_shipping
 from adapters.requests import RefundLine, RefundRequest
