@@ -6,20 +6,19 @@ looks back over the overlap and skips what it has seen. All times are Tryton's o
 """
 
 import datetime as dt
-import json
 from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from adapters.errors import ContractBroken, Rejected
+from adapters.errors import ContractBroken
 from adapters.tryton.records import MOVE, RETURN_SHIPMENT, SHIPMENT
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import SALE, made_from
+from adapters.tryton.stamps import STAMPS, changed_since, parse_cursor, written
 
 _START: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001  Tryton's times have no zone and mean UTC
 _OPERATION: Final = "read changes"
 _LATELY: Final = dt.timedelta(days=1)
-_STAMPS: Final = ("write_date", "create_date")
 _OURS: Final[list[Any]] = [["web_shop", "!=", None], ["web_shop.type", "=", None]]
 """A shop of another type is fed by a module of Tryton itself; its sales are not ours."""
 
@@ -63,7 +62,7 @@ class ChangeFeed:
             # Read after the cursor was fixed: what changes in between comes twice, not never.
             current = await self._current(max(since, _START + _LATELY) - _LATELY)
             return ChangedSales(current, _Cursor(since=since, seen=seen).model_dump_json(), more=False)
-        position = _parse(cursor)
+        position = parse_cursor(_Cursor, cursor, _OPERATION)
         writes = await self._writes(position.since - self._overlap)
         fresh = sorted(write for write in writes if position.seen.get(write.record) != write.at)
         page = fresh[: self._page_size]
@@ -78,7 +77,7 @@ class ChangeFeed:
         """Sales of ours that are open, or were written since ``floor``."""
         alive = ["OR", ["state", "in", ["confirmed", "processing"]], ["write_date", ">=", floor]]
         rows = await self._search(SALE, [alive, *_OURS], ["origin"])
-        returned = await self._returned(_changed_since(floor))
+        returned = await self._returned(changed_since(floor))
         return tuple(
             sorted({*(_order_of(row) for row in rows), *(sale for write in returned for sale in write.sales)})
         )
@@ -95,18 +94,18 @@ class ChangeFeed:
         return newest
 
     async def _writes(self, floor: dt.datetime) -> list[_Write]:
-        changed = _changed_since(floor)
+        changed = changed_since(floor)
         try:
             writes = [
-                _Write(_written(row), f"sale {row['id']}", (_order_of(row),))
-                for row in await self._search(SALE, [changed, *_OURS], [*_STAMPS, "origin"])
+                _Write(written(row), f"sale {row['id']}", (_order_of(row),))
+                for row in await self._search(SALE, [changed, *_OURS], [*STAMPS, "origin"])
             ]
-            for row in await self._search(SHIPMENT, changed, [*_STAMPS, *_of_sale("outgoing_moves.")]):
+            for row in await self._search(SHIPMENT, changed, [*STAMPS, *_of_sale("outgoing_moves.")]):
                 sales = dict.fromkeys(
                     _order_of(move["sale."]) for move in row["outgoing_moves."] if move["sale"] is not None
                 )
                 if sales:
-                    writes.append(_Write(_written(row), f"shipment {row['id']}", tuple(sales)))
+                    writes.append(_Write(written(row), f"shipment {row['id']}", tuple(sales)))
         except (KeyError, TypeError) as error:
             raise ContractBroken(SYSTEM, _OPERATION, f"the answer lacks something ({error!r})") from error
         return [*writes, *await self._returned(changed)]
@@ -114,7 +113,7 @@ class ChangeFeed:
     async def _returned(self, changed: list[Any]) -> list[_Write]:
         """Writes of return shipments whose moves come from those that took the goods to the customer."""
         try:
-            rows = await self._search(RETURN_SHIPMENT, changed, [*_STAMPS, "incoming_moves.origin"])
+            rows = await self._search(RETURN_SHIPMENT, changed, [*STAMPS, "incoming_moves.origin"])
             sent = {
                 row["id"]: [
                     int(origin.removeprefix(f"{MOVE},"))
@@ -129,7 +128,7 @@ class ChangeFeed:
                 for move in (await self._search(MOVE, [["id", "in", moves]], _of_sale("")) if moves else ())
             }
             return [
-                _Write(_written(row), f"return {row['id']}", tuple(dict.fromkeys(concerned)))
+                _Write(written(row), f"return {row['id']}", tuple(dict.fromkeys(concerned)))
                 for row in rows
                 if (concerned := [s for s in map(sales.get, sent[row["id"]]) if s is not None])
             ]
@@ -158,28 +157,7 @@ def _of_sale(prefix: str) -> list[str]:
     return [f"{prefix}sale", f"{prefix}sale.origin"]
 
 
-def _changed_since(floor: dt.datetime) -> list[Any]:
-    # A record has no write time until it is written for the first time after its creation.
-    return ["OR", ["write_date", ">=", floor], [["write_date", "=", None], ["create_date", ">=", floor]]]
-
-
-def _written(row: dict[str, Any]) -> dt.datetime:
-    return row["write_date"] or row["create_date"]  # type: ignore[no-any-return]  # Tryton's times
-
-
 def _order_of(row: dict[str, Any]) -> int:
     """The order that a sale is, or whose return it credits, or that it is an exchange of."""
     order = made_from(row)
     return int(row["id"]) if order is None else order
-
-
-def _parse(cursor: str) -> _Cursor:
-    try:
-        return _Cursor.model_validate(json.loads(cursor))
-    except (ValueError, ValidationError) as error:
-        raise Rejected(
-            SYSTEM,
-            _OPERATION,
-            f"the cursor {cursor[:80]!r} is not of this feed; start again without one",
-            "cursor_unknown",
-        ) from error

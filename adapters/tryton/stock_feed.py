@@ -6,24 +6,23 @@ turn, once in each ``REREAD``. The cursor is JSON.
 """
 
 import datetime as dt
-import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from adapters.errors import ContractBroken, Rejected
+from adapters.errors import ContractBroken
 from adapters.stock_ports import ErpStockPage
 from adapters.tryton.places import LOCATION
 from adapters.tryton.records import MOVE
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
+from adapters.tryton.stamps import STAMPS, changed_since, parse_cursor, written
 from adapters.tryton.stock_levels import StockLevels
 from adapters.tryton.stock_records import ALL_RECORDS, COUNTED, KIT, PRODUCT, SALE_LINE
 
 REREAD: Final = dt.timedelta(hours=1)
 _START: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001  Tryton's times have no zone and mean UTC
 _OPERATION: Final = "read stock changes"
-_STAMPS: Final = ("write_date", "create_date")
 _UNDECIDED: Final = ["draft", "quotation"]
 _Row = dict[str, Any]
 
@@ -72,7 +71,7 @@ class StockFeed:
 
     async def read(self, cursor: str | None) -> ErpStockPage:
         """See ``ErpStockPort.stock_changes``. Raises Rejected where the cursor is not ours."""
-        position = await self._begin() if cursor is None else _parse(cursor)
+        position = await self._begin() if cursor is None else parse_cursor(_Cursor, cursor, _OPERATION)
         filling = position.first
         codes: dict[int, str | None] = {}
         waiting = False
@@ -134,7 +133,7 @@ class StockFeed:
         """The newest write time of all: Tryton's clock, as far as it matters."""
         newest = _START
         for model in (MOVE, SALE_LINE, PRODUCT):
-            for field in _STAMPS:
+            for field in STAMPS:
                 rows = await self._search(
                     model, [[field, "!=", None]], [field], limit=1, order=[[field, "DESC"]]
                 )
@@ -153,39 +152,37 @@ class StockFeed:
             raise ContractBroken(SYSTEM, _OPERATION, f"the answer lacks something ({error!r})") from error
 
     async def _moves(self, floor: dt.datetime) -> list[_Write]:
-        rows = await self._search(MOVE, _changed("", floor), [*_STAMPS, "product"])
-        return [_Write(_written(row), f"move {row['id']}", (row["product"],)) for row in rows]
+        rows = await self._search(MOVE, changed_since(floor), [*STAMPS, "product"])
+        return [_Write(written(row), f"move {row['id']}", (row["product"],)) for row in rows]
 
     async def _lines(self, floor: dt.datetime) -> list[_Write]:
         """Lines of sales that were decided on: what of them is on no shipment is a claim as well."""
-        changed = ["OR", _changed("", floor), _changed("sale.", floor)]
-        fields = [*_STAMPS, "product", "components.product", *(f"sale.{stamp}" for stamp in _STAMPS)]
+        changed = ["OR", changed_since(floor), changed_since(floor, "sale.")]
+        fields = [*STAMPS, "product", "components.product", *(f"sale.{stamp}" for stamp in STAMPS)]
         rows = await self._search(SALE_LINE, [changed, ["sale.state", "not in", _UNDECIDED]], fields)
         writes = []
         for row in rows:
             concerned = [row["product"], *(part["product"] for part in row["components."])]
             products = tuple(number for number in concerned if number is not None)
             if products:
-                writes.append(
-                    _Write(max(_written(row), _written(row["sale."])), f"line {row['id']}", products)
-                )
+                writes.append(_Write(max(written(row), written(row["sale."])), f"line {row['id']}", products))
         return writes
 
     async def _products(self, floor: dt.datetime) -> list[_Write]:
         paths = ("", "template.", "components.", "template.components.")
-        changed = ["OR", *(_changed(path, floor) for path in paths)]
-        fields = [f"{path}{stamp}" for path in paths for stamp in _STAMPS]
+        changed = ["OR", *(changed_since(floor, path) for path in paths)]
+        fields = [f"{path}{stamp}" for path in paths for stamp in STAMPS]
         writes = []
         for row in await self._search(PRODUCT, changed, fields):
             template = row["template."]
             parts = [*row["components."], *template["components."]]
-            at = max(_written(each) for each in (row, template, *parts))
+            at = max(written(each) for each in (row, template, *parts))
             writes.append(_Write(at, f"product {row['id']}", (row["id"],)))
         return writes
 
     async def _places(self, floor: dt.datetime) -> list[_Write]:
-        rows = await self._search(LOCATION, _changed("", floor), [*_STAMPS])
-        return [_Write(_written(row), f"place {row['id']}", None) for row in rows]
+        rows = await self._search(LOCATION, changed_since(floor), [*STAMPS])
+        return [_Write(written(row), f"place {row['id']}", None) for row in rows]
 
     async def _codes(self, domain: list[Any], limit: int | None = None) -> dict[int, str | None]:
         """Products that are goods or kits by id."""
@@ -231,25 +228,3 @@ def _first_of(writes: Sequence[_Write], products: int) -> list[_Write]:
         told.append(write)
         concerned.update(write.products or ())
     return told
-
-
-def _changed(path: str, floor: dt.datetime) -> list[Any]:
-    # A record has no write time until it is written for the first time after its creation.
-    write, create = (f"{path}{stamp}" for stamp in _STAMPS)
-    return ["OR", [write, ">=", floor], [[write, "=", None], [create, ">=", floor]]]
-
-
-def _written(row: dict[str, Any]) -> dt.datetime:
-    return row["write_date"] or row["create_date"]  # type: ignore[no-any-return]  # Tryton's times
-
-
-def _parse(cursor: str) -> _Cursor:
-    try:
-        return _Cursor.model_validate(json.loads(cursor))
-    except (ValueError, ValidationError) as error:
-        raise Rejected(
-            SYSTEM,
-            _OPERATION,
-            f"the cursor {cursor[:80]!r} is not of this feed; start again without one",
-            "cursor_unknown",
-        ) from error
