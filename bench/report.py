@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -61,6 +61,17 @@ def print_all(
     _print_comparison(console, options, rounds)
     _print_latency(console, latencies)
     _print_counts(console, rounds, options.orders)
+
+
+def print_aims(console: Console, title: str, aims: Mapping[str, tuple[float, float]]) -> bool:
+    """A table of what was found beside what it may be at most; whether everything is within."""
+    table = Table(title=title)
+    for column in ("", "found", "at most", ""):
+        table.add_column(column, justify="right" if column else "left")
+    for name, (value, aim) in aims.items():
+        table.add_row(name, f"{value:,}", f"{aim:,}", "" if value <= aim else "MISSED")
+    console.print(table)
+    return all(value <= aim for value, aim in aims.values())
 
 
 def _print_comparison(console: Console, options: Options, rounds: Rounds) -> None:

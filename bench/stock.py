@@ -20,10 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from temporalio.client import Client, WorkflowHandle
 
 from activities.stock_contracts import StockComparison
+from bench.report import print_aims
 from bench.server import running_server
 from bench.stock_shop import LOCATIONS, RATE, bare_seconds, page_points, page_size, set_points
 from bench.stock_tables import DIFFERS, fill
@@ -179,13 +179,7 @@ def print_all(console: Console, found: Found) -> bool:
         "pages listed again after the kill": (found.repeated, AIM_REPEATED),
         "SKUs not compared": (found.skus - found.comparison.skus, 0),
     }
-    table = Table(title="a full comparison of stock")
-    for column in ("", "found", "at most", ""):
-        table.add_column(column, justify="right" if column else "left")
-    for name, (value, aim) in aims.items():
-        table.add_row(name, f"{value:,}", f"{aim:,}", "" if value <= aim else "MISSED")
-    console.print(table)
-    return all(value <= aim for value, aim in aims.values())
+    return print_aims(console, "a full comparison of stock", aims)
 
 
 def main() -> int:

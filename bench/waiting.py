@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from temporalio.client import Client
 
+from bench.report import print_aims
 from bench.sample_order import sample_order
 from bench.server import running_server
 from bench.world import CHANNEL, BenchWorld
@@ -188,13 +189,7 @@ def print_all(console: Console, options: Options, found: Found) -> bool:
         "orders in the cache": (found.limited[2].cached, options.cached),
         "MB more when asked for all of them again": (found.grown, AIM_MEMORY),
     }
-    table = Table(title="what waiting costs")
-    for column in ("", "found", "at most", ""):
-        table.add_column(column, justify="right" if column else "left")
-    for name, (value, aim) in aims.items():
-        table.add_row(name, f"{value:,}", f"{aim:,}", "" if value <= aim else "MISSED")
-    console.print(table)
-    return all(value <= aim for value, aim in aims.values())
+    return print_aims(console, "what waiting costs", aims)
 
 
 def main() -> int:

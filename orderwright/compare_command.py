@@ -4,14 +4,13 @@ import asyncio
 from typing import Annotated
 
 import typer
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.exceptions import ApplicationError
 
 from activities.stock_contracts import StockComparison
 from config.settings import Settings
-from orderwright.operations import temporal
-from orderwright.terminal import AsJson, CommandFailed, invocation, print_json
+from orderwright.operations import result_of, temporal
+from orderwright.terminal import AsJson, invocation, print_json
 from workflows.messages import ORDERS_QUEUE, StockComparisonStart, stock_comparison_id
 from workflows.stock_comparison import StockComparisonWorkflow
 
@@ -50,15 +49,4 @@ async def _run(client: Client, channel: str) -> StockComparison:
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary=f"Compares what {channel} shows of stock, asked for by a person",
     )
-    try:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            return await handle.result()
-    except TimeoutError as error:
-        raise CommandFailed(
-            f"the comparison of {channel} goes on without this command; is a worker running, and does the storefront "
-            f"answer (orderwright doctor)? See the Temporal UI, workflow {handle.id}"
-        ) from error
-    except WorkflowFailureError as error:
-        cause = error.cause.__cause__ or error.cause
-        reason = cause.message if isinstance(cause, ApplicationError) else str(cause)
-        raise CommandFailed(f"the comparison of {channel} failed: {reason}") from error
+    return await result_of(handle, f"the comparison of {channel}", LONGEST_SECONDS)

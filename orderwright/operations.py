@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from temporalio.client import (
     Client,
+    WorkflowFailureError,
+    WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -41,7 +43,24 @@ ANSWER_SECONDS = 60.0
 QUERY = timedelta(seconds=15)
 
 Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 Sent = TypeVar("Sent", bound=OperatorMessage)
+
+
+async def result_of(handle: WorkflowHandle[Any, Result], work: str, seconds: float) -> Result:
+    """Wait for the end of ``work`` that a command started. Raises CommandFailed where it fails or takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await handle.result()
+    except TimeoutError as error:
+        raise CommandFailed(
+            f"{work} goes on without this command; is a worker running, and does every system answer "
+            f"(orderwright doctor)? See what it waits for in the Temporal UI, workflow {handle.id}"
+        ) from error
+    except WorkflowFailureError as error:
+        cause = error.cause.__cause__ or error.cause
+        reason = cause.message if isinstance(cause, ApplicationError) else str(cause)
+        raise CommandFailed(f"{work} failed: {reason}") from error
 
 
 class OrderNotFound(CommandFailed):

@@ -6,15 +6,14 @@ from contextlib import closing
 from typing import Annotated
 
 import typer
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.exceptions import ApplicationError
 
 from activities.contracts import SweepReport
 from config.settings import Settings
 from domain.completeness import Finding, Repair
 from domain.model import Frozen
-from orderwright.operations import temporal
+from orderwright.operations import result_of, temporal
 from orderwright.terminal import (
     FAILED,
     AsJson,
@@ -106,18 +105,7 @@ async def _sweep(client: Client, channel: str, hours: float | None) -> SweepRepo
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         static_summary=f"Counts the orders of {channel} on both sides, asked for by a person",
     )
-    try:
-        async with asyncio.timeout(LONGEST_RUN_SECONDS):
-            return await handle.result()
-    except TimeoutError as error:
-        raise CommandFailed(
-            f"the sweep of {channel} goes on without this command; is a worker running, and does every system answer "
-            "(orderwright doctor)? See what it waits for in the Temporal UI, workflow " + handle.id
-        ) from error
-    except WorkflowFailureError as error:
-        cause = error.cause.__cause__ or error.cause
-        reason = cause.message if isinstance(cause, ApplicationError) else str(cause)
-        raise CommandFailed(f"the sweep of {channel} failed: {reason}") from error
+    return await result_of(handle, f"the sweep of {channel}", LONGEST_RUN_SECONDS)
 
 
 def _show(invoked: Invocation, sweeps: Mapping[str, str | None], *, as_json: bool) -> None:
