@@ -117,7 +117,7 @@ class Marks:
 
     def settle(self, marks: Iterable[Mark]) -> None:
         """They were told of. One that changed meanwhile stays, as a change of now."""
-        told = [_bound(each) for each in marks]
+        told = [_bound(each) for each in _in_order(marks)]
         if not told:
             return
         now = datetime.now(UTC)
@@ -130,7 +130,7 @@ class Marks:
         self._later(
             [
                 {**_bound(each), "new_due_at": each.changed_at + wait, "new_attempts": each.attempts}
-                for each in marks
+                for each in _in_order(marks)
             ]
         )
 
@@ -138,7 +138,10 @@ class Marks:
         """They are to be told later, because it did not work (``failed``) or is not to be done yet."""
         more = 1 if failed else 0
         self._later(
-            [{**_bound(each), "new_due_at": until, "new_attempts": each.attempts + more} for each in marks]
+            [
+                {**_bound(each), "new_due_at": until, "new_attempts": each.attempts + more}
+                for each in _in_order(marks)
+            ]
         )
 
     def waiting(self) -> dict[str, tuple[int, datetime]]:
@@ -155,6 +158,11 @@ class Marks:
             return
         with self._db.write() as session:
             session.connection().execute(_LATER, values)
+
+
+def _in_order(marks: Iterable[Mark]) -> list[Mark]:
+    """As ``mark`` writes them: whoever locks rows in another sequence may wait for each other for ever."""
+    return sorted(marks, key=lambda each: (each.channel, each.sku))
 
 
 def _bound(each: Mark) -> dict[str, object]:
