@@ -28,7 +28,6 @@ from sqlmodel import col, select
 from adapters.shopify.storefront import ShopifyStorefront
 from adapters.tryton.erp import TrytonErp
 from bench.report import print_aims
-from config.mappings import MAPPINGS
 from domain.stock import StockSetting
 from sandbox.catalog import LOCATIONS, PRODUCTS
 from sandbox.house import PLUS_PLAN, House, people_around
@@ -48,7 +47,7 @@ MOST_PAUSE = 1.5
 FLOOR_CALLS = 20
 PLACE = "101"
 # Every SKU is scarce: it is told at once. What is gathered in batches waits for its batch by intent.
-RULES = "\n[stock]\npush = true\nscarce_below = 1000000\n"
+RULES = "push = true\nscarce_below = 1000000\n"
 
 
 @dataclass
@@ -155,11 +154,7 @@ class Latency:
 async def measure(changes: int, orders: int, console: Console) -> Found:
     """One run on a stack of its own."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        mapping = Path(folder) / "mapping.toml"
-        mapping.write_text(_mapping(), encoding="utf-8")
-        stack = Stack(
-            Path(folder) / "stack", fresh=True, say=console.print, known_ports=False, mapping=str(mapping)
-        )
+        stack = Stack(Path(folder), fresh=False, say=console.print, known_ports=False, rules_of_stock=RULES)
         async with stack, people_around(stack) as house, AsyncExitStack() as exits:
             await house.store.set_throttle(PLUS_PLAN)
             where = stack.addresses
@@ -187,11 +182,6 @@ async def measure(changes: int, orders: int, console: Console) -> Found:
             for _ in range(orders):
                 await latency.buy(latency.found.away)
             return latency.found
-
-
-def _mapping() -> str:
-    """The sandbox's, and stock is told."""
-    return (MAPPINGS / "shopify-tryton.toml").read_text(encoding="utf-8") + RULES
 
 
 def _adapters(where: Addresses) -> tuple[TrytonErp, ShopifyStorefront]:
