@@ -138,8 +138,8 @@ class StockFeedActivities:
             return whole
         left = await asyncio.to_thread(self._book.ask_for_older, whole.token)
         log.info(
-            "all of the ERP's stock was read anew: %d products, %d of them otherwise than the feed had told; %d that "
-            "it does not list any more are asked for by name",
+            "all of the ERP's stock was read anew: %d products, %d of them otherwise than the feed had told; %d (kits, "
+            "and what it does not list any more) are asked for by name",
             whole.products,
             whole.differing,
             left,

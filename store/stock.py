@@ -27,7 +27,8 @@ class ErpStockBook:
     def keep_reading(self, reading: StockReading) -> int:
         """Write a reading down and mark what changed; returns the number of products that did.
 
-        A level of a later reading stays. Of a product that the ERP does not have (any more) nothing is left.
+        A level of a later reading stays. Of a product that the ERP does not have (any more) nothing is left, but what a
+        kit was made of while units of it are in flight: its components are what they take.
         """
         with self._db.write() as session:
             known = _known(session, {level.product for level in reading.levels})
@@ -37,10 +38,14 @@ class ErpStockBook:
                 if _keep_level(session, known.get((level.product, level.warehouse)), level, reading)
             }
             changed |= {kit.product for kit in reading.kits if _keep_kit(session, kit)}
-            changed |= _drop(session, reading.unknown, reading.token)
             read = {*(level.product for level in reading.levels), *(kit.product for kit in reading.kits)}
             read |= set(reading.unknown)
             changed |= _let_in(session, read, reading.token)
+            # After that: what is in flight of a kit may have been let in by this very reading.
+            changed |= _drop(session, reading.unknown, reading.token)
+            told_as_kits = {kit.product for kit in reading.kits}
+            goods = {level.product for level in reading.levels} - told_as_kits
+            changed |= _unmake(session, goods, StockClaimRow.entering)
             session.exec(
                 delete(ErpUnreadRow).where(
                     col(ErpUnreadRow.product).in_(read), col(ErpUnreadRow.token) < reading.token
@@ -56,10 +61,14 @@ class ErpStockBook:
             return tuple(session.exec(query.limit(limit)).all())
 
     def ask_for_older(self, token: int) -> int:
-        """Have products asked for by name that no reading since that token told of; returns how many."""
+        """Have products asked for by name that no reading since that token told of; returns how many.
+
+        Every kit is among them: it has no stock by which one would see that it was told of.
+        """
         query = select(ErpStockRow.product).where(col(ErpStockRow.token) < token).distinct()
         with self._db.write() as session:
-            products = session.exec(query).all()
+            kits = session.exec(select(ErpKitPartRow.kit).distinct()).all()
+            products = sorted({*session.exec(query).all(), *kits})
             if products:
                 ask_to_read(session, products, draw_token(session))
         return len(products)
@@ -119,11 +128,36 @@ def _drop(session: Session, products: Iterable[str], token: int) -> set[str]:
     gone = list(products)
     if not gone:
         return set()
-    session.exec(delete(ErpKitPartRow).where(col(ErpKitPartRow.kit).in_(gone)))
+    freed = _unmake(session, gone, StockClaimRow.awaiting + StockClaimRow.entering)
     session.exec(
         delete(ErpStockRow).where(col(ErpStockRow.product).in_(gone), col(ErpStockRow.token) <= token)
     )
-    return set(gone)
+    return {*gone, *freed}
+
+
+def _unmake(session: Session, products: Iterable[str], in_flight: Any) -> set[str]:
+    """Those of the products that are no kits any more; returns them and what they were made of.
+
+    One of which units are ``in_flight`` stays: without its parts nobody would take them off its components. It is
+    found again by the next reading that tells of it.
+    """
+    rows = session.exec(select(ErpKitPartRow).where(col(ErpKitPartRow.kit).in_(list(products)))).all()
+    if not rows:
+        return set()
+    flying = session.exec(
+        select(StockClaimRow.product).where(
+            col(StockClaimRow.product).in_({row.kit for row in rows}),
+            col(StockClaimRow.live).is_(True),
+            in_flight > 0,
+        )
+    ).all()
+    freed: set[str] = set()
+    for row in rows:
+        if row.kit not in flying:
+            freed |= {row.kit, row.component}
+            session.delete(row)
+    session.flush()
+    return freed
 
 
 def _let_in(session: Session, read: set[str], token: int) -> set[str]:

@@ -1,16 +1,22 @@
 """The feed of the ERP's stock by itself: from a new database, with a cursor nobody knows, and read anew once a day."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+from sqlmodel import select
 from temporalio.testing import ActivityEnvironment
 
 from activities.stock_contracts import FollowStock, StockFollowed
 from activities.stock_feed import SIGN_OF_LIFE, StockFeedActivities
 from adapters.memory.erp import MemoryErp
-from store.claims import ask_to_read
+from domain.claims import Claim, OrderClaims
+from domain.order import OrderKey
+from domain.stock import ErpStock, Kit, ShownStock, StockReading
+from store.claims import ask_to_read, note_claims
 from store.database import Database
+from store.shown import Level, note_seen
 from store.stock import ErpStockBook
-from store.stock_tables import draw_token
+from store.stock_marks import Marks
+from store.stock_tables import ErpKitPartRow, draw_token
 from store.stock_whole import WholeReadings
 from workflows.stock_feed import SIGN_OF_LIFE as HEARTBEAT_TIMEOUT
 
@@ -35,6 +41,22 @@ async def follow(
 
 def kept(db: Database, *products: str) -> dict[str, int]:
     return {row.product: row.on_hand for row in ErpStockBook(db).levels(products)}
+
+
+def kits(db: Database) -> dict[str, str]:
+    """Kit -> its one component."""
+    with db.read() as session:
+        return {row.kit: row.component for row in session.exec(select(ErpKitPartRow)).all()}
+
+
+def keep(
+    book: ErpStockBook,
+    levels: tuple[ErpStock, ...] = (),
+    kits: tuple[Kit, ...] = (),
+    unknown: tuple[str, ...] = (),
+) -> None:
+    token, at = book.begin_reading()
+    book.keep_reading(StockReading(token=token, at=at, levels=levels, kits=kits, unknown=unknown))
 
 
 async def test_it_begins_with_everything_and_tells_once_it_came_to_the_end(db: Database) -> None:
@@ -83,6 +105,56 @@ async def test_once_a_day_all_is_read_anew_and_what_the_feed_missed_is_found(db:
     assert kept(db, "MUG", "GONE") == {"MUG": 5, "GONE": 5}
     await follow(db, erp, go_on, read_anew=timedelta(0))
     assert kept(db, "MUG", "CAP", "GONE") == {"MUG": 2, "CAP": 5}
+
+
+async def test_a_kit_that_the_erp_dropped_is_a_kit_no_more(db: Database) -> None:
+    erp = erp_with("MUG", "BOX")
+    erp.stock_book.make_kit("GIFT", {"MUG": 2})
+    erp.stock_book.make_kit("PAIR", {"BOX": 2})
+    followed = await follow(db, erp)
+    assert kits(db) == {"GIFT": "MUG", "PAIR": "BOX"}
+    # The feed hears nothing of it.
+    del erp.stock_book.kits["GIFT"]
+    erp.stock_book.changed_at["GIFT"] = 0
+    await follow(db, erp, FollowStock(cursor=followed.cursor), read_anew=timedelta(0))
+    assert kits(db) == {"PAIR": "BOX"}
+
+
+def test_a_kit_of_which_units_are_in_flight_keeps_its_parts_until_they_are_in(db: Database) -> None:
+    book, key = ErpStockBook(db), OrderKey(channel="shop", external_id="1")
+    parts = Kit(product="GIFT", components={"MUG": 2})
+    mugs = ErpStock(product="MUG", warehouse="EAST", on_hand=5)
+    keep(book, levels=(mugs,), kits=(parts,))
+    sold = Claim(sku="GIFT", location="101", product="GIFT", warehouse="EAST", due=1, open=1)
+    with db.write() as session:
+        note_claims(session, key, OrderClaims(claims=(sold,)))
+    keep(book, unknown=("GIFT",))
+    assert kits(db) == {"GIFT": "MUG"}, "the mugs that it takes would be sold again"
+    with db.write() as session:
+        note_claims(session, key, OrderClaims(claims=()))
+    keep(book, unknown=("GIFT",))
+    assert kits(db) == {}
+
+
+def test_the_components_of_a_kit_that_is_gone_are_looked_at_again(db: Database) -> None:
+    book = ErpStockBook(db)
+    mugs = ErpStock(product="MUG", warehouse="EAST", on_hand=5)
+    keep(book, levels=(mugs,), kits=(Kit(product="GIFT", components={"MUG": 2}),))
+    shown = ShownStock(sku="MUG", item_id="1", location="101", available=5, committed=0)
+    with db.write() as session:
+        note_seen(session, "shop", [Level(shown=shown, product="MUG", warehouse="EAST")], datetime.now(UTC))
+    marks = Marks(db)
+    marks.settle(marks.due("shop", datetime.now(UTC), 10))
+    keep(book, unknown=("GIFT",))
+    assert [mark.sku for mark in marks.due("shop", datetime.now(UTC), 10)] == ["MUG"]
+
+
+def test_a_kit_that_has_stock_of_its_own_now_is_goods(db: Database) -> None:
+    book = ErpStockBook(db)
+    keep(book, kits=(Kit(product="GIFT", components={"MUG": 2}),))
+    keep(book, levels=(ErpStock(product="GIFT", warehouse="EAST", on_hand=3),))
+    assert kits(db) == {}
+    assert kept(db, "GIFT") == {"GIFT": 3}
 
 
 async def test_a_round_gives_signs_of_life_with_where_it_stands(db: Database) -> None:
