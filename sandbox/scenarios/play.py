@@ -19,6 +19,7 @@ from sandbox.house import OVER, workflow_id
 from sandbox.scenarios import vocabulary as words
 from sandbox.scenarios.ground import Ground, spoil
 from sandbox.scenarios.proof import Row, prove
+from sandbox.scenarios.shelf import Late, until_shown, watch_shown
 from sandbox.stack import CHANNEL, Say
 from store.database import Database
 from store.order_view import OrderSummary, OrderViews
@@ -43,10 +44,6 @@ _COMES_TO: dict[str, Callable[[OrderSummary], bool]] = {
     "closed": lambda row: row.status is OrderStatus.CLOSED,
     "shipped": lambda row: row.status in {OrderStatus.SHIPPED, *OVER},
 }  # fmt: skip
-
-
-class Late(Exception):
-    """What a scenario waits for did not happen in time; the message says what it was and where the order stands."""
 
 
 class Player:
@@ -198,6 +195,10 @@ class Player:
                 await self._inspect(act, external_id)
             case words.Waited():
                 await self._wait(act, external_id)
+            case words.StoreShows():
+                await until_shown(self._ground.store, act, self._patience)
+            case words.StoreHides():
+                await watch_shown(self._ground.store, act)
             case words.TimePassed():
                 await self._ground.pass_time(external_id, act.days)
             case _:

@@ -140,6 +140,25 @@ class Counted(Frozen):
     units: Annotated[int, Field(ge=0)]
 
 
+class StoreShows(Frozen):
+    """Everybody waits until the store shows so many ``units`` of a SKU at one of its locations."""
+
+    act: Literal["store shows"]
+    sku: str
+    location: Literal["101", "102"] = "101"
+    units: int
+
+
+class StoreHides(Frozen):
+    """For some seconds the store shows ``units`` of a SKU at most: nobody may promise more."""
+
+    act: Literal["store shows no more than"]
+    sku: str
+    location: Literal["101", "102"] = "101"
+    units: int
+    seconds: Annotated[float, Field(gt=0)] = 4.0
+
+
 class ProductHidden(Frozen):
     """The ERP takes a product out of its catalogue. No other scenario may sell it."""
 
@@ -218,8 +237,8 @@ class TimePassed(Frozen):
 Act = Annotated[
     Edited | CanceledAtStore | Paid | Assessed | ToldAgain | ReturnWanted | ReturnWithdrawn
     | OperatorReturns | OperatorInspects
-    | Shipped | PieceShipped | Picked | SentPicked | TakenBack | Counted | ProductHidden
-    | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
+    | Shipped | PieceShipped | Picked | SentPicked | TakenBack | Counted | StoreShows | StoreHides
+    | ProductHidden | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip
 
@@ -282,13 +301,17 @@ class Scenario(Frozen):
         "message",
         "warehouse",
         "stock",
+        "shelf",
         "return",
         "operator",
         "road",
         "tax",
         "outage",
     ]
-    """``shape``: an order that is shipped and nothing else; the demo carries them all."""
+    """``shape``: an order that is shipped and nothing else; the demo carries them all.
+
+    ``shelf``: what the store shows of stock.
+    """
     order: PlaceOrder
     happens: tuple[Act, ...] = ()
     holds: Holds
