@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 PATIENCE_IN_MEMORY = 30.0
 PATIENCE = 240.0
-"""Seconds that one wait may take on Tryton, with all orders on their way at once."""
+"""Seconds that one wait may take on Tryton."""
+AT_ONCE_IN_MEMORY = 32
+AT_ONCE = 12
+"""So many orders keep Tryton busy; more of them only wait for each other."""
 
 
 def scenarios(
@@ -37,6 +40,10 @@ def scenarios(
             "--memory/--real", help="The ERP in memory and time skipped, or Tryton; seconds or minutes."
         ),
     ] = False,
+    at_once: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"Scenarios that live side by side; {AT_ONCE}, in memory {AT_ONCE_IN_MEMORY}."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Let orders live through the scenario catalogue, and prove both systems balanced, read back independently."""
@@ -46,7 +53,7 @@ def scenarios(
         raise CommandFailed(str(error)) from error
     began = time.monotonic()
     try:
-        rows = asyncio.run(interruptible(_play(chosen, memory=memory)))
+        rows = asyncio.run(interruptible(_play(chosen, memory=memory, at_once=at_once)))
     except asyncio.CancelledError:
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
@@ -56,10 +63,15 @@ def scenarios(
     raise typer.Exit(0 if all(row.balanced for row in rows) else FAILED)
 
 
-async def _play(chosen: Sequence[Scenario], *, memory: bool) -> list[Row]:
+async def _play(chosen: Sequence[Scenario], *, memory: bool, at_once: int | None) -> list[Row]:
     ground: AbstractAsyncContextManager[Ground] = memory_ground() if memory else real_ground(_say)
     async with ground as where:
-        player = Player(where, patience=PATIENCE_IN_MEMORY if memory else PATIENCE, say=_say)
+        player = Player(
+            where,
+            patience=PATIENCE_IN_MEMORY if memory else PATIENCE,
+            at_once=at_once or (AT_ONCE_IN_MEMORY if memory else AT_ONCE),
+            say=_say,
+        )
         try:
             return await player.play(chosen)
         finally:

@@ -1,5 +1,6 @@
 """The ERP's own people, whichever ERP it is: the warehouse ships, the back office posts and reads the books."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from types import TracebackType
@@ -13,6 +14,8 @@ from sandbox.stack import CHANNEL, Addresses
 from sandbox.tryton.staff import Staff
 
 LEFT = frozenset({"shipped", "done"})
+_READERS = 4
+"""Orders that are read from Tryton's books at the same time."""
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 
 
@@ -105,31 +108,41 @@ class TrytonOffice:
 
     async def read(self, numbers: Mapping[str, str]) -> dict[str, ErpSide]:
         """See ``BackOffice``."""
-        found = {}
-        for external_id, number in numbers.items():
-            sale = await self._staff.read_sale(external_id)
-            if sale is not None:
-                together = (sale, *sale.exchanges)
-                taxes = added(each.taxes for each in together)
-                found[external_id] = ErpSide(
-                    count=await self._staff.count_sales(external_id, number),
-                    number=sale.number or "",
-                    total=sum((each.total for each in together), Decimal(0)),
-                    taxes={code: amount for code, amount in taxes.items() if amount},
-                    shipments=sum(
-                        tellable([x.quantities for x in each.shipments if x.state in LEFT], each.ordered)
-                        for each in together
-                    ),
-                    invoices=sum(len(each.invoices) for each in together),
-                    invoiced=sale.invoiced,
-                    currency=sale.currency,
-                    adjusted=sale.adjusted,
-                    canceled=sale.canceled,
-                    given_back=sum((each.given_back for each in sale.credits), Decimal(0)),
-                    taxes_given_back=added(each.taxes for each in sale.credits),
-                    fees=sum((each.fee for each in sale.credits), Decimal(0)),
-                )
-        return found
+        in_turn = asyncio.Semaphore(_READERS)
+
+        async def read(external_id: str, number: str) -> ErpSide | None:
+            async with in_turn:
+                return await self._read(external_id, number)
+
+        sides = await asyncio.gather(*(read(*each) for each in numbers.items()))
+        return {
+            external_id: side for external_id, side in zip(numbers, sides, strict=True) if side is not None
+        }
+
+    async def _read(self, external_id: str, number: str) -> ErpSide | None:
+        sale = await self._staff.read_sale(external_id)
+        if sale is None:
+            return None
+        together = (sale, *sale.exchanges)
+        taxes = added(each.taxes for each in together)
+        return ErpSide(
+            count=await self._staff.count_sales(external_id, number),
+            number=sale.number or "",
+            total=sum((each.total for each in together), Decimal(0)),
+            taxes={code: amount for code, amount in taxes.items() if amount},
+            shipments=sum(
+                tellable([x.quantities for x in each.shipments if x.state in LEFT], each.ordered)
+                for each in together
+            ),
+            invoices=sum(len(each.invoices) for each in together),
+            invoiced=sale.invoiced,
+            currency=sale.currency,
+            adjusted=sale.adjusted,
+            canceled=sale.canceled,
+            given_back=sum((each.given_back for each in sale.credits), Decimal(0)),
+            taxes_given_back=added(each.taxes for each in sale.credits),
+            fees=sum((each.fee for each in sale.credits), Decimal(0)),
+        )
 
     async def hide_product(self, code: str) -> None:
         """See ``BackOffice``."""
