@@ -42,7 +42,9 @@ def scenarios(
     ] = False,
     at_once: Annotated[
         int | None,
-        typer.Option(min=1, help=f"Scenarios that live side by side; {AT_ONCE}, in memory {AT_ONCE_IN_MEMORY}."),
+        typer.Option(
+            min=1, help=f"Scenarios that live side by side; {AT_ONCE}, in memory {AT_ONCE_IN_MEMORY}."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
