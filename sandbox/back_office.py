@@ -1,6 +1,7 @@
 """The ERP's own people, whichever ERP it is: the warehouse ships, the back office posts and reads the books."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from types import TracebackType
@@ -9,8 +10,9 @@ from typing import Any, Protocol, Self
 import httpx
 
 from sandbox.audit import ErpSide, added
-from sandbox.catalog import pieces, tellable
+from sandbox.catalog import Parcel, pieces, tellable
 from sandbox.stack import CHANNEL, Addresses
+from sandbox.tryton.reading import ShipmentReading
 from sandbox.tryton.staff import Staff
 
 LEFT = frozenset({"shipped", "done"})
@@ -131,8 +133,7 @@ class TrytonOffice:
             total=sum((each.total for each in together), Decimal(0)),
             taxes={code: amount for code, amount in taxes.items() if amount},
             shipments=sum(
-                tellable([x.quantities for x in each.shipments if x.state in LEFT], each.ordered)
-                for each in together
+                tellable([parcel_of(x) for x in each.shipments if x.state in LEFT]) for each in together
             ),
             invoices=sum(len(each.invoices) for each in together),
             invoiced=sale.invoiced,
@@ -234,6 +235,11 @@ class MemoryOffice:
             for order in answer.json()
             if order["channel"] == CHANNEL and order["external_id"] in wanted
         }
+
+
+def parcel_of(shipment: ShipmentReading) -> Parcel:
+    """What left with a shipment: pieces of kits, and what is sold by itself."""
+    return Parcel(shipment.of_kits, Counter(shipment.quantities) - Counter(shipment.of_kits))
 
 
 def back_office_of(where: Addresses) -> BackOffice:

@@ -304,15 +304,16 @@ class Player:
 
     async def _take_back(self, act: words.TakenBack, external_id: str) -> None:
         """Goods may be at the door a moment before the warehouse knows that they are to come."""
-        deadline = time.monotonic() + self._patience
+        deadline, pause = time.monotonic() + self._patience, AT_THE_DOOR_SECONDS
         while True:
             try:
                 await self._ground.people.receive_return(external_id, act.units or None)
             except LookupError:
                 if time.monotonic() > deadline:
                     raise
-                # Often: where time is skipped, goods that are waited for are given up within a second.
-                await asyncio.sleep(AT_THE_DOOR_SECONDS)
+                # Often at first: where time is skipped, goods that are waited for are given up within a second.
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.2, LOOK_SECONDS)
             else:
                 return
 
@@ -433,6 +434,12 @@ class Player:
                 self._rows = {row.key.external_id: row for row in rows}
                 self._looked_at = time.monotonic()
         return self._rows.get(external_id)
+
+
+def shared(scenarios: Sequence[words.Scenario], houses: int) -> list[list[words.Scenario]]:
+    """Deal them out to at most so many houses, so that each has about as much to do; none has nothing."""
+    by_length = sorted(scenarios, key=lambda each: (each.alone, len(each.happens)))
+    return [share for number in range(houses) if (share := by_length[number::houses])]
 
 
 def _turn(scenario: words.Scenario) -> tuple[bool, bool]:

@@ -222,6 +222,8 @@ class Staff:
 
     async def _assign_at_last(self, job: Job, *, part: bool) -> bool:
         """As ``_assign``, again where others reserve the shipment while its quantities are written."""
+        if not part and await self._state(job) == "assigned":
+            return True
         for _ in range(TRIES - 1):
             try:
                 return await self._assign(job, part=part)

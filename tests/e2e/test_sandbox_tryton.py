@@ -126,6 +126,7 @@ class TestStaff:
         (first,) = await staff.ship_in_parts(["5001"])
         # Half of six units, a kit counted as one unit and sent whole: a tee and two pairs of socks.
         assert first.quantities == {"TEE-BLK-S": 2, "TEE-BLK-M": 1, "SOCK-GRY": 2}
+        assert first.of_kits == {"TEE-BLK-M": 1, "SOCK-GRY": 2}
         assert (first.state, first.warehouse, first.carrier) == ("done", "WH-EAST", "DHL")
         assert first.tracking_number == f"DHL-5001-{first.number}"
         half_way = await staff.read_sale("5001")

@@ -1,6 +1,7 @@
 """The scenario catalogue as data: what its files must be, what is said of a wrong one, and when a row is balanced."""
 
 import tomllib
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from sandbox.audit import ErpSide, StoreSide, compare
 from sandbox.scenarios.catalogue import CatalogueBroken, catalogue, file_name, named, read_catalogue, shapes
+from sandbox.scenarios.play import shared
 from sandbox.scenarios.proof import Row, missing, print_rows
 from sandbox.scenarios.vocabulary import End, Holds, Scenario
 
@@ -121,6 +123,19 @@ def test_what_is_added_or_given_in_exchange_is_sold_too():
     assert added.sells > {line.sku for line in added.order.lines}
     exchanged = named("an exchange for something dearer leaves once the difference is paid")
     assert exchanged.sells == {"TEE-BLK-M", "CAP-BLK"}
+
+
+def test_houses_share_all_scenarios_and_the_trouble_too():
+    shares = shared(catalogue(), 3)
+    assert Counter(each.name for share in shares for each in share) == Counter(
+        each.name for each in catalogue()
+    )
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    trouble = [sum(each.alone for each in share) for share in shares]
+    assert max(trouble) - min(trouble) <= 1
+    assert shared(catalogue()[:2], 3) == [
+        [each] for each in sorted(catalogue()[:2], key=lambda x: len(x.happens))
+    ]
 
 
 def test_an_unknown_name_says_where_the_names_are():
