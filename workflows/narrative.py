@@ -344,6 +344,11 @@ def received(order: Order) -> str:
     return f"Order {order.number} of {order.customer.name}: {count_units(units)}, {worth}."
 
 
+def reopened(ended: OrderStatus) -> str:
+    """Sentence for an order that had ended and comes back to life."""
+    return f"Comes back to life, after it was {ended}; what follows is read again in both systems."
+
+
 def submitted(erp: ErpOrder) -> str:
     """Sentence for the submission."""
     warehouses = sorted({s.warehouse for s in erp.shipments})
