@@ -136,6 +136,7 @@ class OrderActivities(NotedActs):
             order=order,
             mapping_version=mapping.version,
             ignored=ignored,
+            ended=ended.status if ended is not None and not ignored else None,
             payment=outlook,
             approval=None if entered else approval_needed(order, mapping.approval),
             returns=pinned.returns,

@@ -93,6 +93,9 @@ def credited(state: ReturnState) -> str:
 def refunded(state: ReturnState) -> str:
     """Sentence for the storefront's part."""
     assert state.refunded is not None
+    if not state.refunded.amount:
+        why = ": what comes back is set off against what they get in exchange" if state.wish.exchange else ""
+        return f"No money is given back to the buyer{why}."
     return f"{format_money(state.refunded.amount, state.refunded.currency)} given back to the buyer."
 
 
@@ -265,7 +268,9 @@ def _lines(state: ReturnState) -> tuple[ReturnLine, ...]:
 
 def details(state: ReturnState) -> str:
     """Markdown for the Temporal UI's current details."""
-    parts = [f"### Return {state.wish.number} of order {state.order_number}: {sentence(state)}"]
+    name = f"Return {state.wish.number}"
+    told = sentence(state).removeprefix(name).lstrip(": ")
+    parts = [f"### {name} of order {state.order_number}: {told}"]
     if state.problem is not None:
         parts += [
             f"**Needs a person:** {full_stop(state.problem.reason)}",

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from domain.model import Amount, Frozen
 from domain.order import CancelKind
 from domain.returns import Disposition
+from sandbox.catalog import pieces
 from sandbox.store.requests import AskReturn, AssessRisk, CancelOrder, EditOrder, PlaceOrder, PlacePayment
 
 
@@ -132,7 +133,10 @@ class TakenBack(Frozen):
 
 
 class Counted(Frozen):
-    """The warehouse counts what is on its shelves: more or fewer units than the books said."""
+    """The warehouse counts what is on its shelves: more or fewer units than the books said.
+
+    Nobody else sells the product until the scenario is over.
+    """
 
     act: Literal["warehouse counts"]
     sku: str
@@ -160,7 +164,7 @@ class StoreHides(Frozen):
 
 
 class ProductHidden(Frozen):
-    """The ERP takes a product out of its catalogue. No other scenario may sell it."""
+    """The ERP takes a product out of its catalogue. Nobody else sells it meanwhile."""
 
     act: Literal["ERP hides a product"]
     sku: str
@@ -245,8 +249,8 @@ Act = Annotated[
 AT_FIRST: Final = (Edited, CanceledAtStore, Paid, Counted, ProductHidden, WentDown, WentWrong)
 """Acts that happen before the first webhook goes out where nothing else came before."""
 
-TROUBLE: Final = (WentDown, WentWrong, Counted)
-"""Acts that others would feel too: such a scenario has the systems to itself."""
+TROUBLE: Final = (WentDown, WentWrong)
+"""Acts that everybody else would feel too: such a scenario has the systems to itself."""
 
 
 class End(StrEnum):
@@ -341,5 +345,29 @@ class Scenario(Frozen):
 
     @property
     def alone(self) -> bool:
-        """Whether others would feel what happens here."""
+        """Whether everybody else would feel what happens here."""
         return any(isinstance(act, TROUBLE) for act in self.happens)
+
+    @property
+    def sells(self) -> frozenset[str]:
+        """Every product that may leave a shelf for it, a kit's components too."""
+        skus = {line.sku for line in self.order.lines}
+        for act in self.happens:
+            match act:
+                case Edited():
+                    skus |= {line.sku for line in act.change.add}
+                case ReturnWanted():
+                    skus |= {line.sku for line in act.wish.instead}
+                case OperatorReturns():
+                    skus |= set(act.exchange)
+        return frozenset(skus | set(pieces(dict.fromkeys(skus, 1))))
+
+    @property
+    def keeps(self) -> frozenset[str]:
+        """Products that it has to itself: it hides them, or says how many there are."""
+        skus = {act.sku for act in self.happens if isinstance(act, Counted | ProductHidden)}
+        return frozenset(skus | set(pieces(dict.fromkeys(skus, 1))))
+
+    def disturbs(self, other: "Scenario") -> bool:
+        """Whether one would feel the other through a product, were they to live side by side."""
+        return bool(self.keeps & other.sells or other.keeps & self.sells)

@@ -24,6 +24,8 @@ class ShipmentReading:
     carrier: str | None
     tracking_number: str | None
     quantities: dict[str, int]
+    of_kits: dict[str, int] = field(default_factory=dict)
+    """Those among them that are pieces of kits."""
 
 
 @dataclass(frozen=True)
@@ -188,15 +190,18 @@ class Reader:
         moves = await self._rpc.read(
             "stock.move",
             [move for each in shipments for move in each["outgoing_moves"]],
-            ["product.code", "quantity", "state"],
+            ["product.code", "quantity", "state", "origin"],
         )
         by_id = {move["id"]: move for move in moves}
         found = []
         for each in shipments:
             quantities: Counter[str] = Counter()
+            of_kits: Counter[str] = Counter()
             for move in (by_id[move] for move in each["outgoing_moves"]):
                 if move["state"] != "cancelled":
                     quantities[move["product."]["code"]] += int(move["quantity"])
+                    if str(move["origin"]).startswith("sale.line.component,"):
+                        of_kits[move["product."]["code"]] += int(move["quantity"])
             found.append(
                 ShipmentReading(
                     shipment_id=each["id"],
@@ -206,6 +211,7 @@ class Reader:
                     carrier=carriers[each["carrier."]["party"]] if each["carrier."] else None,
                     tracking_number=each["reference"],
                     quantities=dict(quantities),
+                    of_kits=dict(of_kits),
                 )
             )
         return tuple(found)
