@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sandbox.scenarios.ground import Ground
 
-PATIENCE_IN_MEMORY = 30.0
+PATIENCE_IN_MEMORY = 120.0
 PATIENCE = 240.0
 """Seconds that one wait may take on Tryton."""
 AT_ONCE_IN_MEMORY = 32
