@@ -5,6 +5,7 @@ Each may run again at any time, so each is find-or-make by the return's id, and 
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from temporalio import activity
@@ -29,8 +30,8 @@ from domain.mapping import Mapping
 from domain.money import format_money
 from domain.order import Order, ReturnStatus
 from domain.quantities import units_returned
-from domain.refunds import Credit, credit_for, fees_presentment, money_back, units_left
-from domain.returns import ReturnAuthorization, ReturnCredit
+from domain.refunds import Credit, NotTakenYet, credit_for, fees_presentment, money_back, units_left
+from domain.returns import RefundPart, ReturnAuthorization, ReturnCredit
 from domain.status import count_units
 from store.journal import Entry
 from store.order_view import OrderPatch
@@ -99,7 +100,7 @@ class ReturnActivities(NotedActs):
             )
             others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
             beside = erp_order.model_copy(update={"returns": others})
-            money = money_back(order, beside, quote.presentment_total, credit.fee, request.return_id)
+            money = _money(order, beside, quote, credit, request.return_id)
             held = await self._erp.credit_return(_credit(request, credit))
             returned = _return_of(held, request)
         restocked = sum(request.restocked.values())
@@ -217,11 +218,24 @@ def _require_turn(order: Order, erp: ErpOrder, return_id: str) -> None:
             back[part.line_id] = back.get(part.line_id, 0) - part.quantity
     goods = {line.line_id for line in order.lines if line.requires_shipping}
     if any(units < 0 for line, units in back.items() if line in goods):
-        waits = Conflict(
-            "ERP", "credit return", "another return of the order is credited and not refunded yet"
-        )
-        waits.this_call_alone = True
-        raise waits
+        raise _not_yet("another return of the order is credited and not refunded yet")
+
+
+def _money(
+    order: Order, beside: ErpOrder, quote: RefundQuote, credit: Credit, return_id: str
+) -> tuple[RefundPart, ...]:
+    """The money to give back. Raises Conflict while what has left is not captured, and too little is held therefore."""
+    try:
+        now = datetime.now(UTC)
+        return money_back(order, beside, quote.presentment_total, credit.fee, return_id=return_id, at=now)
+    except NotTakenYet as error:
+        raise _not_yet(str(error)) from error
+
+
+def _not_yet(reason: str) -> Conflict:
+    waits = Conflict("ERP", "credit return", reason)
+    waits.this_call_alone = True
+    return waits
 
 
 def _asked_for(order: Order, return_id: str) -> bool:

@@ -7,11 +7,11 @@ off, and the money is spread over the payments it came from.
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from domain.capture import delivered_presentment
+from domain.capture import delivered_presentment, live_authorizations
 from domain.erp_order import ErpOrder, SalesLineKind, TaxAmount
 from domain.exchanges import exchange_presentment, exchanged_lines, worth_to_come
 from domain.mapping import Mapping as FieldMapping
-from domain.model import Amount, Frozen
+from domain.model import Amount, Frozen, Instant
 from domain.money import proportion, smallest_unit, split
 from domain.order import (
     ExtraCharge,
@@ -30,6 +30,10 @@ from domain.returns import FEE_LINE, CreditLine, QuotedPart, RefundPart
 _NOTHING = Decimal(0)
 _TAKEN = frozenset({PaymentKind.CAPTURE, PaymentKind.SALE})
 _PROMISED = frozenset({PaymentKind.AUTHORIZATION, PaymentKind.SALE})
+
+
+class NotTakenYet(Exception):
+    """More is to be given back than is held by now; the rest is captured for what has left. Both in the message."""
 
 
 class Credit(Frozen):
@@ -126,7 +130,13 @@ def fees_presentment(order: Order, fees: Decimal) -> Decimal:
 
 
 def money_back(
-    order: Order, erp: ErpOrder, worth_presentment: Decimal, fee: Decimal, return_id: str = ""
+    order: Order,
+    erp: ErpOrder,
+    worth_presentment: Decimal,
+    fee: Decimal,
+    *,
+    return_id: str = "",
+    at: Instant | None = None,
 ) -> tuple[RefundPart, ...]:
     """The money to give back for units worth so much to the buyer, ``fee`` (``Order.currency``) kept back.
 
@@ -134,7 +144,8 @@ def money_back(
     as if it had come back.
 
     Never more than what is held beyond the goods that stay with the buyer, and those that they get in exchange: what
-    was not paid is not given back. Spread over the payments in proportion to what each holds still.
+    was not paid is not given back. What has left and can be captured still (``at`` this time) counts as held. Spread
+    over the payments in proportion to what each holds still. Raises NotTakenYet where they do not hold as much yet.
     """
     held = {payment.payment_id: _left(order, payment) for payment in _payments(order)}
     kept = sum(held.values(), _NOTHING)
@@ -143,8 +154,11 @@ def money_back(
     back, exchanged = units_returned(order), exchanged_lines(order)
     to_keep = {x.line_id: x.current + back.get(x.line_id, 0) for x in order.lines if x.line_id in exchanged}
     gone = worth_presentment + (worth_to_come(order, return_id) if return_id else _NOTHING)
-    stays = delivered_presentment(order, delivered_units(order, erp) | to_keep) - gone
+    delivered = delivered_units(order, erp)
+    stays = delivered_presentment(order, delivered | to_keep) - gone
     fees = fees_presentment(order, earlier + fee)
+    taken_for = delivered_presentment(order, delivered) + fees_presentment(order, earlier)
+    to_come = max(_NOTHING, min(taken_for - kept, _to_take(order, at)))
     owed = max(stays, _NOTHING) + fees
     # Counted over all fees together: each rounded by itself, they would not come to what all of them are worth.
     most = worth_presentment - fees + fees_presentment(order, earlier)
@@ -152,11 +166,15 @@ def money_back(
         most -= instead
         if order.currency != order.presentment_currency:
             # Both are rounded, each for itself: what is left once everything is paid is not off by that.
-            left = kept - (order.presentment_total - gone + fees)
+            left = kept + to_come - (order.presentment_total - gone + fees)
             most = max(most, min(most + 2 * smallest_unit(order.presentment_currency), left))
-    due = min(most, kept - owed)
+    due = min(most, kept + to_come - owed)
     if due <= 0:
         return ()
+    if due > kept:
+        raise NotTakenYet(
+            f"{due} {order.presentment_currency} are to be given back, {kept} are captured by now"
+        )
     parts = split(due, tuple(held.values()), order.presentment_currency)
     return tuple(
         RefundPart(payment_id=payment.payment_id, gateway=payment.gateway, amount=part)
@@ -174,6 +192,19 @@ def units_left(order: Order, lines: Mapping[str, int]) -> bool:
 
 def _payments(order: Order) -> tuple[Payment, ...]:
     return tuple(p for p in order.payments if p.status is PaymentStatus.SUCCESS and p.kind in _TAKEN)
+
+
+def _to_take(order: Order, at: Instant | None) -> Decimal:
+    """What authorizations that have not expired allow to be taken still; a capture under way is not taken yet."""
+    left = {
+        each.payment_id: each.presentment_amount
+        for each in live_authorizations(order)
+        if at is None or each.expires_at is None or each.expires_at > at
+    }
+    for payment in _payments(order):
+        if payment.parent_id in left:
+            left[payment.parent_id] -= payment.presentment_amount
+    return sum((max(_NOTHING, amount) for amount in left.values()), _NOTHING)
 
 
 def _left(order: Order, payment: Payment) -> Decimal:

@@ -75,7 +75,7 @@ class Shop:
         )
         quoted = quote(self.order, self.placed, request)
         credit = credit_for(self.order, quoted.parts, self.mapping, exchange_worth(self.order, return_id))
-        parts = money_back(self.order, self.erp, quoted.presentment_total, credit.fee, return_id)
+        parts = money_back(self.order, self.erp, quoted.presentment_total, credit.fee, return_id=return_id)
         request = request.model_copy(update={"money": parts})
         self.order = after_refund(self.order, self.placed, request, self.id)
         settled = ErpReturn(
