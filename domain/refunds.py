@@ -6,10 +6,12 @@ off, and the money is spread over the payments it came from.
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import NamedTuple
 
 from domain.capture import delivered_presentment, live_authorizations
-from domain.erp_order import ErpOrder, SalesLineKind, TaxAmount
+from domain.erp_order import LOWERING, ErpOrder, KeptPieces, SalesLineKind, TaxAmount
 from domain.exchanges import exchange_presentment, exchanged_lines, worth_to_come
+from domain.kit_returns import InParts, Kits, Worth, gross_of, kept_of, piece_of
 from domain.mapping import Mapping as FieldMapping
 from domain.model import Amount, Frozen, Instant
 from domain.money import proportion, smallest_unit, split
@@ -44,12 +46,27 @@ class Credit(Frozen):
     total: Amount
     """Nets and taxes of the lines, less the fee."""
     fee: Amount = _NOTHING
+    """What is held back: the fee, and what kits lack that are begun to come back."""
+
+
+class KitsBack(NamedTuple):
+    """What a credit note has to know of kits that come back in parts."""
+
+    came: InParts
+    kits: Kits
+    before: tuple[KeptPieces, ...]
 
 
 def credit_for(
-    order: Order, parts: Iterable[QuotedPart], mapping: FieldMapping, exchanged: Decimal = _NOTHING
+    order: Order,
+    parts: Iterable[QuotedPart],
+    mapping: FieldMapping,
+    exchanged: Decimal = _NOTHING,
+    back: KitsBack | None = None,
 ) -> Credit:
     """The credit note for what came back; the restocking fee is taken off the worth of goods alone.
+
+    What is missing of kits is no part of that: it is held back until it comes.
 
     Of goods for which the buyer gets others, worth ``exchanged``, it is taken off the money that is left of both: a
     buyer whom no money goes back to is charged none.
@@ -80,9 +97,12 @@ def credit_for(
                 description=part.title,
             )
         )
-    taxes_in_all = sum_by_code(tax for line in lines for tax in line.taxes)
-    total = sum((line.net for line in lines), sum((tax.amount for tax in taxes_in_all), _NOTHING))
-    fee = proportion(worth_of_goods, mapping.returns.fee_percent, 100, order.currency)
+    kept = _kept(order, lines, back) if back else ()
+    lines += [_of_pieces(entry) for entry in kept]
+    taxes_in_all = sum_by_code(_signed(line, tax) for line in lines for tax in line.taxes)
+    nets = sum((-line.net if line.kind in LOWERING else line.net for line in lines), _NOTHING)
+    total = nets + sum((tax.amount for tax in taxes_in_all), _NOTHING)
+    fee = proportion(worth_of_goods - gross_of(kept), mapping.returns.fee_percent, 100, order.currency)
     if exchanged:
         fee = max(_NOTHING, min(fee, total - exchanged))
     if fee:
@@ -97,7 +117,33 @@ def credit_for(
                 description="Restocking fee",
             )
         )
-    return Credit(lines=tuple(lines), taxes=taxes_in_all, total=total - fee, fee=fee)
+    return Credit(lines=tuple(lines), taxes=taxes_in_all, total=total - fee, fee=fee + gross_of(kept))
+
+
+def _kept(order: Order, lines: Iterable[CreditLine], back: KitsBack) -> tuple[KeptPieces, ...]:
+    worth = {
+        line.line_id: Worth(line.net, {tax.code: tax.amount for tax in line.taxes})
+        for line in lines
+        if line.kind is SalesLineKind.GOODS
+    }
+    return kept_of(back.came, worth, back.kits, back.before, order.currency)
+
+
+def _of_pieces(entry: KeptPieces) -> CreditLine:
+    return CreditLine(
+        line_id=piece_of(entry.line_id, entry.product),
+        kind=SalesLineKind.KEPT if entry.quantity > 0 else SalesLineKind.PIECES,
+        product=entry.product,
+        quantity=abs(entry.quantity),
+        net=abs(entry.net),
+        taxes=tuple(tax.model_copy(update={"amount": abs(tax.amount)}) for tax in entry.taxes),
+        description="Of a kit that came back in part",
+    )
+
+
+def _signed(line: CreditLine, tax: TaxAmount) -> TaxAmount:
+    """A tax as it counts in the credit note."""
+    return tax.model_copy(update={"amount": -tax.amount}) if line.kind in LOWERING else tax
 
 
 def _credited_as(

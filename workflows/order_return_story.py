@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from domain.erp_order import ErpOrder
+from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState
+from domain.kit_returns import called, line_of, piece_of, pieces_left, product_of
 from domain.money import format_money
 from domain.quantities import LineState, units_returned
 from domain.status import count_units
@@ -34,12 +35,40 @@ def returnable_units(state: OrderState) -> dict[str, int]:
         else 0
         for line in state.lines
     }
-    coming = [brief.lines for brief in state.returns.values() if not brief.ended]
-    coming += [wish.lines for wish in state.return_wishes]
-    for lines in coming:
-        for line, count in lines.items():
+    for lines in _coming(state):
+        for name, count in lines.items():
+            # A kit of which a piece is to come back does not come back whole any more.
+            line = line_of(name)
             units[line] = units.get(line, 0) - count
     return {line: max(count, 0) for line, count in units.items()}
+
+
+def returnable_pieces(state: OrderState) -> dict[str, int]:
+    """Piece of a kit -> how many of it are at the buyer, and in no return yet."""
+    if state.erp is None:
+        return {}
+    kits, erp = state.erp.kits, state.erp
+    gone = [_lines_of(each) for each in erp.returns if each.state is not ErpReturnState.CANCELED]
+    known = {each.return_id for each in erp.returns}
+    gone += [brief.lines for name, brief in state.returns.items() if not brief.ended and name not in known]
+    gone += [wish.lines for wish in state.return_wishes]
+    found: dict[str, int] = {}
+    for line in state.lines:
+        found |= pieces_left(line.line_id, line.shipped, kits, gone)
+    return found
+
+
+def _coming(state: OrderState) -> list[dict[str, int]]:
+    """What returns under way, or about to begin, are of."""
+    coming = [brief.lines for brief in state.returns.values() if not brief.ended]
+    return [*coming, *(wish.lines for wish in state.return_wishes)]
+
+
+def _lines_of(held: ErpReturn) -> dict[str, int]:
+    """What a return is of: what is expected, and once that is settled what came."""
+    settled = held.state is ErpReturnState.SETTLED
+    parts = held.received if settled or not held.expected else held.expected
+    return {part.line_id: part.quantity for part in parts}
 
 
 def lines_named(state: OrderState, named: Mapping[str, int]) -> dict[str, int]:
@@ -48,7 +77,18 @@ def lines_named(state: OrderState, named: Mapping[str, int]) -> dict[str, int]:
     What cannot be placed stands under the name as it was given.
     """
     left, found = returnable_units(state), dict[str, int]()
+    pieces = returnable_pieces(state)
     for name, units in named.items():
+        if product_of(name):
+            lines = [x.line_id for x in state.lines if line_of(name) in {x.line_id, x.sku}]
+            of_lines = [piece_of(line, product_of(name)) for line in lines]
+            for piece in of_lines:
+                taken = min(units, pieces.get(piece, 0))
+                if taken:
+                    found[piece], units = found.get(piece, 0) + taken, units - taken  # noqa: PLW2901
+            if units:
+                found[name] = units
+            continue
         if name in left:
             found[name] = found.get(name, 0) + units
             continue
@@ -71,12 +111,15 @@ def obstacle(state: OrderState, asked: ReturnAsked) -> str:
     if asked.exchange and not any(asked.exchange.values()):
         return "say what the buyer gets instead, such as MUG-LOGO=1"
     left = returnable_units(state)
+    pieces = returnable_pieces(state)
     unshipped = {line.line_id: line.sku or line.title for line in state.lines if not line.requires_shipping}
     for line, units in lines_named(state, asked.lines).items():
         if line in unshipped and not asked.without_goods:
             return f"{unshipped[line]} needs no shipping, so that nothing of it comes back; ask without goods"
-        if units <= left.get(line, 0):
+        if units <= (pieces if product_of(line) else left).get(line, 0):
             continue
+        if product_of(line):
+            return f"{units} more of {line} are not at the buyer, or {line_of(line)} is no kit with {product_of(line)}"
         found = [each for each in state.lines if line in {each.line_id, each.sku}]
         same = [each.line_id for each in found]
         if found and not any(each.requires_shipping for each in found):
@@ -106,7 +149,7 @@ def exchange_entered(erp: ErpOrder, return_id: str) -> str:
 def opened(state: OrderState, wish: ReturnWish) -> str:
     """Sentence for a return that begins."""
     names = {line.line_id: line.sku or line.title for line in state.lines}
-    what = " and ".join(f"{count_units(n)} of {names.get(line, line)}" for line, n in wish.lines.items() if n)
+    what = " and ".join(f"{count_units(n)} of {called(names, line)}" for line, n in wish.lines.items() if n)
     why = f" ({wish.reason})" if wish.reason else ""
     if wish.exchange:
         instead = " and ".join(f"{count_units(n)} of {sku}" for sku, n in wish.exchange.items() if n)
