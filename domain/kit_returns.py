@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from domain.erp_order import ErpReturn, KeptPieces, KitPart, TaxAmount
+from domain.erp_order import ErpReturn, ErpReturnState, KeptPieces, KitPart, TaxAmount
 from domain.money import format_money, split
 
 _NOTHING = Decimal(0)
@@ -87,6 +87,16 @@ def pieces_left(line_id: str, left: int, kits: Kits, gone: Iterable[Mapping[str,
     for units in gone:
         pieces.subtract(in_pieces(units, kits))
     return {name: max(number, 0) for name, number in pieces.items() if line_of(name) == line_id}
+
+
+def back_with(held: ErpReturn, kits: Kits) -> dict[str, int]:
+    """Units and pieces that a return is of: those that are expected, and once it is settled those that were taken."""
+    if held.state is not ErpReturnState.SETTLED:
+        return {part.line_id: part.quantity for part in held.expected or held.received}
+    pieces = in_pieces({part.line_id: part.quantity for part in held.credited}, kits)
+    for entry in held.kept:
+        pieces[piece_of(entry.line_id, entry.product)] -= entry.quantity
+    return dict(+pieces)
 
 
 class InParts(NamedTuple):

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState
-from domain.kit_returns import called, line_of, piece_of, pieces_left, product_of
+from domain.erp_order import ErpOrder, ErpReturnState
+from domain.kit_returns import back_with, called, line_of, piece_of, pieces_left, product_of
 from domain.money import format_money
 from domain.quantities import LineState, units_returned
 from domain.status import count_units
@@ -48,7 +48,7 @@ def returnable_pieces(state: OrderState) -> dict[str, int]:
     if state.erp is None:
         return {}
     kits, erp = state.erp.kits, state.erp
-    gone = [_lines_of(each) for each in erp.returns if each.state is not ErpReturnState.CANCELED]
+    gone = [back_with(each, kits) for each in erp.returns if each.state is not ErpReturnState.CANCELED]
     known = {each.return_id for each in erp.returns}
     gone += [brief.lines for name, brief in state.returns.items() if not brief.ended and name not in known]
     gone += [wish.lines for wish in state.return_wishes]
@@ -62,13 +62,6 @@ def _coming(state: OrderState) -> list[dict[str, int]]:
     """What returns under way, or about to begin, are of."""
     coming = [brief.lines for brief in state.returns.values() if not brief.ended]
     return [*coming, *(wish.lines for wish in state.return_wishes)]
-
-
-def _lines_of(held: ErpReturn) -> dict[str, int]:
-    """What a return is of: what is expected, and once that is settled what came."""
-    settled = held.state is ErpReturnState.SETTLED
-    parts = held.received if settled or not held.expected else held.expected
-    return {part.line_id: part.quantity for part in parts}
 
 
 def lines_named(state: OrderState, named: Mapping[str, int]) -> dict[str, int]:
