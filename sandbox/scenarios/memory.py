@@ -71,6 +71,8 @@ class MemoryPeople:
             | set(catalog.CHARGE_PRODUCTS.values()),
             warehouses={code for code, *_ in catalog.LOCATIONS.values()},
             taxes={code: Decimal(rate) for code, (_, rate) in catalog.TAXES.items()},
+            kits={catalog.KIT_SKU: dict(catalog.KIT_COMPONENTS)},
+            prices=catalog.PRICES,
         )
 
     async def __aenter__(self) -> Self:

@@ -167,7 +167,11 @@ def test_kits_are_told_as_far_as_all_their_parts_are_there() -> None:
         (4.0, [sent(31, 4.0, back(42, 3.0, state="received", reference=reference))]),
     )
     (told,) = read_order(read_record(sale(parts))).returns
-    assert told.received == (ShipmentLine(line_id="L1", quantity=1),)
+    assert told.received == (
+        ShipmentLine(line_id="L1", quantity=1),
+        ShipmentLine(line_id="L1/component 70", quantity=1),
+        ShipmentLine(line_id="L1/component 71", quantity=1),
+    )
 
 
 def test_units_are_taken_from_one_move_after_the_other_and_what_lacks_is_told() -> None:
