@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,6 +11,8 @@ from pathlib import Path
 
 GRACE_SECONDS = 10.0
 LAST_LINES = 15
+_OWN_PORTS = (18_000, 32_000)
+_MOST_DRAWS = 100
 
 
 class PartFailed(Exception):
@@ -17,15 +20,22 @@ class PartFailed(Exception):
 
 
 def free_port(preferred: int = 0) -> int:
-    """A loopback port that nobody listens on right now: the preferred one where it is free."""
-    for wanted in (preferred, 0):
+    """A loopback port that nobody listens on right now: the preferred one where it is free.
+
+    Any other is drawn from below those that systems give to outgoing connections (from 32,768 on): one of these could
+    be taken by somebody's call before it is listened on. Raises PartFailed where none is free.
+    """
+    draw = random.SystemRandom()
+    # A sequence with a seed would come to the same ports in two processes that were seeded alike.
+    for wanted in (preferred, *(draw.randrange(*_OWN_PORTS) for _ in range(_MOST_DRAWS))):
+        if not wanted:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", wanted))
             except OSError:
                 continue
-            port: int = probe.getsockname()[1]
-            return port
+            return wanted
     raise PartFailed("no loopback port is free")
 
 

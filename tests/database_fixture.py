@@ -7,7 +7,6 @@ loopback port, in a temporary folder, and ended with the run. Each test gets a d
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
+from sandbox.processes import free_port
 from store.database import Database
 
 START_SECONDS = 30
@@ -45,18 +45,12 @@ def _unprivileged() -> pwd.struct_passwd | None:
     )
 
 
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 class PostgresServer:
     """A PostgreSQL server of our own."""
 
     def __init__(self, initdb: str, postgres: str) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="orderwright-pg-"))
-        self.port = _free_port()
+        self.port = free_port()
         user = _unprivileged()
         self._as_user = (
             {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}

@@ -1,6 +1,5 @@
 """A real sandbox store in its own process, a webhook receiver to point it at, and steps that tests share."""
 
-import socket
 import subprocess
 import sys
 import threading
@@ -13,19 +12,13 @@ from typing import Any
 
 import httpx
 
+from sandbox.processes import free_port
 from sandbox.store.client import StoreControl
 from sandbox.store.requests import PlaceOrder
 from sandbox.store.server import ADMIN_PATH
 
 TOKEN = "shpat_test_token"
 SECRET = "webhook-test-secret"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from domain.erp_order import ErpOrder, ErpReturnState
 from domain.kit_returns import back_with, called, line_of, piece_of, pieces_left, product_of
 from domain.money import format_money
+from domain.order import LineKind
 from domain.quantities import LineState, units_returned
 from domain.status import count_units
 from workflows.messages import OrderState, Problem, ReturnAsked, ReturnBrief, ReturnWish
@@ -26,12 +27,17 @@ def problem_of_return(state: OrderState) -> Problem | None:
 
 
 def returnable_units(state: OrderState) -> dict[str, int]:
-    """Line -> units that left in a parcel, and that no return has to do with yet."""
+    """Line -> units that left, and that no return has to do with yet.
+
+    Of what leaves in no parcel only a tip: of the rest the storefront does not tell a refund from an edit.
+    """
+    order = state.order
     # An order that came back to life knows of earlier returns by what the storefront shows.
-    back = units_returned(state.order) if state.order is not None else {}
+    back = units_returned(order) if order is not None else {}
+    tips = {line.line_id for line in order.lines if line.kind is LineKind.TIP} if order is not None else set()
     units = {
         line.line_id: line.shipped - max(line.returned, back.get(line.line_id, 0))
-        if line.requires_shipping
+        if line.requires_shipping or line.line_id in tips
         else 0
         for line in state.lines
     }
@@ -115,8 +121,7 @@ def obstacle(state: OrderState, asked: ReturnAsked) -> str:
             return f"{units} more of {line} are not at the buyer, or {line_of(line)} is no kit with {product_of(line)}"
         found = [each for each in state.lines if line in {each.line_id, each.sku}]
         same = [each.line_id for each in found]
-        if found and not any(each.requires_shipping for each in found):
-            # The storefront does not tell such a refund from an edit.
+        if found and not any(each.requires_shipping or left[each.line_id] for each in found):
             return f"{line} left in no parcel; refund it in the storefront, the order in the ERP follows"
         if not same:
             names = ", ".join(sorted({each.sku or each.line_id for each in state.lines}))

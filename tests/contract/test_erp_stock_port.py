@@ -9,7 +9,7 @@ from adapters.ports import ErpPort
 from adapters.stock_ports import MOST_STOCK
 from domain.erp_order import SalesOrder
 from domain.stock import ErpStock, Kit
-from sandbox.catalog import KIT_COMPONENTS, KIT_SKU, PRODUCTS
+from sandbox.catalog import KIT_COMPONENTS, KIT_SKU, LOCATIONS, PRODUCTS
 from tests.contract.erp_worlds import ErpWorld
 from tests.contract.order_shapes import sales_order
 from tests.order_builder import make_line, make_order
@@ -74,11 +74,12 @@ def changed(before: ErpStock, after: ErpStock) -> tuple[int, int, int]:
 
 
 async def test_stock_is_told_by_product_and_warehouse_and_what_is_unknown_is_named(erp_world):
-    found = await erp_world.erp.find_stock(["MUG-LOGO", "NO-SUCH", "CAP-GRN", "MUG-LOGO"])
+    found = await erp_world.erp.find_stock(["JEAN-IND-34", "NO-SUCH", "CAP-GRN", "JEAN-IND-34"])
     levels = by_place(found.levels)
-    assert levels.keys() == {(sku, place) for sku in ("MUG-LOGO", "CAP-GRN") for place in (EAST, WEST)}
+    assert levels.keys() == {(sku, place) for sku in ("JEAN-IND-34", "CAP-GRN") for place in (EAST, WEST)}
     assert all(level.free <= level.on_hand for level in levels.values())
-    assert levels["MUG-LOGO", EAST].free == 1000
+    # No other contract takes of it: it lies there as the catalog put it.
+    assert levels["JEAN-IND-34", EAST].free == LOCATIONS["101"][2]
     assert (found.kits, found.unknown) == ((), ("NO-SUCH",))
     assert (await erp_world.erp.find_stock([])).levels == ()
 

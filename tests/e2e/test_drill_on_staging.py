@@ -24,8 +24,9 @@ from sandbox.drills.staging_drills import STAGING_DRILLS, run_on_staging
 from sandbox.faults.client import Faults
 from sandbox.faults.rules import Fault, Rule
 from sandbox.house import PLUS_PLAN, House, people_around
+from sandbox.processes import free_port
 from sandbox.stack import CHANNEL, Stack
-from tests.running_store import free_port, until
+from tests.running_store import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 

@@ -10,7 +10,8 @@ import pytest
 
 from sandbox.faults.client import ControlRefused, Faults
 from sandbox.faults.rules import Fault, Rule
-from tests.running_store import RunningStore, free_port, until
+from sandbox.processes import free_port
+from tests.running_store import RunningStore, until
 
 
 @pytest.fixture

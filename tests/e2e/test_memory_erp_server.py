@@ -18,9 +18,10 @@ from domain.erp_order import ErpOrderState, ErpShipmentState
 from sandbox.faults.proxy import Proxy
 from sandbox.faults.rules import Fault, Rule
 from sandbox.faults.vendors import VENDORS
+from sandbox.processes import free_port
 from tests.contract.tryton_world import assert_entered, order_of, two_warehouses
 from tests.contract.tryton_world import goods as line
-from tests.running_store import free_port, until
+from tests.running_store import until
 
 PACE = 0.2
 

@@ -4,8 +4,9 @@ import json
 
 from typer.testing import CliRunner, Result
 
+from sandbox.processes import free_port
 from sandbox.store.__main__ import app
-from tests.running_store import RunningStore, free_port
+from tests.running_store import RunningStore
 
 
 def run(store: RunningStore, *words: str, given: str | None = None) -> Result:

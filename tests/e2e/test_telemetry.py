@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from temporalio.testing import WorkflowEnvironment
 from adapters.memory.webhooks import MemoryWebhooks
 from adapters.payloads import DATA_CONVERTER
 from config.metrics import METRICS
+from sandbox.processes import free_port
 from sandbox.stack import find_temporal
 from tests.observability_files import alert_expressions, dashboard_expressions, labels_used, names_used
 from tests.otlp_receiver import OtlpReceiver, otlp_receiver
@@ -48,12 +48,6 @@ async def until(condition: Callable[[], bool], what: Callable[[], str], seconds:
                 await asyncio.sleep(0.1)
     except TimeoutError:
         raise AssertionError(what()) from None
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 async def deliver(port: int, number: int) -> int:

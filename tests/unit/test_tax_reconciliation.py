@@ -110,7 +110,9 @@ def closing(order: Order) -> Order:
     """All of it shipped, told and captured."""
     capture = make_payment(order.total, PaymentKind.CAPTURE, payment_id="901", parent_id="801")
     told = Fulfillment(fulfillment_id="1", location="101", lines=(FulfillmentLine(line_id="11", quantity=2),))
-    return order.model_copy(update={"fulfillments": (told,), "payments": (*order.payments, capture)})
+    return order.model_copy(
+        update={"fulfillments": (told,), "location_plans": (), "payments": (*order.payments, capture)}
+    )
 
 
 @pytest.mark.parametrize("amount", ["0.02", "0.01", "-0.01", "-0.02"])

@@ -22,6 +22,7 @@ from config.settings import (
     TemporalSettings,
     WebSettings,
 )
+from sandbox.processes import free_port
 from sandbox.stack import find_temporal
 from store.database import Database
 from store.inbox import Inbox, InboxState
@@ -31,12 +32,6 @@ from workflows.search import ALL as SEARCH_ATTRIBUTES
 
 SECRET = "a secret of ours"
 STOREFRONT = MemoryWebhooks(SECRET)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def settings_for(folder: Path, temporal_port: int, web_port: int) -> Settings:
