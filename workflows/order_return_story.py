@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 from domain.erp_order import ErpOrder, ErpReturnState
-from domain.kit_returns import back_with, called, line_of, piece_of, pieces_left, product_of
+from domain.kit_returns import (
+    back_with,
+    called,
+    in_pieces,
+    kits_touched,
+    line_of,
+    piece_of,
+    pieces_left,
+)
 from domain.money import format_money
 from domain.order import LineKind
 from domain.quantities import LineState, units_returned
@@ -41,10 +49,14 @@ def returnable_units(state: OrderState) -> dict[str, int]:
         else 0
         for line in state.lines
     }
+    kits = state.erp.kits if state.erp is not None else {}
     for lines in _coming(state):
-        for name, count in lines.items():
-            # A kit of which a piece is to come back does not come back whole any more.
-            line = line_of(name)
+        pieces = in_pieces(lines, kits)
+        # A kit of which a piece is to come back does not come back whole any more.
+        coming = {name: n for name, n in pieces.items() if line_of(name) not in kits} | kits_touched(
+            pieces, kits
+        )
+        for line, count in coming.items():
             units[line] = units.get(line, 0) - count
     return {line: max(count, 0) for line, count in units.items()}
 
@@ -78,10 +90,8 @@ def lines_named(state: OrderState, named: Mapping[str, int]) -> dict[str, int]:
     left, found = returnable_units(state), dict[str, int]()
     pieces = returnable_pieces(state)
     for name, units in named.items():
-        if product_of(name):
-            lines = [x.line_id for x in state.lines if line_of(name) in {x.line_id, x.sku}]
-            of_lines = [piece_of(line, product_of(name)) for line in lines]
-            for piece in of_lines:
+        if of_kits := _pieces_named(state, name):
+            for piece in of_kits:
                 taken = min(units, pieces.get(piece, 0))
                 if taken:
                     found[piece], units = found.get(piece, 0) + taken, units - taken  # noqa: PLW2901
@@ -101,6 +111,18 @@ def lines_named(state: OrderState, named: Mapping[str, int]) -> dict[str, int]:
     return found
 
 
+def _pieces_named(state: OrderState, name: str) -> list[str]:
+    """The pieces that people call so, ``KIT-STARTER/SOCK-GRY``: by the SKU or id of their kit's line."""
+    if any(name in {line.line_id, line.sku} for line in state.lines):
+        return []
+    return [
+        piece_of(line.line_id, name.removeprefix(f"{kit}/"))
+        for line in state.lines
+        for kit in dict.fromkeys((line.line_id, line.sku or line.line_id))
+        if name.startswith(f"{kit}/")
+    ]
+
+
 def obstacle(state: OrderState, asked: ReturnAsked) -> str:
     """Why these units cannot be returned; empty where they can."""
     if state.outcome is not None:
@@ -115,10 +137,11 @@ def obstacle(state: OrderState, asked: ReturnAsked) -> str:
     for line, units in lines_named(state, asked.lines).items():
         if line in unshipped and not asked.without_goods:
             return f"{unshipped[line]} needs no shipping, so that nothing of it comes back; ask without goods"
-        if units <= (pieces if product_of(line) else left).get(line, 0):
+        if units <= (pieces if line in pieces else left).get(line, 0):
             continue
-        if product_of(line):
-            return f"{units} more of {line} are not at the buyer, or {line_of(line)} is no kit with {product_of(line)}"
+        if _pieces_named(state, line):
+            there = count_units(sum(pieces.get(each, 0) for each in _pieces_named(state, line)))
+            return f"{there} of {line} can come back: what a kit is not made of, or is in a return already, cannot"
         found = [each for each in state.lines if line in {each.line_id, each.sku}]
         same = [each.line_id for each in found]
         if found and not any(each.requires_shipping or left[each.line_id] for each in found):
