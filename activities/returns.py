@@ -26,7 +26,16 @@ from adapters.requests import RefundLine, RefundQuote, RefundRequest
 from domain.cases import CaseReport
 from domain.erp_order import ErpOrder, ErpReturn, ErpShipmentState, ShipmentLine
 from domain.exchanges import exchange_worth
-from domain.kit_returns import InParts, fee_words, in_pieces, in_units, kept_before, line_of, take_in
+from domain.kit_returns import (
+    InParts,
+    fee_words,
+    in_pieces,
+    in_units,
+    kept_after,
+    kept_before,
+    line_of,
+    take_in,
+)
 from domain.mapping import Mapping
 from domain.money import format_money
 from domain.order import Order, ReturnStatus
@@ -92,9 +101,10 @@ class ReturnActivities(NotedActs):
             kept = kept_before(others)
             came = take_in(request.credited, erp_order.kits, kept)
             restocked, scrapped = _in_storefront(request, came, erp_order)
-            shipping = _shipping_back(order, mapping, came.units)
+            # What a kit lacks is the buyer's still.
+            shipping = _NOTHING if kept_after(came, kept) else _shipping_back(order, mapping, came.units)
             quote = RefundQuote(parts=(), total=_NOTHING, presentment_total=_NOTHING)
-            if any(came.units.values()):
+            if any(came.units.values()) or shipping:
                 wanted = _refund(request, restocked, scrapped, None, shipping)
                 quote = await storefront.quote_refund(wanted)
                 _require_sum(key.channel, quote)

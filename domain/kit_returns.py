@@ -123,6 +123,12 @@ def take_in(credited: Mapping[str, int], kits: Kits, before: Iterable[KeptPieces
     return InParts(units | touched, +filled, in_pieces(touched, kits) - rest)
 
 
+def kept_after(came: InParts, before: Iterable[KeptPieces]) -> Counter[str]:
+    """Pieces that are kept back once this has come back."""
+    held = Counter({name: kept.number for name, kept in still_kept(before).items()})
+    return held - came.filled + came.missing
+
+
 class Worth(NamedTuple):
     """Money without tax, and its taxes by code."""
 
