@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from opentelemetry.metrics import NoOpMeter
 from sqlmodel import delete
 from temporalio.activity import _Definition as ActivityDefinition
 from temporalio.exceptions import ApplicationError
@@ -57,7 +58,8 @@ class _OneLook(FeedClock):
     """Ends the feed's round once it has read to the end."""
 
     def __init__(self) -> None:
-        super().__init__()
+        # A real meter keeps what it observes for as long as the process lives, and with it this world.
+        super().__init__(NoOpMeter("machine"))
         self.end: Callable[[], None] = lambda: None
 
     def read_to_the_end(self) -> None:
