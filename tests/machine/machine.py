@@ -13,7 +13,7 @@ from adapters.errors import Unavailable
 from domain.mapping import Mapping
 from domain.order import Order
 from domain.payment_rules import CaptureRule
-from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
+from domain.return_rules import ApprovalRule, ExchangeRule, InspectionRule, ReturnRules
 from tests.machine.laws import check_after_every_step, check_at_rest
 from tests.machine.model import Model
 from tests.machine.people import sheet_of
@@ -33,6 +33,7 @@ BUYER: dict[str, Act] = {
     "cancels": Returners.cancel_at_shop,
     "pays": Returners.pay,
     "wants it back": Returners.want_back,
+    "wants another": Returners.want_another,
     "keeps it after all": Returners.keep_after_all,
 }
 WAREHOUSE: dict[str, Act] = {
@@ -72,6 +73,9 @@ CALLS = (
     "accept_order",
     "amend_order",
     "approve_return",
+    "open_exchange",
+    "release_exchange",
+    "add_exchange",
     "authorize_return",
     "credit_return",
     "refund_order",
@@ -89,6 +93,7 @@ VERDICTS = ("approve", "inspect", "settle", "end", "resubmit")
 RETURN_RULES = {
     "at once": ReturnRules(),
     "open": ReturnRules(window_days=100, refund_shipping=True),
+    "sent at once": ReturnRules(window_days=40, exchange_ships=ExchangeRule.AT_ONCE),
     "with a fee": ReturnRules(
         window_days=60, inspection=InspectionRule.ASK, fee_percent=Decimal(15), fee_product="FEE"
     ),
@@ -106,6 +111,8 @@ GOODS = ORDERS.filter(
     lambda order: order.total and any(x.current and x.requires_shipping for x in order.lines)
 )
 """Such as ask for parcels and money."""
+PRICES = {"TEE-BLK-M": Decimal(24), "MUG-LOGO": Decimal(8), "SOCK-GRY": Decimal(3), "CAP-BLK": Decimal(61)}
+"""What the shop sells in exchange, in whole units of any currency."""
 numbers = st.integers(0, 11)
 soon = st.integers(0, 6)
 
@@ -137,7 +144,9 @@ class OrderMachine(RuleBasedStateMachine):
         """The buyer orders."""
         if not paid:
             order = order.model_copy(update={"payments": ()})
-        self.world = self.world_type(self.house, mapping_with(rule, returns), stock=limited(order, stock))
+        self.world = self.world_type(
+            self.house, mapping_with(rule, returns), stock=limited(order, stock), prices=PRICES
+        )
         self.key = order.key
         self.model = Model(rule, sheet_of(order))
         self.model.think()
@@ -198,6 +207,19 @@ class OrderMachine(RuleBasedStateMachine):
         self.people.want_back(dice)
         self.settle()
         self.people.take_in(dice)
+        self.settle()
+
+    @rule(dice=numbers, pays=st.booleans())
+    def all_of_an_exchange(self, dice: int, pays: bool) -> None:
+        """And so does a wish for something else, to the parcel with it."""
+        self.people.want_another(dice)
+        self.settle()
+        self.people.take_in(dice)
+        self.settle()
+        if pays:
+            self.people.pay(dice)
+            self.settle()
+        self.people.ship_all(dice)
         self.settle()
 
     # -- what goes on --------------------------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ is ``TinyTemporal``, the outside systems are the memory adapters.
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Mapping as MappingOf
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from opentelemetry.metrics import NoOpMeter
@@ -98,13 +100,20 @@ class World:
     storefront_type = MemoryStorefront
     erp_type = MemoryErp
 
-    def __init__(self, house: House, mapping: Mapping, *, stock: dict[tuple[str, str], int]) -> None:
+    def __init__(
+        self,
+        house: House,
+        mapping: Mapping,
+        *,
+        stock: dict[tuple[str, str], int],
+        prices: MappingOf[str, Decimal],
+    ) -> None:
         house.clean()
         self._house, self.database = house, house.database
         self._began, self._passed = datetime.now(UTC), timedelta(0)
         self.weather = Weather()
         self.first_stock = dict(stock)
-        self.storefront = self.storefront_type(faults=self.weather, clock=self.now)
+        self.storefront = self.storefront_type(faults=self.weather, clock=self.now, prices=prices)
         self.erp = self.erp_type(
             warehouses={"WH-EAST", "WH-WEST"}, stock=stock, faults=self.weather, clock=self.now, page_size=1
         )
