@@ -9,7 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+from tests.machine.exchanges import ExchangeMachine
 from tests.machine.living import Lived, lives_of
+from tests.machine.machine import OrderMachine
 
 RECORDS = Path("var/machine")
 
@@ -41,17 +43,21 @@ if __name__ == "__main__":
         "--seed", type=int, help="of a run that was cut, or is to be seen again; by chance where left out"
     )
     parser.add_argument("--jobs", type=int, help="processes at once; one a processor where left out")
+    parser.add_argument(
+        "--exchanges", action="store_true", help="of orders whose goods are exchanged as well"
+    )
     parser.add_argument("--again", action="store_true", help="forget which shares have ended well already")
     asked = parser.parse_args()
     seed = random.SystemRandom().randrange(2**32) if asked.seed is None else asked.seed
     RECORDS.mkdir(parents=True, exist_ok=True)
-    record = RECORDS / f"{seed}.txt"
+    kind, machine = ("exchanges", ExchangeMachine) if asked.exchanges else ("orders", OrderMachine)
+    record = RECORDS / f"{kind}-{seed}.txt"
     if asked.again:
         record.unlink(missing_ok=True)
     done = done_before(record)
     print(f"machine: --runs {asked.runs} --seed {seed}", flush=True)
     began, well, findings = time.monotonic(), 0, 0
-    for lived in lives_of(asked.runs, seed, asked.jobs, done):
+    for lived in lives_of(asked.runs, seed, asked.jobs, done, machine):
         if done.get(lived.seed) != lived.lives:
             tell(lived, record)
         well += 0 if lived.finding else lived.lives

@@ -5,6 +5,7 @@ import os
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -44,7 +45,11 @@ def live_all(lives: int, first_seed: int) -> list[Lived]:
 
 
 def lives_of(
-    lives: int, first_seed: int, jobs: int | None = None, done: Mapping[int, int] = MappingProxyType({})
+    lives: int,
+    first_seed: int,
+    jobs: int | None = None,
+    done: Mapping[int, int] = MappingProxyType({}),
+    machine: type[OrderMachine] = OrderMachine,
 ) -> Iterator[Lived]:
     """Go through so many lives; tells of each share as it ends.
 
@@ -57,7 +62,7 @@ def lives_of(
         return
     jobs = jobs or os.cpu_count() or 1
     with multiprocessing.get_context("spawn").Pool(min(jobs, len(rest)), maxtasksperchild=8) as pool:
-        yield from pool.imap_unordered(live, rest)
+        yield from pool.imap_unordered(partial(live, machine=machine), rest)
 
 
 def live(share: Share, machine: type[OrderMachine] = OrderMachine) -> Lived:

@@ -13,7 +13,7 @@ from adapters.errors import Unavailable
 from domain.mapping import Mapping
 from domain.order import Order
 from domain.payment_rules import CaptureRule
-from domain.return_rules import ApprovalRule, ExchangeRule, InspectionRule, ReturnRules
+from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
 from tests.machine.laws import check_after_every_step, check_at_rest
 from tests.machine.model import Model
 from tests.machine.people import sheet_of
@@ -33,7 +33,6 @@ BUYER: dict[str, Act] = {
     "cancels": Returners.cancel_at_shop,
     "pays": Returners.pay,
     "wants it back": Returners.want_back,
-    "wants another": Returners.want_another,
     "keeps it after all": Returners.keep_after_all,
 }
 WAREHOUSE: dict[str, Act] = {
@@ -73,9 +72,6 @@ CALLS = (
     "accept_order",
     "amend_order",
     "approve_return",
-    "open_exchange",
-    "release_exchange",
-    "add_exchange",
     "authorize_return",
     "credit_return",
     "refund_order",
@@ -93,7 +89,6 @@ VERDICTS = ("approve", "inspect", "settle", "end", "resubmit")
 RETURN_RULES = {
     "at once": ReturnRules(),
     "open": ReturnRules(window_days=100, refund_shipping=True),
-    "sent at once": ReturnRules(window_days=40, exchange_ships=ExchangeRule.AT_ONCE),
     "with a fee": ReturnRules(
         window_days=60, inspection=InspectionRule.ASK, fee_percent=Decimal(15), fee_product="FEE"
     ),
@@ -111,8 +106,6 @@ GOODS = ORDERS.filter(
     lambda order: order.total and any(x.current and x.requires_shipping for x in order.lines)
 )
 """Such as ask for parcels and money."""
-PRICES = {"TEE-BLK-M": Decimal(24), "MUG-LOGO": Decimal(8), "SOCK-GRY": Decimal(3), "CAP-BLK": Decimal(61)}
-"""What the shop sells in exchange, in whole units of any currency."""
 numbers = st.integers(0, 11)
 soon = st.integers(0, 6)
 
@@ -122,6 +115,9 @@ class OrderMachine(RuleBasedStateMachine):
 
     house: ClassVar[House]
     world_type: ClassVar[type[World]] = World
+    return_rules: ClassVar[dict[str, ReturnRules]] = RETURN_RULES
+    prices: ClassVar[dict[str, Decimal]] = {}
+    """What the shop sells in exchange."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,7 +141,10 @@ class OrderMachine(RuleBasedStateMachine):
         if not paid:
             order = order.model_copy(update={"payments": ()})
         self.world = self.world_type(
-            self.house, mapping_with(rule, returns), stock=limited(order, stock), prices=PRICES
+            self.house,
+            mapping_with(rule, self.return_rules[returns]),
+            stock=limited(order, stock),
+            prices=self.prices,
         )
         self.key = order.key
         self.model = Model(rule, sheet_of(order))
@@ -155,7 +154,7 @@ class OrderMachine(RuleBasedStateMachine):
         self.people = Returners(self.world, order.key, self.model)
         self.people.look_at_total()
         self.world.weather.noticed = self.people.notice
-        self.model.reasons |= asked_by(RETURN_RULES[returns])
+        self.model.reasons |= asked_by(self.return_rules[returns])
         if stock:
             self.model.reasons |= {"out_of_stock"}
         if begins != "placed":
@@ -207,19 +206,6 @@ class OrderMachine(RuleBasedStateMachine):
         self.people.want_back(dice)
         self.settle()
         self.people.take_in(dice)
-        self.settle()
-
-    @rule(dice=numbers, pays=st.booleans())
-    def all_of_an_exchange(self, dice: int, pays: bool) -> None:
-        """And so does a wish for something else, to the parcel with it."""
-        self.people.want_another(dice)
-        self.settle()
-        self.people.take_in(dice)
-        self.settle()
-        if pays:
-            self.people.pay(dice)
-            self.settle()
-        self.people.ship_all(dice)
         self.settle()
 
     # -- what goes on --------------------------------------------------------------------------------------------------
@@ -390,11 +376,11 @@ class OrderMachine(RuleBasedStateMachine):
 OVER = {Attention.CLOSED, Attention.CANCELED, Attention.IGNORED}
 
 
-def mapping_with(rule: str, returns: str) -> Mapping:
+def mapping_with(rule: str, returns: ReturnRules) -> Mapping:
     """The sandbox's mapping that takes money, and goods back, by these rules."""
     mapping = sandbox_mapping()
     payments = mapping.payments.model_copy(update={"capture": RULES[rule]})
-    return mapping.model_copy(update={"payments": payments, "returns": RETURN_RULES[returns]})
+    return mapping.model_copy(update={"payments": payments, "returns": returns})
 
 
 def asked_by(rules: ReturnRules) -> set[str]:

@@ -98,7 +98,7 @@ class Returners(People):
 
     # -- operators -----------------------------------------------------------------------------------------------------
 
-    def ask_for_return(self, dice: int) -> None:
+    def ask_for_return(self, dice: int, *, exchange: bool = False) -> None:
         """An operator begins a return for the buyer; now and then of more than is possible, or without goods."""
         line = pick_one([line.line_id for line in self.order.lines if line.ordered], dice)
         if line is None or self._world.view(self._key) is None:
@@ -113,7 +113,7 @@ class Returners(People):
             reason="called",
             lines=units,
             without_goods=not dice % 2,
-            exchange=self._instead(dice) if dice % 3 == 0 else {},
+            exchange=self._instead(dice) if exchange else {},
         )
         self._world.ask_return(asked, self._key)
 

@@ -124,6 +124,7 @@ class World:
             _activities_of(
                 parts.order_activities(),
                 parts.return_activities(),
+                parts.exchange_activities(),
                 parts.backorder_activities(),
                 parts.case_activities(),
             )
