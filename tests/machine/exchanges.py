@@ -5,10 +5,11 @@ from decimal import Decimal
 from typing import ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import invariant, rule
 
 from adapters.errors import Unavailable
 from domain.return_rules import ExchangeRule, ReturnRules
+from tests.machine.exchange_laws import check_exchanges
 from tests.machine.machine import RETURN_RULES, OrderMachine, numbers, soon
 
 CALLS = ("open_exchange", "release_exchange", "add_exchange")
@@ -68,3 +69,13 @@ class ExchangeMachine(OrderMachine):
         self.world.pass_time(timedelta(days=days))
         self.world.settle_down()
         self.people.take_in_a_unit(days)
+
+    @rule(parcels=st.integers(3, 6))
+    def many_parcels_leave(self, parcels: int) -> None:
+        """Money that is taken parcel by parcel goes wrong with the third at the soonest."""
+        self.parcel_by_parcel(parcels)
+
+    @invariant()
+    def exchanges_hold(self) -> None:
+        if self.world is not None:
+            check_exchanges(self.world, self.key)
