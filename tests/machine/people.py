@@ -12,6 +12,7 @@ from adapters.errors import Rejected
 from domain.erp_order import ErpOrderState, ErpShipment, ErpShipmentState
 from domain.money import minor_digits, proportion
 from domain.order import Order, OrderKey, OrderLine, Payment, PaymentKind, PaymentStatus, ShippingCharge
+from domain.returns import LIVE
 from tests.machine.model import Model, Sheet
 from tests.machine.world import World
 from tests.order_builder import make_line
@@ -166,6 +167,9 @@ class People:
         missing = order.presentment_total - promised + self._not_for_the_goods()
         if order.canceled_at is not None or missing <= 0:
             return
+        if any(part.processed for each in order.returns if each.status in LIVE for part in each.exchange):
+            # Nobody asked for what the goods on their way will pay; a person gives it back.
+            self._model.reasons |= {"unbalanced"}
         self._numbers += 1
         payment = Payment(
             payment_id=f"88{self._numbers}",

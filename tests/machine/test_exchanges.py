@@ -1,0 +1,11 @@
+"""Random lives of orders whose goods are exchanged, the same ones each time; ``make machine ARGS=--exchanges`` takes others."""
+
+from tests.machine.exchanges import ExchangeMachine
+from tests.machine.living import Share, live
+
+LIVES = 60
+
+
+def test_every_exchange_ends_well():
+    finding = live(Share(LIVES, seed=5), ExchangeMachine).finding
+    assert not finding, finding
