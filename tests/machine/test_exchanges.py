@@ -1,4 +1,4 @@
-"""Random lives of orders whose goods are exchanged, the same ones each time; ``make machine ARGS=--exchanges`` takes others."""
+"""Random lives of orders whose goods are exchanged, the same each time; others: ``make machine ARGS=--exchanges``."""
 
 from tests.machine.exchanges import ExchangeMachine
 from tests.machine.living import Share, live
