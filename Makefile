@@ -12,10 +12,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-dev demo up drill scenarios machine test check docs lock bench bench-causes matrix histories clean bench-heavy bench-waiting bench-stock
+.PHONY: help setup setup-run setup-dev demo up drill scenarios machine test check docs lock bench bench-causes matrix histories clean bench-heavy bench-waiting bench-stock bench-stock-latency
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: setup-dev ## make .venv with everything for development
 
@@ -74,6 +74,9 @@ bench-waiting: setup-dev ## what 1,000 orders cost that wait in their return win
 
 bench-stock: setup-dev ## a full comparison of stock, 100,000 SKUs at 3 locations, against its throttle (20 minutes)
 	$(BIN)/python -m bench.stock $(ARGS)
+
+bench-stock-latency: setup-dev ## how soon stock shows in the store, and an order counts as in flight (5 minutes)
+	$(BIN)/python -m bench.stock_latency $(ARGS)
 
 matrix: setup-dev ## live through the whole fault matrix and write it into docs/fault-matrix.md (minutes)
 	ORDERWRIGHT_WRITE_MATRIX=1 $(BIN)/python -m pytest tests/chaos/test_fault_matrix.py tests/chaos/test_wire_matrix.py $(ARGS)

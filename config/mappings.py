@@ -30,7 +30,7 @@ def load_mapping(name_or_path: str | Path) -> Mapping:
 
     Raises MappingError that lists everything that is wrong, not the first thing only.
     """
-    path = _locate(name_or_path)
+    path = mapping_file(name_or_path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -77,7 +77,7 @@ def require_possible(
         if refused := refuse_rules(mapping.backorders, told=tells_backorders, held_back=holds_back):
             named = variable("channels", name, "mapping")
             problem = f"[backorders] {refused} (named by {named})"
-            raise MappingError(_locate(settings.channel(name).mapping), (problem,))
+            raise MappingError(mapping_file(settings.channel(name).mapping), (problem,))
 
 
 def require_stock(
@@ -95,14 +95,15 @@ def require_stock(
         if lacking:
             named = variable("channels", name, "mapping")
             problem = f"[stock] push is true, and {lacking}; set it to false (named by {named})"
-            raise MappingError(_locate(settings.channel(name).mapping), (problem,))
+            raise MappingError(mapping_file(settings.channel(name).mapping), (problem,))
     if wrong := shares_are_sound(told):
-        first, *others = dict.fromkeys(_locate(settings.channel(name).mapping) for name in told)
+        first, *others = dict.fromkeys(mapping_file(settings.channel(name).mapping) for name in told)
         beside = f" (with {', '.join(map(str, others))})" if others else ""
         raise MappingError(first, (wrong + beside,))
 
 
-def _locate(name_or_path: str | Path) -> Path:
+def mapping_file(name_or_path: str | Path) -> Path:
+    """Where a mapping lies that is named as in ``load_mapping``."""
     path = Path(name_or_path)
     if path.suffix == ".toml" or len(path.parts) > 1:
         return path

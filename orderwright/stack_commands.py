@@ -14,6 +14,8 @@ from sandbox.stack import Addresses, Stack
 
 STACK = STACK_ENVIRONMENT.parent
 INTERRUPTED = 130
+RULES_OF_STOCK = "push = true\nbatch_seconds = 5\n"
+"""The store of ``up`` shows what the ERP has; on a laptop nobody waits a minute for a batch."""
 Result = TypeVar("Result")
 
 
@@ -54,7 +56,7 @@ def running_stack() -> Addresses:
 
 
 async def _keep_up(*, fresh: bool, as_json: bool) -> None:
-    async with Stack(STACK, fresh=fresh, say=_say) as stack:
+    async with Stack(STACK, fresh=fresh, say=_say, rules_of_stock=RULES_OF_STOCK) as stack:
         where = stack.addresses
         if as_json:
             print_json(vars(where))
@@ -73,11 +75,13 @@ def _print_addresses(where: Addresses) -> None:
             ("ERP (Tryton)", f"{where.erp}  database {where.erp_database}"),
             ("ERP's warehouse staff", f"{where.staff_login} / {where.staff_password}"),
             ("Temporal", where.temporal),
+            ("mapping", where.mapping),
             ("settings", f"{STACK_ENVIRONMENT}  (every orderwright command in this folder takes them)"),
         ]
     )
     typer.echo(
-        "\nIn another terminal: orderwright order place TEE-BLK-S:2 MUG-LOGO, then orderwright order list\n"
+        "\nIn another terminal: orderwright order place TEE-BLK-S:2 MUG-LOGO, then orderwright order list "
+        "and orderwright stock why MUG-LOGO\n"
     )
 
 

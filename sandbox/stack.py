@@ -18,6 +18,7 @@ from typing import Self
 
 import httpx
 
+from config.mappings import mapping_file
 from sandbox.processes import Part, PartFailed, free_port
 from sandbox.tryton.server import DEFAULT_STATE_DIR as TRYTON_STATE
 from sandbox.tryton.server import TrytonServer
@@ -96,7 +97,8 @@ class Stack:
     before ERP (``erp``) and store (``store``), which go wrong on order (``sandbox.faults``). ``reserve`` has Tryton
     reserve stock as orders come in. Without
     ``known_ports``, and where there are proxies, the parts listen anywhere: such a stack may run beside others.
-    ``mapping`` is the name or path of the mapping file.
+    ``mapping`` is the name or path of the mapping file. With ``rules_of_stock`` the store is told what it may sell: the
+    mapping is copied to ``mapping.toml`` in ``directory`` with that ``[stock]`` table, and read there from then on.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Stack:
         faults: bool = False,
         known_ports: bool = True,
         mapping: str = "shopify-tryton",
+        rules_of_stock: str = "",
         reserve: bool = False,
     ) -> None:
         self._directory = directory
@@ -117,6 +120,7 @@ class Stack:
         self._memory_erp = memory_erp
         self._faults = faults
         self._mapping = mapping
+        self._rules_of_stock = rules_of_stock
         self._reserve = reserve
         self._fresh = fresh
         self._say = say
@@ -155,6 +159,8 @@ class Stack:
         if self._fresh:
             shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(parents=True, exist_ok=True)
+        if self._rules_of_stock:
+            self._mapping = mapping_with_stock(self._mapping, self._rules_of_stock, self._directory)
         if self._memory_erp is None:
             self._say("starting the ERP (Tryton) ...")
             self.erp = TrytonServer(
@@ -339,6 +345,15 @@ class Stack:
 
     def _log(self, name: str) -> Path:
         return self._directory / "log" / f"{name}.log"
+
+
+def mapping_with_stock(mapping: str, rules: str, directory: Path) -> str:
+    """Path of a copy in ``directory`` with a table ``[stock]``; one that is there may be changed by now, and stays."""
+    copy = directory / "mapping.toml"
+    if not copy.is_file():
+        text = mapping_file(mapping).read_text(encoding="utf-8")
+        copy.write_text(f"{text}\n[stock]\n{rules}", encoding="utf-8")
+    return str(copy.absolute())
 
 
 def temporal_part(address: str, ui_port: int, directory: Path, *, codec: str = "") -> Part:

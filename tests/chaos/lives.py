@@ -53,7 +53,7 @@ def told_errors(met: Sequence[AdapterError]) -> str:
 
 
 Edit = Callable[[OrderKey], Awaitable[None]]
-"""Edits an order in the storefront."""
+"""Edits an order in the storefront, which may tell of it, or lets somebody ask for a change."""
 
 
 def _hint(key: OrderKey, topic: str) -> StorefrontChanged:
@@ -127,10 +127,9 @@ class Lives:
                 if edit is not None:
                     await self._until_in_erp(key)
                     await edit(key)
-                    await handle.signal("storefront_changed", _hint(key, "orders/edited"))
                 if later is not None:
                     await later(key)
-                    await handle.signal("storefront_changed", _hint(key, "returns/request"))
+                    await self.tell(key, "returns/request")
                 await self._see_through(handle, ending, life)
             life.outcome = ending.result().outcome
         except TimeoutError:
@@ -141,6 +140,12 @@ class Lives:
             ending.cancel()
             await asyncio.gather(ending, return_exceptions=True)
         return life
+
+    async def tell(self, key: OrderKey, topic: str) -> None:
+        """Let the storefront tell that something happened."""
+        await self._client.get_workflow_handle(key.workflow_id).signal(
+            "storefront_changed", _hint(key, topic)
+        )
 
     async def _start(self, key: OrderKey) -> WorkflowHandle[OrderWorkflow, OrderResult]:
         return await self._client.start_workflow(

@@ -236,6 +236,7 @@ class MemoryMatrix:
         """A unit less; the warehouse ships what the ERP has taken over."""
         self.storefront.edit_quantity(key.external_id, "12", 1)
         self._kept_back.discard(key.external_id)
+        await self._lives.tell(key, "orders/edited")
 
     async def _send_back(self, key: OrderKey) -> None:
         """A unit of the first parcel comes back."""

@@ -268,6 +268,7 @@ class WireMatrix:
     async def _edit(self, key: OrderKey) -> None:
         """A unit less."""
         self._edited[key] = await self._control.edit_line(key.external_id, 2, 1)
+        await self._lives.tell(key, "orders/edited")
 
     async def _cancel_rest(self, key: OrderKey) -> None:
         await self._client.get_workflow_handle(key.workflow_id).signal("cancel_rest")
