@@ -168,10 +168,10 @@ def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
         return False
     sold = as_sold(order)
     entered = erp.total
-    for each in erp.exchanges:
+    for exchange in erp.exchanges:
         # What was exchanged and came back is among the returns already.
-        again = back.keys() & set(each.lines)
-        entered -= exchange_worth(order, each.return_id) if again else each.total
+        again = back.keys() & set(exchange.lines)
+        entered -= exchange_worth(order, exchange.return_id) if again else exchange.total
     entered -= sum((each.total + each.fee for each in erp.returns), Decimal(0))
     units = {line.line_id: 0 for line in sold.lines}
     for line in erp.lines:
