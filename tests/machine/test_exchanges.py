@@ -4,7 +4,7 @@ from tests.machine.exchanges import ExchangeMachine
 from tests.machine.living import Share, live
 
 LIVES = 60
-"""Few, and of a seed without the finding that is open: ``--exchanges --runs 60 --seed 5`` shows it, see CONTRIBUTING."""
+"""Few, and of a seed without the finding that is open, which CONTRIBUTING names: ``--exchanges --runs 60 --seed 5``."""
 
 
 def test_every_exchange_ends_well():
