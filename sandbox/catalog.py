@@ -5,6 +5,7 @@ Amounts are decimal strings in USD. ``config/mappings/shopify-tryton.toml`` maps
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Final, NamedTuple, TypedDict
 
 
@@ -42,6 +43,8 @@ PRODUCTS: Final[tuple[Product, ...]] = (
     {"sku": "SCARF-WOOL", "name": "Wool scarf", "price": "45.45"},
     {"sku": "GLOVE-LTH", "name": "Leather gloves", "price": "67.10"},
 )
+
+PRICES: Final = {str(product["sku"]): Decimal(str(product["price"])) for product in PRODUCTS}
 
 KIT_SKU: Final = "KIT-STARTER"
 KIT_NAME: Final = "Starter kit: tee and two pairs of socks"

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from domain.cases import guide, known
 from domain.connection import ERP_SYSTEM
+from domain.kit_returns import called, fee_words
 from domain.money import format_money
 from domain.returns import Disposition
 from domain.status import count_units
@@ -86,8 +87,8 @@ def credited(state: ReturnState) -> str:
     returned, currency = state.credited.returned, state.credited.currency
     if not given_back(state):
         return f"Settled in the ERP as {returned.number}: nothing is credited."
-    fee = f", {format_money(returned.fee, currency)} held back as a fee" if returned.fee else ""
-    return f"Settled in the ERP as {returned.number}: {format_money(returned.total, currency)} credited{fee}."
+    credit = format_money(returned.total, currency)
+    return f"Settled in the ERP as {returned.number}: {credit} credited{fee_words(returned, currency)}."
 
 
 def refunded(state: ReturnState) -> str:
@@ -198,7 +199,7 @@ def inspect_obstacle(state: ReturnState, inspection: Inspection | None = None) -
     for line, units in back.items():
         told = sum(inspection.lines.get(line, {}).values())
         if told != units:
-            name = state.names.get(line, line)
+            name = called(state.names, line)
             return f"{name}: {count_units(units)} came back, and {count_units(told)} are judged; name each of them"
     return ""
 
@@ -232,7 +233,7 @@ def remedy(step: ReturnStep, cause: str) -> str:
 
 def goods(state: ReturnState, units: dict[str, int]) -> str:
     """``2 units of TEE-BLK-M and 1 unit of MUG``."""
-    told = [f"{count_units(n)} of {state.names.get(line, line)}" for line, n in sorted(units.items()) if n]
+    told = [f"{count_units(n)} of {called(state.names, line)}" for line, n in sorted(units.items()) if n]
     return " and ".join(told) or "nothing"
 
 
@@ -257,7 +258,7 @@ def _lines(state: ReturnState) -> tuple[ReturnLine, ...]:
     return tuple(
         ReturnLine(
             line_id=line,
-            name=state.names.get(line, line),
+            name=called(state.names, line),
             wanted=state.wish.lines.get(line, 0),
             received=back.get(line, 0),
             verdicts=state.verdicts.get(line, {}),

@@ -77,8 +77,9 @@ class MemoryPeople:
                 for warehouse, _, units in catalog.LOCATIONS.values()
                 for product in catalog.PRODUCTS
             },
+            kits={catalog.KIT_SKU: dict(catalog.KIT_COMPONENTS)},
+            prices=catalog.PRICES,
         )
-        self.erp.stock_book.make_kit(catalog.KIT_SKU, dict(catalog.KIT_COMPONENTS))
 
     async def __aenter__(self) -> Self:
         return self

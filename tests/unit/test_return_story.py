@@ -5,13 +5,15 @@ from decimal import Decimal
 import pytest
 
 from activities.return_contracts import ReturnRefunded
+from domain.erp_order import ErpReturn, ErpReturnState, KitPart, ShipmentLine
 from domain.order import Fulfillment, FulfillmentLine, OrderKey
+from domain.planning import plan_sales_order
 from domain.quantities import LineState
 from domain.return_rules import ReturnRules
-from tests.order_builder import make_line, make_order
+from tests.order_builder import make_erp_order, make_line, make_order, sandbox_mapping
 from workflows import return_narrative
-from workflows.messages import OrderState, ReturnAsked, ReturnOrigin, ReturnWish
-from workflows.order_return_story import obstacle
+from workflows.messages import OrderState, ReturnAsked, ReturnBrief, ReturnOrigin, ReturnWish
+from workflows.order_return_story import lines_named, obstacle
 from workflows.return_messages import ReturnState
 
 KEY = OrderKey(channel="shop", external_id="5001")
@@ -79,3 +81,31 @@ def test_no_money_is_not_told_as_money(amount: str, exchange: dict[str, int], wo
     state = coming_back(refunded=ReturnRefunded(refund_id="1", amount=Decimal(amount), currency="USD"))
     wish = state.wish.model_copy(update={"exchange": exchange})
     assert return_narrative.refunded(state.model_copy(update={"wish": wish})) == words
+
+
+def with_kits() -> OrderState:
+    """Two kits of a tee and two socks have left, and something whose SKU looks like a piece of one."""
+    parts = (KitPart(product="TEE", quantity=1), KitPart(product="SOCK", quantity=2))
+    socks = (ShipmentLine(line_id="11/SOCK", quantity=1),)
+    coming = ErpReturn(return_id="1", number="R1", state=ErpReturnState.EXPECTED, expected=socks)
+    erp = make_erp_order(plan_sales_order(make_order(), sandbox_mapping())).model_copy(
+        update={"kits": {"11": parts}, "returns": (coming,)}
+    )
+    brief = ReturnBrief(number="R1", lines={"11/SOCK": 1})
+    lines = (line("11", "KIT", 2), line("12", "KIT/RED", 3))
+    return OrderState(key=KEY, lines=lines, erp=erp, returns={"1": brief})
+
+
+def test_pieces_of_a_kit_are_named_by_its_sku_or_its_line():
+    state = with_kits()
+    assert lines_named(state, {"KIT/SOCK": 3, "11/TEE": 1}) == {"11/SOCK": 3, "11/TEE": 1}
+    assert lines_named(state, {"KIT/RED": 2}) == {"12": 2}, "a SKU of its own goes before"
+    assert obstacle(state, asked("KIT/SOCK", 3)) == obstacle(state, asked("KIT/TEE", 2)) == ""
+
+
+def test_no_more_pieces_are_taken_back_than_the_buyer_has():
+    state = with_kits()
+    assert "3 units of KIT/SOCK can come back" in obstacle(state, asked("KIT/SOCK", 4))
+    assert "0 units of KIT/MUG can come back" in obstacle(state, asked("KIT/MUG", 1))
+    assert obstacle(state, asked("KIT", 1)) == "", "the other one is whole"
+    assert "only 1 unit of KIT left" in obstacle(state, asked("KIT", 2))
