@@ -16,6 +16,8 @@ UNITS: Final = 3
 LONG_IDS: Final = 5_400_000_000_000
 """What is added to its number: Shopify's ids are as long."""
 _PLACES: Final = ("101", "102")
+INSTEAD: Final = PRODUCTS[0]["sku"]
+"""What a buyer gets for what comes back."""
 _ADDED: Final = PRODUCTS[LINES]
 
 

@@ -30,6 +30,7 @@ from config.settings import WebSettings
 from domain.erp_order import ErpOrder, SalesOrder
 from domain.mapping import Mapping
 from domain.order import Fulfillment, Order, OrderKey
+from sandbox.catalog import PRODUCTS
 from store.database import Database
 from store.inbox import Inbox
 from store.mappings import MappingCatalog
@@ -83,7 +84,7 @@ class WatchedStorefront(MemoryStorefront):
     """Tells when a shipment was told."""
 
     def __init__(self) -> None:
-        super().__init__(CHANNEL)
+        super().__init__(CHANNEL, prices={each["sku"]: Decimal(each["price"]) for each in PRODUCTS})
         self._told: defaultdict[OrderKey, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(0))
 
     async def create_fulfillment(self, request: FulfillmentRequest) -> Fulfillment:
