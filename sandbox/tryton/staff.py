@@ -108,7 +108,9 @@ class Staff:
         sale_of = {shipment: sale for sale in sales for shipment in sale["shipments"]}
         if not sale_of:
             return ()
-        shipments = await self._rpc.read(SHIPMENT, sorted(sale_of), ["number", "state", "warehouse.code"])
+        # Looked for, not read: one that an edit has replaced in this moment is no mistake.
+        there = [["id", "in", sorted(sale_of)]]
+        shipments = await self._rpc.find(SHIPMENT, there, ["number", "state", "warehouse.code"])
         left = {
             (sale_of[each["id"]]["id"], each["warehouse."]["code"])
             for each in shipments
