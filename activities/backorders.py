@@ -25,11 +25,13 @@ class BackorderActivities(NotedActs):
         storefront = self._storefront(key)
         async with self._noted(key, request.revision, "cancel_rest"):
             mapping = self._mapping(request.mapping_version)
-            order = await storefront.cancel_units(
+            done = await storefront.cancel_units(
                 CancelUnitsRequest(
                     key=key, units=request.units, total_before=request.total_before, reason=request.reason
                 )
             )
+            await self._expect(key, done.echoes)
+        order = done.order
         text = f"Canceled {request.words} in the storefront: {format_money(order.total, order.currency)} now"
         patch = OrderPatch(total=order.total, captured=order.captured, problem="")
         claims = OrderClaims(claims=claims_of(order, mapping))

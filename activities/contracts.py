@@ -74,7 +74,7 @@ class OrderRead(Frozen):
     mapping_version: str
     ignored: str | None = None
     ended: OrderStatus | None = None
-    """How an earlier run of this order ended; ``ignored`` says so in words."""
+    """How an earlier run of this order ended; ``ignored`` says so in words, or it comes back to life."""
     payment: PaymentOutlook = PaymentOutlook()
     """What its payments ask for next."""
     approval: ApprovalNeeded | None = None

@@ -13,6 +13,7 @@ from adapters.errors import (
     RateLimited,
     Rejected,
 )
+from domain.connection import ERP_SYSTEM
 from domain.differences import Difference, Unbalanced
 from domain.mapping import Unmapped
 from domain.model import Frozen
@@ -67,19 +68,18 @@ def as_application_error(error: Explained, attempt: int, alone: int | None = Non
             refusal = Refusal(cause=error.cause, reason=error.reason, differences=error.differences)
             return _refused(type(error).__name__, refusal)
         case Rejected():
-            reason = f"{error.system} refused to {error.operation}: {error.reason}"
+            reason = f"{_named(error.system)} refused to {error.operation}: {error.reason}"
             return _refused("Rejected", Refusal(cause=error.cause, reason=reason))
         case ContractBroken():
-            asked = f"{error.system}, asked to {error.operation},"
+            asked = f"{_named(error.system)}, asked to {error.operation},"
             reason = f"{asked} answered in a form nobody agreed on: {error.reason}"
             detail = Refusal(cause=f"contract_broken:{error.system}:{error.operation}", reason=reason)
             return ApplicationError(
                 str(error), detail, mask_evidence(error.raw), type="ContractBroken", non_retryable=True
             )
         case _ if error.this_call_alone and (times := attempt if alone is None else alone) >= PATIENCE:
-            tried = (
-                f"{error.system}, asked to {error.operation}, failed {times} times while it answers otherwise"
-            )
+            asked = f"{_named(error.system)}, asked to {error.operation},"
+            tried = f"{asked} failed {times} times while it answers otherwise"
             reason = f"{tried}: {error.reason}"
             cause = f"call_fails:{error.system}:{error.operation}"
             return _refused("CallFails", Refusal(cause=cause, reason=reason))
@@ -95,6 +95,11 @@ def as_application_error(error: Explained, attempt: int, alone: int | None = Non
         next_retry_delay=delay,
         category=ApplicationErrorCategory.BENIGN,
     )
+
+
+def _named(system: str) -> str:
+    """A system as people call it: the ERP, or the storefront's channel."""
+    return "the ERP" if system == ERP_SYSTEM else system
 
 
 def _refused(kind: str, refusal: Refusal) -> ApplicationError:

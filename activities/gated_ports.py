@@ -18,6 +18,7 @@ from adapters.requests import (
     RefundQuote,
     RefundRequest,
     ReturnChange,
+    UnitsCanceled,
 )
 from adapters.stock_ports import ErpStockLevels, ErpStockPage, ShownStockPage
 from domain.erp_order import ErpOrder, SalesOrder
@@ -105,7 +106,7 @@ class GatedStorefront:
         async with self._gate.passing("cancel order"):
             return await self._storefront.cancel_order(external_id, reason, kind)
 
-    async def cancel_units(self, request: CancelUnitsRequest) -> Order:
+    async def cancel_units(self, request: CancelUnitsRequest) -> UnitsCanceled:
         """See ``StorefrontPort``."""
         async with self._gate.passing("cancel units"):
             return await self._storefront.cancel_units(request)

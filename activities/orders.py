@@ -31,6 +31,7 @@ from activities.contracts import (
     SubmitOrder,
 )
 from activities.noting import NotedActs
+from activities.reopening import changed_since, grew_since
 from activities.shipping import Shipping, capture
 from adapters.errors import Rejected
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
@@ -83,7 +84,7 @@ class OrderActivities(NotedActs):
     async def read_order(self, request: ReadOrder) -> OrderRead:
         """Read the order and pin the mapping in force. A finished order that comes again is ignored, with a reason.
 
-        One that was added to since it was closed goes on.
+        One that was changed since it was closed goes on.
         """
         async with self._noted(request.key, request.revision, "read_order"):
             storefront = self._storefront(request.key)
@@ -99,11 +100,14 @@ class OrderActivities(NotedActs):
         known = None if request.submitted else await self._known(request.key)
         ended = known if request.first and known is not None and known.closed_at is not None else None
         reopened = ended is not None and (
-            request.revive or asks_for_return(order) or _asks_for_more(order, ended)
+            request.revive or asks_for_return(order) or changed_since(order, ended)
         )
         if ended is not None and not reopened:
             reason = f"the order is {ended.status} since {ended.closed_at:%Y-%m-%d %H:%M} UTC; nothing is left to do"
             return OrderRead(order=order, mapping_version=mapping.version, ignored=reason, ended=ended.status)
+        if ended is not None and not grew_since(order, ended):
+            # Its goods left: money that others gave back is not to be paid before it is proved again.
+            outlook = outlook.model_copy(update={"unpaid": Decimal(0)})
         ignored = None if request.submitted or order.canceled_at else ignore_reason(order)
         release = release_of(order, pinned.preorders)
         unpaid = outlook.unpaid_exchange if request.submitted else outlook.unpaid
@@ -136,6 +140,7 @@ class OrderActivities(NotedActs):
             order=order,
             mapping_version=mapping.version,
             ignored=ignored,
+            ended=ended.status if ended is not None and not ignored else None,
             payment=outlook,
             approval=None if entered else approval_needed(order, mapping.approval),
             returns=pinned.returns,
@@ -403,12 +408,6 @@ class OrderActivities(NotedActs):
     async def _entered_before(self, order: Order) -> ErpOrder | None:
         """The ERP's order where goods of it came back already: what it was sold for is known to the ERP alone."""
         return await self._erp.find_order(order.key) if units_returned(order) else None
-
-
-def _asks_for_more(order: Order, ended: OrderSummary) -> bool:
-    """Whether the buyer added to an order after it was closed, or just while it was."""
-    closed_at_total = ended.total if ended.status is OrderStatus.CLOSED else None
-    return closed_at_total is not None and order.canceled_at is None and order.total > closed_at_total
 
 
 def _erp_link(key: OrderKey, erp: ErpOrder) -> Link:

@@ -64,6 +64,10 @@ class ReturnCredited(Frozen):
     money: tuple[RefundPart, ...]
     fee: Amount
     """As the buyer pays it, in ``Order.presentment_currency``."""
+    units_restocked: dict[str, Quantity] | None = None
+    """Line -> units that the storefront has back and may sell: of kits in parts it knows whole ones only."""
+    units_scrapped: dict[str, Quantity] | None = None
+    """Line -> the other units that count as returned there."""
 
 
 class RefundReturn(ReturnAct):

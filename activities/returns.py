@@ -5,6 +5,7 @@ Each may run again at any time, so each is find-or-make by the return's id, and 
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from temporalio import activity
@@ -25,12 +26,22 @@ from adapters.requests import RefundLine, RefundQuote, RefundRequest
 from domain.cases import CaseReport
 from domain.erp_order import ErpOrder, ErpReturn, ErpShipmentState, ShipmentLine
 from domain.exchanges import exchange_worth
+from domain.kit_returns import (
+    InParts,
+    fee_words,
+    in_pieces,
+    in_units,
+    kept_after,
+    kept_before,
+    line_of,
+    take_in,
+)
 from domain.mapping import Mapping
 from domain.money import format_money
 from domain.order import Order, ReturnStatus
 from domain.quantities import units_returned
-from domain.refunds import Credit, credit_for, fees_presentment, money_back, units_left
-from domain.returns import ReturnAuthorization, ReturnCredit
+from domain.refunds import Credit, KitsBack, NotTakenYet, credit_for, fees_presentment, money_back, units_left
+from domain.returns import RefundPart, ReturnAuthorization, ReturnCredit
 from domain.status import count_units
 from store.journal import Entry
 from store.order_view import OrderPatch
@@ -86,28 +97,30 @@ class ReturnActivities(NotedActs):
             order = await storefront.read_order(key.external_id)
             erp_order = await self._in_erp(request)
             _require_turn(order, erp_order, request.return_id)
-            shipping = _shipping_back(order, mapping, request.credited)
+            others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
+            kept = kept_before(others)
+            came = take_in(request.credited, erp_order.kits, kept)
+            restocked, scrapped = _in_storefront(request, came, erp_order)
+            # What a kit lacks is the buyer's still.
+            shipping = _NOTHING if kept_after(came, kept) else _shipping_back(order, mapping, came.units)
             quote = RefundQuote(parts=(), total=_NOTHING, presentment_total=_NOTHING)
-            if any(request.credited.values()):
-                wanted = _refund(request, request.restocked, request.scrapped, None, shipping)
+            if any(came.units.values()) or shipping:
+                wanted = _refund(request, restocked, scrapped, None, shipping)
                 quote = await storefront.quote_refund(wanted)
                 _require_sum(key.channel, quote)
             instead = exchange_worth(order, request.return_id)
-            credit = credit_for(order, quote.parts, mapping, instead)
-            before = sum(
-                (each.fee for each in erp_order.returns if each.return_id != request.return_id), _NOTHING
-            )
-            others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
+            back = KitsBack(came, erp_order.kits, kept)
+            credit = credit_for(order, quote.parts, mapping, instead, back)
+            before = sum((each.fee for each in others), _NOTHING)
             beside = erp_order.model_copy(update={"returns": others})
-            money = money_back(order, beside, quote.presentment_total, credit.fee, request.return_id)
+            money = _money(order, beside, quote, credit, request.return_id)
             held = await self._erp.credit_return(_credit(request, credit))
             returned = _return_of(held, request)
-        restocked = sum(request.restocked.values())
         location = None
-        if restocked:
+        if any(request.restocked.values()):
             location = mapping.location_of(mapping.returns.warehouse or _sender(held, request.restocked))
         credited = format_money(returned.total, held.currency)
-        fee = f" after a fee of {format_money(returned.fee, held.currency)}" if returned.fee else ""
+        fee = fee_words(returned, held.currency)
         text = f"Return {request.number} settled in the ERP as {returned.number}: {credited} credited{fee}"
         await self._note_return(request, text, held)
         return ReturnCredited(
@@ -118,6 +131,8 @@ class ReturnActivities(NotedActs):
             money=money,
             # Of all fees together, as the money was: each rounded by itself would come to something else.
             fee=fees_presentment(order, before + returned.fee) - fees_presentment(order, before),
+            units_restocked=restocked,
+            units_scrapped=scrapped,
         )
 
     @activity.defn
@@ -184,6 +199,16 @@ class ReturnActivities(NotedActs):
         await self._note(act.key, act.revision, act.step, text, patch, erp=held, return_id=act.return_id)
 
 
+def _in_storefront(
+    request: CreditReturn, came: InParts, erp: ErpOrder
+) -> tuple[dict[str, int], dict[str, int]]:
+    """What of the storefront's units is on the shelf again, and what is not: a kit is once all of it is there."""
+    whole = in_units(in_pieces(request.restocked, erp.kits), erp.kits)
+    restocked = {line: min(units, whole.get(line, 0)) for line, units in came.units.items()}
+    scrapped = {line: units - restocked[line] for line, units in came.units.items()}
+    return restocked, scrapped
+
+
 def patch_of(act: ReturnAct) -> OrderPatch:
     """What a done act changes of the order's row: it tells of the return's problem no more."""
     return OrderPatch(problem="", waiting_for="") if act.was_stopped else OrderPatch()
@@ -217,11 +242,24 @@ def _require_turn(order: Order, erp: ErpOrder, return_id: str) -> None:
             back[part.line_id] = back.get(part.line_id, 0) - part.quantity
     goods = {line.line_id for line in order.lines if line.requires_shipping}
     if any(units < 0 for line, units in back.items() if line in goods):
-        waits = Conflict(
-            "ERP", "credit return", "another return of the order is credited and not refunded yet"
-        )
-        waits.this_call_alone = True
-        raise waits
+        raise _not_yet("another return of the order is credited and not refunded yet")
+
+
+def _money(
+    order: Order, beside: ErpOrder, quote: RefundQuote, credit: Credit, return_id: str
+) -> tuple[RefundPart, ...]:
+    """The money to give back. Raises Conflict while what has left is not captured, and too little is held therefore."""
+    try:
+        now = datetime.now(UTC)
+        return money_back(order, beside, quote.presentment_total, credit.fee, return_id=return_id, at=now)
+    except NotTakenYet as error:
+        raise _not_yet(str(error)) from error
+
+
+def _not_yet(reason: str) -> Conflict:
+    waits = Conflict("ERP", "credit return", reason)
+    waits.this_call_alone = True
+    return waits
 
 
 def _asked_for(order: Order, return_id: str) -> bool:
@@ -234,9 +272,10 @@ def _asked_for(order: Order, return_id: str) -> bool:
 def _sender(order: ErpOrder, lines: dict[str, int]) -> str:
     """The warehouse that most of the units left from. Raises Rejected where none has."""
     units: Counter[str] = Counter()
+    wanted = {line_of(name) for name in lines}
     for shipment in order.shipments:
         for part in shipment.lines if shipment.state is ErpShipmentState.SHIPPED else ():
-            if part.line_id in lines:
+            if part.line_id in wanted:
                 units[shipment.warehouse] += part.quantity
     if not units:
         reason = f"nothing of lines {', '.join(sorted(lines))} has left a warehouse; name one as [returns] warehouse"

@@ -23,6 +23,7 @@ from adapters.requests import (
     RefundQuote,
     RefundRequest,
     ReturnChange,
+    UnitsCanceled,
 )
 from adapters.stock_ports import ErpStockPort, StorefrontStockPort
 from domain.erp_order import ErpOrder, SalesOrder
@@ -161,8 +162,8 @@ class StorefrontPort(StorefrontStockPort, Protocol):
         """
         ...
 
-    async def cancel_units(self, request: CancelUnitsRequest) -> Order:
-        """Cancel units that have not left, and give back what was taken beyond the new total; returns the order.
+    async def cancel_units(self, request: CancelUnitsRequest) -> UnitsCanceled:
+        """Cancel units that have not left, and give back what was taken beyond the new total.
 
         Raises Rejected where units have left meanwhile.
         """

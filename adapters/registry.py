@@ -75,12 +75,17 @@ def build_memory_erp(
     warehouses: set[str],
     taxes: Mapping[str, Decimal] | None = None,
     stock: dict[tuple[str, str], int] | None = None,
+    kits: Mapping[str, Mapping[str, int]] | None = None,
+    prices: Mapping[str, Decimal] | None = None,
 ) -> MemoryErp:
     """An ERP in memory that knows these products, warehouses and (unless None) taxes by rate, for the sandbox.
 
-    ``stock`` holds units by (warehouse, product).
+    ``stock`` holds units by (warehouse, product); ``kits`` the pieces of each, whose ``prices`` weigh them.
     """
-    return MemoryErp(products=products, warehouses=warehouses, taxes=taxes, stock=stock, backorder=True)
+    erp = MemoryErp(products=products, warehouses=warehouses, taxes=taxes, stock=stock, backorder=True)
+    for kit, components in (kits or {}).items():
+        erp.stock_book.make_kit(kit, components, prices)
+    return erp
 
 
 def build_memory_storefront(channel: str) -> MemoryStorefront:

@@ -118,6 +118,14 @@ class CancelUnitsRequest(Frozen):
     reason: str
 
 
+class UnitsCanceled(Frozen):
+    """The order without the units that were to be canceled."""
+
+    order: Order
+    echoes: tuple[str, ...] = ()
+    """Of the refunds that this very call made; see ``ReturnChange``."""
+
+
 class OrderPage(Frozen):
     """A page of a list of orders; ``next_cursor`` is None on the last one."""
 

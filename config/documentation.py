@@ -110,6 +110,7 @@ _GROUPS = {
     "warehouse": "The warehouse's ways",
     "return": "Goods that come back",
     "stock": "Not in stock",
+    "shelf": "What the store shows of stock",
     "operator": "Operators and problems",
     "road": "Orders that take other roads",
     "message": "Webhooks",

@@ -10,7 +10,7 @@ from decimal import Decimal
 from hashlib import sha256
 
 from domain.erp_order import ErpOrder
-from domain.exchanges import as_sold
+from domain.exchanges import as_sold, exchange_worth
 from domain.model import Amount, Frozen, Quantity
 from domain.money import format_money
 from domain.order import Address, Discount, ExtraCharge, Order, ShippingCharge, TaxLine
@@ -167,7 +167,11 @@ def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
     if back != credited:
         return False
     sold = as_sold(order)
-    entered = erp.total - sum((each.total for each in erp.exchanges), Decimal(0))
+    entered = erp.total
+    for exchange in erp.exchanges:
+        # What was exchanged and came back is among the returns already.
+        again = back.keys() & set(exchange.lines)
+        entered -= exchange_worth(order, exchange.return_id) if again else exchange.total
     entered -= sum((each.total + each.fee for each in erp.returns), Decimal(0))
     units = {line.line_id: 0 for line in sold.lines}
     for line in erp.lines:

@@ -319,8 +319,7 @@ def _canceled_in_erp(evidence: Evidence) -> _Verdict:
 
 def _in_both(evidence: Evidence, placed: PlacedOrder) -> _Verdict:
     known = evidence.known
-    # What is over was balanced; what the storefront gives back later is a return, which is not carried yet.
-    if not evidence.is_edited or known.ended:
+    if not evidence.is_edited:
         return Explanation.MATCHED, "", Repair.NONE
     if known.waits_for:
         return Explanation.WAITS_FOR_PERSON, known.waits_for, Repair.NONE

@@ -27,6 +27,14 @@ class SalesLineKind(StrEnum):
     """A difference that a person accepted or the mapping tolerates; its amount may be below zero."""
     FEE = "fee"
     """What is held back of a credit note for taking goods back."""
+    KEPT = "kept"
+    """What is held back of a credit note for pieces of a kit that have not come back with the others."""
+    PIECES = "pieces"
+    """The same, given back with the pieces."""
+
+
+LOWERING = frozenset({SalesLineKind.FEE, SalesLineKind.KEPT})
+"""Lines by which a credit note comes to less."""
 
 
 COUNTED = frozenset({SalesLineKind.GOODS, SalesLineKind.TIP})
@@ -144,6 +152,34 @@ class KitPieces(Frozen):
     quantity: Quantity
 
 
+class KitPart(Frozen):
+    """A component of a kit."""
+
+    product: str
+    quantity: Quantity
+    """Pieces of it in one kit."""
+    share: Decimal = Decimal(1)
+    """What one piece weighs in the kit's price, beside the others."""
+
+
+class KeptPieces(Frozen):
+    """Pieces of kits that count as returned and have not come back, and what is held back for them.
+
+    Below zero, all of it: pieces that have come, and what is given back for them.
+    """
+
+    line_id: str
+    product: str
+    quantity: int
+    net: Amount
+    taxes: tuple[TaxAmount, ...] = ()
+
+    @property
+    def gross(self) -> Decimal:
+        """Tax included."""
+        return self.net + sum((tax.amount for tax in self.taxes), Decimal(0))
+
+
 class ErpShipment(Frozen):
     """A shipment (parcel) as the ERP tells it."""
 
@@ -225,14 +261,15 @@ class ErpReturn(Frozen):
     state: ErpReturnState
     expected: tuple[ShipmentLine, ...] = ()
     received: tuple[ShipmentLine, ...] = ()
-    """Units that came in."""
+    """Units that came in. Pieces of a kit that is not complete stand as ``domain.kit_returns.piece_of`` names them."""
     credited: tuple[ShipmentLine, ...] = ()
     """Units of which the credit note gives the worth back."""
     total: Amount = Decimal(0)
     """What its credit note comes to, tax included and the fee taken off."""
     taxes: tuple[TaxAmount, ...] = ()
     fee: Amount = Decimal(0)
-    """What the credit note holds back."""
+    """What the credit note holds back: a fee, and what is ``kept``."""
+    kept: tuple[KeptPieces, ...] = ()
 
 
 class ErpExchange(Frozen):
@@ -280,6 +317,8 @@ class ErpOrder(Frozen):
     """Empty also where the ERP does not tell what is in stock."""
     begun: dict[str, Quantity] = Field(default_factory=dict)
     """Line -> kits of which some pieces have left and others have not."""
+    kits: dict[str, tuple[KitPart, ...]] = Field(default_factory=dict)
+    """Line -> what one kit of it is made of."""
     invoices: tuple[ErpInvoice, ...] = ()
     """Empty also where the ERP tells of none."""
     adjustment: Amount = Decimal(0)

@@ -297,6 +297,9 @@ def _returned(erp: ErpOrder) -> Iterator[Entry]:
         yield from (units(EntryKind.GIVEN_BACK, part) for part in each.credited)
         yield money(EntryKind.GIVEN_BACK, each.total + each.fee)
         yield from (money(EntryKind.TAX_GIVEN_BACK, tax.amount, tax.code) for tax in each.taxes)
+        # As if all of a kit came back, as the storefront counts it; what it lacks is kept back like a fee.
+        kept = (tax for pieces in each.kept for tax in pieces.taxes)
+        yield from (money(EntryKind.TAX_GIVEN_BACK, tax.amount, tax.code) for tax in kept)
         if each.fee:
             yield money(EntryKind.FEE, each.fee)
 

@@ -348,7 +348,9 @@ def _differences(order: Order, lines: tuple[SalesLine, ...]) -> tuple[Difference
         ("tax of the lines", order.total_tax, _tax(lines)),
     )
     return tuple(
-        Difference(name=name, storefront=told, erp=summed) for name, told, summed in sums if told != summed
+        Difference(name=name, storefront=told, erp=summed, sides=("order", "lines"))
+        for name, told, summed in sums
+        if told != summed
     )
 
 

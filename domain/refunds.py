@@ -6,12 +6,14 @@ off, and the money is spread over the payments it came from.
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import NamedTuple
 
-from domain.capture import delivered_presentment
-from domain.erp_order import ErpOrder, SalesLineKind, TaxAmount
+from domain.capture import delivered_presentment, live_authorizations
+from domain.erp_order import LOWERING, ErpOrder, KeptPieces, SalesLineKind, TaxAmount
 from domain.exchanges import exchange_presentment, exchanged_lines, worth_to_come
+from domain.kit_returns import InParts, Kits, Worth, gross_of, kept_of, piece_of
 from domain.mapping import Mapping as FieldMapping
-from domain.model import Amount, Frozen
+from domain.model import Amount, Frozen, Instant
 from domain.money import proportion, smallest_unit, split
 from domain.order import (
     ExtraCharge,
@@ -32,6 +34,10 @@ _TAKEN = frozenset({PaymentKind.CAPTURE, PaymentKind.SALE})
 _PROMISED = frozenset({PaymentKind.AUTHORIZATION, PaymentKind.SALE})
 
 
+class NotTakenYet(Exception):
+    """More is to be given back than is held by now; the rest is captured for what has left. Both in the message."""
+
+
 class Credit(Frozen):
     """A credit note in the ERP's words."""
 
@@ -40,12 +46,27 @@ class Credit(Frozen):
     total: Amount
     """Nets and taxes of the lines, less the fee."""
     fee: Amount = _NOTHING
+    """What is held back: the fee, and what kits lack that are begun to come back."""
+
+
+class KitsBack(NamedTuple):
+    """What a credit note has to know of kits that come back in parts."""
+
+    came: InParts
+    kits: Kits
+    before: tuple[KeptPieces, ...]
 
 
 def credit_for(
-    order: Order, parts: Iterable[QuotedPart], mapping: FieldMapping, exchanged: Decimal = _NOTHING
+    order: Order,
+    parts: Iterable[QuotedPart],
+    mapping: FieldMapping,
+    exchanged: Decimal = _NOTHING,
+    back: KitsBack | None = None,
 ) -> Credit:
     """The credit note for what came back; the restocking fee is taken off the worth of goods alone.
+
+    What is missing of kits is no part of that: it is held back until it comes.
 
     Of goods for which the buyer gets others, worth ``exchanged``, it is taken off the money that is left of both: a
     buyer whom no money goes back to is charged none.
@@ -76,9 +97,12 @@ def credit_for(
                 description=part.title,
             )
         )
-    taxes_in_all = sum_by_code(tax for line in lines for tax in line.taxes)
-    total = sum((line.net for line in lines), sum((tax.amount for tax in taxes_in_all), _NOTHING))
-    fee = proportion(worth_of_goods, mapping.returns.fee_percent, 100, order.currency)
+    kept = _kept(order, lines, back) if back else ()
+    lines += [_of_pieces(entry) for entry in kept]
+    taxes_in_all = sum_by_code(_signed(line, tax) for line in lines for tax in line.taxes)
+    nets = sum((-line.net if line.kind in LOWERING else line.net for line in lines), _NOTHING)
+    total = nets + sum((tax.amount for tax in taxes_in_all), _NOTHING)
+    fee = proportion(worth_of_goods - gross_of(kept), mapping.returns.fee_percent, 100, order.currency)
     if exchanged:
         fee = max(_NOTHING, min(fee, total - exchanged))
     if fee:
@@ -93,7 +117,33 @@ def credit_for(
                 description="Restocking fee",
             )
         )
-    return Credit(lines=tuple(lines), taxes=taxes_in_all, total=total - fee, fee=fee)
+    return Credit(lines=tuple(lines), taxes=taxes_in_all, total=total - fee, fee=fee + gross_of(kept))
+
+
+def _kept(order: Order, lines: Iterable[CreditLine], back: KitsBack) -> tuple[KeptPieces, ...]:
+    worth = {
+        line.line_id: Worth(line.net, {tax.code: tax.amount for tax in line.taxes})
+        for line in lines
+        if line.kind is SalesLineKind.GOODS
+    }
+    return kept_of(back.came, worth, back.kits, back.before, order.currency)
+
+
+def _of_pieces(entry: KeptPieces) -> CreditLine:
+    return CreditLine(
+        line_id=piece_of(entry.line_id, entry.product),
+        kind=SalesLineKind.KEPT if entry.quantity > 0 else SalesLineKind.PIECES,
+        product=entry.product,
+        quantity=abs(entry.quantity),
+        net=abs(entry.net),
+        taxes=tuple(tax.model_copy(update={"amount": abs(tax.amount)}) for tax in entry.taxes),
+        description="Of a kit that came back in part",
+    )
+
+
+def _signed(line: CreditLine, tax: TaxAmount) -> TaxAmount:
+    """A tax as it counts in the credit note."""
+    return tax.model_copy(update={"amount": -tax.amount}) if line.kind in LOWERING else tax
 
 
 def _credited_as(
@@ -126,7 +176,13 @@ def fees_presentment(order: Order, fees: Decimal) -> Decimal:
 
 
 def money_back(
-    order: Order, erp: ErpOrder, worth_presentment: Decimal, fee: Decimal, return_id: str = ""
+    order: Order,
+    erp: ErpOrder,
+    worth_presentment: Decimal,
+    fee: Decimal,
+    *,
+    return_id: str = "",
+    at: Instant | None = None,
 ) -> tuple[RefundPart, ...]:
     """The money to give back for units worth so much to the buyer, ``fee`` (``Order.currency``) kept back.
 
@@ -134,7 +190,8 @@ def money_back(
     as if it had come back.
 
     Never more than what is held beyond the goods that stay with the buyer, and those that they get in exchange: what
-    was not paid is not given back. Spread over the payments in proportion to what each holds still.
+    was not paid is not given back. What has left and can be captured still (``at`` this time) counts as held. Spread
+    over the payments in proportion to what each holds still. Raises NotTakenYet where they do not hold as much yet.
     """
     held = {payment.payment_id: _left(order, payment) for payment in _payments(order)}
     kept = sum(held.values(), _NOTHING)
@@ -143,8 +200,11 @@ def money_back(
     back, exchanged = units_returned(order), exchanged_lines(order)
     to_keep = {x.line_id: x.current + back.get(x.line_id, 0) for x in order.lines if x.line_id in exchanged}
     gone = worth_presentment + (worth_to_come(order, return_id) if return_id else _NOTHING)
-    stays = delivered_presentment(order, delivered_units(order, erp) | to_keep) - gone
+    delivered = delivered_units(order, erp)
+    stays = delivered_presentment(order, delivered | to_keep) - gone
     fees = fees_presentment(order, earlier + fee)
+    taken_for = delivered_presentment(order, delivered) + fees_presentment(order, earlier)
+    to_come = max(_NOTHING, min(taken_for - kept, _to_take(order, at)))
     owed = max(stays, _NOTHING) + fees
     # Counted over all fees together: each rounded by itself, they would not come to what all of them are worth.
     most = worth_presentment - fees + fees_presentment(order, earlier)
@@ -152,11 +212,15 @@ def money_back(
         most -= instead
         if order.currency != order.presentment_currency:
             # Both are rounded, each for itself: what is left once everything is paid is not off by that.
-            left = kept - (order.presentment_total - gone + fees)
+            left = kept + to_come - (order.presentment_total - gone + fees)
             most = max(most, min(most + 2 * smallest_unit(order.presentment_currency), left))
-    due = min(most, kept - owed)
+    due = min(most, kept + to_come - owed)
     if due <= 0:
         return ()
+    if due > kept:
+        raise NotTakenYet(
+            f"{due} {order.presentment_currency} are to be given back, {kept} are captured by now"
+        )
     parts = split(due, tuple(held.values()), order.presentment_currency)
     return tuple(
         RefundPart(payment_id=payment.payment_id, gateway=payment.gateway, amount=part)
@@ -174,6 +238,19 @@ def units_left(order: Order, lines: Mapping[str, int]) -> bool:
 
 def _payments(order: Order) -> tuple[Payment, ...]:
     return tuple(p for p in order.payments if p.status is PaymentStatus.SUCCESS and p.kind in _TAKEN)
+
+
+def _to_take(order: Order, at: Instant | None) -> Decimal:
+    """What authorizations that have not expired allow to be taken still; a capture under way is not taken yet."""
+    left = {
+        each.payment_id: each.presentment_amount
+        for each in live_authorizations(order)
+        if at is None or each.expires_at is None or each.expires_at > at
+    }
+    for payment in _payments(order):
+        if payment.parent_id in left:
+            left[payment.parent_id] -= payment.presentment_amount
+    return sum((max(_NOTHING, amount) for amount in left.values()), _NOTHING)
 
 
 def _left(order: Order, payment: Payment) -> Decimal:

@@ -69,9 +69,9 @@ class CreditLine(Frozen):
     """A part of a credit note: ``net`` is for all its units, without tax, above zero."""
 
     line_id: str
-    """The storefront line or shipping charge that is credited; of a fee ``FEE_LINE``."""
+    """The storefront line or shipping charge that is credited; of a fee ``FEE_LINE``, of pieces of a kit their name."""
     kind: SalesLineKind
-    """``FEE`` lowers the credit note by its ``net``."""
+    """Of ``LOWERING`` it lowers the credit note by its ``net`` and taxes."""
     product: str
     quantity: Quantity
     net: Amount
@@ -90,7 +90,7 @@ class ReturnCredit(Frozen):
     return_id: str
     number: str
     restocked: dict[str, Quantity] = Field(default_factory=dict)
-    """Line -> units that go on the shelf."""
+    """Line -> units that go on the shelf; pieces of kits by their names."""
     scrapped: dict[str, Quantity] = Field(default_factory=dict)
     """Line -> units that are written off. What else came back is the buyer's still."""
     lines: tuple[CreditLine, ...]

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,19 +12,25 @@ from orderwright.stack_commands import INTERRUPTED, interruptible
 from orderwright.terminal import FAILED, AsJson, CommandFailed, print_json
 from sandbox.scenarios.catalogue import CatalogueBroken, catalogue, named
 from sandbox.scenarios.memory import memory_ground
-from sandbox.scenarios.play import Player
+from sandbox.scenarios.play import Player, shared
 from sandbox.scenarios.proof import Row, print_rows
 from sandbox.scenarios.real import real_ground
 from sandbox.scenarios.vocabulary import Scenario
+from sandbox.stack import Say
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from sandbox.scenarios.ground import Ground
 
-PATIENCE_IN_MEMORY = 30.0
+PATIENCE_IN_MEMORY = 120.0
 PATIENCE = 240.0
-"""Seconds that one wait may take on Tryton, with all orders on their way at once."""
+"""Seconds that one wait may take on Tryton."""
+AT_ONCE_IN_MEMORY = 32
+AT_ONCE = 8
+"""So many orders keep a Tryton busy; more of them only wait for each other."""
+HOUSES = 2
+"""Tryton uses one processor; on a machine of two a second one, with a store and workers of its own, uses the other."""
 
 
 def scenarios(
@@ -37,6 +44,16 @@ def scenarios(
             "--memory/--real", help="The ERP in memory and time skipped, or Tryton; seconds or minutes."
         ),
     ] = False,
+    at_once: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"Scenarios that live side by side in a house; {AT_ONCE}, in memory {AT_ONCE_IN_MEMORY}.",
+        ),
+    ] = None,
+    houses: Annotated[
+        int, typer.Option(min=1, help="Trytons, each with a store and workers, that share the scenarios.")
+    ] = HOUSES,
     as_json: AsJson = False,
 ) -> None:
     """Let orders live through the scenario catalogue, and prove both systems balanced, read back independently."""
@@ -46,7 +63,7 @@ def scenarios(
         raise CommandFailed(str(error)) from error
     began = time.monotonic()
     try:
-        rows = asyncio.run(interruptible(_play(chosen, memory=memory)))
+        rows = asyncio.run(interruptible(_play(chosen, memory=memory, at_once=at_once, houses=houses)))
     except asyncio.CancelledError:
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
@@ -56,14 +73,40 @@ def scenarios(
     raise typer.Exit(0 if all(row.balanced for row in rows) else FAILED)
 
 
-async def _play(chosen: Sequence[Scenario], *, memory: bool) -> list[Row]:
-    ground: AbstractAsyncContextManager[Ground] = memory_ground() if memory else real_ground(_say)
+async def _play(chosen: Sequence[Scenario], *, memory: bool, at_once: int | None, houses: int) -> list[Row]:
+    """All of them, each house its share; rows come in the order given."""
+    if memory:
+        most = at_once or AT_ONCE_IN_MEMORY
+        return await _in_a_house(memory_ground(), chosen, PATIENCE_IN_MEMORY, most, _say)
+    shares = shared(chosen, houses)
+    told = await asyncio.gather(
+        *(
+            _in_a_house(real_ground(say, number), share, PATIENCE, at_once or AT_ONCE, say)
+            for number, share in enumerate(shares, 1)
+            for say in [_say if len(shares) == 1 else partial(_say_of, number)]
+        )
+    )
+    rows = {row.name: row for each in told for row in each}
+    return [rows[each.name] for each in chosen]
+
+
+async def _in_a_house(
+    ground: "AbstractAsyncContextManager[Ground]",
+    share: Sequence[Scenario],
+    patience: float,
+    at_once: int,
+    say: Say,
+) -> list[Row]:
     async with ground as where:
-        player = Player(where, patience=PATIENCE_IN_MEMORY if memory else PATIENCE, say=_say)
+        player = Player(where, patience=patience, at_once=at_once, say=say)
         try:
-            return await player.play(chosen)
+            return await player.play(share)
         finally:
             player.close()
+
+
+def _say_of(house: int, text: str) -> None:
+    _say(f"{house}| {text}")
 
 
 def _say(text: str) -> None:

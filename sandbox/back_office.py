@@ -1,5 +1,7 @@
 """The ERP's own people, whichever ERP it is: the warehouse ships, the back office posts and reads the books."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from types import TracebackType
@@ -8,11 +10,14 @@ from typing import Any, Protocol, Self
 import httpx
 
 from sandbox.audit import ErpSide, added
-from sandbox.catalog import pieces, tellable
+from sandbox.catalog import Parcel, pieces, tellable
 from sandbox.stack import CHANNEL, Addresses
+from sandbox.tryton.reading import ShipmentReading
 from sandbox.tryton.staff import Staff
 
 LEFT = frozenset({"shipped", "done"})
+_READERS = 4
+"""Orders that are read from Tryton's books at the same time."""
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 
 
@@ -105,31 +110,40 @@ class TrytonOffice:
 
     async def read(self, numbers: Mapping[str, str]) -> dict[str, ErpSide]:
         """See ``BackOffice``."""
-        found = {}
-        for external_id, number in numbers.items():
-            sale = await self._staff.read_sale(external_id)
-            if sale is not None:
-                together = (sale, *sale.exchanges)
-                taxes = added(each.taxes for each in together)
-                found[external_id] = ErpSide(
-                    count=await self._staff.count_sales(external_id, number),
-                    number=sale.number or "",
-                    total=sum((each.total for each in together), Decimal(0)),
-                    taxes={code: amount for code, amount in taxes.items() if amount},
-                    shipments=sum(
-                        tellable([x.quantities for x in each.shipments if x.state in LEFT], each.ordered)
-                        for each in together
-                    ),
-                    invoices=sum(len(each.invoices) for each in together),
-                    invoiced=sale.invoiced,
-                    currency=sale.currency,
-                    adjusted=sale.adjusted,
-                    canceled=sale.canceled,
-                    given_back=sum((each.given_back for each in sale.credits), Decimal(0)),
-                    taxes_given_back=added(each.taxes for each in sale.credits),
-                    fees=sum((each.fee for each in sale.credits), Decimal(0)),
-                )
-        return found
+        in_turn = asyncio.Semaphore(_READERS)
+
+        async def read(external_id: str, number: str) -> ErpSide | None:
+            async with in_turn:
+                return await self._read(external_id, number)
+
+        sides = await asyncio.gather(*(read(*each) for each in numbers.items()))
+        return {
+            external_id: side for external_id, side in zip(numbers, sides, strict=True) if side is not None
+        }
+
+    async def _read(self, external_id: str, number: str) -> ErpSide | None:
+        sale = await self._staff.read_sale(external_id)
+        if sale is None:
+            return None
+        together = (sale, *sale.exchanges)
+        taxes = added(each.taxes for each in together)
+        return ErpSide(
+            count=await self._staff.count_sales(external_id, number),
+            number=sale.number or "",
+            total=sum((each.total for each in together), Decimal(0)),
+            taxes={code: amount for code, amount in taxes.items() if amount},
+            shipments=sum(
+                tellable([parcel_of(x) for x in each.shipments if x.state in LEFT]) for each in together
+            ),
+            invoices=sum(len(each.invoices) for each in together),
+            invoiced=sale.invoiced,
+            currency=sale.currency,
+            adjusted=sale.adjusted,
+            canceled=sale.canceled,
+            given_back=sum((each.given_back for each in sale.credits), Decimal(0)),
+            taxes_given_back=added(each.taxes for each in sale.credits),
+            fees=sum((each.fee for each in sale.credits), Decimal(0)),
+        )
 
     async def hide_product(self, code: str) -> None:
         """See ``BackOffice``."""
@@ -221,6 +235,11 @@ class MemoryOffice:
             for order in answer.json()
             if order["channel"] == CHANNEL and order["external_id"] in wanted
         }
+
+
+def parcel_of(shipment: ShipmentReading) -> Parcel:
+    """What left with a shipment: pieces of kits, and what is sold by itself."""
+    return Parcel(shipment.of_kits, Counter(shipment.quantities) - Counter(shipment.of_kits))
 
 
 def back_office_of(where: Addresses) -> BackOffice:

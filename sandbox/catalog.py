@@ -5,7 +5,8 @@ Amounts are decimal strings in USD. ``config/mappings/shopify-tryton.toml`` maps
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final, TypedDict
+from decimal import Decimal
+from typing import Final, NamedTuple, TypedDict
 
 
 class Product(TypedDict):
@@ -42,6 +43,8 @@ PRODUCTS: Final[tuple[Product, ...]] = (
     {"sku": "SCARF-WOOL", "name": "Wool scarf", "price": "45.45"},
     {"sku": "GLOVE-LTH", "name": "Leather gloves", "price": "67.10"},
 )
+
+PRICES: Final = {str(product["sku"]): Decimal(str(product["price"])) for product in PRODUCTS}
 
 KIT_SKU: Final = "KIT-STARTER"
 KIT_NAME: Final = "Starter kit: tee and two pairs of socks"
@@ -94,20 +97,26 @@ SUBDIVISIONS: Final = {
 }
 
 
-def tellable(parcels: Sequence[Mapping[str, int]], ordered: Mapping[str, int]) -> int:
-    """How many of these parcels (product -> pieces), in the order they left, hold something that a store knows of.
+class Parcel(NamedTuple):
+    """What left in one parcel, by product."""
 
-    One with nothing but pieces of kits (of which some were ``ordered``) counts where it completes a kit.
+    kits: Mapping[str, int]
+    """Pieces of kits."""
+    others: Mapping[str, int]
+    """What is sold by itself, also where kits hold the same product."""
+
+
+def tellable(parcels: Sequence[Parcel]) -> int:
+    """How many of these parcels, in the order they left, hold something that a store knows of.
+
+    One with nothing but pieces of kits counts where it completes a kit.
     """
-    if not ordered.get(KIT_SKU):
-        return len(parcels)
-    parts = dict(KIT_COMPONENTS)
     told, gone = 0, Counter[str]()
     for parcel in parcels:
         before = min(gone[sku] // number for sku, number in KIT_COMPONENTS)
-        gone.update(parcel)
+        gone.update(parcel.kits)
         complete = min(gone[sku] // number for sku, number in KIT_COMPONENTS) > before
-        told += complete or any(sku not in parts for sku, number in parcel.items() if number)
+        told += complete or any(parcel.others.values()) or not parcel.kits
     return told
 
 

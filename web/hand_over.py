@@ -13,7 +13,14 @@ from store.inbox import InboxItem, InboxState
 from store.order_view import OrderSummary, OrderViews
 from store.own_writes import OwnWrites
 from web.dispatcher import TemporalAway
-from workflows.messages import ORDERS_CANCELED, ORDERS_PAID, REFUNDED, RISK_ASSESSED
+from workflows.messages import (
+    ORDERS_CANCELED,
+    ORDERS_CREATED,
+    ORDERS_PAID,
+    REFUNDED,
+    RETURN_OVER,
+    RISK_ASSESSED,
+)
 from workflows.order_reach import OrderReach
 
 _ABOUT_THIS_WEBHOOK = frozenset(
@@ -42,6 +49,9 @@ def hand_over_to(client: Client, database: Database) -> Callable[[InboxItem], Aw
             occurred_at=item.occurred_at,
         )
         try:
+            if await asyncio.to_thread(news.begins_nothing, item):
+                told = await orders.hint_if_running(hint)
+                return InboxState.DISPATCHED if told else InboxState.ECHO
             await orders.hint(hint)
         except RPCError as error:
             if error.status in _ABOUT_THIS_WEBHOOK:
@@ -69,6 +79,14 @@ class _News:
             return False
         return self._own_writes.is_echo(item.key, item.tells, item.delivery_id, item.occurred_at)
 
+    def begins_nothing(self, item: InboxItem) -> bool:
+        """Whether it is no news of an order that is over: it would begin a run that says just that.
+
+        It may be over by its row alone: a run that has just begun has not noted yet that it goes on, and is told.
+        """
+        order = self._views.get(item.key) if item.topic in _OF_THE_LIVING else None
+        return order is not None and order.closed_at is not None
+
 
 def _is_echo(order: OrderSummary | None) -> bool:
     """Whether "paid" only tells of our own last capture: the order is in the ERP, and waits for no person or money."""
@@ -94,3 +112,7 @@ _ASIDE = {
     REFUNDED: _is_canceled,
 }
 """Topics that go no further where the order's row says that they are no news."""
+
+_OF_THE_LIVING = RETURN_OVER | {ORDERS_CREATED}
+"""Topics that bring no order back that is over: it was placed, and nothing more comes of a return. What asks for one,
+edits it or gives money back does."""

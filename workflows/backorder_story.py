@@ -1,6 +1,7 @@
 """What an order tells of units that are not in stock, in plain words. Pure, as ``narrative``."""
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 
 from activities.contracts import RestCanceled
 from domain.backorder_rules import OnShortage
@@ -8,7 +9,7 @@ from domain.backorders import ShortageAct, judge_shortage, shortage_words
 from domain.cases import BACKORDER, family
 from domain.erp_order import ErpOrder
 from domain.money import format_money
-from domain.order import Order
+from domain.order import Order, PaymentKind, PaymentStatus
 from domain.quantities import LineState
 from domain.status import count_units
 from workflows.messages import OrderState
@@ -39,8 +40,20 @@ def rest_canceled(before: Order, down_to: Mapping[str, int], canceled: RestCance
     text = (
         f"Canceled {rest(before, down_to)} in the storefront: {format_money(order.total, order.currency)} now"
     )
-    back = before.captured - order.captured
+    back = _given_back(order) - _given_back(before)
     return f"{text}, {format_money(back, order.currency)} given back." if back else f"{text}."
+
+
+def _given_back(order: Order) -> Decimal:
+    """Money refunded so far, in the order's currency."""
+    return sum(
+        (
+            each.amount
+            for each in order.payments
+            if each.kind is PaymentKind.REFUND and each.status is PaymentStatus.SUCCESS
+        ),
+        Decimal(0),
+    )
 
 
 def waits(state: OrderState) -> str:

@@ -46,6 +46,8 @@ with workflow.unsafe.imports_passed_through():
         next_return_step,
         received,
         settled_in_erp,
+        units_back,
+        units_in_storefront,
         units_that_become,
     )
 
@@ -194,17 +196,20 @@ class ReturnWorkflow(ReturnDesk):
             await self._end_in_storefront("nothing was taken back")
             self._end()
             return
-        back = given_back(state)
+        restocked, scrapped = units_in_storefront(state)
         state.refunded = await workflow.execute_activity_method(
             ReturnActivities.refund_return,
             RefundReturn(
                 **self._act().model_dump(),
-                restocked=units_that_become(state, Disposition.RESTOCK),
-                scrapped=units_that_become(state, Disposition.SCRAP),
+                restocked=restocked,
+                scrapped=scrapped,
                 shipping=credited.shipping,
                 location=credited.location,
                 money=credited.money,
-                rest_is_over=any(units > back.get(line, 0) for line, units in state.wish.lines.items()),
+                rest_is_over=any(
+                    units > restocked.get(line, 0) + scrapped.get(line, 0)
+                    for line, units in state.wish.lines.items()
+                ),
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
@@ -299,7 +304,7 @@ class ReturnWorkflow(ReturnDesk):
             problem=state.problem,
             ended=state.ended is not None,
             order_changed=bool(state.wish.exchange) and (released or state.ended is not None),
-            back=given_back(state) if state.ended is not None and state.refunded is not None else {},
+            back=units_back(state),
             given_back=narrative.money_given_back(state) if state.ended is not None else Decimal(0),
             fee=state.credited.fee if state.refunded is not None and state.credited else Decimal(0),
         )

@@ -14,7 +14,7 @@ from domain.connection import ERP_SYSTEM
 from domain.differences import disagreement
 from domain.erp_order import ErpOrder, ErpShipment, ErpShipmentState
 from domain.money import format_money
-from domain.order import CancelKind, Order
+from domain.order import CancelKind, LineKind, Order
 from domain.payment_outlook import ExpiringAuthorization
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
@@ -122,7 +122,7 @@ def sentence(state: OrderState) -> str:
         return "Received; not read from the storefront yet."
     if state.erp is None:
         return "Read from the storefront; not in the ERP yet."
-    return f"In the ERP as {state.erp.number}: {describe(state.lines)}."
+    return f"In the ERP as {state.erp.number}: {describe(_goods(state))}."
 
 
 def waiting_for(state: OrderState) -> str:
@@ -225,6 +225,12 @@ def approve_obstacle(state: OrderState) -> str:
     return "" if stands_for_approval(state) else "the order waits for no approval"
 
 
+def accepted(message: OperatorMessage, problem: Problem, currency: str) -> str:
+    """Sentence for what a person takes as it is: what differs, or the problem where nothing is counted."""
+    what = "; ".join(each.sentence(currency) for each in problem.differences) or problem.reason
+    return f"Accepted ({message.reason}): {full_stop(what)}"
+
+
 def unnamed(message: OperatorMessage, does: str) -> str:
     """What is missing for somebody to answer for a message; empty where nothing is."""
     if message.actor.strip() in {"", OperatorMessage().actor}:
@@ -287,7 +293,7 @@ def details(state: OrderState) -> str:
         parts.append('or `approve`, which lets it go to the ERP, with `{"actor": "you", "reason": "why"}`')
     # Each list has its heading: without one between them the UI draws two lists as one.
     if state.lines:
-        parts.append("**Lines**\n\n" + "\n".join(_line_row(line) for line in state.lines))
+        parts.append("**Lines**\n\n" + "\n".join(_line_row(line) for line in _goods(state)))
     if state.returns:
         parts.append(
             "**Returns**\n\n" + "\n".join(order_return_story.row(brief) for brief in state.returns.values())
@@ -304,10 +310,21 @@ def full_stop(text: str) -> str:
 
 
 def _line_row(line: LineState) -> str:
-    done = f"{line.shipped} of {line.ordered - line.canceled} shipped"
-    if line.backordered:
-        done += f", {line.backordered} on backorder{expected_words(line.expected)}"
-    return f"- {line.sku or line.title}: {done}" + (f", {line.canceled} canceled" if line.canceled else "")
+    told = [f"{line.shipped} of {line.due} shipped"] if line.due or not line.canceled else []
+    others = {
+        f"on backorder{expected_words(line.expected)}": line.backordered,
+        "returned": line.returned,
+        "canceled": line.canceled,
+    }
+    told += [f"{units} {what}" for what, units in others.items() if units]
+    return f"- {line.sku or line.title}: {', '.join(told)}"
+
+
+def _goods(state: OrderState) -> tuple[LineState, ...]:
+    """The lines without tips, of which there are no units."""
+    order = state.order
+    tips = {line.line_id for line in order.lines if line.kind is LineKind.TIP} if order else set()
+    return tuple(line for line in state.lines if line.line_id not in tips)
 
 
 def balanced(closing: OrderClosing, currency: str) -> str:
@@ -322,8 +339,14 @@ def balanced(closing: OrderClosing, currency: str) -> str:
 
 def received(order: Order) -> str:
     """Sentence for the first read."""
-    units, worth = sum(line.current for line in order.lines), format_money(order.total, order.currency)
+    goods = [line for line in order.lines if line.kind is LineKind.GOODS]
+    units, worth = sum(line.current for line in goods), format_money(order.total, order.currency)
     return f"Order {order.number} of {order.customer.name}: {count_units(units)}, {worth}."
+
+
+def reopened(ended: OrderStatus) -> str:
+    """Sentence for an order that had ended and comes back to life."""
+    return f"Comes back to life, after it was {ended}; what follows is read again in both systems."
 
 
 def submitted(erp: ErpOrder) -> str:

@@ -177,7 +177,11 @@ class OrderWorkflow(OrderInErp):
             state.mapping_version, state.take_new_mapping = read.mapping_version, False
         if state.erp is None:
             state.lines = lines_from_order(read.order)
-            self._tell("storefront", narrative.received(read.order))
+            if before is None and read.ended is not None:
+                self._tell("Orderwright", narrative.reopened(read.ended))
+            # Read again after a hint or a resubmit, it mostly is what it was.
+            if before is None or narrative.received(before) != narrative.received(read.order):
+                self._tell("storefront", narrative.received(read.order))
             if narrative.awaits_payment(state):
                 self._tell("Orderwright", narrative.unpaid(state))
             self._take_approval(read.approval)

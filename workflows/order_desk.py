@@ -333,7 +333,8 @@ class OrderDesk(Desk[OrderState]):
         if family(problem.cause) == EDIT_REFUSED:
             self._state.amend = False
         self._go_on(problem)
-        self._tell(message.actor, f"Accepted ({message.reason}): {problem.reason}")
+        currency = self._state.order.currency if self._state.order else ""
+        self._tell(message.actor, narrative.accepted(message, problem, currency))
 
     def _resubmit(self, message: OperatorMessage) -> None:
         problem, expiring = self._state.problem, self._state.expires_next

@@ -55,6 +55,11 @@ class OrderReach:
             rpc_timeout=RPC_TIMEOUT,
         )
 
+    async def hint_if_running(self, hint: OrderHint) -> bool:
+        """Tell a running order; False where none runs, and none is begun."""
+        told = StorefrontChanged(message_id=hint.message_id, topic=hint.topic, occurred_at=hint.occurred_at)
+        return await self._signal(hint.key.workflow_id, STOREFRONT_CHANGED, told)
+
     async def bring_back(self, order: ErpOrder) -> None:
         """Start an order anew that had ended, because of what the ERP holds of it now."""
         await self._start_anew(order.key, ERP_CHANGED, order)

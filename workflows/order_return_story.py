@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from domain.erp_order import ErpOrder
+from domain.erp_order import ErpOrder, ErpReturnState
+from domain.kit_returns import (
+    back_with,
+    called,
+    in_pieces,
+    kits_touched,
+    line_of,
+    piece_of,
+    pieces_left,
+)
 from domain.money import format_money
 from domain.order import LineKind
 from domain.quantities import LineState, units_returned
@@ -40,12 +49,37 @@ def returnable_units(state: OrderState) -> dict[str, int]:
         else 0
         for line in state.lines
     }
-    coming = [brief.lines for brief in state.returns.values() if not brief.ended]
-    coming += [wish.lines for wish in state.return_wishes]
-    for lines in coming:
-        for line, count in lines.items():
+    kits = state.erp.kits if state.erp is not None else {}
+    for lines in _coming(state):
+        pieces = in_pieces(lines, kits)
+        # A kit of which a piece is to come back does not come back whole any more.
+        coming = {name: n for name, n in pieces.items() if line_of(name) not in kits} | kits_touched(
+            pieces, kits
+        )
+        for line, count in coming.items():
             units[line] = units.get(line, 0) - count
     return {line: max(count, 0) for line, count in units.items()}
+
+
+def returnable_pieces(state: OrderState) -> dict[str, int]:
+    """Piece of a kit -> how many of it are at the buyer, and in no return yet."""
+    if state.erp is None:
+        return {}
+    kits, erp = state.erp.kits, state.erp
+    gone = [back_with(each, kits) for each in erp.returns if each.state is not ErpReturnState.CANCELED]
+    known = {each.return_id for each in erp.returns}
+    gone += [brief.lines for name, brief in state.returns.items() if not brief.ended and name not in known]
+    gone += [wish.lines for wish in state.return_wishes]
+    found: dict[str, int] = {}
+    for line in state.lines:
+        found |= pieces_left(line.line_id, line.shipped, kits, gone)
+    return found
+
+
+def _coming(state: OrderState) -> list[dict[str, int]]:
+    """What returns under way, or about to begin, are of."""
+    coming = [brief.lines for brief in state.returns.values() if not brief.ended]
+    return [*coming, *(wish.lines for wish in state.return_wishes)]
 
 
 def lines_named(state: OrderState, named: Mapping[str, int]) -> dict[str, int]:
@@ -54,7 +88,16 @@ def lines_named(state: OrderState, named: Mapping[str, int]) -> dict[str, int]:
     What cannot be placed stands under the name as it was given.
     """
     left, found = returnable_units(state), dict[str, int]()
+    pieces = returnable_pieces(state)
     for name, units in named.items():
+        if of_kits := _pieces_named(state, name):
+            for piece in of_kits:
+                taken = min(units, pieces.get(piece, 0))
+                if taken:
+                    found[piece], units = found.get(piece, 0) + taken, units - taken  # noqa: PLW2901
+            if units:
+                found[name] = units
+            continue
         if name in left:
             found[name] = found.get(name, 0) + units
             continue
@@ -68,6 +111,18 @@ def lines_named(state: OrderState, named: Mapping[str, int]) -> dict[str, int]:
     return found
 
 
+def _pieces_named(state: OrderState, name: str) -> list[str]:
+    """The pieces that people call so, ``KIT-STARTER/SOCK-GRY``: by the SKU or id of their kit's line."""
+    if any(name in {line.line_id, line.sku} for line in state.lines):
+        return []
+    return [
+        piece_of(line.line_id, name.removeprefix(f"{kit}/"))
+        for line in state.lines
+        for kit in dict.fromkeys((line.line_id, line.sku or line.line_id))
+        if name.startswith(f"{kit}/")
+    ]
+
+
 def obstacle(state: OrderState, asked: ReturnAsked) -> str:
     """Why these units cannot be returned; empty where they can."""
     if state.outcome is not None:
@@ -77,12 +132,16 @@ def obstacle(state: OrderState, asked: ReturnAsked) -> str:
     if asked.exchange and not any(asked.exchange.values()):
         return "say what the buyer gets instead, such as MUG-LOGO=1"
     left = returnable_units(state)
+    pieces = returnable_pieces(state)
     unshipped = {line.line_id: line.sku or line.title for line in state.lines if not line.requires_shipping}
     for line, units in lines_named(state, asked.lines).items():
         if line in unshipped and not asked.without_goods:
             return f"{unshipped[line]} needs no shipping, so that nothing of it comes back; ask without goods"
-        if units <= left.get(line, 0):
+        if units <= (pieces if line in pieces else left).get(line, 0):
             continue
+        if _pieces_named(state, line):
+            there = count_units(sum(pieces.get(each, 0) for each in _pieces_named(state, line)))
+            return f"{there} of {line} can come back: what a kit is not made of, or is in a return already, cannot"
         found = [each for each in state.lines if line in {each.line_id, each.sku}]
         same = [each.line_id for each in found]
         if found and not any(each.requires_shipping or left[each.line_id] for each in found):
@@ -111,7 +170,7 @@ def exchange_entered(erp: ErpOrder, return_id: str) -> str:
 def opened(state: OrderState, wish: ReturnWish) -> str:
     """Sentence for a return that begins."""
     names = {line.line_id: line.sku or line.title for line in state.lines}
-    what = " and ".join(f"{count_units(n)} of {names.get(line, line)}" for line, n in wish.lines.items() if n)
+    what = " and ".join(f"{count_units(n)} of {called(names, line)}" for line, n in wish.lines.items() if n)
     why = f" ({wish.reason})" if wish.reason else ""
     if wish.exchange:
         instead = " and ".join(f"{count_units(n)} of {sku}" for sku, n in wish.exchange.items() if n)

@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
         ReturnState,
         ReturnView,
     )
-    from workflows.return_steps import ReturnStep, received, units_of
+    from workflows.return_steps import ReturnStep, is_less, received, units_of
 
 ORDERWRIGHT = "Orderwright"
 
@@ -59,7 +59,7 @@ class ReturnDesk(Desk[ReturnState]):
         if state.ended is not None or state.credited is not None:
             return
         known, now = units_of(state.erp) if state.erp else {}, units_of(erp)
-        if any(now.get(line, 0) < units for line, units in known.items()):
+        if any(is_less(name, known, now) for name in known):
             return
         before, state.erp = received(state), erp
         if received(state) != before:

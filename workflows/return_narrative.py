@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from domain.cases import guide, known
 from domain.connection import ERP_SYSTEM
+from domain.kit_returns import called, fee_words
 from domain.money import format_money
 from domain.returns import Disposition
 from domain.status import count_units
@@ -86,13 +87,16 @@ def credited(state: ReturnState) -> str:
     returned, currency = state.credited.returned, state.credited.currency
     if not given_back(state):
         return f"Settled in the ERP as {returned.number}: nothing is credited."
-    fee = f", {format_money(returned.fee, currency)} held back as a fee" if returned.fee else ""
-    return f"Settled in the ERP as {returned.number}: {format_money(returned.total, currency)} credited{fee}."
+    credit = format_money(returned.total, currency)
+    return f"Settled in the ERP as {returned.number}: {credit} credited{fee_words(returned, currency)}."
 
 
 def refunded(state: ReturnState) -> str:
     """Sentence for the storefront's part."""
     assert state.refunded is not None
+    if not state.refunded.amount:
+        why = ": what comes back is set off against what they get in exchange" if state.wish.exchange else ""
+        return f"No money is given back to the buyer{why}."
     return f"{format_money(state.refunded.amount, state.refunded.currency)} given back to the buyer."
 
 
@@ -195,7 +199,7 @@ def inspect_obstacle(state: ReturnState, inspection: Inspection | None = None) -
     for line, units in back.items():
         told = sum(inspection.lines.get(line, {}).values())
         if told != units:
-            name = state.names.get(line, line)
+            name = called(state.names, line)
             return f"{name}: {count_units(units)} came back, and {count_units(told)} are judged; name each of them"
     return ""
 
@@ -229,7 +233,7 @@ def remedy(step: ReturnStep, cause: str) -> str:
 
 def goods(state: ReturnState, units: dict[str, int]) -> str:
     """``2 units of TEE-BLK-M and 1 unit of MUG``."""
-    told = [f"{count_units(n)} of {state.names.get(line, line)}" for line, n in sorted(units.items()) if n]
+    told = [f"{count_units(n)} of {called(state.names, line)}" for line, n in sorted(units.items()) if n]
     return " and ".join(told) or "nothing"
 
 
@@ -254,7 +258,7 @@ def _lines(state: ReturnState) -> tuple[ReturnLine, ...]:
     return tuple(
         ReturnLine(
             line_id=line,
-            name=state.names.get(line, line),
+            name=called(state.names, line),
             wanted=state.wish.lines.get(line, 0),
             received=back.get(line, 0),
             verdicts=state.verdicts.get(line, {}),
@@ -265,7 +269,9 @@ def _lines(state: ReturnState) -> tuple[ReturnLine, ...]:
 
 def details(state: ReturnState) -> str:
     """Markdown for the Temporal UI's current details."""
-    parts = [f"### Return {state.wish.number} of order {state.order_number}: {sentence(state)}"]
+    name = f"Return {state.wish.number}"
+    told = sentence(state).removeprefix(name).lstrip(": ")
+    parts = [f"### {name} of order {state.order_number}: {told}"]
     if state.problem is not None:
         parts += [
             f"**Needs a person:** {full_stop(state.problem.reason)}",

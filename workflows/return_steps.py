@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from domain.erp_order import ErpReturn, ErpReturnState
+from domain.kit_returns import line_of
 from domain.return_rules import ApprovalRule, ExchangeRule, InspectionRule
 from domain.returns import Disposition
 from workflows.return_messages import ReturnState
@@ -63,6 +64,14 @@ def units_of(erp: ErpReturn) -> dict[str, int]:
     return units
 
 
+def is_less(name: str, known: dict[str, int], now: dict[str, int]) -> bool:
+    """Whether fewer units of a line are there now; a piece of a kit that became whole is still there."""
+    whole = line_of(name)
+    if whole != name and now.get(whole, 0) > known.get(whole, 0):
+        return False
+    return now.get(name, 0) < known[name]
+
+
 def goods_are_in(state: ReturnState) -> bool:
     """Everything is back, or what is back is to be settled without the rest."""
     if state.wish.without_goods:
@@ -97,6 +106,23 @@ def given_back(state: ReturnState) -> dict[str, int]:
     for line, scrapped in units_that_become(state, Disposition.SCRAP).items():
         units[line] = units.get(line, 0) + scrapped
     return units
+
+
+def units_in_storefront(state: ReturnState) -> tuple[dict[str, int], dict[str, int]]:
+    """Line -> units that are restocked there, and that are given back beside them; of kits in parts whole ones."""
+    credited = state.credited
+    if credited is None or credited.units_restocked is None or credited.units_scrapped is None:
+        return units_that_become(state, Disposition.RESTOCK), units_that_become(state, Disposition.SCRAP)
+    return credited.units_restocked, credited.units_scrapped
+
+
+def units_back(state: ReturnState) -> dict[str, int]:
+    """Line -> units that the storefront counts as returned, once the money went back."""
+    if state.ended is None or state.refunded is None:
+        return {}
+    restocked, scrapped = units_in_storefront(state)
+    units = {line: restocked.get(line, 0) + scrapped.get(line, 0) for line in (*restocked, *scrapped)}
+    return {line: number for line, number in units.items() if number}
 
 
 def settled_in_erp(state: ReturnState) -> bool:

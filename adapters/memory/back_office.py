@@ -27,6 +27,7 @@ from domain.erp_order import (
     SalesLineKind,
     SalesOrder,
 )
+from domain.kit_returns import product_of
 from domain.order import OrderKey
 from domain.returns import ReturnAuthorization, ReturnCredit
 
@@ -166,8 +167,10 @@ class BackOffice(Books):
         settled = returning.credited(order, credit)
         warehouse = self.return_places.get((order.key, credit.return_id))
         products = {line.line_id: line.product for line in order.lines}
-        for line_id, units in credit.restocked.items():
-            place = (warehouse or "", products.get(line_id, ""))
+        back = Counter[tuple[str, str]]()
+        for name, units in credit.restocked.items():
+            back[warehouse or "", product_of(name) or products.get(name, "")] += units
+        for place, units in self.stock_book.exploded(back).items():
             if place in self.stock:
                 self.stock[place] += units
         return self.keep(settled)

@@ -136,7 +136,8 @@ class Books:
         """Write an order into the books and number the change; what its total grew or shrank by is invoiced."""
         self.last_change += 1
         before = self.orders.get(order.key)
-        order = bill(order, before)
+        kits = {line.line_id: parts for line in order.lines if (parts := self.stock_book.parts(line.product))}
+        order = bill(order.model_copy(update={"kits": kits}), before)
         self.stock_book.kept(before, order)
         self.orders[order.key] = order
         self.changed_at[order.key] = self.last_change

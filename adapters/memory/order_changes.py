@@ -264,7 +264,7 @@ def summed(
     tax = sum((part.tax for part in parts), _NOTHING)
     total = sum((part.gross for part in parts), _NOTHING)
     # An exchange may have made it dearer than it was.
-    rate = Fraction(placed.presentment_total) / Fraction(placed.total) if placed.total else Fraction(0)
+    rate = Fraction(placed.presentment_total) / Fraction(placed.total) if placed.total else Fraction(1)
     presentment = round_money(Fraction(total) * rate, order.presentment_currency)
     return order.model_copy(
         update={

@@ -7,17 +7,21 @@ from decimal import Decimal
 from adapters.errors import Rejected
 from domain.erp_order import (
     COUNTED,
+    LOWERING,
     ErpInvoice,
     ErpInvoiceState,
     ErpOrder,
     ErpReturn,
     ErpReturnState,
+    KeptPieces,
     SalesLineKind,
     ShipmentLine,
 )
-from domain.returns import ReturnAuthorization, ReturnCredit
+from domain.kit_returns import gross_of, in_units, line_of, product_of
+from domain.returns import CreditLine, ReturnAuthorization, ReturnCredit
 
 _NOTHING = Decimal(0)
+_OF_PIECES = frozenset({SalesLineKind.KEPT, SalesLineKind.PIECES})
 
 
 def find(order: ErpOrder, return_id: str) -> ErpReturn | None:
@@ -36,6 +40,16 @@ def expected(order: ErpOrder, request: ReturnAuthorization) -> ErpOrder:
     return order.model_copy(update={"returns": (*order.returns, made)})
 
 
+def _whole(order: ErpOrder, units: Mapping[str, int]) -> dict[str, int]:
+    """Kits whole as far as their pieces make them up. Raises ValueError for a piece of what is no kit."""
+    for name in units:
+        parts = order.kits.get(line_of(name), ())
+        if product_of(name) and product_of(name) not in {part.product for part in parts}:
+            msg = f"{order.key}: {name} is no piece of a kit of the order"
+            raise ValueError(msg)
+    return in_units(units, order.kits)
+
+
 def received(order: ErpOrder, return_id: str, units: Mapping[str, int]) -> ErpOrder:
     """The order with units taken in, added to what came before. Raises ValueError where nothing is expected."""
     held = find(order, return_id)
@@ -44,7 +58,8 @@ def received(order: ErpOrder, return_id: str, units: Mapping[str, int]) -> ErpOr
         raise ValueError(msg)
     taken: Counter[str] = Counter({line.line_id: line.quantity for line in held.received})
     taken.update(units)
-    return _with(order, held.model_copy(update={"state": ErpReturnState.RECEIVED, "received": _lines(taken)}))
+    whole = _lines(_whole(order, taken))
+    return _with(order, held.model_copy(update={"state": ErpReturnState.RECEIVED, "received": whole}))
 
 
 def canceled(order: ErpOrder, return_id: str) -> ErpOrder:
@@ -80,13 +95,15 @@ def credited(order: ErpOrder, credit: ReturnCredit) -> ErpOrder:
     for line in credit.lines:
         if line.kind in COUNTED:
             units[line.line_id] += line.quantity
+    kept = tuple(_kept(line) for line in credit.lines if line.kind in _OF_PIECES)
     settled = held.model_copy(
         update={
             "state": ErpReturnState.SETTLED,
             "credited": _lines(units),
             "total": credit.total,
             "taxes": credit.taxes,
-            "fee": sum((x.net for x in credit.lines if x.kind is SalesLineKind.FEE), _NOTHING),
+            "fee": sum((x.net for x in credit.lines if x.kind is SalesLineKind.FEE), gross_of(kept)),
+            "kept": kept,
         }
     )
     order = _with(order, settled)
@@ -111,16 +128,28 @@ def _differences(credit: ReturnCredit) -> Iterator[str]:
     taxes: defaultdict[str, Decimal] = defaultdict(Decimal)
     total = _NOTHING
     for line in credit.lines:
-        total += -line.net if line.kind is SalesLineKind.FEE else line.net
+        sign = -1 if line.kind in LOWERING else 1
+        total += sign * line.net
         for tax in line.taxes:
-            taxes[tax.code] += tax.amount
-            total += tax.amount
+            taxes[tax.code] += sign * tax.amount
+            total += sign * tax.amount
     if total != credit.total:
         yield f"the lines come to {total}, the credit note is to come to {credit.total}"
     asked = {tax.code: tax.amount for tax in credit.taxes}
     for code in sorted(taxes.keys() | asked.keys()):
         if taxes[code] != asked.get(code, _NOTHING):
             yield f"tax {code} of the lines is {taxes[code]}, asked is {asked.get(code, _NOTHING)}"
+
+
+def _kept(line: CreditLine) -> KeptPieces:
+    sign = 1 if line.kind is SalesLineKind.KEPT else -1
+    return KeptPieces(
+        line_id=line_of(line.line_id),
+        product=line.product,
+        quantity=sign * line.quantity,
+        net=sign * line.net,
+        taxes=tuple(tax.model_copy(update={"amount": sign * tax.amount}) for tax in line.taxes),
+    )
 
 
 def _with(order: ErpOrder, changed: ErpReturn) -> ErpOrder:

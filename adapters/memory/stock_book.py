@@ -3,12 +3,13 @@
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from itertools import islice
 from operator import itemgetter
 
 from adapters.errors import Rejected
 from adapters.stock_ports import ErpStockLevels, ErpStockPage
-from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState
+from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState, KitPart
 from domain.stock import ErpStock, Incoming, Kit
 
 Place = tuple[str, str]
@@ -42,6 +43,7 @@ class StockBook:
         self._log: list[tuple[int, str]] = []
         """Every change, oldest first; one that is not the product's last is passed over."""
         self.kits: dict[str, Mapping[str, int]] = {}
+        self._weights: dict[str, Mapping[str, Decimal]] = {}
         self._kept_back: Counter[Place] = Counter()
         self._incoming: dict[Place, tuple[Incoming, ...]] = {}
         self.counts = ShelfCounts(counts, self.changed)
@@ -62,10 +64,21 @@ class StockBook:
         self._incoming[place] = incoming
         self.changed(place)
 
-    def make_kit(self, product: str, components: Mapping[str, int]) -> None:
-        """A product is sent as others from now on."""
+    def make_kit(
+        self, product: str, components: Mapping[str, int], prices: Mapping[str, Decimal] | None = None
+    ) -> None:
+        """A product is sent as others from now on; ``prices`` weigh what a piece of each is of the kit's."""
         self.kits[product] = components
+        self._weights[product] = prices or {}
         self.changed(("", product))
+
+    def parts(self, product: str) -> tuple[KitPart, ...]:
+        """What a kit is made of; nothing of what is none."""
+        weights = self._weights.get(product, {})
+        return tuple(
+            KitPart(product=each, quantity=number, share=weights.get(each, Decimal(1)))
+            for each, number in self.kits.get(product, {}).items()
+        )
 
     def changed(self, place: Place) -> None:
         """Number a change."""

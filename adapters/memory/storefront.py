@@ -35,6 +35,7 @@ from adapters.requests import (
     RefundQuote,
     RefundRequest,
     ReturnChange,
+    UnitsCanceled,
 )
 from adapters.stock_ports import MOST_STOCK, ShownStockPage
 from domain.listings import PlacedOrder
@@ -257,13 +258,15 @@ class MemoryStorefront:
         async with self._wire.call("cancel_order", external_id, reason, writes=True):
             return self._cancel(self._known(external_id, "cancel order"), kind)
 
-    async def cancel_units(self, request: CancelUnitsRequest) -> Order:
+    async def cancel_units(self, request: CancelUnitsRequest) -> UnitsCanceled:
         """See ``StorefrontPort``. Raises Rejected with cause ``units_have_left``."""
         external_id = request.key.external_id
         async with self._wire.call("cancel_units", external_id, request.reason, writes=True):
             order, placed = self._of(request.key, "cancel units"), self._placed[external_id]
             less = after_canceled_units(order, placed, request.units, request.total_before, self._new_id)
-            return order if less == order else self._keep(less)
+            if less == order:
+                return UnitsCanceled(order=order)
+            return UnitsCanceled(order=self._keep(less), echoes=(refund_made(self._new_id()),))
 
     async def list_stock(self, cursor: str | None = None) -> ShownStockPage:
         """See ``StorefrontStockPort``. The cursor is the last SKU told."""

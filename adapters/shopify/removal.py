@@ -8,8 +8,10 @@ import json
 from hashlib import sha256
 from typing import Any, Final
 
-from adapters.requests import CancelUnitsRequest
-from adapters.shopify.answer import SYSTEM
+from adapters.echoes import refund_made
+from adapters.requests import CancelUnitsRequest, UnitsCanceled
+from adapters.shopify import refund_answers
+from adapters.shopify.answer import SYSTEM, fit
 from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
 from adapters.shopify.pricing import DUTY
@@ -32,7 +34,7 @@ class Removal:
         self._channel = channel
         self._notify_customers = notify_customers
 
-    async def remove(self, request: CancelUnitsRequest) -> Order:
+    async def remove(self, request: CancelUnitsRequest) -> UnitsCanceled:
         """See ``StorefrontPort.cancel_units``."""
         order = await self._read(request)
         surplus = {
@@ -40,6 +42,7 @@ class Removal:
             for line in order.lines
             if line.current > request.units.get(line.line_id, line.current)
         }
+        echoes: list[str] = []
         looked_up(SYSTEM, "removal of units", found=not surplus)
         if surplus:
             lines = [
@@ -53,19 +56,20 @@ class Removal:
                 for duty in line.duties
             ]
             what = {"refundLineItems": lines, **({"refundDuties": duties} if duties else {})}
-            await self._refund(order, request, what)
+            echoes += await self._refund(order, request, what)
             order = await self._read(request)
         back = overpaid(order, request.total_before - order.presentment_total)
         if back:
             transactions = [_transaction(order, part) for part in back]
-            await self._refund(order, request, {"transactions": transactions})
+            echoes += await self._refund(order, request, {"transactions": transactions})
             order = await self._read(request)
-        return order
+        return UnitsCanceled(order=order, echoes=tuple(echoes))
 
     async def _read(self, request: CancelUnitsRequest) -> Order:
         return to_order(await self._reader.order(request.key.external_id), self._channel)
 
-    async def _refund(self, order: Order, request: CancelUnitsRequest, what: dict[str, Any]) -> None:
+    async def _refund(self, order: Order, request: CancelUnitsRequest, what: dict[str, Any]) -> list[str]:
+        """Make a refund; returns what its webhook is going to tell."""
         foreign = order.presentment_currency != order.currency
         values = {
             "orderId": gid("Order", order.key.external_id),
@@ -74,7 +78,11 @@ class Removal:
             **({"currency": order.presentment_currency} if foreign else {}),
             **what,
         }
-        await self._api.write(OPERATION, "refund_order", {"input": values, "key": _key(order, values)})
+        payload = await self._api.write(
+            OPERATION, "refund_order", {"input": values, "key": _key(order, values)}
+        )
+        made = payload.get("refund")
+        return [] if made is None else [refund_made(fit(refund_answers.Refund, made, OPERATION, "refund").id)]
 
 
 def _transaction(order: Order, part: MoneyBack) -> dict[str, Any]:

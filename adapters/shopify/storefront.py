@@ -25,6 +25,7 @@ from adapters.requests import (
     RefundQuote,
     RefundRequest,
     ReturnChange,
+    UnitsCanceled,
 )
 from adapters.shopify import answers
 from adapters.shopify.answer import SYSTEM, fit
@@ -289,7 +290,7 @@ class ShopifyStorefront:
                 raise Rejected(SYSTEM, _CANCEL, reason, "cancel_failed")
         raise OutcomeUnknown(SYSTEM, _CANCEL, "the shop is still canceling the order")
 
-    async def cancel_units(self, request: CancelUnitsRequest) -> Order:
+    async def cancel_units(self, request: CancelUnitsRequest) -> UnitsCanceled:
         """Take units that have not left off the order. See ``Removal``."""
         self._id_of(request.key, REMOVE)
         return await self._removal.remove(request)

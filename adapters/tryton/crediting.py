@@ -15,7 +15,7 @@ from adapters.tryton.putting_away import PuttingAway
 from adapters.tryton.reading import read_order
 from adapters.tryton.records import CREDIT_MARK, SaleRecord
 from adapters.tryton.references import ReferenceBook
-from adapters.tryton.returned import UNITS_NOTE, is_posted, is_settled, papers_of
+from adapters.tryton.returned import UNITS_NOTE, is_posted, is_settled, papers_of, worth_note
 from adapters.tryton.returning import Returning, refusal
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import SALE, Sales
@@ -27,10 +27,19 @@ from adapters.tryton.translate import (
     SalePlan,
     numbered,
     plan_lines,
+    read_note,
     rounding_lines,
     sum_taxes,
 )
-from domain.erp_order import COUNTED, ErpOrder, SalesLine, SalesLineKind, TaxAdjustmentCause, TaxAmount
+from domain.erp_order import (
+    COUNTED,
+    LOWERING,
+    ErpOrder,
+    SalesLine,
+    SalesLineKind,
+    TaxAdjustmentCause,
+    TaxAmount,
+)
 from domain.returns import CreditLine, ReturnCredit
 from domain.tax_reconciliation import name_adjustments
 
@@ -38,6 +47,7 @@ _STEPS: Final = 8
 _INVOICE: Final = "account.invoice"
 _OTHER_TAXES: Final = ".invoice_taxes"
 """Tryton's warning that a line's taxes are not its product's: they are those that the order was charged."""
+_OF_PIECES: Final = frozenset({SalesLineKind.KEPT, SalesLineKind.PIECES})
 _TAX_STEPS: Final = 3
 """A line's tax may be a cent off itself, and the share of some of its units is rounded once more."""
 
@@ -163,12 +173,12 @@ class Crediting:
 
 
 def plan_credit(request: ReturnCredit, sale: SaleRecord, references: References) -> SalePlan:
-    """The sale that comes to the credit's amounts to the cent, tax by tax: below zero but for the fee. Pure.
+    """The sale that comes to the credit's amounts to the cent, tax by tax: below zero but for what is held back. Pure.
 
     Raises Rejected with cause ``amounts_differ`` where that cannot be.
     """
-    kept = [line for line in request.lines if line.kind is SalesLineKind.FEE]
-    given = [line for line in request.lines if line.kind is not SalesLineKind.FEE]
+    kept = [line for line in request.lines if line.kind in LOWERING]
+    given = [line for line in request.lines if line.kind not in LOWERING]
     # What was tolerated when the order was entered is given back as it was charged.
     tolerated = [x for x in tax_adjustments(sale) if x.code and x.cause is TaxAdjustmentCause.TOLERANCE]
     steps = _TAX_STEPS + int(sum(abs(x.amount) for x in tolerated) / references.currency_step)
@@ -178,7 +188,9 @@ def plan_credit(request: ReturnCredit, sale: SaleRecord, references: References)
     off = [TaxAmount(code=each.code, amount=each.amount) for each in more]
     off += [TaxAmount(code=each.code, amount=-each.amount) for each in missing]
     cents = name_adjustments((), off)
-    lines = [*(_below_zero(x, units) for x in back), *fees, *rounding_lines(cents, references)]
+    worth = {line.line_id: worth_note(line) for line in request.lines if line.kind in _OF_PIECES}
+    lines = [_marked(x, worth) for x in (*(_below_zero(x, units) for x in back), *fees)]
+    lines += rounding_lines(cents, references)
     return SalePlan(
         values={
             "company": references.company,
@@ -230,6 +242,17 @@ def _below_zero(line: LineValues, with_units: set[str]) -> LineValues:
     )
 
 
+def _marked(line: LineValues, worth: dict[str, str]) -> LineValues:
+    """The line, of pieces of a kit with what they are worth to the cent: what Tryton rounds stands on other lines."""
+    planned, values = line
+    origin = read_note(planned.note)
+    note = worth.get(origin[0]) if origin else None
+    if note is None:
+        return line
+    note = f"{planned.note}\n{note}"
+    return planned._replace(note=note), {**values, "note": note}
+
+
 def _credit_in(sale: SaleRecord, request: ReturnCredit) -> SaleRecord:
     credit = sale.credit_of(request.return_id)
     if credit is None:
@@ -249,7 +272,7 @@ def _check_sums(request: ReturnCredit) -> None:
     taxes: dict[str, Decimal] = {}
     net = Decimal(0)
     for line in request.lines:
-        sign = -1 if line.kind is SalesLineKind.FEE else 1
+        sign = -1 if line.kind in LOWERING else 1
         net += sign * line.net
         for code, amount in sum_taxes(line.taxes).items():
             taxes[code] = taxes.get(code, Decimal(0)) + sign * amount

@@ -157,7 +157,9 @@ class TrytonErp:
             try:
                 orders.append(read_order(await self._settled(sale)))
             except ContractBroken as error:
-                unreadable.append(UnreadableOrder(key=sale.key, reason=error.reason))
+                # An edit may have put another sale in its place since it was read; that one is in the feed as well.
+                if any(await self._sales.get_many([sale.id])):
+                    unreadable.append(UnreadableOrder(key=sale.key, reason=error.reason))
         return ErpChanges(
             orders=tuple(orders),
             unreadable=tuple(unreadable),

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from adapters.errors import Conflict, ContractBroken
-from adapters.tryton.bundles import Bundle, Taken, count, take
+from adapters.tryton.bundles import Bundle, Taken, count_parts, take_parts
 from adapters.tryton.dock import DOCK_FIELDS, PIECE_FIELDS, Dock, Goods, Pieces, StockRecord
 from adapters.tryton.records import MOVE, RETURN_SHIPMENT, SHIPMENT, SaleRecord
 from adapters.tryton.returned import ReturnPaper, papers_of
@@ -178,9 +178,10 @@ class PuttingAway:
 def _place(goods: Goods, request: ReturnCredit) -> Placing:
     """Spread the asked units over what came in; what people put away already stays where it is."""
     done = [paper for paper in goods.papers if paper.state == "done"]
-    shelf = take(_held(done, goods.on_the_shelf), request.restocked)
-    waste = take(_held(done, lambda _, move: goods.written_off(move)), request.scrapped)
-    if otherwise := [line for taken in (shelf, waste) for line, n in count(taken.left).items() if n]:
+    kits = goods.papers[0].kits
+    shelf = take_parts(_held(done, goods.on_the_shelf), request.restocked, kits)
+    waste = take_parts(_held(done, lambda _, move: goods.written_off(move)), request.scrapped, kits)
+    if otherwise := [name for taken in (shelf, waste) for name in count_parts(taken.left, kits)]:
         raise refusal(
             f"the warehouse has put goods of line {', '.join(otherwise)} away otherwise than they are settled here: "
             f"{_words(goods, done)}. Settle them the same way; or cancel the return shipment there, reset it to draft "
@@ -188,8 +189,8 @@ def _place(goods: Goods, request: ReturnCredit) -> Placing:
             f"return_stocked_otherwise:{request.key}",
         )
     opened = _held([p for p in goods.papers if p.state == "received"], lambda _, m: goods.pieces[m].all)
-    restocked = take(opened, shelf.short)
-    scrapped = take(restocked.left, waste.short)
+    restocked = take_parts(opened, shelf.short, kits)
+    scrapped = take_parts(restocked.left, waste.short, kits)
     if short := restocked.short | scrapped.short:
         missing = ", ".join(f"{number} of line {line}" for line, number in short.items())
         raise refusal(
@@ -259,7 +260,7 @@ def _wanted(request: ReturnCredit) -> dict[str, int]:
 
 def _units_of(paper: ReturnPaper, request: ReturnCredit) -> Taken:
     """What is settled of an expected return. Raises Rejected with cause ``return_short``."""
-    taken = take(paper.bundles, _wanted(request))
+    taken = take_parts(paper.bundles, _wanted(request), paper.kits)
     if taken.short:
         missing = ", ".join(f"{number} of line {line}" for line, number in taken.short.items())
         raise refusal(f"more is to be settled than was announced: {missing}", f"return_short:{request.key}")
@@ -268,8 +269,9 @@ def _units_of(paper: ReturnPaper, request: ReturnCredit) -> Taken:
 
 def _words(goods: Goods, done: Sequence[ReturnPaper]) -> str:
     """Where people have put what came in."""
-    shelf = count(_held(done, goods.on_the_shelf))
-    waste = count(_held(done, lambda _, move: goods.written_off(move)))
+    kits = goods.papers[0].kits
+    shelf = count_parts(_held(done, goods.on_the_shelf), kits)
+    waste = count_parts(_held(done, lambda _, move: goods.written_off(move)), kits)
     return "; ".join(
         f"line {line}: {shelf.get(line, 0)} on the shelf, {waste.get(line, 0)} written off"
         for line in dict.fromkeys((*shelf, *waste))

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Final
 
 from adapters.errors import ContractBroken
+from adapters.tryton.bundles import kits_of
 from adapters.tryton.kits import units_by_shipment, walk_kits
 from adapters.tryton.records import BilledRecord, SaleBody, SaleRecord, ShipmentRecord
 from adapters.tryton.returned import returns_of
@@ -72,6 +73,7 @@ def read_order(sale: SaleRecord) -> ErpOrder:
         shipments=tuple(chain(*shipments)),
         backorders=tuple(chain(*backorders)),
         begun={line: kits for each in together for line, kits in _begun(each).items()},
+        kits=kits_of(sale.every_line),
         invoices=tuple(_invoice(bill) for each in (*together, *sale.credits) for bill in each.invoices),
         adjustment=sum((net_of_line(each, x) for each in together for x in ADJUSTMENT_LINES), Decimal(0)),
         tax_adjustments=tuple(x for each in together for x in tax_adjustments(each)),

@@ -48,7 +48,7 @@ SALE_FIELDS: Final = (
     *(f"lines.taxes.{name}" for name in ("description", "type", "rate", "amount", "sequence")),
     *(f"lines.moves.{name}" for name in _SENT),
     *("lines.moves_ignored", "lines.moves_recreated"),
-    *("lines.components.quantity", "lines.components.product.code"),
+    *(f"lines.components.{name}" for name in ("quantity", "product.code", "price_ratio")),
     *(f"lines.components.moves.{name}" for name in _SENT),
     *("lines.components.moves_ignored", "lines.components.moves_recreated"),
     *("shipments.number", "shipments.state", "shipments.warehouse.code", "shipments.reference"),
@@ -205,6 +205,8 @@ class ComponentRecord(_Movable):
     """A component of a kit."""
 
     product: CodeRecord | None = Field(default=None, alias="product.")
+    price_ratio: Decimal | None = None
+    """What one piece is of the kit's price."""
 
     @property
     def code(self) -> str:

@@ -244,4 +244,4 @@ def _remedy(kind: str, codes: list[str]) -> str:
 
 
 def _unknown(cause: str, reason: str) -> Rejected:
-    return Rejected(SYSTEM, "look up references", reason, cause)
+    return Rejected(SYSTEM, "enter the order", reason, cause)

@@ -7,21 +7,23 @@ order's sale (``adapters.tryton.crediting``).
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from adapters.errors import ContractBroken
-from adapters.tryton.bundles import Bundle, bundles_of, count
+from adapters.tryton.bundles import Bundle, bundles_of, count_parts, kits_of
 from adapters.tryton.records import MoveRecord, OutcomeMove, PaperRecord, SaleRecord
 from adapters.tryton.sums import net_of_line, tax_amounts
-from domain.erp_order import ErpReturn, ErpReturnState, ShipmentLine, TaxAmount
+from domain.erp_order import ErpReturn, ErpReturnState, KeptPieces, ShipmentLine, TaxAmount
+from domain.kit_returns import Kits, gross_of, in_pieces, in_units, line_of, product_of
 from domain.order import OrderKey
-from domain.returns import FEE_LINE, ReturnAuthorization
+from domain.returns import FEE_LINE, CreditLine, ReturnAuthorization
 
 UNITS_NOTE: Final = "Units given back"
 """Stands on a credit line for units of goods; one for delivery, a fee or a part of a price lacks it."""
+_WORTH: Final = "Pieces of a kit, worth "
 _MARK: Final = "(return:"
 BY_HAND: Final = "erp-"
 """Before the id of a return shipment that people made by themselves."""
@@ -40,6 +42,13 @@ class ReturnPaper(NamedTuple):
     announced: dict[str, int]
     moves: dict[int, OutcomeMove]
     bundles: tuple[Bundle, ...]
+    kits: Kits
+    """Of the whole order."""
+
+    @property
+    def units(self) -> dict[str, int]:
+        """What it brings: units by line, and pieces of kits."""
+        return count_parts(self.bundles, self.kits)
 
     @property
     def alive(self) -> bool:
@@ -75,11 +84,12 @@ def papers_of(sale: SaleRecord) -> dict[str, list[ReturnPaper]]:
                     moves[move.return_id][move.id] = move
                     papers[move.return_id] = move.paper
     found: dict[str, list[ReturnPaper]] = defaultdict(list)
+    kits = kits_of(sale.every_line)
     for number, paper in sorted(papers.items()):
         inside = moves[number]
         bundles = _bundles(sale, paper, inside)
         named = _read_reference(sale.key, paper.reference or "")
-        return_id, announced = named or (f"{BY_HAND}{number}", count(bundles))
+        return_id, announced = named or (f"{BY_HAND}{number}", count_parts(bundles, kits))
         found[return_id].append(
             ReturnPaper(
                 id=number,
@@ -89,13 +99,14 @@ def papers_of(sale: SaleRecord) -> dict[str, list[ReturnPaper]]:
                 announced=announced,
                 moves=inside,
                 bundles=bundles,
+                kits=kits,
             )
         )
     return dict(found)
 
 
 def came_in(papers: Iterable[ReturnPaper]) -> dict[str, int]:
-    """Whole units by line that the warehouse has received."""
+    """Units by line, and pieces of kits, that the warehouse has received."""
     return _sum(paper for paper in papers if paper.came_in)
 
 
@@ -106,9 +117,9 @@ def rest_of(papers: Sequence[ReturnPaper]) -> dict[str, int]:
     """
     if not any(paper.came_in for paper in papers):
         return {}
-    written = _sum(papers)
-    rest = {line: number - written.get(line, 0) for line, number in papers[0].announced.items()}
-    return {line: number for line, number in rest.items() if number > 0}
+    kits = papers[0].kits
+    rest = in_pieces(papers[0].announced, kits) - in_pieces(_sum(papers), kits)
+    return in_units(rest, kits)
 
 
 def short_returns(sale: SaleRecord) -> dict[str, list[ReturnPaper]]:
@@ -122,15 +133,16 @@ def short_returns(sale: SaleRecord) -> dict[str, list[ReturnPaper]]:
 
 def doubles_of(papers: Iterable[ReturnPaper]) -> list[ReturnPaper]:
     """Drafts by which more would come in than was announced, as where two processes made one at once."""
-    expected: dict[str, int] = defaultdict(int)
+    expected: Counter[str] = Counter()
     doubles = []
     for paper in papers:
         if paper.alive:
-            units = {line: expected[line] + number for line, number in count(paper.bundles).items()}
-            if paper.state == "draft" and any(n > paper.announced.get(line, 0) for line, n in units.items()):
+            pieces = in_pieces(paper.units, paper.kits)
+            announced = in_pieces(paper.announced, paper.kits)
+            if paper.state == "draft" and any(n + expected[x] > announced[x] for x, n in pieces.items()):
                 doubles.append(paper)
             else:
-                expected.update(units)
+                expected += pieces
     return doubles
 
 
@@ -199,6 +211,7 @@ def _return(return_id: str, papers: list[ReturnPaper], credit: SaleRecord | None
     first = next((paper for paper in papers if paper.alive), papers[0] if papers else None)
     number = first.number if first else (credit.number if credit else None)
     taxes = tax_amounts(binding) if binding else {}
+    kept = _kept(binding) if binding else ()
     return ErpReturn(
         return_id=return_id,
         number=number or return_id,
@@ -208,7 +221,8 @@ def _return(return_id: str, papers: list[ReturnPaper], credit: SaleRecord | None
         credited=_lines(_credited(binding) if binding else {}),
         total=-binding.total_amount if binding else Decimal(0),
         taxes=tuple(TaxAmount(code=code, amount=-amount) for code, amount in sorted(taxes.items()) if amount),
-        fee=net_of_line(binding, FEE_LINE) if binding else Decimal(0),
+        fee=net_of_line(binding, FEE_LINE) + gross_of(kept) if binding else Decimal(0),
+        kept=kept,
     )
 
 
@@ -260,6 +274,40 @@ def _credited(credit: SaleRecord) -> dict[str, int]:
     return dict(units)
 
 
+def worth_note(line: CreditLine) -> str:
+    """Stands on a line for pieces of a kit: what they are worth to the cent, tax by tax."""
+    return "; ".join([f"{_WORTH}{line.net}", *(f"{tax.code}={tax.amount}" for tax in line.taxes)])
+
+
+def _kept(credit: SaleRecord) -> tuple[KeptPieces, ...]:
+    """Lines for pieces of kits: above zero what is held back for them, below zero what is given back."""
+    units: Counter[str] = Counter()
+    worth: dict[str, str] = {}
+    for line in credit.order_lines:
+        marks = [part for part in (line.note or "").splitlines() if part.startswith(_WORTH)]
+        if marks and product_of(line.origin[0]):
+            units[line.origin[0]] += int(line.units)
+            worth[line.origin[0]] = marks[0].removeprefix(_WORTH)
+    return tuple(_pieces(name, number, worth[name]) for name, number in units.items())
+
+
+def _pieces(name: str, number: int, worth: str) -> KeptPieces:
+    sign = 1 if number > 0 else -1
+    try:
+        net, *taxes = worth.split("; ")
+        by_code = [tax.rpartition("=")[::2] for tax in taxes]
+        return KeptPieces(
+            line_id=line_of(name),
+            product=product_of(name),
+            quantity=number,
+            net=sign * Decimal(net),
+            taxes=tuple(TaxAmount(code=code, amount=sign * Decimal(amount)) for code, amount in by_code),
+        )
+    except (ArithmeticError, ValueError) as error:
+        reason = f"the worth of {name} cannot be read from its note: {worth!r}; put the note back as it was"
+        raise ContractBroken("tryton", "read credit", reason) from error
+
+
 def _lines(units: Mapping[str, int]) -> tuple[ShipmentLine, ...]:
     return tuple(
         ShipmentLine(line_id=line, quantity=number) for line, number in sorted(units.items()) if number > 0
@@ -267,8 +315,9 @@ def _lines(units: Mapping[str, int]) -> tuple[ShipmentLine, ...]:
 
 
 def _sum(papers: Iterable[ReturnPaper]) -> dict[str, int]:
-    units: dict[str, int] = defaultdict(int)
+    pieces: Counter[str] = Counter()
+    kits: Kits = {}
     for paper in papers:
-        for line, number in count(paper.bundles).items():
-            units[line] += number
-    return dict(units)
+        kits = paper.kits
+        pieces += in_pieces(paper.units, kits)
+    return in_units(pieces, kits)

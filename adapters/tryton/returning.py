@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adapters.errors import Conflict, ContractBroken, Rejected
 from adapters.spans import looked_up
-from adapters.tryton.bundles import Taken, take
+from adapters.tryton.bundles import Taken, kits_of, take_parts
 from adapters.tryton.reading import read_order
 from adapters.tryton.records import MOVE, RETURN_SHIPMENT, SaleRecord
 from adapters.tryton.references import ReferenceBook
@@ -96,7 +96,7 @@ class Returning:
         sale = await self._sales.get(sale.id)
         short = short_returns(sale)
         for papers in short.values():
-            taken = take(at_the_buyer(sale), rest_of(papers))
+            taken = take_parts(at_the_buyer(sale), rest_of(papers), papers[0].kits)
             if taken.pieces:
                 await self._make(sale, taken, papers[0].reference, await self._place_of(papers[0]))
         return await self._sales.get(sale.id) if short else sale
@@ -158,7 +158,8 @@ class Returning:
 
     async def _expect(self, sale: SaleRecord, request: ReturnAuthorization) -> None:
         warehouses = await self._references.warehouses([request.warehouse])
-        taken = take(at_the_buyer(sale), {line.line_id: line.quantity for line in request.lines})
+        wanted = {line.line_id: line.quantity for line in request.lines}
+        taken = take_parts(at_the_buyer(sale), wanted, kits_of(sale.every_line))
         if taken.short:
             missing = ", ".join(f"{number} of line {line}" for line, number in taken.short.items())
             reason = (

@@ -10,6 +10,7 @@ from typing import Final, Protocol, TypedDict
 
 from adapters.ports import ErpPort
 from domain.erp_order import ErpOrder, ErpReturnState, ErpShipment, SalesOrder
+from domain.kit_returns import in_pieces, in_units, piece_of
 from domain.order import OrderKey
 from sandbox.audit import added
 
@@ -130,18 +131,23 @@ def take_in(
     for each in books.orders[key].returns:
         if each.return_id != (return_id or each.return_id) or each.state not in _COMING:
             continue
-        rest = Counter({line.line_id: line.quantity for line in each.expected})
-        rest.subtract({line.line_id: line.quantity for line in each.received})
-        came = +rest if units is None else lines_of(books, key, units)
+        kits = books.orders[key].kits
+        rest = in_pieces({line.line_id: line.quantity for line in each.expected}, kits)
+        rest.subtract(in_pieces({line.line_id: line.quantity for line in each.received}, kits))
+        came = +rest if units is None else in_pieces(lines_of(books, key, units), kits)
         if came and not came - rest:
-            books.receive_return(key, each.return_id, came)
+            books.receive_return(key, each.return_id, in_units(came, kits))
             return
     raise LookupError(f"no such goods of order {key} are expected")
 
 
 def lines_of(books: Books, key: OrderKey, units: Mapping[str, int]) -> Counter[str]:
-    """Units by line of units by SKU. Raises LookupError for one that the order does not have."""
-    line_of = {line.product: line.line_id for line in books.orders[key].lines}
+    """Units by line of units by SKU, pieces of kits among them. Raises LookupError for one that the order has not."""
+    order = books.orders[key]
+    line_of = {
+        part.product: piece_of(line, part.product) for line, parts in order.kits.items() for part in parts
+    }
+    line_of |= {line.product: line.line_id for line in order.lines}
     if unknown := units.keys() - line_of.keys():
         raise LookupError(f"order {key} has no {', '.join(sorted(unknown))}")
     return Counter({line_of[sku]: number for sku, number in units.items()})
@@ -159,6 +165,10 @@ def given_back(order: ErpOrder) -> GivenBack:
     """Of all that is credited."""
     return GivenBack(
         given_back=sum((each.total + each.fee for each in order.returns), Decimal(0)),
-        taxes_given_back=added({tax.code: tax.amount for tax in each.taxes} for each in order.returns),
+        taxes_given_back=added(
+            {tax.code: tax.amount}
+            for each in order.returns
+            for tax in (*each.taxes, *(tax for kept in each.kept for tax in kept.taxes))
+        ),
         fees=sum((each.fee for each in order.returns), Decimal(0)),
     )

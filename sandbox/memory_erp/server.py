@@ -173,6 +173,8 @@ def create_app(state: Path, seconds_per_order: float) -> FastAPI:
             | {catalog.KIT_SKU, catalog.SHIPPING_PRODUCT, catalog.FEE_PRODUCT}
             | set(catalog.CHARGE_PRODUCTS.values()),
             warehouses={code for code, *_ in catalog.LOCATIONS.values()},
+            kits={catalog.KIT_SKU: dict(catalog.KIT_COMPONENTS)},
+            prices=catalog.PRICES,
         )
         file = BookFile(state)
         file.load(books)

@@ -1,14 +1,14 @@
 """The scenario catalogue: every file of ``catalogue/``, read and checked."""
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
 
-from sandbox.scenarios.vocabulary import ProductHidden, Scenario
+from sandbox.scenarios.vocabulary import Scenario
 
 DIRECTORY: Final = Path(__file__).parent / "catalogue"
 TEST_ORDER: Final = "a test order is ignored"
@@ -43,10 +43,8 @@ def file_name(name: str) -> str:
 
 
 def read_catalogue(files: Iterable[Path]) -> tuple[Scenario, ...]:
-    """Read files and look that they go together. Raises CatalogueBroken."""
-    scenarios = tuple(_read(file) for file in files)
-    _look_for_disturbance(scenarios)
-    return scenarios
+    """Read files. Raises CatalogueBroken."""
+    return tuple(_read(file) for file in files)
 
 
 def _read(file: Path) -> Scenario:
@@ -69,16 +67,3 @@ def _in_words(file: Path, error: ValidationError) -> str:
         where = ".".join(map(str, each["loc"])) or "the file"
         lines.append(f"{file.name}: {where}: {each['msg']} (see sandbox/scenarios/vocabulary.py)")
     return "\n".join(lines)
-
-
-def _look_for_disturbance(scenarios: Sequence[Scenario]) -> None:
-    """Scenarios run side by side: what one hides, no other may sell."""
-    for hiding in scenarios:
-        hidden = {act.sku for act in hiding.happens if isinstance(act, ProductHidden)}
-        for other in scenarios:
-            both = hidden & {line.sku for line in other.order.lines}
-            if both and other is not hiding:
-                raise CatalogueBroken(
-                    f"{file_name(other.name)}: order.lines: {', '.join(sorted(both))} is hidden by the scenario "
-                    f"{hiding.name!r} while this one runs; sell another product"
-                )

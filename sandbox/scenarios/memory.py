@@ -48,6 +48,7 @@ from web.dispatcher import Dispatcher
 from web.hand_over import hand_over_to
 from web.server import temporal_probe
 from workers.composition import compose
+from workers.stock import StockPace, start_stock
 from workers.worker import start_feed, workers
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 
@@ -71,6 +72,13 @@ class MemoryPeople:
             | set(catalog.CHARGE_PRODUCTS.values()),
             warehouses={code for code, *_ in catalog.LOCATIONS.values()},
             taxes={code: Decimal(rate) for code, (_, rate) in catalog.TAXES.items()},
+            stock={
+                (warehouse, product["sku"]): units
+                for warehouse, _, units in catalog.LOCATIONS.values()
+                for product in catalog.PRODUCTS
+            },
+            kits={catalog.KIT_SKU: dict(catalog.KIT_COMPONENTS)},
+            prices=catalog.PRICES,
         )
 
     async def __aenter__(self) -> Self:
@@ -297,6 +305,7 @@ async def memory_ground() -> AsyncIterator[MemoryGround]:
         client = environment.client
         await exits.enter_async_context(workers(client, parts, feed_interval=FEED_INTERVAL, pace=PACE))
         await start_feed(client)
+        await start_stock(client, parts, StockPace())
         await exits.enter_async_context(_web(settings, client, parts.database, web_port))
         store = Served(_store_app(settings, folder, web_port), store_port)
         await store.start()

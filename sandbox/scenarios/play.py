@@ -1,4 +1,4 @@
-"""Plays scenarios on a ground: side by side, but for those whose trouble others would feel.
+"""Plays scenarios on a ground: side by side, but for those that would feel each other.
 
 The application is only asked how far an order has come, because waiting needs no proof; what came of it is read from
 both systems without the application (``proof``).
@@ -19,6 +19,7 @@ from sandbox.house import OVER, workflow_id
 from sandbox.scenarios import vocabulary as words
 from sandbox.scenarios.ground import Ground, spoil
 from sandbox.scenarios.proof import Row, prove
+from sandbox.scenarios.shelf import Late, until_shown, watch_shown
 from sandbox.stack import CHANNEL, Say
 from store.database import Database
 from store.order_view import OrderSummary, OrderViews
@@ -26,10 +27,11 @@ from workflows.messages import OperatorAnswer, OperatorMessage, ReturnAsked, Tim
 from workflows.return_messages import Inspection, ReturnView, return_workflow_id
 
 LOOK_SECONDS: Final = 0.3
+ROUND_SECONDS: Final = 0.6
+"""Between two rounds of a crew through the warehouse."""
 AT_THE_DOOR_SECONDS: Final = 0.05
 ASK_SECONDS: Final = 15.0
 """An operator's message may come a moment before the order is ready for it; so long it is sent again."""
-SIDE_BY_SIDE: Final = 32
 CREWS: Final = 2
 MANY: Final = 1_000_000
 PLENTY: Final = 500
@@ -45,18 +47,21 @@ _COMES_TO: dict[str, Callable[[OrderSummary], bool]] = {
 }  # fmt: skip
 
 
-class Late(Exception):
-    """What a scenario waits for did not happen in time; the message says what it was and where the order stands."""
-
-
 class Player:
-    """Plays on one ground. ``patience``: seconds that one wait may take. Close it."""
+    """Plays on one ground. Close it.
 
-    def __init__(self, ground: Ground, *, patience: float, say: Say = lambda _text: None) -> None:
+    ``patience``: seconds that one wait may take; ``at_once``: so many scenarios live at the same time.
+    """
+
+    def __init__(
+        self, ground: Ground, *, patience: float, at_once: int = 32, say: Say = lambda _text: None
+    ) -> None:
         self._ground = ground
         self._patience = patience
+        self._at_once = at_once
         self._say = say
         self._database = Database(ground.database_url)
+        self._placing = asyncio.Lock()
         self._looking = asyncio.Lock()
         self._rows: dict[str, OrderSummary] = {}
         self._looked_at = 0.0
@@ -72,73 +77,89 @@ class Player:
 
     async def play(self, scenarios: Sequence[words.Scenario]) -> list[Row]:
         """Play them all and read both systems back; rows come in the order given."""
-        beside = [each for each in scenarios if not each.alone]
-        alone = [each for each in scenarios if each.alone]
         # Webhooks come twice and out of order for everybody, as they do in the wild.
         await self._ground.store.turn_webhooks(duplicate=True, shuffle_seed=20)
         crews = [asyncio.create_task(self._crew(number)) for number in range(CREWS)]
         try:
-            ids = await self._live(beside, alone)
+            ids = await self._live(scenarios)
         finally:
             for crew in crews:
                 crew.cancel()
             await asyncio.gather(*crews, return_exceptions=True)
         self._say("both systems are read back, independently of the application ...")
-        await self._ground.people.settle(
-            [ids[each.name] for each in scenarios if each.holds.ends == "closed"]
-        )
         stories = {
             each.name: await self._whole_story(ids[each.name]) for each in scenarios if each.holds.story
         }
         return await prove(self._ground, scenarios, ids, self._failed, stories)
 
-    async def _live(
-        self, beside: Sequence[words.Scenario], alone: Sequence[words.Scenario]
-    ) -> dict[str, str]:
+    async def _live(self, scenarios: Sequence[words.Scenario]) -> dict[str, str]:
         """Let them all come to their ends; returns the orders' ids by scenario name."""
-        ids = await self._begin(beside)
+        beside = sorted((each for each in scenarios if not each.alone), key=_turn)
+        alone = [each for each in scenarios if each.alone]
+        ids: dict[str, str] = {}
         self._say(
-            f"{len(beside)} orders are placed; {len(alone)} with trouble of their own come afterwards ..."
+            f"{len(beside)} scenarios begin, {self._at_once} at once; {len(alone)} with trouble come afterwards ..."
         )
-        at_once = asyncio.Semaphore(SIDE_BY_SIDE)
-        await asyncio.gather(*(self._go_on(each, ids[each.name], at_once) for each in beside))
+        await self._side_by_side(beside, ids)
         for each in alone:
-            ids |= await self._begin([each])
-            await self._go_on(each, ids[each.name], at_once)
+            await self._live_through(each, ids)
         return ids
 
-    async def _begin(self, scenarios: Sequence[words.Scenario]) -> dict[str, str]:
-        """Place the orders, and let happen what happens before their first webhook; returns ids by name."""
-        store, ids = self._ground.store, {}
-        await store.turn_webhooks(paused=True)
-        for scenario in scenarios:
+    async def _side_by_side(self, waiting: list[words.Scenario], ids: dict[str, str]) -> None:
+        """Each begins once there is room, and nobody lives whom it would disturb."""
+        under_way: dict[asyncio.Task[None], words.Scenario] = {}
+        try:
+            while waiting or under_way:
+                for each in list(waiting):
+                    living = under_way.values()
+                    if len(living) < self._at_once and not any(map(each.disturbs, living)):
+                        waiting.remove(each)
+                        under_way[asyncio.create_task(self._live_through(each, ids))] = each
+                over, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                for task in over:
+                    del under_way[task]
+                    task.result()
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _live_through(self, scenario: words.Scenario, ids: dict[str, str]) -> None:
+        """One scenario from the order that is placed to its end; puts the order's id into ``ids``."""
+        began = time.monotonic()
+        await self._begin(scenario, ids)
+        external_id = ids[scenario.name]
+        if scenario.name not in self._failed:
+            try:
+                for act in scenario.happens[len(scenario.at_first) :]:
+                    await self._do(act, external_id)
+                await self._to_the_end(scenario, external_id)
+                if scenario.holds.ends is words.End.CLOSED:
+                    await self._ground.people.settle([external_id])
+            except Exception as error:  # noqa: BLE001  one scenario that fails must not hide the others
+                self._failed[scenario.name] = _in_words(error)
+        if scenario.name in self._failed:
+            await self._mend(scenario)
+        for act in scenario.happens:
+            if isinstance(act, words.Counted):
+                await self._ground.people.take_stock(act.sku, act.warehouse, PLENTY, external_id)
+        self._done += 1
+        failure = self._failed.get(scenario.name)
+        seconds = round(time.monotonic() - began)
+        self._say(f"  {self._done}: {scenario.name}, {seconds} s{f': {failure}' if failure else ''}")
+
+    async def _begin(self, scenario: words.Scenario, ids: dict[str, str]) -> None:
+        """Place the order, and let happen what happens before its first webhook."""
+        store = self._ground.store
+        async with self._placing:
+            await store.turn_webhooks(paused=True)
             external_id = ids[scenario.name] = str((await store.place_order(scenario.order)).id)
             try:
                 for act in scenario.at_first:
                     await self._do(act, external_id)
-            except Exception as error:  # noqa: BLE001  one scenario that fails must not hide the others
+            except Exception as error:  # noqa: BLE001  as above
                 self._failed[scenario.name] = _in_words(error)
-        await store.turn_webhooks(paused=False)
-        return ids
-
-    async def _go_on(self, scenario: words.Scenario, external_id: str, at_once: asyncio.Semaphore) -> None:
-        """What happens after the first webhook, up to the end."""
-        async with at_once:
-            if scenario.name not in self._failed:
-                try:
-                    for act in scenario.happens[len(scenario.at_first) :]:
-                        await self._do(act, external_id)
-                    await self._to_the_end(scenario, external_id)
-                except Exception as error:  # noqa: BLE001  as above
-                    self._failed[scenario.name] = _in_words(error)
-            if scenario.name in self._failed:
-                await self._mend(scenario)
-            for act in scenario.happens:
-                if isinstance(act, words.Counted):
-                    await self._ground.people.take_stock(act.sku, act.warehouse, PLENTY, external_id)
-        self._done += 1
-        failure = self._failed.get(scenario.name)
-        self._say(f"  {self._done}: {scenario.name}{f': {failure}' if failure else ''}")
+            await store.turn_webhooks(paused=False)
 
     async def _mend(self, scenario: words.Scenario) -> None:
         """Nobody after this scenario is to live with its trouble."""
@@ -164,10 +185,11 @@ class Player:
         while True:
             own = {each for each in self._may_leave if int(each) % CREWS == number}
             try:
-                await self._ground.people.ship(own)
+                if own:
+                    await self._ground.people.ship(own)
             except Exception as error:  # noqa: BLE001  the orders that wait in vain will say so
                 self._say(f"  the warehouse could not ship: {_in_words(error)}")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(ROUND_SECONDS)
 
     async def _do(self, act: words.Act, external_id: str) -> None:
         match act:
@@ -198,6 +220,10 @@ class Player:
                 await self._inspect(act, external_id)
             case words.Waited():
                 await self._wait(act, external_id)
+            case words.StoreShows():
+                await until_shown(self._ground.store, act, self._patience)
+            case words.StoreHides():
+                await watch_shown(self._ground.store, act)
             case words.TimePassed():
                 await self._ground.pass_time(external_id, act.days)
             case _:
@@ -279,15 +305,16 @@ class Player:
 
     async def _take_back(self, act: words.TakenBack, external_id: str) -> None:
         """Goods may be at the door a moment before the warehouse knows that they are to come."""
-        deadline = time.monotonic() + self._patience
+        deadline, pause = time.monotonic() + self._patience, AT_THE_DOOR_SECONDS
         while True:
             try:
                 await self._ground.people.receive_return(external_id, act.units or None)
             except LookupError:
                 if time.monotonic() > deadline:
                     raise
-                # Often: where time is skipped, goods that are waited for are given up within a second.
-                await asyncio.sleep(AT_THE_DOOR_SECONDS)
+                # Often at first: where time is skipped, goods that are waited for are given up within a second.
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.2, LOOK_SECONDS)
             else:
                 return
 
@@ -408,6 +435,18 @@ class Player:
                 self._rows = {row.key.external_id: row for row in rows}
                 self._looked_at = time.monotonic()
         return self._rows.get(external_id)
+
+
+def shared(scenarios: Sequence[words.Scenario], houses: int) -> list[list[words.Scenario]]:
+    """Deal them out to at most so many houses, so that each has about as much to do; none has nothing."""
+    by_length = sorted(scenarios, key=lambda each: (each.alone, len(each.happens)))
+    return [share for number in range(houses) if (share := by_length[number::houses])]
+
+
+def _turn(scenario: words.Scenario) -> tuple[bool, bool]:
+    """What takes longest begins first, then what keeps others from beginning."""
+    takes_long = any(line.release_in_days for line in scenario.order.lines)
+    return not takes_long, not scenario.keeps
 
 
 def _in_words(error: Exception) -> str:

@@ -82,16 +82,16 @@ class RealGround:
 
 
 @asynccontextmanager
-async def real_ground(say: Say) -> AsyncIterator[RealGround]:
-    """Everything fresh in ``var/scenarios``."""
+async def real_ground(say: Say, house: int = 1) -> AsyncIterator[RealGround]:
+    """Everything fresh in ``var/scenarios``; houses of other numbers may stand beside."""
     async with AsyncExitStack() as exits:
         folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="orderwright-mapping-")))
         mapping = str(write_mapping(folder))
         stack = await exits.enter_async_context(
-            Stack(DIRECTORY, fresh=True, say=say, faults=True, reserve=True, mapping=mapping)
+            Stack(DIRECTORY / str(house), fresh=True, say=say, faults=True, reserve=True, mapping=mapping)
         )
-        house = await exits.enter_async_context(people_around(stack))
+        around = await exits.enter_async_context(people_around(stack))
         people = await exits.enter_async_context(TrytonPeople(stack.addresses))
-        assert house.faults is not None
-        await house.store.set_throttle(PLUS_PLAN)
-        yield RealGround(house, people, stack.addresses, house.faults)
+        assert around.faults is not None
+        await around.store.set_throttle(PLUS_PLAN)
+        yield RealGround(around, people, stack.addresses, around.faults)

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from domain.model import Amount, Frozen
 from domain.order import CancelKind
 from domain.returns import Disposition
+from sandbox.catalog import pieces
 from sandbox.store.requests import AskReturn, AssessRisk, CancelOrder, EditOrder, PlaceOrder, PlacePayment
 
 
@@ -132,7 +133,10 @@ class TakenBack(Frozen):
 
 
 class Counted(Frozen):
-    """The warehouse counts what is on its shelves: more or fewer units than the books said."""
+    """The warehouse counts what is on its shelves: more or fewer units than the books said.
+
+    Nobody else sells the product until the scenario is over.
+    """
 
     act: Literal["warehouse counts"]
     sku: str
@@ -140,8 +144,27 @@ class Counted(Frozen):
     units: Annotated[int, Field(ge=0)]
 
 
+class StoreShows(Frozen):
+    """Everybody waits until the store shows so many ``units`` of a SKU at one of its locations."""
+
+    act: Literal["store shows"]
+    sku: str
+    location: Literal["101", "102"] = "101"
+    units: int
+
+
+class StoreHides(Frozen):
+    """For some seconds the store shows ``units`` of a SKU at most: nobody may promise more."""
+
+    act: Literal["store shows no more than"]
+    sku: str
+    location: Literal["101", "102"] = "101"
+    units: int
+    seconds: Annotated[float, Field(gt=0)] = 4.0
+
+
 class ProductHidden(Frozen):
-    """The ERP takes a product out of its catalogue. No other scenario may sell it."""
+    """The ERP takes a product out of its catalogue. Nobody else sells it meanwhile."""
 
     act: Literal["ERP hides a product"]
     sku: str
@@ -218,16 +241,16 @@ class TimePassed(Frozen):
 Act = Annotated[
     Edited | CanceledAtStore | Paid | Assessed | ToldAgain | ReturnWanted | ReturnWithdrawn
     | OperatorReturns | OperatorInspects
-    | Shipped | PieceShipped | Picked | SentPicked | TakenBack | Counted | ProductHidden
-    | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
+    | Shipped | PieceShipped | Picked | SentPicked | TakenBack | Counted | StoreShows | StoreHides
+    | ProductHidden | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip
 
 AT_FIRST: Final = (Edited, CanceledAtStore, Paid, Counted, ProductHidden, WentDown, WentWrong)
 """Acts that happen before the first webhook goes out where nothing else came before."""
 
-TROUBLE: Final = (WentDown, WentWrong, Counted)
-"""Acts that others would feel too: such a scenario has the systems to itself."""
+TROUBLE: Final = (WentDown, WentWrong)
+"""Acts that everybody else would feel too: such a scenario has the systems to itself."""
 
 
 class End(StrEnum):
@@ -282,13 +305,17 @@ class Scenario(Frozen):
         "message",
         "warehouse",
         "stock",
+        "shelf",
         "return",
         "operator",
         "road",
         "tax",
         "outage",
     ]
-    """``shape``: an order that is shipped and nothing else; the demo carries them all."""
+    """``shape``: an order that is shipped and nothing else; the demo carries them all.
+
+    ``shelf``: what the store shows of stock.
+    """
     order: PlaceOrder
     happens: tuple[Act, ...] = ()
     holds: Holds
@@ -318,5 +345,29 @@ class Scenario(Frozen):
 
     @property
     def alone(self) -> bool:
-        """Whether others would feel what happens here."""
+        """Whether everybody else would feel what happens here."""
         return any(isinstance(act, TROUBLE) for act in self.happens)
+
+    @property
+    def sells(self) -> frozenset[str]:
+        """Every product that may leave a shelf for it, a kit's components too."""
+        skus = {line.sku for line in self.order.lines}
+        for act in self.happens:
+            match act:
+                case Edited():
+                    skus |= {line.sku for line in act.change.add}
+                case ReturnWanted():
+                    skus |= {line.sku for line in act.wish.instead}
+                case OperatorReturns():
+                    skus |= set(act.exchange)
+        return frozenset(skus | set(pieces(dict.fromkeys(skus, 1))))
+
+    @property
+    def keeps(self) -> frozenset[str]:
+        """Products that it has to itself: it hides them, or says how many there are."""
+        skus = {act.sku for act in self.happens if isinstance(act, Counted | ProductHidden)}
+        return frozenset(skus | set(pieces(dict.fromkeys(skus, 1))))
+
+    def disturbs(self, other: "Scenario") -> bool:
+        """Whether one would feel the other through a product, were they to live side by side."""
+        return bool(self.keeps & other.sells or other.keeps & self.sells)

@@ -24,6 +24,8 @@ class ShipmentReading:
     carrier: str | None
     tracking_number: str | None
     quantities: dict[str, int]
+    of_kits: dict[str, int] = field(default_factory=dict)
+    """Those among them that are pieces of kits."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class InvoiceReading:
     total: Decimal
 
 
+_PIECES: Final = "Pieces of a kit, worth "
+
+
 @dataclass(frozen=True)
 class CreditReading:
     """A sale below zero that gives back what came back; amounts are above zero in the buyer's favor."""
@@ -45,8 +50,9 @@ class CreditReading:
     given_back: Decimal
     """Before the fee is taken off."""
     fee: Decimal
+    """With what is held back for kits that came back in part."""
     taxes: dict[str, Decimal]
-    """By tax code, as credited."""
+    """By tax code, as credited, and what is held back of it for kits that came back in part."""
     invoices: tuple[InvoiceReading, ...] = ()
 
 
@@ -188,15 +194,18 @@ class Reader:
         moves = await self._rpc.read(
             "stock.move",
             [move for each in shipments for move in each["outgoing_moves"]],
-            ["product.code", "quantity", "state"],
+            ["product.code", "quantity", "state", "origin"],
         )
         by_id = {move["id"]: move for move in moves}
         found = []
         for each in shipments:
             quantities: Counter[str] = Counter()
+            of_kits: Counter[str] = Counter()
             for move in (by_id[move] for move in each["outgoing_moves"]):
                 if move["state"] != "cancelled":
                     quantities[move["product."]["code"]] += int(move["quantity"])
+                    if str(move["origin"]).startswith("sale.line.component,"):
+                        of_kits[move["product."]["code"]] += int(move["quantity"])
             found.append(
                 ShipmentReading(
                     shipment_id=each["id"],
@@ -206,6 +215,7 @@ class Reader:
                     carrier=carriers[each["carrier."]["party"]] if each["carrier."] else None,
                     tracking_number=each["reference"],
                     quantities=dict(quantities),
+                    of_kits=dict(of_kits),
                 )
             )
         return tuple(found)
@@ -221,19 +231,27 @@ class Reader:
         for each in await self._rpc.find(
             "sale.sale", domain, ["number", "state", "total_amount", "invoices"]
         ):
-            # Of all that a credit holds, the fee alone is charged.
-            fees = [["sale", "=", each["id"]], ["quantity", ">", 0], ["unit_price", ">", Decimal(0)]]
-            fee = sum(
-                (line["amount"] for line in await self._rpc.find("sale.line", fees, ["amount"])), Decimal(0)
+            # Of all that a credit holds, the fee alone is charged, and what kits lack that came back in part.
+            lines = await self._rpc.find(
+                "sale.line", [["sale", "=", each["id"]]], ["amount", "quantity", "unit_price", "note"]
             )
-            taxes = await self._taxes(each["invoices"])
+            kept = _kept(lines)
+            fee = sum(kept.values(), Decimal(0)) + sum(
+                line["amount"]
+                for line in lines
+                if line["quantity"] > 0 and line["unit_price"] > 0 and _PIECES not in (line["note"] or "")
+            )
+            taxes = {code: -amount for code, amount in (await self._taxes(each["invoices"])).items()}
+            for code, amount in kept.items():
+                if code:
+                    taxes[code] = taxes.get(code, Decimal(0)) + amount
             found.append(
                 CreditReading(
                     number=each["number"],
                     state=each["state"],
                     given_back=fee - each["total_amount"],
                     fee=fee,
-                    taxes={code: -amount for code, amount in taxes.items()},
+                    taxes=taxes,
                     invoices=await self._invoices(each["invoices"]),
                 )
             )
@@ -263,3 +281,17 @@ class Reader:
 
     def _of(self, web_id: str) -> list[Any]:
         return [["web_shop.name", "=", self._channel], ["web_id", "=", web_id]]
+
+
+def _kept(lines: list[dict[str, Any]]) -> dict[str, Decimal]:
+    """What is held back for pieces of kits, less what is given back: by tax code, and without tax under no code."""
+    notes: dict[str, int] = {}
+    for line in lines:
+        if _PIECES in (line["note"] or ""):
+            notes[line["note"]] = 1 if line["quantity"] > 0 else -1
+    kept: dict[str, Decimal] = {}
+    for note, sign in notes.items():
+        net, *taxes = note.partition(_PIECES)[2].split("; ")
+        for code, amount in [("", net), *(tax.rpartition("=")[::2] for tax in taxes)]:
+            kept[code] = kept.get(code, Decimal(0)) + sign * Decimal(amount)
+    return kept

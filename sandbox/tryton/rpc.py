@@ -3,6 +3,7 @@
 Kept apart on purpose: what the demo reads back through this one does not trust the code under test.
 """
 
+import asyncio
 import base64
 import json
 from collections.abc import Sequence
@@ -28,14 +29,24 @@ class Refused(Exception):
 
 
 class Rpc:
-    """One login at the ERP. Use as an async context manager, or call ``close``."""
+    """One login at the ERP. Use as an async context manager, or call ``close``. ``transport`` is for tests."""
 
-    def __init__(self, url: str, database: str, login: str, password: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        database: str,
+        login: str,
+        password: str,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._login, self._password = login, password
         self._path = f"/{database}/rpc/"
-        self._client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT)
+        self._client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, transport=transport)
         self._context: dict[str, Any] = {}
         self._logged_in = False
+        self._authorization = ""
+        self._renewing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         try:
@@ -56,11 +67,12 @@ class Rpc:
 
     async def login(self) -> None:
         """Log in and take over the user's preferences (company, language). Raises Refused."""
-        self._client.headers.pop("Authorization", None)
-        answer = await self._post("common.db.login", self._login, {"password": self._password}, "en")
+        answer = await self._post(
+            "common.db.login", self._login, {"password": self._password}, "en", authorized=False
+        )
         user, token, *_ = answer
         session = f"{self._login}:{user}:{token}".encode()
-        self._client.headers["Authorization"] = "Session " + base64.b64encode(session).decode()
+        self._authorization = "Session " + base64.b64encode(session).decode()
         self._context = await self._post("model.res.user.get_preferences", True, {})
         self._logged_in = True
 
@@ -71,6 +83,7 @@ class Rpc:
 
     async def call(self, model: str, method: str, *args: Any, kind: str = "model", **context: Any) -> Any:
         """Call a method of a model (or ``kind="wizard"``); keywords go into the context. Raises Refused."""
+        before = self._authorization
         if self._logged_in:
             try:
                 return await self._post(f"{kind}.{model}.{method}", *args, {**self._context, **context})
@@ -78,7 +91,10 @@ class Rpc:
                 # The ERP forgot the session, for example because it started afresh: the call was not made.
                 if refusal.kind != UNAUTHORIZED:
                     raise
-        await self.login()
+        async with self._renewing:
+            # Several calls of ours find the session gone at once: one login is enough for them all.
+            if not self._logged_in or self._authorization == before:
+                await self.login()
         return await self._post(f"{kind}.{model}.{method}", *args, {**self._context, **context})
 
     async def find(
@@ -110,11 +126,12 @@ class Rpc:
                 # Each warning has its own name, and is asked once: this ends.
                 await self.call("res.user.warning", "skip", refusal.words[0], False)
 
-    async def _post(self, method: str, *params: Any) -> Any:
+    async def _post(self, method: str, *params: Any, authorized: bool = True) -> Any:
         body = json.dumps({"id": 0, "method": method, "params": params}, default=_encode)
-        response = await self._client.post(
-            self._path, content=body.encode(), headers={"Content-Type": "application/json"}
-        )
+        headers = {"Content-Type": "application/json"}
+        if authorized and self._authorization:
+            headers["Authorization"] = self._authorization
+        response = await self._client.post(self._path, content=body.encode(), headers=headers)
         if response.status_code == httpx.codes.UNAUTHORIZED:
             raise Refused(UNAUTHORIZED, [f"{self._login} is not logged in, or the password is wrong"])
         response.raise_for_status()

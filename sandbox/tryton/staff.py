@@ -20,6 +20,8 @@ from sandbox.tryton.template import CHANNEL, TAX_ROUNDING_PRODUCT
 SHIPMENT: Final = "stock.shipment.out"
 TO_DO: Final = ("waiting", "assigned")
 DEFAULT_CARRIER: Final = "UPS"
+TRIES: Final = 5
+"""So often a shipment is laid out anew where somebody else reserved it meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,9 @@ class Staff:
         sale_of = {shipment: sale for sale in sales for shipment in sale["shipments"]}
         if not sale_of:
             return ()
-        shipments = await self._rpc.read(SHIPMENT, sorted(sale_of), ["number", "state", "warehouse.code"])
+        # Looked for, not read: one that an edit has replaced in this moment is no mistake.
+        there = [["id", "in", sorted(sale_of)]]
+        shipments = await self._rpc.find(SHIPMENT, there, ["number", "state", "warehouse.code"])
         left = {
             (sale_of[each["id"]]["id"], each["warehouse."]["code"])
             for each in shipments
@@ -136,12 +140,13 @@ class Staff:
         """Ship one job: a part where ``part``, or where it is None and nothing has left yet; else all of it.
 
         Returns None where stock is missing (the shipment stays as it was), and where somebody else took, canceled or
-        redrafted the shipment in the meantime. Raises Refused for anything else the ERP says no to.
+        redrafted the shipment in the meantime; who only reserved it is waited for. Raises Refused for anything else the
+        ERP says no to.
         """
         if await self._state(job) not in TO_DO:
             return None
         try:
-            if not await self._assign(job, part=not job.begun if part is None else part):
+            if not await self._assign_at_last(job, part=not job.begun if part is None else part):
                 return None
             await self._label(job)
             for button in ("pick", "pack", "do"):
@@ -216,6 +221,18 @@ class Staff:
                 await self._rpc.press(SHIPMENT, button, [each["id"]])
             sent.append(each["id"])
         return tuple(await self._reader.read_shipments(sent)) if sent else ()
+
+    async def _assign_at_last(self, job: Job, *, part: bool) -> bool:
+        """As ``_assign``, again where others reserve the shipment while its quantities are written."""
+        if not part and await self._state(job) == "assigned":
+            return True
+        for _ in range(TRIES - 1):
+            try:
+                return await self._assign(job, part=part)
+            except Refused:
+                if await self._state(job) not in TO_DO:
+                    raise
+        return await self._assign(job, part=part)
 
     async def _assign(self, job: Job, *, part: bool) -> bool:
         """Reserve all or about half of a shipment; False where stock is missing."""
@@ -373,9 +390,11 @@ class Staff:
         await self._set_active(code, active=True)
 
     async def _invoices(self, web_id: str, state: str) -> list[int]:
-        sale = await self.read_sale(web_id)
-        sales = (sale, *sale.exchanges) if sale else ()
-        return [each.invoice_id for one in sales for each in one.invoices if each.state == state]
+        domain = [["web_shop.name", "=", self._channel], _of_orders([web_id])]
+        sales = await self._rpc.find("sale.sale", domain, ["invoices"])
+        ids = [invoice for sale in sales for invoice in sale["invoices"]]
+        found = await self._rpc.read("account.invoice", ids, ["state"]) if ids else []
+        return [each["id"] for each in found if each["state"] == state]
 
     async def _pay(self, invoice: int, method: str) -> Decimal:
         (found,) = await self._rpc.read(

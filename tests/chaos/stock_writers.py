@@ -14,7 +14,7 @@ from sandbox.tryton.staff import Staff
 from tests.contract.tryton_world import goods, order_of
 
 INTERNAL = "stock.shipment.internal"
-PARTS = 250
+PARTS = 50
 _STEPS = {"draft": "wait", "waiting": "assign_force", "assigned": "do", "packed": "ship", "shipped": "do"}
 
 

@@ -27,6 +27,7 @@ from sandbox.catalog import (
     KIT_COMPONENTS,
     KIT_SKU,
     LOCATIONS,
+    PRICES,
     PRODUCTS,
     SHIPPING_PRODUCT,
     TAXES,
@@ -168,7 +169,7 @@ class MemoryErpWorld:
             parties={party for party, *_ in COMPANIES.values()},
             page_size=3,
         )
-        self._memory.stock_book.make_kit(KIT_SKU, dict(KIT_COMPONENTS))
+        self._memory.stock_book.make_kit(KIT_SKU, dict(KIT_COMPONENTS), PRICES)
 
     def new_id(self) -> str:
         return str(next(_IDS))

@@ -70,6 +70,25 @@ async def drain(erp: TrytonErp, cursor: str) -> tuple[dict[OrderKey, ErpOrder], 
             return found, cursor
 
 
+async def test_a_sale_that_an_edit_replaces_while_the_feed_reserves_its_stock_is_nobodys_problem(
+    tryton_server: TrytonAccess,
+) -> None:
+    async with connect(tryton_server, reserve=True) as erp, connect(tryton_server) as other:
+        cursor = (await erp.changes(None)).cursor
+        order = order_of(goods("1", "MUG-LOGO", EAST, 2, "18.10"))
+        # Its stock is not reserved yet: that is left to the next who sees it.
+        await other.submit_order(order)
+        target = order_of(goods("1", "MUG-LOGO", EAST, 1, "9.05"))
+        target = target.model_copy(update={"key": order.key, "number": order.number, "party": order.party})
+        edited = ActsBefore("model.stock.shipment.out.assign_try", lambda: other.amend_order(target))
+        async with connect(tryton_server, reserve=True, transport=edited) as late:
+            page = await late.changes(cursor)
+        assert page.unreadable == ()
+        assert order.key not in {each.key for each in page.orders}
+        told, _ = await drain(erp, page.cursor)
+        assert told[order.key].total == target.total
+
+
 async def test_the_feed_pages_without_losing_anything(tryton_server: TrytonAccess) -> None:
     async with connect(tryton_server, page_size=2) as erp:
         cursor = (await erp.changes(None)).cursor

@@ -15,7 +15,7 @@ import pytest_asyncio
 from sandbox.tryton.progress import PreparationFailed
 from sandbox.tryton.rpc import Refused, Rpc
 from sandbox.tryton.server import TrytonServer
-from sandbox.tryton.staff import Staff
+from sandbox.tryton.staff import Piece, Staff
 
 pytestmark = [pytest.mark.tryton, pytest.mark.asyncio(loop_scope="module")]
 
@@ -94,6 +94,22 @@ async def enter_sale(
     return int(created)
 
 
+class ReservedMeanwhile(Staff):
+    """Between a shipment that waits and its quantities comes somebody who reserves it, twice."""
+
+    def __init__(self, *login: str, by: Rpc) -> None:
+        super().__init__(*login)
+        self.times = 2
+        self._by = by
+
+    async def _pieces(self, shipment_id: int) -> list[Piece]:
+        found = await super()._pieces(shipment_id)
+        if self.times:
+            self.times -= 1
+            await self._by.press("stock.shipment.out", "assign_try", [shipment_id])
+        return found
+
+
 class TestStaff:
     async def test_a_sale_leaves_in_two_parcels_and_is_paid(self, application, staff):
         await enter_sale(
@@ -110,6 +126,7 @@ class TestStaff:
         (first,) = await staff.ship_in_parts(["5001"])
         # Half of six units, a kit counted as one unit and sent whole: a tee and two pairs of socks.
         assert first.quantities == {"TEE-BLK-S": 2, "TEE-BLK-M": 1, "SOCK-GRY": 2}
+        assert first.of_kits == {"TEE-BLK-M": 1, "SOCK-GRY": 2}
         assert (first.state, first.warehouse, first.carrier) == ("done", "WH-EAST", "DHL")
         assert first.tracking_number == f"DHL-5001-{first.number}"
         half_way = await staff.read_sale("5001")
@@ -123,6 +140,11 @@ class TestStaff:
         assert await staff.ship_in_parts(["5001"]) == ()
 
         (number,) = await staff.post_invoices("5001")
+        (printed,) = await application.find(
+            "account.invoice", [["number", "=", number]], ["invoice_report_format", "invoice_report_cache"]
+        )
+        assert printed["invoice_report_format"] == "txt"
+        assert f"Invoice {number} of " in printed["invoice_report_cache"].decode()
         assert await staff.post_invoices("5001") == ()
         # 59.70 * 6.25 % = 3.73, * 1.5 % = 0.90; 94.70 * 20 % = 18.94, less two cents of rounding.
         assert await staff.pay_invoices("5001") == Decimal("177.95")
@@ -156,6 +178,15 @@ class TestStaff:
         await staff._rpc.press("stock.shipment.out", "assign_try", [job.shipment_id])
         parcels = [*await staff.ship_in_parts(["5003"]), *await staff.ship_in_parts(["5003"])]
         assert [p.quantities for p in parcels] == [{"CAP-GRN": 1}, {"CAP-GRN": 1}]
+
+    async def test_a_shipment_that_is_reserved_while_it_is_laid_out_is_laid_out_again(self, application, erp):
+        await enter_sale(application, "5009", [("CAP-GRN", 2, "24.49", [])])
+        async with ReservedMeanwhile(
+            erp.url, erp.database, erp.staff_login, erp.staff_password, by=application
+        ) as person:
+            (parcel,) = await person.ship_in_parts(["5009"])
+        assert parcel.quantities == {"CAP-GRN": 1}
+        assert person.times == 0
 
     async def test_what_is_not_in_stock_stays_on_the_list(self, application, staff):
         await enter_sale(application, "5004", [("PIN-SET", 1, "4.99", []), ("STICKER", 5000, "0.99", [])])

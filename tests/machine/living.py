@@ -2,10 +2,12 @@
 
 import multiprocessing
 import os
-import random
 import tempfile
 import traceback
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -34,15 +36,33 @@ class Lived(NamedTuple):
 
     lives: int
     finding: str
+    seed: int
 
 
-def live_all(lives: int, first_seed: int | None, jobs: int | None = None) -> list[Lived]:
-    """Go through so many lives; a ``first_seed`` of None takes one by chance."""
-    start = random.SystemRandom().randrange(2**32) if first_seed is None else first_seed
-    shares = [Share(min(A_SHARE, lives - begun), start + begun) for begun in range(0, lives, A_SHARE)]
+def live_all(lives: int, first_seed: int) -> list[Lived]:
+    """Go through so many lives, the same for the same seed."""
+    return list(lives_of(lives, first_seed))
+
+
+def lives_of(
+    lives: int,
+    first_seed: int,
+    jobs: int | None = None,
+    done: Mapping[int, int] = MappingProxyType({}),
+    machine: type[OrderMachine] = OrderMachine,
+) -> Iterator[Lived]:
+    """Go through so many lives; tells of each share as it ends.
+
+    ``done``: seed of a share -> its lives, of those that ended well before; they are told of, and not lived again.
+    """
+    shares = [Share(min(A_SHARE, lives - begun), first_seed + begun) for begun in range(0, lives, A_SHARE)]
+    yield from (Lived(share.lives, "", share.seed) for share in shares if done.get(share.seed) == share.lives)
+    rest = [share for share in shares if done.get(share.seed) != share.lives]
+    if not rest:
+        return
     jobs = jobs or os.cpu_count() or 1
-    with multiprocessing.get_context("spawn").Pool(min(jobs, len(shares)), maxtasksperchild=8) as pool:
-        return list(pool.imap_unordered(live, shares))
+    with multiprocessing.get_context("spawn").Pool(min(jobs, len(rest)), maxtasksperchild=8) as pool:
+        yield from pool.imap_unordered(partial(live, machine=machine), rest)
 
 
 def live(share: Share, machine: type[OrderMachine] = OrderMachine) -> Lived:
@@ -58,11 +78,13 @@ def live(share: Share, machine: type[OrderMachine] = OrderMachine) -> Lived:
             )
             seed(share.seed)(test)()
         except Exception as error:  # noqa: BLE001  whatever it is, it is a finding
-            return Lived(share.lives, f"seed {share.seed}:\n{''.join(traceback.format_exception(error))}")
+            return Lived(
+                share.lives, f"seed {share.seed}:\n{''.join(traceback.format_exception(error))}", share.seed
+            )
         finally:
             house.close()
             database.close()
-    return Lived(share.lives, "")
+    return Lived(share.lives, "", share.seed)
 
 
 def _settings(share: Share) -> settings:

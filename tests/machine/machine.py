@@ -115,6 +115,9 @@ class OrderMachine(RuleBasedStateMachine):
 
     house: ClassVar[House]
     world_type: ClassVar[type[World]] = World
+    return_rules: ClassVar[dict[str, ReturnRules]] = RETURN_RULES
+    prices: ClassVar[dict[str, Decimal]] = {}
+    """What the shop sells in exchange."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,7 +140,12 @@ class OrderMachine(RuleBasedStateMachine):
         """The buyer orders."""
         if not paid:
             order = order.model_copy(update={"payments": ()})
-        self.world = self.world_type(self.house, mapping_with(rule, returns), stock=limited(order, stock))
+        self.world = self.world_type(
+            self.house,
+            mapping_with(rule, self.return_rules[returns]),
+            stock=limited(order, stock),
+            prices=self.prices,
+        )
         self.key = order.key
         self.model = Model(rule, sheet_of(order))
         self.model.think()
@@ -146,7 +154,7 @@ class OrderMachine(RuleBasedStateMachine):
         self.people = Returners(self.world, order.key, self.model)
         self.people.look_at_total()
         self.world.weather.noticed = self.people.notice
-        self.model.reasons |= asked_by(RETURN_RULES[returns])
+        self.model.reasons |= asked_by(self.return_rules[returns])
         if stock:
             self.model.reasons |= {"out_of_stock"}
         if begins != "placed":
@@ -368,11 +376,11 @@ class OrderMachine(RuleBasedStateMachine):
 OVER = {Attention.CLOSED, Attention.CANCELED, Attention.IGNORED}
 
 
-def mapping_with(rule: str, returns: str) -> Mapping:
+def mapping_with(rule: str, returns: ReturnRules) -> Mapping:
     """The sandbox's mapping that takes money, and goods back, by these rules."""
     mapping = sandbox_mapping()
     payments = mapping.payments.model_copy(update={"capture": RULES[rule]})
-    return mapping.model_copy(update={"payments": payments, "returns": RETURN_RULES[returns]})
+    return mapping.model_copy(update={"payments": payments, "returns": returns})
 
 
 def asked_by(rules: ReturnRules) -> set[str]:

@@ -113,6 +113,10 @@ class Model:
         allowed = Fraction(self.sheet.total) if whole else self.sheet.value(left, self.back)
         self.may_have_taken = max(self.may_have_taken, allowed + self.given_back)
 
+    def pay(self, taken: int) -> None:
+        """The buyer has paid; with that, so much was taken in all."""
+        self.may_have_taken = max(self.may_have_taken, Fraction(taken))
+
     def ship(self, tracking: str, units: Units) -> None:
         """A parcel left."""
         assert tracking not in self.parcels

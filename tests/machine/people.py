@@ -12,6 +12,7 @@ from adapters.errors import Rejected
 from domain.erp_order import ErpOrderState, ErpShipment, ErpShipmentState
 from domain.money import minor_digits, proportion
 from domain.order import Order, OrderKey, OrderLine, Payment, PaymentKind, PaymentStatus, ShippingCharge
+from domain.returns import LIVE
 from tests.machine.model import Model, Sheet
 from tests.machine.world import World
 from tests.order_builder import make_line
@@ -51,6 +52,8 @@ class People:
         """The buyer takes units off that the shop does not show as shipped."""
         # What needs no parcel cannot be had back once it is delivered: that would be a refund.
         kept = self._model.sheet.without_parcel if self._key in self._world.erp.orders else set()
+        # What came in exchange is changed by nobody but the exchange: the proof names it where it is.
+        kept = kept | self.exchanged()
         line = pick_one(
             [line for line in self.order.lines if line.current and line.line_id not in kept], dice
         )
@@ -161,9 +164,12 @@ class People:
             ),
             Decimal(0),
         )
-        missing = order.presentment_total - promised
+        missing = order.presentment_total - promised + self._not_for_the_goods()
         if order.canceled_at is not None or missing <= 0:
             return
+        if any(part.processed for each in order.returns if each.status in LIVE for part in each.exchange):
+            # Nobody asked for what the goods on their way will pay; a person gives it back.
+            self._model.reasons |= {"unbalanced"}
         self._numbers += 1
         payment = Payment(
             payment_id=f"88{self._numbers}",
@@ -175,6 +181,8 @@ class People:
         )
         paid = order.model_copy(update={"payments": (*order.payments, payment)})
         self._world.storefront.revise(paid)
+        # What is paid at once on top of what was taken is the buyer's own doing, too.
+        self._model.pay(sum(cents(order, p.amount) for p in paid.payments if _is_taken(p)))
         self._world.write_webhook(paid, "orders/paid")
 
     # -- warehouse and back office -------------------------------------------------------------------------------------
@@ -258,6 +266,24 @@ class People:
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 
+    def exchanged(self) -> set[str]:
+        """Lines that came onto the order in exchange."""
+        return {line for each in self.order.returns for part in each.exchange for line in part.line_ids}
+
+    def _not_for_the_goods(self) -> Decimal:
+        """What went back to the buyer, and the fees that were kept of it, in their currency."""
+        back = [
+            p
+            for p in self.order.payments
+            if p.kind is PaymentKind.REFUND and p.status is PaymentStatus.SUCCESS
+        ]
+        held = self._world.erp.orders.get(self._key)
+        fees = sum((each.fee for each in held.returns), Decimal(0)) if held else Decimal(0)
+        order = self.order
+        if fees and order.currency != order.presentment_currency:
+            fees = proportion(order.presentment_total, fees, order.total, order.presentment_currency)
+        return sum((p.presentment_amount for p in back), Decimal(0)) + fees
+
     def _edited(self) -> None:
         self.edits += 1
         self._model.see(sheet_of(self.order))
@@ -279,15 +305,20 @@ class People:
     def _carried_over(self) -> bool:
         """Whether the ERP has the order as the page has it, what came back aside."""
         entered, order = self._world.erp.entered[self._key], self.order
-        units = dict.fromkeys(self._model.sheet.units, 0)
+        instead, sheet = self.exchanged(), self._model.sheet
+        if instead & self._model.back.keys():
+            return False
+        units = {line: 0 for line in sheet.units if line not in instead}
         for line in entered.lines:
             if line.line_id in units:
                 units[line.line_id] += line.quantity
         back = self._model.back
-        due = {line: wanted + back.get(line, 0) for line, wanted in self._model.sheet.units.items()}
-        same = (
-            units == due and cents(order, entered.total) == cents(order, order.total) + self._model.given_back
+        due = {line: sheet.units[line] + back.get(line, 0) for line in units}
+        sold = cents(order, order.total) - sum(sheet.worth.get(line, 0) for line in instead)
+        entered_as_sold = entered.total - sum(
+            (each.total for each in self._world.erp.orders[self._key].exchanges), Decimal(0)
         )
+        same = units == due and cents(order, entered_as_sold) == sold + self._model.given_back
         return (
             same and entered.shipping_address == order.shipping_address and order.note in entered.instructions
         )
@@ -308,6 +339,10 @@ class People:
         tracking = f"T{self._numbers}"
         self._model.ship(tracking, units)
         self._world.erp.ship(self._key, shipment.warehouse, units, tracking=tracking)
+
+
+def _is_taken(payment: Payment) -> bool:
+    return payment.status is PaymentStatus.SUCCESS and payment.kind in {PaymentKind.SALE, PaymentKind.CAPTURE}
 
 
 def sheet_of(order: Order) -> Sheet:

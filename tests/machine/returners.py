@@ -25,11 +25,16 @@ class Returners(People):
             self._see_refunds()
         elif operation == "credit_return":
             self._see_credits()
+        elif operation == "release_exchange" and self.order.canceled_at is None:
+            self._see_new_lines()
 
     # -- the buyer -----------------------------------------------------------------------------------------------------
 
-    def want_back(self, dice: int) -> None:
-        """The buyer asks to return what they have: a unit, all of a line, or everything."""
+    def want_back(self, dice: int, instead: Units | None = None) -> None:
+        """The buyer asks to return what they have: a unit, all of a line, or everything.
+
+        ``instead``: SKU -> units that they want for it.
+        """
         wished = Counter(
             {line: units for line, units in self._at_the_buyers().items() if units > self._wished(line)}
         )
@@ -41,14 +46,24 @@ class Returners(People):
             assert line is not None
             wished = Counter({line: wished[line] if dice % 3 == 0 else 1})
         self._model.ask_back(dict(wished))
-        self._world.storefront.request_return(self._key.external_id, dict(wished), "too small")
+        self._world.storefront.request_return(self._key.external_id, dict(wished), "too small", instead)
         self._world.write_webhook(self.order, "returns/request")
+
+    def want_another(self, dice: int) -> None:
+        """The buyer asks for something else instead: dearer, cheaper, or the same again."""
+        self.want_back(dice, self._instead(dice))
 
     def keep_after_all(self, dice: int) -> None:
         """The buyer takes a wish back of which nothing has come; it may be on its way."""
-        asked = [each for each in self._live() if not self._model.came.get(each.return_id)]
+        asked = [
+            each
+            for each in self._live()
+            if not self._model.came.get(each.return_id) and not any(part.processed for part in each.exchange)
+        ]
         each = pick_one(asked, dice)
         if each is not None:
+            if each.exchange:
+                self._model.reasons |= {"exchange_closed"}
             # Its goods may come in before anybody hears of it; then the shop pays nothing for it.
             self._model.reasons |= {"not_returnable", "return_received"}
             self._world.storefront.withdraw_return(self._key.external_id, each.return_id)
@@ -83,7 +98,7 @@ class Returners(People):
 
     # -- operators -----------------------------------------------------------------------------------------------------
 
-    def ask_for_return(self, dice: int) -> None:
+    def ask_for_return(self, dice: int, *, exchange: bool = False) -> None:
         """An operator begins a return for the buyer; now and then of more than is possible, or without goods."""
         line = pick_one([line.line_id for line in self.order.lines if line.ordered], dice)
         if line is None or self._world.view(self._key) is None:
@@ -98,6 +113,7 @@ class Returners(People):
             reason="called",
             lines=units,
             without_goods=not dice % 2,
+            exchange=self._instead(dice) if exchange else {},
         )
         self._world.ask_return(asked, self._key)
 
@@ -217,6 +233,19 @@ class Returners(People):
             came = Counter(self._model.came.get(held.return_id, {}))
             came.update(units)
             self._model.came[held.return_id] = dict(came)
+
+    def _instead(self, dice: int) -> Units:
+        """SKU -> units of something that the shop sells."""
+        skus = sorted(self._world.storefront.prices)
+        return {skus[dice % len(skus)]: 1 + dice // 4 % 2}
+
+    def _see_new_lines(self) -> None:
+        """What the buyer gets is on the page, once."""
+        if len(self.order.lines) == len(self._model.sheet.units):
+            return
+        self._model.see(sheet_of(self.order))
+        self.look_at_total()
+        self._world.write_webhook(self.order, "orders/edited")
 
     def _see_refunds(self) -> None:
         for name in self._world.storefront.refunds:

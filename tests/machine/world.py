@@ -7,11 +7,14 @@ is ``TinyTemporal``, the outside systems are the memory adapters.
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Mapping as MappingOf
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
+from opentelemetry.metrics import NoOpMeter
 from sqlmodel import delete
 from temporalio.activity import _Definition as ActivityDefinition
 from temporalio.exceptions import ApplicationError
@@ -57,7 +60,8 @@ class _OneLook(FeedClock):
     """Ends the feed's round once it has read to the end."""
 
     def __init__(self) -> None:
-        super().__init__()
+        # A real meter keeps what it observes for as long as the process lives, and with it this world.
+        super().__init__(NoOpMeter("machine"))
         self.end: Callable[[], None] = lambda: None
 
     def read_to_the_end(self) -> None:
@@ -96,13 +100,20 @@ class World:
     storefront_type = MemoryStorefront
     erp_type = MemoryErp
 
-    def __init__(self, house: House, mapping: Mapping, *, stock: dict[tuple[str, str], int]) -> None:
+    def __init__(
+        self,
+        house: House,
+        mapping: Mapping,
+        *,
+        stock: dict[tuple[str, str], int],
+        prices: MappingOf[str, Decimal],
+    ) -> None:
         house.clean()
         self._house, self.database = house, house.database
         self._began, self._passed = datetime.now(UTC), timedelta(0)
         self.weather = Weather()
         self.first_stock = dict(stock)
-        self.storefront = self.storefront_type(faults=self.weather, clock=self.now)
+        self.storefront = self.storefront_type(faults=self.weather, clock=self.now, prices=prices)
         self.erp = self.erp_type(
             warehouses={"WH-EAST", "WH-WEST"}, stock=stock, faults=self.weather, clock=self.now, page_size=1
         )
@@ -113,6 +124,7 @@ class World:
             _activities_of(
                 parts.order_activities(),
                 parts.return_activities(),
+                parts.exchange_activities(),
                 parts.backorder_activities(),
                 parts.case_activities(),
             )

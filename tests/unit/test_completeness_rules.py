@@ -121,7 +121,7 @@ def test_a_repair_that_did_not_help_is_not_tried_again_but_named():
         (YOUNG, {"running": True}, Explanation.ON_ITS_WAY, Repair.NONE),
         (OLD, {"running": True, "webhook_waits": True}, Explanation.ON_ITS_WAY, Repair.NONE),
         (OLD, {"running": True, "waits_for": "edited"}, Explanation.WAITS_FOR_PERSON, Repair.NONE),
-        (OLD, {"ended": True}, Explanation.MATCHED, Repair.NONE),
+        (OLD, {"ended": True}, Explanation.EDITED, Repair.START),
     ],
 )
 def test_an_edit_that_nobody_heard_of_is_found_by_its_total(changed_at, known, explanation, repair):

@@ -75,7 +75,7 @@ class Shop:
         )
         quoted = quote(self.order, self.placed, request)
         credit = credit_for(self.order, quoted.parts, self.mapping, exchange_worth(self.order, return_id))
-        parts = money_back(self.order, self.erp, quoted.presentment_total, credit.fee, return_id)
+        parts = money_back(self.order, self.erp, quoted.presentment_total, credit.fee, return_id=return_id)
         request = request.model_copy(update={"money": parts})
         self.order = after_refund(self.order, self.placed, request, self.id)
         settled = ErpReturn(
@@ -227,6 +227,29 @@ def test_new_lines_are_no_edit_of_the_order_that_was_sold():
     assert planned.total == exchange_worth(now, return_id) == exchange_presentment(now, return_id)
     shop.send(return_id)
     assert not holds_otherwise(shop.order, shop.erp)
+
+
+def test_what_was_exchanged_and_comes_back_too_is_no_other_version_of_the_order():
+    shop = Shop(make_order(), wide_mapping(), Decimal("25.00"))
+    first = shop.ask({shop.order.lines[0].line_id: 1}, number=2)
+    shop.release(first)
+    shop.settle(first)
+    shop.send(first)
+    for _ in range(2):
+        # One unit of what the buyer got, then the other.
+        again = shop.ask({shop.order.lines[1].line_id: 1})
+        shop.settle(again)
+        assert not holds_otherwise(shop.order, shop.erp)
+        dearer = shop.order.model_copy(update={"total": shop.order.total + Decimal("0.01")})
+        assert holds_otherwise(dearer, shop.erp)
+
+
+def test_what_the_buyer_of_a_free_order_gets_in_exchange_is_not_free():
+    free = make_order(lines=[make_line(unit_price=Decimal(0))], shipping=(), payments=())
+    shop = Shop(free, wide_mapping(), Decimal("25.00"))
+    shop.release(shop.ask({shop.order.lines[0].line_id: 1}))
+    assert shop.order.total > 0
+    assert look_ahead(shop.order, shop.mapping, AT).unpaid_exchange == shop.order.total
 
 
 def test_an_exchange_is_paid_by_what_comes_back_only_where_the_mapping_ships_at_once():

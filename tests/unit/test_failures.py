@@ -85,6 +85,17 @@ def test_a_refusal_is_final_and_says_why(error, cause):
     assert refusal.reason
 
 
+def test_a_system_is_called_as_people_call_it():
+    refusals = [
+        as_application_error(Rejected(system, "submit order", "no"), attempt=1).details[0]
+        for system in ("erp", "shop")
+    ]
+    assert [each.reason for each in refusals] == [
+        "the ERP refused to submit order: no",
+        "shop refused to submit order: no",
+    ]
+
+
 def test_what_must_go_on_by_itself_tries_a_refusal_again_and_alarms():
     failure = never_final(as_application_error(Rejected("erp", "read changes", "no"), attempt=1))
     assert (failure.type, failure.non_retryable) == ("Rejected", False)

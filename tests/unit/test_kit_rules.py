@@ -5,7 +5,9 @@ from datetime import timedelta
 from domain.backorders import without_rest
 from domain.erp_order import Backorder, ErpShipment, KitPieces
 from domain.kits import pieces_words, tracking_of_pieces
-from sandbox.catalog import KIT_SKU, tellable
+from sandbox.back_office import parcel_of
+from sandbox.catalog import KIT_SKU, Parcel, tellable
+from sandbox.tryton.reading import ShipmentReading
 from tests.contract.order_shapes import sales_order
 from tests.order_builder import PLACED_AT, make_erp_order, make_line, make_order, make_shipment
 
@@ -56,7 +58,14 @@ def test_pieces_are_added_up_by_product() -> None:
 
 
 def test_a_parcel_of_pieces_alone_is_none_that_a_store_is_told_of() -> None:
-    tee, socks = {"TEE-BLK-M": 1, "MUG-LOGO": 0}, {"SOCK-GRY": 2}
-    assert tellable([tee, socks], {KIT_SKU: 1}) == 1
-    assert tellable([tee, socks, {"MUG-LOGO": 1}], {KIT_SKU: 1, "MUG-LOGO": 1}) == 2
-    assert tellable([tee, socks], {"TEE-BLK-M": 1, "SOCK-GRY": 2}) == 2
+    tee, socks = Parcel({"TEE-BLK-M": 1}, {"MUG-LOGO": 0}), Parcel({"SOCK-GRY": 2}, {})
+    assert tellable([tee, socks]) == 1
+    assert tellable([tee, socks, Parcel({}, {"MUG-LOGO": 1})]) == 2
+    assert tellable([Parcel({}, {"TEE-BLK-M": 1}), Parcel({}, {"SOCK-GRY": 2})]) == 2
+
+
+def test_what_kits_hold_and_is_sold_by_itself_too_is_told_of() -> None:
+    kit = Parcel({"TEE-BLK-M": 1, "SOCK-GRY": 2}, {})
+    assert tellable([kit, Parcel({}, {"TEE-BLK-M": 2})]) == 2
+    left = ShipmentReading(1, "P1", "done", "WH-EAST", None, None, {"TEE-BLK-M": 3}, {"TEE-BLK-M": 1})
+    assert parcel_of(left) == Parcel({"TEE-BLK-M": 1}, {"TEE-BLK-M": 2})

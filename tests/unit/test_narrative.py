@@ -3,10 +3,14 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from activities.contracts import RestCanceled
 from domain.differences import Difference
+from domain.order import LineKind, Payment, PaymentKind
+from domain.payment_outlook import PaymentOutlook
 from domain.quantities import lines_from_order
-from tests.order_builder import make_order
+from tests.order_builder import make_line, make_order
 from workflows import narrative
+from workflows.backorder_story import rest_canceled
 from workflows.messages import Attention, OperatorMessage, OrderState, Problem, TimelineEntry
 from workflows.steps import Step
 
@@ -42,6 +46,45 @@ def test_lines_and_story_are_two_lists_with_a_heading_each() -> None:
         "**Story (UTC)**",
         "- 2026-07-01 12:00:00 Orderwright: Stopped: it has no product ABC.",
     ]
+
+
+def test_a_line_tells_what_became_of_its_units_and_nothing_that_did_not_happen() -> None:
+    state = refused_order()
+    line = state.lines[0]
+    rows = [
+        line.model_copy(update={"shipped": 2, "returned": 1, "refunded": 1}),
+        line.model_copy(update={"canceled": 2}),
+        line.model_copy(update={"canceled": 1, "backordered": 1}),
+    ]
+    details = narrative.details(state.model_copy(update={"lines": tuple(rows)}))
+    for told in ("2 of 2 shipped, 1 returned", "2 canceled", "0 of 1 shipped, 1 on backorder, 1 canceled"):
+        assert f"\n- TEE-BLK-M: {told}\n" in details
+
+
+def test_a_tip_is_no_unit_of_an_order() -> None:
+    tip = make_line("12", None, 1, kind=LineKind.TIP, title="Tip", requires_shipping=False)
+    order = make_order("5001", lines=[make_line("11", "TEE-BLK-M", 2), tip])
+    assert ": 2 units, USD " in narrative.received(order)
+    state = OrderState(key=order.key, order=order, lines=lines_from_order(order), reread=False)
+    assert "Tip" not in narrative.details(state)
+
+
+def test_what_was_given_back_for_a_rest_is_what_was_refunded_for_it() -> None:
+    order = make_order("5001")
+    taken = order.payments[0].model_copy(update={"payment_id": "2", "kind": PaymentKind.CAPTURE})
+    refund = taken.model_copy(
+        update={"payment_id": "3", "kind": PaymentKind.REFUND, "amount": Decimal("5.00")}
+    )
+    outlook = PaymentOutlook()
+
+    def told(*payments: Payment) -> str:
+        after = order.model_copy(update={"payments": payments})
+        canceled = RestCanceled(order=after, payment=outlook)
+        return rest_canceled(order, {order.lines[0].line_id: 1}, canceled)
+
+    now = f"Canceled 1 unit of TEE-BLK-M in the storefront: USD {order.total} now"
+    assert told(*order.payments, taken) == f"{now}."
+    assert told(*order.payments, taken, refund) == f"{now}, USD 5.00 given back."
 
 
 def test_before_the_first_read_there_is_no_empty_list_and_no_heading_without_one() -> None:

@@ -1,8 +1,10 @@
 """What is credited and paid back, for any order: nothing is lost, nothing given twice, both sides fall by the same."""
 
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,11 +19,12 @@ from domain.money import round_money
 from domain.order import Fulfillment, FulfillmentLine, Order, PaymentKind
 from domain.planning import plan_sales_order
 from domain.quantities import units_returned
-from domain.refunds import credit_for, fees_presentment, money_back
+from domain.refunds import NotTakenYet, credit_for, fees_presentment, money_back
 from domain.return_rules import ReturnRules
 from tests.order_builder import make_erp_order, make_order, make_payment, make_shipment
 from tests.order_strategy import orders, wide_mapping
 
+TAKEN = frozenset({PaymentKind.CAPTURE, PaymentKind.SALE})
 FEE = ReturnRules(fee_percent=Decimal("12.5"), fee_product="RESTOCKING-FEE")
 
 
@@ -114,6 +117,48 @@ def test_whoever_returns_everything_pays_for_delivery_and_fees_alone(placed):
     assert after.total == order.total - held.returns[0].total - held.returns[0].fee
     if order.currency == order.presentment_currency:
         assert order.captured - money == after.captured
+
+
+@given(orders(), st.data())
+def test_what_is_captured_a_moment_later_changes_no_refund(placed, data):
+    """A parcel left and its money is under way: as much goes back as once it is taken, or nothing as yet."""
+    order, erp = delivered(placed)
+    units = {
+        line.line_id: data.draw(st.integers(0, line.current))
+        for line in order.lines
+        if line.requires_shipping
+    }
+    lines = tuple(RefundLine(line_id=line, quantity=n) for line, n in units.items() if n)
+    worth = quote(order, placed, RefundRequest(key=order.key, refund_key="r", lines=lines)).presentment_total
+    whole = sum((part.amount for part in money_back(order, erp, worth, Decimal(0))), Decimal(0))
+    captures = [p for p in order.payments if p.kind is PaymentKind.CAPTURE]
+    late = {p.payment_id for p in captures if data.draw(st.booleans())}
+    early = order.model_copy(
+        update={"payments": tuple(p for p in order.payments if p.payment_id not in late)}
+    )
+    held = sum((p.presentment_amount for p in early.payments if p.kind in TAKEN), Decimal(0))
+    try:
+        money = money_back(early, erp, worth, Decimal(0), at=order.placed_at)
+    except NotTakenYet:
+        assert whole > held
+    else:
+        assert sum((part.amount for part in money), Decimal(0)) == whole
+
+
+def test_an_authorization_that_has_expired_is_counted_on_no_more():
+    placed = make_order()
+    [promised] = placed.payments
+    half = round_money(placed.total / 2, placed.currency)
+    taken = make_payment(half, PaymentKind.CAPTURE, payment_id="c", parent_id=promised.payment_id)
+    over = promised.model_copy(update={"expires_at": placed.placed_at})
+    order = placed.model_copy(update={"payments": (over, taken)})
+    everything = {each.line_id: each.current for each in order.lines}
+    erp = make_erp_order(plan_sales_order(placed, wide_mapping()), [make_shipment(everything)])
+    worth = round_money(placed.total * 3 / 4, placed.currency)
+    [part] = money_back(order, erp, worth, Decimal(0), at=placed.placed_at)
+    assert part.amount == worth - (placed.total - half)
+    with pytest.raises(NotTakenYet):
+        money_back(order, erp, worth, Decimal(0), at=placed.placed_at - timedelta(seconds=1))
 
 
 def test_what_was_never_paid_is_not_given_back():

@@ -1,11 +1,15 @@
 """The sandbox ERP's preparation and its staff's arithmetic, without an ERP."""
 
+import asyncio
+import base64
+import json
 import sys
 import threading
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +19,7 @@ from sandbox.tryton import progress
 from sandbox.tryton.environment import LOCK, prepare_environment
 from sandbox.tryton.progress import PreparationFailed, run_step, turn
 from sandbox.tryton.reading import InvoiceReading, SaleReading, ShipmentReading
-from sandbox.tryton.rpc import _decode, _encode
+from sandbox.tryton.rpc import Rpc, _decode, _encode
 from sandbox.tryton.staff import Piece, _half
 from sandbox.tryton.template import copy_template, seed_content, tryton_environment
 
@@ -243,3 +247,45 @@ def test_a_sale_is_canceled_where_all_that_came_of_it_is(state, shipment, invoic
         invoices=(InvoiceReading(1, None, invoice, nothing),) if invoice else (),
     )  # fmt: skip
     assert sale.canceled is canceled
+
+
+class Forgetful:
+    """A Tryton that forgets its sessions once. The second call that comes with an old one hears of it late."""
+
+    def __init__(self) -> None:
+        self.sessions: set[str] = set()
+        self.logins = self.refused = 0
+        self.second, self.renewed = asyncio.Event(), asyncio.Event()
+
+    async def handle(self, request: httpx.Request) -> httpx.Response:
+        method = json.loads(request.content)["method"]
+        if method == "common.db.login":
+            self.logins += 1
+            if self.logins > 2:
+                await asyncio.sleep(0.1)
+            token = f"t{self.logins}"
+            self.sessions.add("Session " + base64.b64encode(f"staff:1:{token}".encode()).decode())
+            return httpx.Response(200, json={"result": [1, token, None]})
+        if request.headers.get("Authorization") not in self.sessions:
+            self.refused += 1
+            if self.refused == 1:
+                await self.second.wait()
+            elif self.refused == 2:
+                self.second.set()
+                await self.renewed.wait()
+            return httpx.Response(401)
+        if method.endswith("get_preferences") and self.logins == 2:
+            self.renewed.set()
+            await asyncio.sleep(0.05)
+        return httpx.Response(200, json={"result": {} if method.endswith("get_preferences") else []})
+
+
+async def test_calls_that_find_a_session_forgotten_do_not_take_the_new_one_from_each_other():
+    erp = Forgetful()
+    rpc = Rpc("http://erp.invalid", "erp", "staff", "secret", transport=httpx.MockTransport(erp.handle))
+    assert await rpc.find("web.shop", [], ["name"]) == []
+    erp.sessions.clear()
+    calls = [rpc.find("web.shop", [], ["name"]) for _ in range(2)]
+    assert await asyncio.gather(*calls) == [[], []]
+    assert erp.logins == 2
+    await rpc.close()

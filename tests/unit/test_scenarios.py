@@ -1,5 +1,7 @@
 """The scenario catalogue as data: what its files must be, what is said of a wrong one, and when a row is balanced."""
 
+import tomllib
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 
 from sandbox.audit import ErpSide, StoreSide, compare
 from sandbox.scenarios.catalogue import CatalogueBroken, catalogue, file_name, named, read_catalogue, shapes
+from sandbox.scenarios.play import shared
 from sandbox.scenarios.proof import Row, missing, print_rows
 from sandbox.scenarios.vocabulary import End, Holds, Scenario
 
@@ -94,13 +97,45 @@ def test_a_wrong_file_is_named_with_field_and_remedy(tmp_path, was, now, words):
     assert words in str(caught.value)
 
 
-def test_a_product_that_one_scenario_hides_is_sold_by_no_other(tmp_path):
-    hiding = PLAIN.replace('"plain"', '"hiding"').replace(
-        "[holds]", '[[happens]]\nact = "ERP hides a product"\nsku = "CAP-BLK"\n[holds]'
+@pytest.mark.parametrize(
+    ("sold", "act", "kept", "disturbed"),
+    [
+        ("CAP-BLK", "ERP hides a product", "CAP-BLK", True),
+        ("CAP-BLK", "warehouse counts", "CAP-BLK", True),
+        ("CAP-BLK", "warehouse counts", "CAP-GRN", False),
+        ("KIT-STARTER", "warehouse counts", "SOCK-GRY", True),
+        ("SOCK-GRY", "ERP hides a product", "KIT-STARTER", True),
+    ],
+)
+def test_who_keeps_a_product_to_itself_disturbs_who_sells_it(sold, act, kept, disturbed):
+    units = "\nunits = 0" if act == "warehouse counts" else ""
+    happens = f'[[happens]]\nact = "{act}"\nsku = "{kept}"{units}\n[holds]'
+    keeping = Scenario.model_validate(
+        tomllib.loads(PLAIN.replace("[holds]", happens).replace("CAP-BLK", kept, 1))
     )
-    files = [write(tmp_path, PLAIN), write(tmp_path, hiding, "hiding")]
-    with pytest.raises(CatalogueBroken, match=r"plain\.toml: order\.lines: CAP-BLK is hidden by .*'hiding'"):
-        read_catalogue(files)
+    selling = Scenario.model_validate(tomllib.loads(PLAIN.replace("CAP-BLK", sold)))
+    assert keeping.disturbs(selling) is selling.disturbs(keeping) is disturbed
+    assert not selling.disturbs(selling)
+
+
+def test_what_is_added_or_given_in_exchange_is_sold_too():
+    added = named("a line is added after the ERP has the order, and paid")
+    assert added.sells > {line.sku for line in added.order.lines}
+    exchanged = named("an exchange for something dearer leaves once the difference is paid")
+    assert exchanged.sells == {"TEE-BLK-M", "CAP-BLK"}
+
+
+def test_houses_share_all_scenarios_and_the_trouble_too():
+    shares = shared(catalogue(), 3)
+    assert Counter(each.name for share in shares for each in share) == Counter(
+        each.name for each in catalogue()
+    )
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    trouble = [sum(each.alone for each in share) for share in shares]
+    assert max(trouble) - min(trouble) <= 1
+    assert shared(catalogue()[:2], 3) == [
+        [each] for each in sorted(catalogue()[:2], key=lambda x: len(x.happens))
+    ]
 
 
 def test_an_unknown_name_says_where_the_names_are():

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from adapters.errors import ContractBroken
-from adapters.tryton.bundles import Bundle, Part, count, take
+from adapters.tryton.bundles import Bundle, Part, count_parts, take, take_parts
 from adapters.tryton.reading import read_order
 from adapters.tryton.records import read_record
 from adapters.tryton.returned import doubles_of, papers_of, rest_of, short_returns
-from domain.erp_order import ErpReturn, ErpReturnState, ShipmentLine
+from domain.erp_order import ErpReturn, ErpReturnState, KitPart, ShipmentLine
 from tests.unit.test_tryton_reading import invoice, kit, line, move, sale
 
 REFERENCE = "#1001-R1 (return:shop:5001:7; L1=3) too small"
@@ -167,7 +167,11 @@ def test_kits_are_told_as_far_as_all_their_parts_are_there() -> None:
         (4.0, [sent(31, 4.0, back(42, 3.0, state="received", reference=reference))]),
     )
     (told,) = read_order(read_record(sale(parts))).returns
-    assert told.received == (ShipmentLine(line_id="L1", quantity=1),)
+    assert told.received == (
+        ShipmentLine(line_id="L1", quantity=1),
+        ShipmentLine(line_id="L1/component 70", quantity=1),
+        ShipmentLine(line_id="L1/component 71", quantity=1),
+    )
 
 
 def test_units_are_taken_from_one_move_after_the_other_and_what_lacks_is_told() -> None:
@@ -176,4 +180,16 @@ def test_units_are_taken_from_one_move_after_the_other_and_what_lacks_is_told() 
     taken = take([goods, kits], {"a": 3, "k": 2, "unknown": 1})
     assert taken.pieces == {1: 2, 2: 1, 3: 1, 4: 2}
     assert taken.short == {"k": 1, "unknown": 1}
-    assert count(taken.left) == {"a": 2, "k": 0}
+    assert {bundle.line_id: bundle.units for bundle in taken.left} == {"a": 2, "k": 0}
+
+
+def test_pieces_of_kits_are_taken_whichever_paper_they_are_on() -> None:
+    kits = {"k": (KitPart(product="TEE", quantity=1), KitPart(product="SOCK", quantity=2))}
+    first = Bundle("k", (Part(Decimal(1), {3: Decimal(2)}, "TEE"), Part(Decimal(2), {}, "SOCK")))
+    second = Bundle("k", (Part(Decimal(1), {}, "TEE"), Part(Decimal(2), {4: Decimal(3)}, "SOCK")))
+    assert count_parts([first, second], kits) == {"k": 1, "k/TEE": 1, "k/SOCK": 1}
+    taken = take_parts([first, second], {"k": 1, "k/SOCK": 3, "a": 1}, kits)
+    assert taken.pieces == {3: 1, 4: 3}
+    assert taken.short == {"k/SOCK": 2, "a": 1}
+    assert count_parts(taken.left, kits) == {"k/TEE": 1}
+    assert take_parts([first], {"k": 2}, kits).short == {"k/SOCK": 4}

@@ -239,7 +239,12 @@ async def test_a_cent_that_was_accepted_is_entered_on_its_own_line_and_both_tota
             OrderWorkflow.accept_update, OperatorMessage(actor="Ada", reason="a cent of rounding")
         )
         await finished(world, [order])
-        assert "Ada: Accepted (a cent of rounding):" in await world.story(order.key)
+        story = await world.story(order.key)
+        (accepted,) = [line for line in story.splitlines() if "Ada: Accepted (a cent of rounding):" in line]
+        assert "difference USD" in accepted
+        assert "resubmit" not in accepted
+        # Read again after that, it was the same order.
+        assert story.count(f"storefront: Order {order.number} ") == 1
     held = world.erp.orders[order.key]
     assert held.total == order.total
     assert [line.product for line in held.lines if line.line_id == "accepted-difference"] == ["ADJUSTMENT"]

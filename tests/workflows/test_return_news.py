@@ -5,7 +5,10 @@ from collections import Counter
 import pytest
 from temporalio.client import Client
 
-from domain.payment_rules import CaptureRule, PaymentRules
+from adapters.memory.faults import Faults
+from adapters.memory.storefront import MemoryStorefront
+from adapters.requests import CaptureRequest, Refund, RefundRequest
+from domain.order import Payment
 from domain.return_rules import ReturnRules
 from tests.order_builder import sandbox_mapping
 from tests.workflows.test_returns import (
@@ -16,9 +19,10 @@ from tests.workflows.test_returns import (
     ended,
     goods,
     page,
+    refunds,
     until,
 )
-from tests.workflows.world import World
+from tests.workflows.world import Gate, World
 from workflows.customer_return import ReturnWorkflow
 from workflows.messages import OperatorMessage
 from workflows.return_messages import ERP_RETURN_CHANGED
@@ -63,8 +67,6 @@ async def test_goods_that_come_back_are_told_to_their_return_alone(world: World,
 
 
 async def test_goods_that_come_with_a_parcel_are_told_by_the_order(world: World, external_id):
-    at_once = PaymentRules(capture=CaptureRule.AT_ORDER)
-    world.replace_mapping(world.mapping.model_copy(update={"payments": at_once}))
     order = goods(external_id)
     async with world.working():
         await world.place(order)
@@ -106,3 +108,54 @@ async def test_goods_of_a_return_that_nobody_carries_are_told_to_the_order(world
         await page(world, order, return_id).terminate("by hand")
         world.erp.receive_return(order.key, return_id, {"11": 2})
         await world.until_told(order.key, "is carried by nobody any more")
+
+
+class Slow(MemoryStorefront):
+    """Takes money, and gives it back, no sooner than the gate of each is opened."""
+
+    def __init__(self, faults: Faults) -> None:
+        super().__init__(faults=faults)
+        self.capturing, self.refunding = Gate(), Gate()
+        self.capturing.open.set()
+
+    async def capture_payment(self, request: CaptureRequest) -> tuple[Payment, ...]:
+        await self.capturing.hold_back()
+        return await super().capture_payment(request)
+
+    async def refund_order(self, request: RefundRequest) -> Refund:
+        await self.refunding.hold_back()
+        return await super().refund_order(request)
+
+
+@pytest.mark.parametrize("first", ["captured", "refunded"])
+async def test_as_much_goes_back_while_what_left_beside_it_is_not_paid_for_yet(
+    world: World, server, external_id, first
+):
+    storefront = Slow(world.faults)
+    world.replace_storefront(storefront)
+    order = goods(external_id)
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.ship(order.key, "WH-EAST", {"11": 3}, tracking="T1")
+        await world.until_told(order.key, "T1")
+        return_id = await ask(world, order, {"11": 2})
+        await until(world, order, return_id, "still to come")
+        storefront.capturing = Gate()
+        world.erp.ship(order.key, "WH-WEST", {"12": 2}, tracking="T2")
+        await storefront.capturing.reached.wait()
+        world.erp.receive_return(order.key, return_id, {"11": 2})
+        # It is credited by now, and what to give back was worked out.
+        await storefront.refunding.reached.wait()
+        if first == "captured":
+            storefront.capturing.open.set()
+            await world.until_told(order.key, "T2")
+            storefront.refunding.open.set()
+        else:
+            storefront.refunding.open.set()
+            await ended(world, order, return_id)
+            storefront.capturing.open.set()
+        assert (await ended(world, order, return_id)).back == {"11": 2}
+        await closes_balanced(world, order, server)
+    worth = world.erp.orders[order.key].returns[0].total
+    assert refunds(world, order) == worth

@@ -321,6 +321,7 @@ async def test_a_closed_order_comes_back_to_life_for_a_return(world: World, serv
         assert row.closed_at is None
         world.erp.receive_return(order.key, return_id, {"11": 1})
         await ended(world, order, return_id)
+        assert "Orderwright: Comes back to life, after it was closed" in await world.story(order.key)
         await closes_balanced(world, order)
     assert len(world.storefront.orders[external_id].fulfillments) == 2
     row = OrderViews(world.database).get(order.key)

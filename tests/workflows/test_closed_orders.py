@@ -1,0 +1,111 @@
+"""Late webhooks about orders that are over: no news begins no run, and news brings the order back to life."""
+
+from decimal import Decimal
+
+from adapters.memory.storefront import MemoryStorefront
+from adapters.requests import CancelUnitsRequest, UnitsCanceled
+from domain.order import Order, PaymentKind
+from domain.payment_rules import CaptureRule, PaymentRules
+from store.inbox import InboxState
+from tests.order_builder import make_payment
+from tests.workflows.returning import goods
+from tests.workflows.test_backorders import TWO_WEEKS, order_of, short_of_caps, stocked
+from tests.workflows.test_echoes import told
+from tests.workflows.world import World
+from workflows.messages import REFUNDED, Attention, OperatorMessage
+from workflows.order import OrderWorkflow
+
+
+class Remembering(MemoryStorefront):
+    """Keeps what it is going to tell of units that were canceled."""
+
+    told: tuple[str, ...] = ()
+
+    async def cancel_units(self, request: CancelUnitsRequest) -> UnitsCanceled:
+        done = await super().cancel_units(request)
+        self.told += done.echoes
+        return done
+
+
+async def runs(world: World, order: Order) -> int:
+    """How often a workflow began for the order."""
+    found = world.client.list_workflows(f"WorkflowId = '{order.key.workflow_id}'")
+    return len([run async for run in found])
+
+
+async def closed(world: World, external_id: str) -> Order:
+    """An order that was delivered, paid and closed."""
+    order = goods(external_id)
+    handle = await world.place(order)
+    await world.until_in_erp(order.key)
+    world.erp.ship_all(order.key)
+    assert (await handle.result()).outcome is Attention.CLOSED
+    return order
+
+
+async def test_the_refund_of_canceled_units_brings_no_closed_order_back(world: World, external_id):
+    stocked(world, TWO_WEEKS, short_of_caps(), payments=PaymentRules(capture=CaptureRule.AT_ORDER))
+    world.replace_storefront(storefront := Remembering(faults=world.faults))
+    order = order_of(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until(order.key, lambda view: view.waiting_for.startswith("stock"))
+        rest = OperatorMessage(actor="Kim", reason="none will come")
+        await handle.execute_update(OrderWorkflow.cancel_rest_update, rest)
+        await world.until_told(order.key, "Edit carried into")
+        world.erp.ship_all(order.key)
+        assert (await handle.result()).outcome is Attention.CLOSED
+        (phrase,) = storefront.told
+        assert await told(world, order, REFUNDED, phrase) is InboxState.ECHO
+        assert await runs(world, order) == 1
+
+
+async def test_what_tells_of_no_change_begins_no_run(world: World, external_id):
+    async with world.working():
+        order = await closed(world, external_id)
+        for topic in ("orders/create", "returns/close", "returns/cancel", "returns/decline"):
+            assert await told(world, order, topic) is InboxState.ECHO
+        assert await runs(world, order) == 1
+        assert "Closed: storefront and ERP" in await world.story(order.key)
+
+
+async def test_money_that_others_give_back_later_is_looked_at_by_a_person(world: World, external_id):
+    async with world.working():
+        order = await closed(world, external_id)
+        now = world.storefront.orders[external_id]
+        (capture,) = [p for p in now.payments if p.kind is PaymentKind.CAPTURE][:1]
+        refund = make_payment(
+            "5.00",
+            PaymentKind.REFUND,
+            payment_id="goodwill",
+            parent_id=capture.payment_id,
+        )
+        world.storefront.revise(now.model_copy(update={"payments": (*now.payments, refund)}))
+        assert await told(world, order, REFUNDED, "refund 999 made") is InboxState.DISPATCHED
+        stopped = await world.until_stopped(order.key)
+        assert stopped.problem is not None
+        assert "money taken less refunds" in stopped.problem.reason
+
+
+async def test_an_edit_that_makes_it_cheaper_brings_it_back(world: World, external_id):
+    async with world.working():
+        order = await closed(world, external_id)
+        now = world.storefront.orders[external_id]
+        lower = now.lines[1].model_copy(
+            update={"unit_price": now.lines[1].unit_price - Decimal(1), "taxes": ()}
+        )
+        less = now.total - Decimal(1)
+        edited = {"lines": (now.lines[0], lower), "total": less, "presentment_total": less}
+        world.storefront.revise(now.model_copy(update=edited))
+        assert await told(world, order, "orders/edited") is InboxState.DISPATCHED
+        await world.until_stopped(order.key)
+
+
+async def test_a_return_that_is_over_is_told_to_an_order_that_runs(world: World, external_id):
+    """Its row says closed until its reading is noted: what comes meanwhile is not for nobody."""
+    async with world.working():
+        order = await closed(world, external_id)
+        world.faults.unavailable("storefront.read_order")
+        assert await told(world, order, "returns/request") is InboxState.DISPATCHED
+        assert await told(world, order, "returns/cancel", "return 7 canceled") is InboxState.DISPATCHED
+        world.faults.lift()
