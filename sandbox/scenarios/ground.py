@@ -15,6 +15,10 @@ _FIELDS = {"reading": "order", "fulfillment": "fulfillmentCreate", "capture": "o
 _KINDS = {"answer lost": "answer_lost", "unavailable": "unavailable", "too many": "too_many_requests"}
 
 
+class Late(Exception):
+    """What a scenario waits for did not happen in time; the message says what it was and how far it has come."""
+
+
 class People(BackOffice, Protocol):
     """The ERP's people, who also see to one order alone."""
 

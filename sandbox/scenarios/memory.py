@@ -18,7 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 from temporalio.client import Client
@@ -35,6 +34,7 @@ from sandbox.audit import ErpSide
 from sandbox.house import PLUS_PLAN
 from sandbox.memory_erp.books import given_back, lines_of, take_in
 from sandbox.processes import free_port
+from sandbox.scenarios.in_process import Served
 from sandbox.scenarios.mapping import write_mapping
 from sandbox.scenarios.vocabulary import WentWrong
 from sandbox.stack import CHANNEL, find_temporal
@@ -204,7 +204,7 @@ class MemoryGround:
         people: MemoryPeople,
         environment: WorkflowEnvironment,
         database_url: str,
-        served: "Served",
+        served: Served,
     ) -> None:
         self.store = store
         self.people: People = people
@@ -244,43 +244,6 @@ class MemoryGround:
         """See ``Ground``."""
         handle = self.client.get_workflow_handle(_key(external_id).workflow_id)
         await self._environment.fast_forward(handle, timedelta(days=days))
-
-
-class Served:
-    """An application that listens on the loopback interface, in this event loop; it can go away and come back."""
-
-    def __init__(self, app: FastAPI, port: int) -> None:
-        self._app, self._port = app, port
-        self._server: _Server | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Listen; returns once connections are taken."""
-        config = uvicorn.Config(
-            self._app, host="127.0.0.1", port=self._port, log_level="warning", access_log=False
-        )
-        self._server = _Server(config)
-        self._task = asyncio.create_task(self._server.serve())
-        while not self._server.started:
-            if self._task.done():
-                self._task.result()
-                raise RuntimeError(f"what was to listen on port {self._port} ended at once")
-            await asyncio.sleep(0.02)
-
-    async def stop(self) -> None:
-        """Hang up; a second time is harmless."""
-        if self._server is not None and self._task is not None:
-            self._server.should_exit = True
-            await self._task
-        self._server = self._task = None
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to the program around it."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @asynccontextmanager

@@ -4,14 +4,11 @@ import asyncio
 import time
 from typing import Final
 
+from sandbox.scenarios.ground import Late
 from sandbox.scenarios.vocabulary import StoreHides, StoreShows
 from sandbox.store.client import AsyncStoreControl
 
 LOOK_SECONDS: Final = 0.1
-
-
-class Late(Exception):
-    """What a scenario waits for did not happen in time; the message says what it was and how far it has come."""
 
 
 async def until_shown(store: AsyncStoreControl, wanted: StoreShows, patience: float) -> None:
