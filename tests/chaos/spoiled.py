@@ -22,7 +22,7 @@ from adapters.errors import (
     SessionExpired,
     Unavailable,
 )
-from adapters.requests import CancelOutcome, ErpChanges, Refund, RefundQuote
+from adapters.requests import CancelOutcome, ErpChanges, Refund, RefundQuote, UnitsCanceled
 from domain.erp_order import ErpOrder
 from domain.order import Order
 from tests.chaos.calls import OF_NO_ORDER, WRITES, Call, order_concerned
@@ -170,7 +170,7 @@ def altered(answer: Any, fault: MemoryFault) -> Any:
             return answer.model_copy(update={"total": answer.total + CENT})
         case Refund():
             return answer.model_copy(update={"amount": answer.amount + CENT})
-        case CancelOutcome():
+        case CancelOutcome() | UnitsCanceled():
             return answer.model_copy(update={"order": altered(answer.order, fault)})
         case ErpChanges():
             return answer.model_copy(update={"orders": tuple(altered(each, fault) for each in answer.orders)})
