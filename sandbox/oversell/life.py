@@ -64,6 +64,8 @@ class Life:
         self._told: dict[str, str] = {}
         self._cancel = False
         self.ended = False
+        self.stopped = False
+        """A person would have to decide."""
         self.idle = True
 
     def hear(self, heard: Heard) -> None:
@@ -78,7 +80,7 @@ class Life:
             try:
                 await self._take(heard)
             except Stopped:
-                self.ended = True
+                self.ended = self.stopped = True
             self.idle = self._news.empty()
 
     async def _take(self, heard: Heard) -> None:

@@ -41,7 +41,7 @@ class Outcome(Frozen):
     promised: int
     raises: int
     unsold: int
-    """Units at the end that the ERP has for nobody and that no storefront shows."""
+    """Units at the end that the ERP has for nobody and no storefront shows; see ``World.unsold``."""
     stories: tuple[str, ...]
     wrong: tuple[str, ...]
     """What is wrong with the race itself."""
@@ -68,7 +68,7 @@ def run_race(seed: int, *, rule: bool = True, buyers: int = BUYERS) -> Outcome:
         orders=sum(len(shop.orders) for shop in world.shops.values()),
         promised=world.promises,
         raises=world.raises,
-        unsold=sum(max(0, level.free - truth.shown(place)) for place, level in world.levels().items()),
+        unsold=world.unsold(),
         stories=tuple(truth.stories),
         wrong=tuple(world.unexplained()),
     )

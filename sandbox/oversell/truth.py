@@ -79,6 +79,8 @@ class Truth:
 
     def heard(self, order: OrderKey) -> None:
         """We know an order as it is in the storefront."""
+        # A moment of its own: what was read just before did not know of it.
+        self.moment += 1
         self._heard.setdefault(order, self.moment)
 
     def raised(self, place: Place, before: int, knew: Knowledge, story: str) -> None:

@@ -188,6 +188,23 @@ class World:
         found = self.erp.stock_book.find(SKUS)
         return {(level.product, level.warehouse): level for level in found.levels}
 
+    def unsold(self) -> int:
+        """Units that the ERP has for nobody and no storefront shows; those of orders that wait for a person left out.
+
+        A storefront holds them for such an order, of which nobody can say what becomes.
+        """
+        held: Counter[Place] = Counter()
+        for key, life in self.lives.items():
+            order = self.shops[key.channel].orders[key.external_id]
+            for plan in order.location_plans if life.stopped and order.canceled_at is None else ():
+                for part in plan.lines if plan.open else ():
+                    # Lines are named after their SKUs.
+                    held[part.line_id, WAREHOUSES[plan.location]] += part.remaining
+        return sum(
+            max(0, level.free - self.truth.shown(place) - held[place])
+            for place, level in self.levels().items()
+        )
+
     def unexplained(self) -> list[str]:
         """Where the truth is not what both systems' books come to: then the race itself is wrong."""
         owed: Counter[Place] = Counter()
