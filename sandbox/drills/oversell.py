@@ -76,4 +76,6 @@ def judge(log: Log, with_rule: Sequence[Outcome], without: Sequence[Outcome]) ->
     log.number("units over", over)
     log.number("units over without the rule", lost)
     log.number("units promised that the ERP's own people took", sum(each.missing for each in with_rule))
+    waiting = sum(each.waiting for each in with_rule)
+    log.number("units that storefronts hold for orders that wait for a person", waiting)
     log.conclude(f"oversell: {over} units over in {seeds} seeds; without the rule: {lost} units over")

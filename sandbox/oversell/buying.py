@@ -23,6 +23,7 @@ from domain.order import (
 PRICE: Final = Decimal("10.00")
 Wanted = Mapping[str, Mapping[str, int]]
 """SKU -> location -> units."""
+_OVER: Final = frozenset({ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED})
 _HOME = Address(
     name="Ada Byron", street=("1 Main Street",), city="New York", postal_code="10001", country="US"
 )
@@ -90,6 +91,20 @@ def wanted_by(order: Order) -> dict[str, dict[str, int]]:
         for line in plan.lines if plan.open else ():
             wanted.setdefault(line.line_id, {})[plan.location] = line.remaining
     return wanted
+
+
+def held_beyond(
+    order: Order, erp: ErpOrder | None, warehouses: Mapping[str, str]
+) -> Counter[tuple[str, str]]:
+    """(SKU, warehouse) -> units that the storefront holds for the order and the ERP does not."""
+    held: Counter[tuple[str, str]] = Counter()
+    for sku, places in wanted_by(order).items():
+        for location, units in places.items():
+            held[sku, warehouses[location]] += units
+    for shipment in erp.shipments if erp is not None else ():
+        for part in shipment.lines if shipment.state not in _OVER else ():
+            held[part.line_id, shipment.warehouse] -= part.quantity
+    return +held
 
 
 def still_owed(order: Order, erp: ErpOrder | None, warehouses: Mapping[str, str]) -> Counter[tuple[str, str]]:

@@ -41,7 +41,9 @@ class Outcome(Frozen):
     promised: int
     raises: int
     unsold: int
-    """Units at the end that the ERP has for nobody and no storefront shows; see ``World.unsold``."""
+    """Units at the end that the ERP has for nobody and no storefront shows."""
+    waiting: int
+    """The same of orders that wait for a person; see ``World.unsold``."""
     stories: tuple[str, ...]
     wrong: tuple[str, ...]
     """What is wrong with the race itself."""
@@ -59,6 +61,7 @@ def run_race(seed: int, *, rule: bool = True, buyers: int = BUYERS) -> Outcome:
             world.close()
             loop.close()
     truth = world.truth
+    unsold, waiting = world.unsold()
     return Outcome(
         seed=seed,
         rule=rule,
@@ -68,7 +71,8 @@ def run_race(seed: int, *, rule: bool = True, buyers: int = BUYERS) -> Outcome:
         orders=sum(len(shop.orders) for shop in world.shops.values()),
         promised=world.promises,
         raises=world.raises,
-        unsold=world.unsold(),
+        unsold=unsold,
+        waiting=waiting,
         stories=tuple(truth.stories),
         wrong=tuple(world.unexplained()),
     )

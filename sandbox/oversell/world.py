@@ -15,7 +15,7 @@ from domain.mapping import Mapping as FieldMapping
 from domain.order import Order, OrderKey
 from domain.stock import ErpStock
 from domain.stock_rules import StockRules
-from sandbox.oversell.buying import still_owed
+from sandbox.oversell.buying import held_beyond, still_owed
 from sandbox.oversell.life import Heard, Life
 from sandbox.oversell.roads import FarErp, FarShop, Road
 from sandbox.oversell.truth import Place, Truth
@@ -188,22 +188,22 @@ class World:
         found = self.erp.stock_book.find(SKUS)
         return {(level.product, level.warehouse): level for level in found.levels}
 
-    def unsold(self) -> int:
-        """Units that the ERP has for nobody and no storefront shows; those of orders that wait for a person left out.
+    def unsold(self) -> tuple[int, int]:
+        """Units that the ERP has for nobody and no storefront shows, and how many of those are of orders that stopped.
 
-        A storefront holds them for such an order, of which nobody can say what becomes.
+        A storefront holds units for an order that waits for a person; nobody can say what becomes of them. What the
+        ERP keeps for it as well is not free there.
         """
         held: Counter[Place] = Counter()
         for key, life in self.lives.items():
             order = self.shops[key.channel].orders[key.external_id]
-            for plan in order.location_plans if life.stopped and order.canceled_at is None else ():
-                for part in plan.lines if plan.open else ():
-                    # Lines are named after their SKUs.
-                    held[part.line_id, WAREHOUSES[plan.location]] += part.remaining
-        return sum(
-            max(0, level.free - self.truth.shown(place) - held[place])
-            for place, level in self.levels().items()
-        )
+            if life.stopped:
+                held.update(held_beyond(order, self.erp.orders.get(key), WAREHOUSES))
+        missing = {
+            place: max(0, level.free - self.truth.shown(place)) for place, level in self.levels().items()
+        }
+        excused = sum(min(units, held[place]) for place, units in missing.items())
+        return sum(missing.values()) - excused, excused
 
     def unexplained(self) -> list[str]:
         """Where the truth is not what both systems' books come to: then the race itself is wrong."""
