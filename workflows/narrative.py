@@ -3,22 +3,14 @@
 Pure functions of the state, deterministic, so that a workflow may call them.
 """
 
-from datetime import datetime
-
-from activities.contracts import AmendedOrder, OrderClosing, PaymentsCaptured, ShipmentReported
 from domain.amendment import amendment_between
 from domain.backorders import expected_words
-from domain.balance import BalanceReport
 from domain.cases import guide, known
 from domain.connection import ERP_SYSTEM
-from domain.differences import disagreement
-from domain.erp_order import ErpOrder, ErpShipment, ErpShipmentState
 from domain.money import format_money
-from domain.order import CancelKind, LineKind, Order
-from domain.payment_outlook import ExpiringAuthorization
+from domain.order import CancelKind, LineKind
 from domain.quantities import LineState
 from domain.status import OrderStatus, count_units, derive_status, describe
-from domain.tax_reconciliation import tolerated_words
 from workflows import backorder_story, kit_story, order_return_story, preorder_story
 from workflows.messages import (
     Attention,
@@ -327,36 +319,6 @@ def _goods(state: OrderState) -> tuple[LineState, ...]:
     return tuple(line for line in state.lines if line.line_id not in tips)
 
 
-def balanced(closing: OrderClosing, currency: str) -> str:
-    """Sentence for an order that is delivered and balanced, and that waits for returns."""
-    assert closing.window_until is not None
-    total = format_money(closing.report.total, currency)
-    return (
-        f"Balanced: storefront and ERP ({closing.erp_number}) agree on {total}; open for returns until "
-        f"{closing.window_until:%Y-%m-%d}."
-    )
-
-
-def received(order: Order) -> str:
-    """Sentence for the first read."""
-    goods = [line for line in order.lines if line.kind is LineKind.GOODS]
-    units, worth = sum(line.current for line in goods), format_money(order.total, order.currency)
-    return f"Order {order.number} of {order.customer.name}: {count_units(units)}, {worth}."
-
-
-def reopened(ended: OrderStatus) -> str:
-    """Sentence for an order that had ended and comes back to life."""
-    return f"Comes back to life, after it was {ended}; what follows is read again in both systems."
-
-
-def submitted(erp: ErpOrder) -> str:
-    """Sentence for the submission."""
-    warehouses = sorted({s.warehouse for s in erp.shipments})
-    where = f", to be shipped from {' and '.join(warehouses)}" if warehouses else ""
-    total = f"{format_money(erp.total, erp.currency)}{tolerated_words(erp)}"
-    return f"Entered in the ERP as {erp.number}, {total}{where}."
-
-
 def unpaid(state: OrderState) -> str:
     """Sentence for an order, or what its buyer gets in exchange, that is to be paid first."""
     if state.erp is not None:
@@ -380,28 +342,10 @@ def needs_approval(state: OrderState) -> str:
     return text
 
 
-def reminder(problem: Problem, now: datetime) -> str:
-    """Sentence for an approval that nobody has given for days."""
-    days = (now - problem.since).days
-    return f"Reminder: still waits for an approval, for {days} day{'' if days == 1 else 's'} now."
-
-
 def _unpaid(state: OrderState) -> str:
     assert state.order is not None
     amount = state.payment.unpaid if state.erp is None else state.payment.unpaid_exchange
     return format_money(amount, state.order.presentment_currency)
-
-
-def captured(outcome: PaymentsCaptured, order: Order) -> str:
-    """Sentence for money that was taken before its goods left."""
-    return f"{format_money(outcome.captured, order.currency)} captured so far, before the goods leave."
-
-
-def expires(expiring: ExpiringAuthorization, order: Order, now: datetime) -> str:
-    """Sentence for an authorization that does not last until its goods leave."""
-    money = format_money(expiring.amount, order.presentment_currency)
-    ends = f"{'ends' if expiring.expires_at > now else 'ended'} at {expiring.expires_at:%Y-%m-%d %H:%M} UTC"
-    return f"The authorization by {expiring.gateway} {ends}: {money} of it is not taken and the goods have not left."
 
 
 def pending_edit(state: OrderState) -> str:
@@ -417,56 +361,3 @@ def left_units(state: OrderState) -> dict[str, int]:
     begun = state.erp.begun if state.erp is not None else {}
     goods = [line for line in state.lines if line.requires_shipping]
     return {line.line_id: line.shipped + begun.get(line.line_id, 0) for line in goods}
-
-
-def amended(outcome: AmendedOrder, before: ErpOrder) -> str:
-    """Sentence for an edit that the ERP took over."""
-    erp = outcome.erp
-    text = f"Edit carried into {erp.number}, {format_money(erp.total, erp.currency)} now"
-    text += f"; it takes the place of {before.number}." if erp.number != before.number else "."
-    return f"{text} Not done any more: {outcome.not_done}." if outcome.not_done else text
-
-
-def shipped(shipment: ErpShipment, reported: ShipmentReported, order: Order) -> str:
-    """Sentence for a shipment."""
-    units = sum(line.quantity for line in shipment.lines)
-    parcel = (
-        f" with {shipment.carrier or 'tracking'} {shipment.tracking_number}"
-        if shipment.tracking_number
-        else ""
-    )
-    money = format_money(reported.captured, order.currency)
-    return (
-        f"{count_units(units)} left {shipment.warehouse} as {shipment.number}{parcel}; "
-        f"storefront told, {money} captured so far."
-    )
-
-
-def delivered_already(erp: ErpOrder) -> str:
-    """Sentence for an order that was handed over before the ERP knew of it."""
-    left = [shipment for shipment in erp.shipments if shipment.state is ErpShipmentState.SHIPPED]
-    where = " and ".join(sorted({shipment.warehouse for shipment in left}))
-    names = " and ".join(shipment.number for shipment in left)
-    waiting = any(s.state not in {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED} for s in erp.shipments)
-    rest = "the rest is to be shipped" if waiting else "nobody ships it, nobody is told"
-    return f"Handed over already: written down as left from {where} ({names}); {rest}."
-
-
-def closed(closing: OrderClosing, currency: str) -> str:
-    """Sentence for the closing."""
-    if closing.report.accepted:
-        listed = "; ".join(d.sentence(currency) for d in closing.report.accepted)
-        return f"Closed with what a person accepted: {listed}."
-    report = closing.report
-    total, taken = (format_money(x, currency) for x in (report.total, report.captured))
-    later = (
-        f", {format_money(report.on_terms, currency)} due on terms ({report.terms})"
-        if report.on_terms
-        else ""
-    )
-    return f"Closed: storefront and ERP ({closing.erp_number}) agree on {total}; {taken} captured{later}."
-
-
-def unbalanced(report: BalanceReport, currency: str) -> str:
-    """Sentence that names each difference."""
-    return disagreement(report.differences, currency)

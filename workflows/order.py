@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.order import CancelKind
     from domain.quantities import QuantitiesBroken, lines_from_order
     from domain.status import OrderStatus
-    from workflows import narrative
+    from workflows import happenings, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT, SHIPMENTS_NEXT, refusal_of
     from workflows.messages import (
         ORDER_WORKFLOW,
@@ -178,10 +178,10 @@ class OrderWorkflow(OrderInErp):
         if state.erp is None:
             state.lines = lines_from_order(read.order)
             if before is None and read.ended is not None:
-                self._tell("Orderwright", narrative.reopened(read.ended))
+                self._tell("Orderwright", happenings.reopened(read.ended))
             # Read again after a hint or a resubmit, it mostly is what it was.
-            if before is None or narrative.received(before) != narrative.received(read.order):
-                self._tell("storefront", narrative.received(read.order))
+            if before is None or happenings.received(before) != happenings.received(read.order):
+                self._tell("storefront", happenings.received(read.order))
             if narrative.awaits_payment(state):
                 self._tell("Orderwright", narrative.unpaid(state))
             self._take_approval(read.approval)
@@ -214,7 +214,7 @@ class OrderWorkflow(OrderInErp):
         # What is missing still is asked for after the next reading, never in a circle.
         state.payment = captured.payment.model_copy(update={"capture_now": False})
         state.capture_all = False
-        self._tell("Orderwright", narrative.captured(captured, state.order))
+        self._tell("Orderwright", happenings.captured(captured, state.order))
 
     async def _report(self) -> None:
         state = self._state
@@ -244,7 +244,7 @@ class OrderWorkflow(OrderInErp):
         if reported.payment is not None:
             state.payment = reported.payment
         assert state.order is not None
-        self._tell("Orderwright", narrative.shipped(shipment, reported, state.order))
+        self._tell("Orderwright", happenings.shipped(shipment, reported, state.order))
 
     async def _close(self) -> None:
         state = self._state
@@ -268,18 +268,18 @@ class OrderWorkflow(OrderInErp):
         if not closing.report.balanced:
             refusal = Refusal(
                 cause=closing.report.cause,
-                reason=narrative.unbalanced(closing.report, state.order.currency),
+                reason=happenings.unbalanced(closing.report, state.order.currency),
                 differences=closing.report.differences,
             )
             self._stop(Step.CLOSE, refusal, in_case=True)
             return
         if closing.window_until is not None:
             state.window_until, state.unproven = closing.window_until, False
-            self._tell("Orderwright", narrative.balanced(closing, state.order.currency))
+            self._tell("Orderwright", happenings.balanced(closing, state.order.currency))
             return
         state.outcome, state.closed_differing = Attention.CLOSED, bool(closing.report.accepted)
         state.closed_on_terms = bool(closing.report.on_terms)
-        self._tell("Orderwright", narrative.closed(closing, state.order.currency))
+        self._tell("Orderwright", happenings.closed(closing, state.order.currency))
 
     async def _report_problem(self) -> None:
         state = self._state

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from domain.approval import Approval, ApprovalNeeded
     from domain.cases import APPROVAL_NEEDED
-    from workflows import narrative
+    from workflows import happenings, narrative
     from workflows.desk import refuse
     from workflows.messages import OperatorAnswer, OperatorMessage
     from workflows.order_alarms import Alarm
@@ -63,7 +63,7 @@ class OrderApproval(OrderExchanges):
         assert state.problem is not None
         state.reminded_at = workflow.now()
         state.problem = state.problem.model_copy(update={"in_case": False})
-        self._tell("Orderwright", narrative.reminder(state.problem, workflow.now()))
+        self._tell("Orderwright", happenings.reminder(state.problem, workflow.now()))
 
     @workflow.signal(name="approve")
     def approve_signal(self, message: OperatorMessage | None = None) -> None:

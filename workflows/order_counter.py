@@ -5,7 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import ERP_QUEUE, DeliverOrder
     from activities.orders import OrderActivities
-    from workflows import narrative
+    from workflows import happenings
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
     from workflows.order_approval import OrderApproval
 
@@ -31,4 +31,4 @@ class OrderCounter(OrderApproval):
         state.hand_over = False
         state.fulfillments = {**delivered.told, **state.fulfillments}
         self._take_erp(delivered.erp)
-        self._tell("ERP", narrative.delivered_already(delivered.erp))
+        self._tell("ERP", happenings.delivered_already(delivered.erp))

@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.orders import OrderActivities
     from domain.amendment import amendment_between, holds_otherwise
     from domain.quantities import cancel_open, take_edit
-    from workflows import narrative
+    from workflows import happenings, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
     from workflows.messages import Attention, CancelRequest
     from workflows.order_backorders import OrderBackorders
@@ -41,7 +41,7 @@ class OrderInErp(OrderBackorders):
             summary=f"Enter {state.order.number} in the ERP",
             priority=ORDERS_FIRST,
         )
-        self._tell("ERP", narrative.submitted(erp))
+        self._tell("ERP", happenings.submitted(erp))
         self._take_erp(erp)
         if state.erp_early is not None:
             early, state.erp_early = state.erp_early, None
@@ -89,7 +89,7 @@ class OrderInErp(OrderBackorders):
             self._stop(Step.AMEND, amended.refusal, in_case=True)
             return
         state.amend, state.places = False, {}
-        self._tell("ERP", narrative.amended(amended, before))
+        self._tell("ERP", happenings.amended(amended, before))
 
     async def _cancel(self) -> None:
         state = self._state

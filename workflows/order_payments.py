@@ -6,7 +6,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from domain.cases import AUTHORIZATION_EXPIRES
     from domain.payment_rules import ExpiryRule
-    from workflows import narrative
+    from workflows import happenings
     from workflows.order_alarms import Alarm, OrderAlarms
     from workflows.steps import Step
 
@@ -37,5 +37,5 @@ class OrderPayments(OrderAlarms):
         cause = f"{AUTHORIZATION_EXPIRES}:{state.key.channel}:{expiring.gateway}"
         self._stop(
             Step.CAPTURE,
-            Refusal(cause=cause, reason=narrative.expires(expiring, state.order, workflow.now())),
+            Refusal(cause=cause, reason=happenings.expires(expiring, state.order, workflow.now())),
         )

@@ -9,7 +9,7 @@ from domain.order import LineKind, Payment, PaymentKind
 from domain.payment_outlook import PaymentOutlook
 from domain.quantities import lines_from_order
 from tests.order_builder import make_line, make_order
-from workflows import narrative
+from workflows import happenings, narrative
 from workflows.backorder_story import rest_canceled
 from workflows.messages import Attention, OperatorMessage, OrderState, Problem, TimelineEntry
 from workflows.steps import Step
@@ -64,7 +64,7 @@ def test_a_line_tells_what_became_of_its_units_and_nothing_that_did_not_happen()
 def test_a_tip_is_no_unit_of_an_order() -> None:
     tip = make_line("12", None, 1, kind=LineKind.TIP, title="Tip", requires_shipping=False)
     order = make_order("5001", lines=[make_line("11", "TEE-BLK-M", 2), tip])
-    assert ": 2 units, USD " in narrative.received(order)
+    assert ": 2 units, USD " in happenings.received(order)
     state = OrderState(key=order.key, order=order, lines=lines_from_order(order), reread=False)
     assert "Tip" not in narrative.details(state)
 
