@@ -11,12 +11,12 @@ from temporalio.service import RPCError
 from domain.order import OrderKey
 from sandbox.house import workflow_id
 from sandbox.scenarios.ground import Ground, Late
+from sandbox.scenarios.onlooker import LOOK_SECONDS
 from sandbox.scenarios.vocabulary import Operated, OperatorInspects, OperatorReturns
 from sandbox.stack import CHANNEL
 from workflows.messages import OperatorAnswer, OperatorMessage, ReturnAsked
 from workflows.return_messages import Inspection, ReturnView, return_workflow_id
 
-LOOK_SECONDS: Final = 0.3
 ASK_SECONDS: Final = 15.0
 """So long a message is sent again."""
 

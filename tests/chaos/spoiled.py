@@ -22,7 +22,7 @@ from adapters.errors import (
     SessionExpired,
     Unavailable,
 )
-from adapters.requests import CancelOutcome, ErpChanges, Refund, RefundQuote, UnitsCanceled
+from adapters.requests import CancelOutcome, ErpChanges, Refund, RefundQuote, ReturnChange, UnitsCanceled
 from domain.erp_order import ErpOrder
 from domain.order import Order
 from tests.chaos.calls import OF_NO_ORDER, WRITES, Call, order_concerned
@@ -176,4 +176,6 @@ def altered(answer: Any, fault: MemoryFault) -> Any:
             return answer.model_copy(update={"orders": tuple(altered(each, fault) for each in answer.orders)})
         case tuple():
             return tuple(each.model_copy(update={"amount": each.amount + CENT}) for each in answer)
-    return answer
+        case ReturnChange() | None:
+            return answer  # it tells of what is there, or of nothing
+    raise AssertionError(f"nobody has said how {type(answer).__name__} tells something wrong")

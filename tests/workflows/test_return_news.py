@@ -8,7 +8,7 @@ from temporalio.client import Client
 from adapters.memory.faults import Faults
 from adapters.memory.storefront import MemoryStorefront
 from adapters.requests import CaptureRequest, Refund, RefundRequest
-from domain.order import Payment
+from domain.order import Order, Payment
 from domain.return_rules import ReturnRules
 from tests.order_builder import sandbox_mapping
 from tests.workflows.test_returns import (
@@ -45,6 +45,17 @@ async def signals(client: Client, workflow_id: str) -> Counter[str]:
     )
 
 
+async def half_sent_and_coming_back(world: World, order: Order) -> str:
+    """The east has sent its parcel, and two units of it are on their way back; returns the return's id."""
+    await world.place(order)
+    await world.until_in_erp(order.key)
+    world.erp.ship(order.key, "WH-EAST", {"11": 3}, tracking="T1")
+    await world.until_told(order.key, "T1")
+    return_id = await ask(world, order, {"11": 2})
+    await until(world, order, return_id, "still to come")
+    return return_id
+
+
 async def test_goods_that_come_back_are_told_to_their_return_alone(world: World, server, external_id):
     order = goods(external_id)
     async with world.working():
@@ -73,12 +84,7 @@ async def test_goods_that_come_back_are_told_to_their_return_alone(world: World,
 async def test_goods_that_come_with_a_parcel_are_told_by_the_order(world: World, external_id):
     order = goods(external_id)
     async with world.working():
-        await world.place(order)
-        await world.until_in_erp(order.key)
-        world.erp.ship(order.key, "WH-EAST", {"11": 3}, tracking="T1")
-        await world.until_told(order.key, "T1")
-        return_id = await ask(world, order, {"11": 2})
-        await until(world, order, return_id, "still to come")
+        return_id = await half_sent_and_coming_back(world, order)
         # Both between two looks of the feed.
         world.erp.receive_return(order.key, return_id, {"11": 2})
         world.erp.ship(order.key, "WH-WEST", {"12": 2}, tracking="T2")
@@ -139,12 +145,7 @@ async def test_as_much_goes_back_while_what_left_beside_it_is_not_paid_for_yet(
     world.replace_storefront(storefront)
     order = goods(external_id)
     async with world.working():
-        await world.place(order)
-        await world.until_in_erp(order.key)
-        world.erp.ship(order.key, "WH-EAST", {"11": 3}, tracking="T1")
-        await world.until_told(order.key, "T1")
-        return_id = await ask(world, order, {"11": 2})
-        await until(world, order, return_id, "still to come")
+        return_id = await half_sent_and_coming_back(world, order)
         storefront.capturing = Gate()
         world.erp.ship(order.key, "WH-WEST", {"12": 2}, tracking="T2")
         await storefront.capturing.reached.wait()
