@@ -219,7 +219,8 @@ def money_back(
         return ()
     if due > kept:
         raise NotTakenYet(
-            f"{due} {order.presentment_currency} are to be given back, {kept} are captured by now"
+            f"{due} {order.presentment_currency} are to be given back and {kept} are captured by now; the rest is "
+            "captured once the storefront is told of the parcel that left"
         )
     parts = split(due, tuple(held.values()), order.presentment_currency)
     return tuple(
