@@ -4,7 +4,7 @@ No order waits in these cases. A flood (a storefront full of SKUs that the ERP d
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sqlmodel import Session, col, select
 
@@ -34,6 +34,9 @@ TWICE = "stock_sku_twice"
 MANY = "stock_many"
 ONE_REFUSED = "stock_refused"
 ALL_REFUSED = "stock_all_refused"
+LIST_REFUSED = "stock_list_refused"
+FEED_REFUSED = "stock_feed_refused"
+PRODUCT_REFUSED = "stock_erp_refused"
 
 
 class StockCases:
@@ -64,17 +67,31 @@ class StockCases:
                     report_case(session, CaseReport(cause=cause, reason=reason))
 
     def compared(self, channel: str) -> None:
-        """All of a channel was compared: what had become too many is told anew by the next comparison."""
+        """All of a channel was listed and compared: what had become too many is told anew by the next comparison."""
+        self.over(channel, [(LIST_REFUSED, "")], "All of it was listed")
         counts = Counter(family for family, _ in self.open(channel))
         with self._db.write() as session:
             for family, subject in self.open(channel):
                 if family == MANY and counts[subject] < MOST_CASES:
                     settle_case(session, _cause(channel, (family, subject)), "There are few of them now")
 
-    def refused(self, channel: str, family: str, sku: str, reason: str) -> None:
-        """The storefront refuses a SKU as a whole, or (no SKU) whatever it is told."""
+    def refused(self, system: str, family: str, sku: str, reason: str) -> None:
+        """A system (a channel, or the ERP) refuses a SKU as a whole, or (no SKU) whatever it is asked or told."""
+        known = self.open(system)
+        many = (family, sku) not in known and sum(each == family for each, _ in known) >= MOST_CASES
         with self._db.write() as session:
-            report_case(session, CaseReport(cause=_cause(channel, (family, sku)), reason=reason))
+            if many:
+                _report_many(session, system, family)
+            else:
+                report_case(session, CaseReport(cause=_cause(system, (family, sku)), reason=reason))
+
+    def over(self, system: str, subjects: Collection[Subject], resolution: str) -> None:
+        """Close those of these cases that are open."""
+        found = self.open(system).intersection(subjects)
+        if found:
+            with self._db.write() as session:
+                for each in sorted(found):
+                    settle_case(session, _cause(system, each), resolution)
 
     def open(self, channel: str) -> set[Subject]:
         """What open cases are about."""

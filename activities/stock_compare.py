@@ -10,8 +10,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.failures import as_application_error, never_final
+from activities.halving import REFUSALS
 from activities.heartbeat import alive
-from activities.stock_cases import TWICE, StockCases
+from activities.stock_cases import LIST_REFUSED, TWICE, StockCases
 from activities.stock_contracts import ComparePhase, CompareStock, StockComparison
 from activities.stock_push import PushResult, Reading, StockPusher, told_channels
 from activities.stock_telling import HELD
@@ -74,6 +75,8 @@ class StockComparing:
             try:
                 await run.go_on(self._batch)
             except AdapterError as error:
+                if isinstance(error, REFUSALS):
+                    await run.refused(error)
                 raise never_final(as_application_error(error, activity.info().attempt)) from error
         return run.progress
 
@@ -102,6 +105,11 @@ class _Run:
     def beat(self) -> None:
         """Tell the next attempt where to go on."""
         activity.heartbeat(self.progress.model_dump(mode="json"))
+
+    async def refused(self, error: AdapterError) -> None:
+        """The storefront does not tell a page; that is a case until all was listed."""
+        reason = f"{self._channel} refused to {error.operation} while all of it was compared: {error.reason}."
+        await asyncio.to_thread(self._cases.refused, self._channel, LIST_REFUSED, "", reason)
 
     async def go_on(self, seconds: float) -> None:
         """Compare for so long, or until the end."""
@@ -147,7 +155,7 @@ class _Run:
             self._listing.not_seen, self._channel, self.progress.began, after, MOST_STOCK
         )
         if skus:
-            await self._compare(await self._read_again(skus))
+            await self._compare_by_name(skus)
             self._move(cursor=skus[-1])
             return
         await asyncio.to_thread(self._whole.end, self._channel)
@@ -174,22 +182,40 @@ class _Run:
     async def _compare(self, reading: Reading) -> None:
         """Set what differs. A SKU that items of several pages may carry is read by itself, all items at once."""
         doubted = await asyncio.to_thread(self._doubted, reading)
-        parts = [reading]
+        shown = [level for level in reading.shown if level.sku not in doubted]
+        await self._push(reading._replace(shown=shown, asked={*reading.asked} - doubted))
         if doubted:
-            parts = [
-                reading._replace(
-                    shown=[level for level in reading.shown if level.sku not in doubted],
-                    asked={*reading.asked} - doubted,
-                ),
-                await self._read_again(sorted(doubted)),
-            ]
+            await self._compare_by_name(sorted(doubted))
+
+    async def _compare_by_name(self, skus: Collection[str]) -> None:
+        try:
+            reading = await self._read_again(skus)
+        except REFUSALS as error:
+            await self._leave_to_the_pusher(skus, error)
+        else:
+            await self._push(reading)
+
+    async def _push(self, reading: Reading) -> None:
         lacking = await asyncio.to_thread(self._whole.lacking, tuple(self._rules))
-        for part in parts:
-            result = await self._pusher.push_reading(part, self._rules, {}, raises=not lacking)
-            await asyncio.to_thread(self._write_down, result)
-            self._count(result)
+        try:
+            result = await self._pusher.push_reading(reading, self._rules, {}, raises=not lacking)
+        except REFUSALS as error:
+            await self._leave_to_the_pusher(reading.asked, error)
+            return
+        await asyncio.to_thread(self._write_down, result)
+        self._count(result)
         if lacking:
             await asyncio.to_thread(self._whole.held_back, tuple(self._rules))
+
+    async def _leave_to_the_pusher(self, skus: Collection[str], error: AdapterError) -> None:
+        """One of them makes the storefront refuse all: the pusher finds out which, and that has its case."""
+        log.warning("%d SKUs of a page are left to the pusher: %s", len(skus), error)
+        await asyncio.to_thread(self._mark, skus)
+        self._move(skus=self.progress.skus + len(skus), refused=self.progress.refused + len(skus))
+
+    def _mark(self, skus: Collection[str]) -> None:
+        with self._db.write() as session:
+            mark(session, [(self._channel, sku) for sku in skus])
 
     def _doubted(self, reading: Reading) -> set[str]:
         seen = {level.sku for level in reading.shown}

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.failures import as_application_error, never_final
+from activities.halving import REFUSALS, Halving
 from activities.heartbeat import SIGN_OF_LIFE, alive
+from activities.stock_cases import FEED_REFUSED, PRODUCT_REFUSED, StockCases
 from activities.stock_contracts import FollowStock, StockFollowed, WholeReading
 from adapters.errors import AdapterError, Rejected
 from adapters.ports import ErpPort
@@ -25,6 +28,9 @@ ROUND = timedelta(minutes=10)
 """How long one attempt polls; below the activity's start-to-close."""
 READ_ANEW = timedelta(hours=24)
 """After this all of the ERP's stock is read once more, beside the feed."""
+REFUSED_PAUSE = timedelta(minutes=15)
+"""After this a product that the ERP refused to tell of is asked for again."""
+ANSWERED = "The ERP told of it"
 LONGEST_GROWTH = 4
 """Tries over which the pause doubles: 8 seconds are short enough for one caller and an ERP that is away."""
 
@@ -64,12 +70,14 @@ class StockFeedActivities:
         self._round = round_length.total_seconds()
         self._sign_of_life = sign_of_life.total_seconds()
         self._read_anew = read_anew
+        self._cases = StockCases(database)
 
     @activity.defn
     async def follow_stock(self, request: FollowStock) -> StockFollowed:
         """Poll until the round is over. The cursor moves only once a page was kept.
 
-        No answer of the ERP ends the feed: a refusal too is tried again.
+        No answer of the ERP ends the feed: a refusal too is tried again, and has its case. A product that the ERP does
+        not tell of holds up no other.
         """
         details = activity.info().heartbeat_details
         begun = StockFollowed(cursor=request.cursor, changed=0, whole=request.whole)
@@ -78,27 +86,39 @@ class StockFeedActivities:
             place.cursor = None  # the database is new, whatever an earlier one had kept
         now = asyncio.get_running_loop().time
         end = now() + self._round
+        answered = False
         async with alive(place.beat, self._sign_of_life):
             while now() < end and not activity.is_worker_shutdown():
                 try:
                     more = await self._poll(place)
                 except AdapterError as error:
-                    # The attempts of one activity span hours: after the first of them the pause grows no more.
-                    tries = min(activity.info().attempt, LONGEST_GROWTH)
-                    raise never_final(as_application_error(error, tries)) from error
+                    raise await self._failure(error) from error
                 place.beat()
+                if not answered:
+                    # A refusal ends an attempt, so the first answer of the next one is what it is over by.
+                    answered = True
+                    await asyncio.to_thread(self._cases.over, ERP_SYSTEM, [(FEED_REFUSED, "")], ANSWERED)
                 if not more:
                     await asyncio.to_thread(self._whole.end, ERP_SYSTEM)
                     await asyncio.sleep(self._interval)
         return place.told()
 
+    async def _failure(self, error: AdapterError) -> ApplicationError:
+        if isinstance(error, REFUSALS):
+            reason = f"The ERP refused to {error.operation}, whatever the product: {error.reason}."
+            await asyncio.to_thread(self._cases.refused, ERP_SYSTEM, FEED_REFUSED, "", reason)
+        # The attempts of one activity span hours: after the first of them the pause grows no more.
+        tries = min(activity.info().attempt, LONGEST_GROWTH)
+        return never_final(as_application_error(error, tries))
+
     async def _poll(self, place: _Place) -> bool:
         """Read what orders changed, then a page of what changed in the ERP; whether another waits."""
         if asked := await asyncio.to_thread(self._book.unread, MOST_STOCK):
-            place.changed += await self._read(asked)
+            place.changed += await self._read_named(asked)
         token, at = await asyncio.to_thread(self._book.begin_reading)
         try:
             page = await self._erp.stock_changes(place.cursor)
+            await self._ask_for(page.untold)
         except Rejected as error:
             if place.cursor is None or error.cause != "cursor_unknown":
                 raise
@@ -121,6 +141,7 @@ class StockFeedActivities:
             whole = WholeReading(token=token)
         try:
             page = await self._erp.stock_changes(whole.cursor)
+            await self._ask_for(page.untold)
         except Rejected as error:
             if error.cause != "cursor_unknown":
                 raise
@@ -137,6 +158,7 @@ class StockFeedActivities:
         if page.more:
             return whole
         left = await asyncio.to_thread(self._book.ask_for_older, whole.token)
+        await asyncio.to_thread(self._cases.compared, ERP_SYSTEM)
         log.info(
             "all of the ERP's stock was read anew: %d products, %d of them otherwise than the feed had told; %d (kits, "
             "and what it does not list any more) are asked for by name",
@@ -146,8 +168,27 @@ class StockFeedActivities:
         )
         return None
 
+    async def _ask_for(self, untold: Sequence[str]) -> None:
+        if untold:
+            await asyncio.to_thread(self._book.ask_for, untold)
+
+    async def _read_named(self, products: Sequence[str]) -> int:
+        """Ask for single products; one that the ERP refuses to tell of is its case and is put off."""
+        changed = 0
+
+        async def read(some: Sequence[str]) -> None:
+            nonlocal changed
+            changed += await self._read(some)
+
+        asking = Halving(read)
+        try:
+            await asking.go(products)
+        finally:
+            await asyncio.to_thread(self._write_down, asking)
+        return changed
+
     async def _read(self, products: Sequence[str]) -> int:
-        """Ask for single products, with a token of their own."""
+        """Ask for these, with a token of their own."""
         token, at = await asyncio.to_thread(self._book.begin_reading)
         found = await self._erp.find_stock(products)
         told = {level.product for level in found.levels} | {kit.product for kit in found.kits}
@@ -155,3 +196,10 @@ class StockFeedActivities:
         unknown = tuple(product for product in products if product not in told)
         reading = StockReading(token=token, at=at, levels=found.levels, kits=found.kits, unknown=unknown)
         return await asyncio.to_thread(self._book.keep_reading, reading)
+
+    def _write_down(self, asking: Halving) -> None:
+        for product, error in asking.refused.items():
+            reason = f"The ERP refused to {error.operation} of {product}: {error.reason}."
+            self._cases.refused(ERP_SYSTEM, PRODUCT_REFUSED, product, reason)
+        self._book.put_off(asking.refused, datetime.now(UTC) + REFUSED_PAUSE)
+        self._cases.over(ERP_SYSTEM, [(PRODUCT_REFUSED, product) for product in asking.done], ANSWERED)

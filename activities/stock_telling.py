@@ -9,11 +9,12 @@ from temporalio.exceptions import ApplicationError
 
 from activities.counters import StockCounters
 from activities.failures import as_application_error, never_final
+from activities.halving import REFUSALS, Halving
 from activities.heartbeat import SIGN_OF_LIFE, alive
 from activities.stock_cases import ALL_REFUSED, ONE_REFUSED, StockCases
 from activities.stock_contracts import StockTold, TellStock
 from activities.stock_push import PushResult, StockPusher, told_channels
-from adapters.errors import AdapterError, ContractBroken, Rejected
+from adapters.errors import AdapterError
 from adapters.ports import MappingSource, StorefrontPort
 from adapters.stock_ports import MOST_STOCK
 from domain.stock import SettingState
@@ -33,14 +34,10 @@ AT_ONCE = 3
 LONGEST_PAUSE = timedelta(seconds=60)
 HELD = timedelta(minutes=5)
 """What may not be raised yet is looked at again after so long, or once everything was read whole."""
-SINGLE_REFUSALS = 4
-"""So many SKUs refused one after the other, and none done: the storefront refuses everything."""
 REFUSED_PAUSE = timedelta(minutes=15)
 """After this a SKU that was refused by itself is tried again."""
 LONGEST_GROWTH = 4
 """As of the ERP's feed: the attempts of one activity span hours."""
-
-_REFUSALS = (Rejected, ContractBroken)
 
 
 class StockTelling:
@@ -92,7 +89,7 @@ class StockTelling:
         return StockTold(skus=told)
 
     async def _failure(self, channel: str, error: AdapterError) -> ApplicationError:
-        if isinstance(error, _REFUSALS):
+        if isinstance(error, REFUSALS):
             reason = f"{channel} refused to {error.operation}, whatever the SKU: {error.reason}."
             await asyncio.to_thread(self._cases.refused, channel, ALL_REFUSED, "", reason)
         tries = min(activity.info().attempt, LONGEST_GROWTH)
@@ -128,21 +125,29 @@ class StockTelling:
     async def _tell(self, channel: str, rules: Mapping[str, StockRules], marks: Mapping[str, Mark]) -> None:
         lacking = await asyncio.to_thread(self._whole.lacking, tuple(rules))
         pusher = StockPusher(channel, self._storefronts[channel], self._mappings, self._db)
-        batch = _Batch(pusher, rules, marks, raises=not lacking)
+        since = {sku: mark.changed_at for sku, mark in marks.items()}
+        results = list[PushResult]()
+
+        async def push(skus: Sequence[str]) -> None:
+            results.append(await pusher.push(skus, rules, since, raises=not lacking))
+
+        batch = Halving(push)
         try:
-            await batch.push(list(marks))
+            await batch.go(list(marks))
         finally:
-            await asyncio.to_thread(self._write_down, channel, marks, batch)
+            await asyncio.to_thread(self._write_down, channel, marks, results, batch)
         if lacking:
             await asyncio.to_thread(self._whole.held_back, tuple(rules))
 
-    def _write_down(self, channel: str, marks: Mapping[str, Mark], batch: "_Batch") -> None:
+    def _write_down(
+        self, channel: str, marks: Mapping[str, Mark], results: Sequence[PushResult], batch: Halving
+    ) -> None:
         """What was told is settled, what was not is put off; each refusal of a single SKU is its case."""
         now = datetime.now(UTC)
         since = {sku: mark.changed_at for sku, mark in marks.items()}
         stale: set[str] = set()
         held: set[str] = set()
-        for result in batch.results:
+        for result in results:
             self._cases.note(channel, result)
             self._counters.told(channel, result.outcomes, since, now)
             stale |= result.skus(SettingState.STALE)
@@ -155,42 +160,6 @@ class StockTelling:
         self._marks.put_off([marks[sku] for sku in batch.refused], now + REFUSED_PAUSE, failed=True)
         self._marks.put_off([marks[sku] for sku in held - stale], now + HELD)
         self._marks.settle([marks[sku] for sku in batch.done - stale - held])
-
-
-class _Batch:
-    """A push that one bad SKU does not spoil: what is refused as a whole is halved until the bad one is alone."""
-
-    def __init__(
-        self, pusher: StockPusher, rules: Mapping[str, StockRules], marks: Mapping[str, Mark], *, raises: bool
-    ) -> None:
-        self._pusher = pusher
-        self._rules = rules
-        self._since = {sku: mark.changed_at for sku, mark in marks.items()}
-        self._raises = raises
-        self.results = list[PushResult]()
-        self.refused: dict[str, AdapterError] = {}
-        self.done: set[str] = set()
-
-    async def push(self, skus: list[str]) -> None:
-        """Push these; raises what says something about the storefront and not about a SKU."""
-        try:
-            result = await self._pusher.push(skus, self._rules, self._since, raises=self._raises)
-        except _REFUSALS as error:
-            if len(skus) == 1:
-                self._refuse(skus[0], error)
-                return
-            half = len(skus) // 2
-            await self.push(skus[:half])
-            await self.push(skus[half:])
-        else:
-            self.results.append(result)
-            self.done |= {*skus}
-
-    def _refuse(self, sku: str, error: AdapterError) -> None:
-        self.refused[sku] = error
-        if not self.results and len(self.refused) >= SINGLE_REFUSALS:
-            self.refused.clear()
-            raise error
 
 
 def _pause(attempts: int) -> timedelta:

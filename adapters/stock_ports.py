@@ -54,6 +54,8 @@ class ErpStockPage(Frozen):
 
     levels: tuple[ErpStock, ...]
     kits: tuple[Kit, ...] = ()
+    untold: tuple[str, ...] = ()
+    """Products that changed and of which the ERP does not tell the stock; asked for by name, it says why."""
     cursor: str
     more: bool = False
     """Another page waits right now."""
@@ -77,7 +79,8 @@ class ErpStockPort(Protocol):
 
         None starts with every product that is goods or a kit, in pages; what changes meanwhile comes after the last of
         them. Levels of one product and warehouse are of one moment, not before the call. A change that is committed
-        late, or in the same instant as another, is told all the same. Raises Rejected with cause ``cursor_unknown``.
+        late, or in the same instant as another, is told all the same. Products that it refuses to tell of keep nothing
+        up: they are ``untold``. Raises Rejected with cause ``cursor_unknown``.
         """
         ...
 

@@ -5,10 +5,11 @@ from domain.case_guides import CaseGuide
 _DAY, _TWO_DAYS = 24, 48
 
 
-def _guide(title: str, fix: str, hours: int = _TWO_DAYS) -> CaseGuide:
-    return CaseGuide(
-        title=title, fix=f"{fix} The next push of it that works closes the case.", acts=(), hours=hours
-    )
+_PUSH = "The next push of it that works closes the case."
+
+
+def _guide(title: str, fix: str, hours: int = _TWO_DAYS, closes: str = _PUSH) -> CaseGuide:
+    return CaseGuide(title=title, fix=f"{fix} {closes}".strip(), acts=(), hours=hours)
 
 
 STOCK_GUIDES = {
@@ -58,6 +59,28 @@ STOCK_GUIDES = {
         "{0} refuses to tell or take the stock of SKU {1}",
         "The reason says what it objects to; it is tried again every quarter of an hour.",
         _DAY,
+    ),
+    "stock_erp_refused": _guide(
+        "The ERP does not tell the stock of {1}",
+        "The reason says what it objects to. Until it tells, storefronts are told by what it told last, or not at all; "
+        "it is asked again every quarter of an hour, and the case closes once it answers.",
+        _DAY,
+        closes="",
+    ),
+    "stock_feed_refused": _guide(
+        "The ERP refuses to tell its stock",
+        "See whether our user may read products, moves and locations there, and what the reason says. Until it tells, "
+        "storefronts are told by what it told last; it is asked again all the time, and the case closes once it "
+        "answers.",
+        4,
+        closes="",
+    ),
+    "stock_list_refused": _guide(
+        "{0} refuses to list what it shows of stock",
+        "See whether our app may read inventory there (scope read_inventory), and what the reason says. SKUs that "
+        "change are told all the same; the comparison goes on by itself, and its end closes the case.",
+        _DAY,
+        closes="",
     ),
     "stock_all_refused": _guide(
         "{0} refuses whatever it is told of stock",

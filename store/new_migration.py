@@ -1,6 +1,6 @@
 """``python -m store.new_migration "what changes"``: writes a migration from the difference to the tables' models.
 
-It is compared on a fresh SQLite file; read what it wrote, then run ``tests/unit/test_store_migrations.py``, which
+It is compared on a fresh SQLite file; read what it wrote, then run ``tests/unit/test_store_database.py``, which
 runs it on both databases.
 """
 

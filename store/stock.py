@@ -55,10 +55,26 @@ class ErpStockBook:
         return len(changed)
 
     def unread(self, limit: int) -> tuple[str, ...]:
-        """Products that are to be read again, the oldest wish first."""
-        query = select(ErpUnreadRow.product).order_by(col(ErpUnreadRow.token), col(ErpUnreadRow.product))
+        """Products that are to be read again and are due, the oldest wish first."""
+        due = col(ErpUnreadRow.due_at)
+        query = (
+            select(ErpUnreadRow.product)
+            .where(due.is_(None) | (due <= datetime.now(UTC)))
+            .order_by(col(ErpUnreadRow.token), col(ErpUnreadRow.product))
+        )
         with self._db.read() as session:
             return tuple(session.exec(query.limit(limit)).all())
+
+    def ask_for(self, products: Iterable[str]) -> None:
+        """Have products asked for by name."""
+        with self._db.write() as session:
+            ask_to_read(session, products, draw_token(session))
+
+    def put_off(self, products: Iterable[str], until: datetime) -> None:
+        """Do not ask for these before that, whoever wishes it."""
+        named = col(ErpUnreadRow.product).in_(list(products))
+        with self._db.write() as session:
+            session.exec(update(ErpUnreadRow).where(named).values(due_at=until))
 
     def ask_for_older(self, token: int) -> int:
         """Have products asked for by name that no reading since that token told of; returns how many.

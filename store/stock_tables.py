@@ -56,6 +56,8 @@ class ErpUnreadRow(Row, table=True):
 
     product: str = Field(primary_key=True, sa_type=String(100))
     token: int = Field(sa_type=BigInteger)
+    due_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    """Not before this: the ERP refused to tell of it. None: at once."""
 
 
 class StockClaimRow(Row, table=True):

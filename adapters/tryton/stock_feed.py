@@ -6,19 +6,22 @@ turn, once in each ``REREAD``. The cursor is JSON.
 """
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from adapters.errors import ContractBroken
+from adapters.errors import ContractBroken, Rejected
 from adapters.stock_ports import ErpStockPage
 from adapters.tryton.places import LOCATION
 from adapters.tryton.records import MOVE
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.stamps import STAMPS, changed_since, parse_cursor, written
-from adapters.tryton.stock_levels import StockLevels
+from adapters.tryton.stock_levels import Stock, StockLevels
 from adapters.tryton.stock_records import ALL_RECORDS, COUNTED, KIT, PRODUCT, SALE_LINE
+
+log = logging.getLogger(__name__)
 
 REREAD: Final = dt.timedelta(hours=1)
 _START: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001  Tryton's times have no zone and mean UTC
@@ -86,14 +89,23 @@ class StockFeed:
             turn = await self._codes([["id", ">", position.after]], self._page_size)
             codes |= turn
             position = self._turned(position, turn)
-        stock = await self._levels.read(code for code in codes.values() if code)
+        stock, untold = await self._levels_of({code for code in codes.values() if code})
         return ErpStockPage(
             levels=tuple(stock.levels),
             kits=tuple(stock.kits),
+            untold=untold,
             cursor=position.model_dump_json(),
             # What changed while every product was told waits after the last of them.
             more=waiting or filling,
         )
+
+    async def _levels_of(self, codes: set[str]) -> tuple[Stock, tuple[str, ...]]:
+        """Their levels; where one of them makes Tryton refuse all, none, and which they are."""
+        try:
+            return await self._levels.read(codes), ()
+        except (Rejected, ContractBroken) as error:
+            log.warning("%d products are to be asked for by name: %s", len(codes), error)
+            return Stock([], [], []), tuple(sorted(codes))
 
     async def _begin(self) -> _Cursor:
         since = await self._newest()

@@ -1,22 +1,30 @@
 """The feed of the ERP's stock by itself: from a new database, with a cursor nobody knows, and read anew once a day."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlmodel import select
+import pytest
+from sqlmodel import select, update
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.stock_cases import MOST_CASES, StockCases
 from activities.stock_contracts import FollowStock, StockFollowed
 from activities.stock_feed import SIGN_OF_LIFE, StockFeedActivities
+from adapters.errors import ContractBroken
 from adapters.memory.erp import MemoryErp
+from adapters.stock_ports import ErpStockLevels, ErpStockPage
+from domain.cases import CaseState
 from domain.claims import Claim, OrderClaims
 from domain.order import OrderKey
 from domain.stock import ErpStock, Kit, ShownStock, StockReading
+from store.cases import Cases
 from store.claims import ask_to_read, note_claims
 from store.database import Database
 from store.shown import Level, note_seen
 from store.stock import ErpStockBook
 from store.stock_marks import Marks
-from store.stock_tables import ErpKitPartRow, draw_token
+from store.stock_tables import ErpKitPartRow, ErpUnreadRow, draw_token
 from store.stock_whole import WholeReadings
 from workflows.stock_feed import SIGN_OF_LIFE as HEARTBEAT_TIMEOUT
 
@@ -155,6 +163,81 @@ def test_a_kit_that_has_stock_of_its_own_now_is_goods(db: Database) -> None:
     keep(book, levels=(ErpStock(product="GIFT", warehouse="EAST", on_hand=3),))
     assert kits(db) == {}
     assert kept(db, "GIFT") == {"GIFT": 3}
+
+
+class PickyErp(MemoryErp):
+    """Refuses to tell of some products, however it is asked."""
+
+    bad: frozenset[str] = frozenset()
+
+    async def find_stock(self, products: Sequence[str]) -> ErpStockLevels:
+        if self.bad.intersection(products):
+            raise ContractBroken("erp", "read stock", "a product has no unit")
+        return await super().find_stock(products)
+
+    async def stock_changes(self, cursor: str | None) -> ErpStockPage:
+        page = await super().stock_changes(cursor)
+        named = tuple(sorted({level.product for level in page.levels}))
+        if not self.bad.intersection(named):
+            return page
+        return ErpStockPage(levels=(), untold=named, cursor=page.cursor, more=page.more)
+
+
+def causes(db: Database) -> list[str]:
+    return sorted(case.cause for case in Cases(db).list(CaseState.OPEN))
+
+
+def due_again(db: Database) -> None:
+    """The pause after a refusal is over."""
+    with db.write() as session:
+        session.exec(update(ErpUnreadRow).values(due_at=datetime.now(UTC)))
+
+
+async def test_a_product_that_the_erp_refuses_to_tell_of_holds_up_no_other(db: Database) -> None:
+    products = [f"P-{number}" for number in range(9)]
+    erp = PickyErp(stock={("EAST", product): 5 for product in products}, page_size=5)
+    erp.bad = frozenset({"P-3"})
+    followed = await follow(db, erp)
+    others = [product for product in products if product != "P-3"]
+    assert kept(db, *products) == dict.fromkeys(others, 5)
+    assert causes(db) == ["stock_erp_refused:erp:P-3"]
+    (case,) = Cases(db).list(CaseState.OPEN)
+    assert "a product has no unit" in case.reason
+    assert case.title == "The ERP does not tell the stock of P-3"
+    # It is not asked for again at once, though orders wish it; others that orders wish are.
+    erp.count("EAST", "P-8", 2)
+    asked_before = len(erp.calls)
+    with db.write() as session:
+        ask_to_read(session, ["P-3"], draw_token(session))
+    await follow(db, erp, FollowStock(cursor=followed.cursor))
+    assert kept(db, "P-8") == {"P-8": 2}
+    assert "find_stock" not in {call.operation for call in erp.calls[asked_before:]}
+    erp.bad = frozenset()
+    due_again(db)
+    await follow(db, erp, FollowStock(cursor=followed.cursor))
+    assert kept(db, "P-3") == {"P-3": 5}
+    assert (causes(db), ErpStockBook(db).unread(10)) == ([], ())
+
+
+async def test_an_erp_that_refuses_whatever_is_asked_is_one_case(db: Database) -> None:
+    products = [f"P-{number}" for number in range(9)]
+    erp = PickyErp(stock={("EAST", product): 5 for product in products}, page_size=5)
+    erp.bad = frozenset(products)
+    with pytest.raises(ApplicationError, match="a product has no unit"):
+        await follow(db, erp)
+    assert causes(db) == ["stock_feed_refused:erp:"]
+    erp.bad = frozenset()
+    await follow(db, erp)
+    assert kept(db, *products) == dict.fromkeys(products, 5)
+    assert causes(db) == []
+
+
+async def test_more_products_than_one_can_list_are_told_as_many(db: Database) -> None:
+    cases = StockCases(db)
+    for number in range(MOST_CASES + 5):
+        cases.refused("erp", "stock_erp_refused", f"P-{number}", "The ERP refused.")
+    assert len(causes(db)) == MOST_CASES + 1
+    assert "stock_many:erp:stock_erp_refused" in causes(db)
 
 
 async def test_a_round_gives_signs_of_life_with_where_it_stands(db: Database) -> None:

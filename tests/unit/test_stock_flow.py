@@ -252,7 +252,7 @@ def test_a_flood_is_told_as_one(db: Database) -> None:
 def test_every_trouble_with_stock_has_its_guide(cause: str) -> None:
     assert known(f"{cause}:shop:MUG")
     told = guide(f"{cause}:shop:MUG")
-    assert "shop" in told.title
+    assert ("ERP" if cause in ("stock_erp_refused", "stock_feed_refused") else "shop") in told.title
     assert "{" not in told.title
 
 

@@ -1,6 +1,7 @@
 """Levels of stock from Tryton's records, and the feed's way with transactions that commit late."""
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -239,6 +240,29 @@ async def test_what_was_created_after_the_transaction_began_that_wrote_it_is_tol
 
 def _reads_codes(method: str, params: list[Any]) -> bool:
     return method == "model.product.product.search_read" and params[0][0][0] == "code"
+
+
+async def test_products_that_cannot_be_read_are_named_and_hold_up_no_other() -> None:
+    tables = Tables()
+    tables.moves = {1: (NOON, 7)}
+
+    def answer(method: str, params: list[Any]) -> Any:
+        if _reads_codes(method, params) and "SKU-8" in params[0][0][2]:
+            return [{"id": 8, "code": "SKU-8"}]  # a product without a unit
+        return tables.answer(method, params)
+
+    rpc, overlap = connect(FakeTryton(answer)), dt.timedelta(seconds=30)
+    levels = StockLevels(rpc, overlap=overlap)
+    feed = StockFeed(rpc, levels, overlap=overlap, page_size=2)
+    first = await feed.read(None)
+    assert (first.levels, first.untold, first.more) == ((), ("SKU-7", "SKU-8"), True)
+    second = await feed.read(first.cursor)
+    assert second.untold == ()
+    assert json.loads(second.cursor)["after"] is None, "it goes on after them"
+    with pytest.raises(ContractBroken, match="default_uom"):
+        await levels.find(["SKU-8"])
+    assert (await levels.find(["SKU-7"])).unknown == ("SKU-7",)
+    await rpc.close()
 
 
 async def test_a_cursor_of_something_else_is_refused() -> None:

@@ -6,7 +6,10 @@ import time
 from sqlmodel import select
 from temporalio.client import WorkflowExecutionStatus
 
+from adapters.errors import Rejected
+from domain.cases import CaseState
 from domain.stock import ShownStock
+from store.cases import Cases
 from store.database import Database
 from store.stock_tables import StockClaimRow
 from tests.workflows.stock_world import HERE, MUG, StockWorld, until
@@ -254,6 +257,63 @@ async def test_a_comparison_that_is_interrupted_goes_on_where_it_was(world: Worl
     assert asked.count(None) == 1, "it did not start over"
     assert asked.count("CAP-5") == 2
     assert len(asked) == 12
+
+
+async def test_a_comparison_goes_on_past_a_page_with_a_sku_that_is_refused(world: World):
+    house = StockWorld(world, 12, page_size=4)
+    shop = house.shops["shop"]
+    for number in range(9):
+        house.erp.stock["WH-EAST", f"CAP-{number}"] = 8
+        shop.shelf.stock(f"CAP-{number}", HERE, 4)
+    set_stock, bad = shop.set_stock, "CAP-2"
+
+    async def stumble(settings, key):
+        if bad in {setting.sku for setting in settings}:
+            raise Rejected("shop", "set stock", "the item is locked")
+        return await set_stock(settings, key)
+
+    async with world.working():
+        await house.until_shown(6, 6)
+        await house.until_whole()
+        await until(lambda: shop.shelf.available["CAP-8", HERE] == 8, lambda: "the last cap is not told")
+        shop.set_stock = stumble
+        for number in range(9):
+            shop.shelf.stock(f"CAP-{number}", HERE, 1)
+        assert "4 refused" in await house.compare(), "the page of the bad one is left to the pusher"
+        await house.until_case("stock_refused:shop:CAP-2")
+        told = [f"CAP-{number}" for number in range(9) if number != 2]
+        await until(
+            lambda: all(shop.shelf.available[sku, HERE] == 8 for sku in told),
+            lambda: f"the caps are not told: {shop.shelf.available}",
+        )
+        bad = ""
+        await house.compare(number=2)
+        await house.until_case(None)
+        assert shop.shelf.available["CAP-2", HERE] == 8
+
+
+async def test_a_storefront_that_does_not_list_its_stock_is_a_case_until_it_does(world: World):
+    house = StockWorld(world, 12)
+    shop = house.shops["shop"]
+    async with world.working():
+        await house.until_shown(6, 6)
+        await house.until_whole()
+        list_stock, refusals = shop.list_stock, 0
+
+        async def refuse(cursor=None):
+            nonlocal refusals
+            refusals += 1
+            if refusals == 1:
+                raise Rejected("shop", "list stock", "the scope read_inventory is missing")
+            (case,) = Cases(world.database).list(CaseState.OPEN)
+            assert case.cause == "stock_list_refused:shop:"
+            assert "read_inventory is missing" in case.reason
+            return await list_stock(cursor)
+
+        shop.list_stock = refuse
+        await house.compare()
+        assert refusals == 2
+        await house.until_case(None)
 
 
 async def test_channels_that_are_not_told_any_more_leave_nothing_running(world: World):
