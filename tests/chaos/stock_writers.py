@@ -124,25 +124,36 @@ class Writers:
         """The next step of a transfer."""
         if not self._under_way:
             return
-        number = self.chance.choice(self._under_way)
-        (shipment,) = await self.rpc.read(INTERNAL, [number], ["state", "transit_location"])
-        step = _STEPS[shipment["state"]]
-        if shipment["state"] == "assigned" and shipment["transit_location"]:
-            step = "pack"
-        await self.rpc.press(INTERNAL, step, [number])
-        if step == "do":
-            self._under_way.remove(number)
+        number = self._take(self.chance.choice(self._under_way))
+        step = ""
+        try:
+            (shipment,) = await self.rpc.read(INTERNAL, [number], ["state", "transit_location"])
+            step = _STEPS[shipment["state"]]
+            if shipment["state"] == "assigned" and shipment["transit_location"]:
+                step = "pack"
+            await self.rpc.press(INTERNAL, step, [number])
+        finally:
+            if step != "do":
+                self._under_way.append(number)
 
     async def give_up(self) -> None:
         """A transfer that has not begun is canceled, and a draft deleted without a trace."""
         for number in list(self._under_way):
+            if number not in self._under_way:
+                continue  # another person has it in hand by now
+            self._take(number)
             (shipment,) = await self.rpc.read(INTERNAL, [number], ["state", "moves"])
             if shipment["state"] == "draft":
                 moves = await self.rpc.read("stock.move", shipment["moves"], ["product.code"])
                 self.deleted.update(move["product."]["code"] for move in moves)
                 await self.rpc.call("stock.move", "delete", shipment["moves"])
-                self._under_way.remove(number)
                 return
+            self._under_way.append(number)
+
+    def _take(self, number: int) -> int:
+        """Several people write at once: what one of them has in hand no other touches."""
+        self._under_way.remove(number)
+        return number
 
     async def commit_late(self) -> None:
         """A transaction that began a while ago commits: its stamp is that of another move, told long since."""

@@ -1,7 +1,8 @@
 """Records the histories of every order shape and path on a real Temporal server: ``python -m tests.replay.record``.
 
 They are written for the version that ``pyproject.toml`` names. Where a shape's commands came out differently than the
-checked-in fingerprints say, it shows both and keeps nothing, unless ``--changed-on-purpose`` is given.
+checked-in fingerprints say, it shows both and keeps nothing, unless ``--changed-on-purpose`` is given. ``--missing``
+records only paths that were never recorded; those that were stay as they are.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import count
@@ -33,8 +34,8 @@ from sandbox.scenarios.catalogue import shapes
 from sandbox.stack import find_temporal
 from store.database import Database
 from tests.order_builder import sandbox_mapping
-from tests.replay import histories, paths
-from tests.replay.return_paths import RULES, return_over_renewals
+from tests.replay import exchange_paths, histories, paths, return_paths
+from tests.replay.return_paths import return_over_renewals
 from tests.store_fixture import run_store, storefront_at
 from tests.workflows.world import World, terminate_all
 from workers.composition import Parts
@@ -53,6 +54,7 @@ from workflows.search import ALL as SEARCH_ATTRIBUTES
 from workflows.stock_comparison import BATCHES_A_RUN
 
 SUGGEST_EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=15")
+RULES = return_paths.RULES | exchange_paths.RULES
 PYPROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
 _ids = count(7001)
 
@@ -119,14 +121,17 @@ class QuickParts(Parts):
 
 
 class Recorder:
-    """Writes the runs of each world under its name."""
+    """Writes the runs of each world under its name, unless that is ``known``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, known: Collection[str]) -> None:
         self._folder = folder
+        self._known = known
         self.fingerprints: dict[str, list[str]] = {}
 
     async def record(self, client: Client, name: str, take: Take, *, quick_feed: bool = False) -> None:
         """Make a world, go its way in it and save what came of it."""
+        if name in self._known:
+            return
         with tempfile.TemporaryDirectory() as folder:
             database = Database(f"sqlite:///{folder}/orders.db")
             database.migrate()
@@ -246,9 +251,9 @@ async def _stock(world: RecordedWorld) -> None:
             raise AssertionError(f"{workflow_id} never continued as new")
 
 
-async def record(folder: Path) -> dict[str, list[str]]:
-    """Record everything into a folder; returns the fingerprints."""
-    recorder = Recorder(folder)
+async def record(folder: Path, known: Collection[str]) -> dict[str, list[str]]:
+    """Record everything but what is known into a folder; returns the fingerprints."""
+    recorder = Recorder(folder, known)
     orders = await _scenario_orders()
     async with _server() as client:
         for name, order in orders.items():
@@ -279,21 +284,25 @@ def main() -> int:
     """Record for the version of ``pyproject.toml``."""
     parser = argparse.ArgumentParser(description="Record the histories that tests/replay replays.")
     parser.add_argument("--changed-on-purpose", action="store_true", help="take over changed fingerprints")
+    parser.add_argument("--missing", action="store_true", help="record only what never was")
     options = parser.parse_args()
     release = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["version"]
     kept = histories.FOLDER / release
     file = kept / histories.FINGERPRINTS
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(record(Path(folder)))
+        found = asyncio.run(record(Path(folder), known if options.missing else ()))
         changed = [name for name in found if name in known and not _same(known[name], found[name])]
         for name in changed:
             print(f"{name}\n  was {known[name]}\n  is  {found[name]}", file=sys.stderr)
         if changed and not options.changed_on_purpose:
             print("nothing was kept: --changed-on-purpose keeps it, if that is meant", file=sys.stderr)
             return 1
-        shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(folder, kept)
+        if options.missing:
+            found = known | found
+        else:
+            shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(folder, kept, dirs_exist_ok=True)
     file.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return 0
 

@@ -11,7 +11,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from temporalio.workflow import NondeterminismError
 
 from adapters.payloads import DATA_CONVERTER
-from tests.replay import histories, paths, return_paths
+from tests.replay import exchange_paths, histories, paths, return_paths
 from workers.stock import WORKFLOWS as STOCK_WORKFLOWS
 from workers.worker import RUNNER
 from workflows.customer_return import ReturnWorkflow
@@ -49,7 +49,7 @@ async def test_it_replays_in_the_sandbox_too(release: str, name: str) -> None:
 
 
 def test_every_shape_and_path_is_recorded() -> None:
-    assert set(return_paths.RULES) <= set(paths.PATHS)
+    assert {*return_paths.RULES, *exchange_paths.RULES} <= set(paths.PATHS)
     newest = histories.releases()[-1]
     recorded = set(histories.names(newest))
     assert paths.expected() <= recorded
