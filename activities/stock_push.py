@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from sqlmodel import Session
 
-from adapters.errors import OutcomeUnknown, RateLimited, Rejected, SessionExpired, Unavailable
+from adapters.errors import Conflict, OutcomeUnknown, RateLimited, Rejected, SessionExpired, Unavailable
 from adapters.ports import MappingSource, StorefrontPort
 from adapters.stock_ports import MOST_STOCK
 from domain.claims import NOWHERE
@@ -153,8 +153,8 @@ class StockPusher:
             return await self._storefront.set_stock(settings, key)
         except OutcomeUnknown:
             return await self._storefront.set_stock(settings, key)
-        except (Unavailable, RateLimited, SessionExpired, Rejected):
-            # It did not happen: nobody has to wait for it.
+        except (Unavailable, RateLimited, SessionExpired, Conflict, Rejected):
+            # It did not happen and will not: nobody has to wait for it.
             with suppress(DatabaseUnavailable):
                 await asyncio.to_thread(self._not_done, settings, since)
             raise

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from activities.stock_push import PushResult, Reading, StockPusher, told_channels
-from adapters.errors import Conflict, OutcomeUnknown, Unavailable
+from adapters.errors import Conflict, OutcomeUnknown, Rejected, Unavailable
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
 from domain.claims import NO_CLAIMS, Claim, OrderClaims, claims_of
@@ -387,13 +387,14 @@ async def test_a_reading_from_before_another_push_was_done_raises_nothing(house)
     assert shop.shown() == 5
 
 
-async def test_a_call_that_never_arrived_holds_nothing_up(house) -> None:
+@pytest.mark.parametrize("error", [Unavailable, Conflict, Rejected])
+async def test_a_call_that_never_arrived_or_was_refused_holds_nothing_up(house, error) -> None:
     shop = await house(5)
     await shop.push()
     shop.erp.receive("WH-EAST", MUG, 4)
     await shop.read_erp()
-    shop.shops["shop"].faults.unavailable("storefront.set_stock", nth=1)
-    with pytest.raises(Unavailable):
+    shop.shops["shop"].faults.fail("storefront.set_stock", lambda *call: error(*call, "no"), nth=1)
+    with pytest.raises(error):
         await shop.push()
     await shop.push()
     assert shop.shown() == 9
