@@ -60,6 +60,18 @@ def _hint(key: OrderKey, topic: str) -> StorefrontChanged:
     return StorefrontChanged(message_id=f"{key.external_id}-{topic}", topic=topic)
 
 
+async def start_order(client: Client, key: OrderKey) -> WorkflowHandle[OrderWorkflow, OrderResult]:
+    """The first webhook of an order comes in."""
+    return await client.start_workflow(
+        OrderWorkflow.run,
+        OrderStart(key=key),
+        id=key.workflow_id,
+        task_queue=ORDERS_QUEUE,
+        start_signal="storefront_changed",
+        start_signal_args=[_hint(key, "orders/create")],
+    )
+
+
 class Board:
     """The order list, read once for all lives."""
 
@@ -116,7 +128,7 @@ class Lives:
 
         ``later`` waits by itself for its time, and the storefront then tells of something new.
         """
-        handle = await self._start(key)
+        handle = await start_order(self._client, key)
         life = Life(key, canceled=cancel)
         ending = asyncio.create_task(handle.result())
         try:
@@ -145,16 +157,6 @@ class Lives:
         """Let the storefront tell that something happened."""
         await self._client.get_workflow_handle(key.workflow_id).signal(
             "storefront_changed", _hint(key, topic)
-        )
-
-    async def _start(self, key: OrderKey) -> WorkflowHandle[OrderWorkflow, OrderResult]:
-        return await self._client.start_workflow(
-            OrderWorkflow.run,
-            OrderStart(key=key),
-            id=key.workflow_id,
-            task_queue=ORDERS_QUEUE,
-            start_signal="storefront_changed",
-            start_signal_args=[_hint(key, "orders/create")],
         )
 
     async def _until_in_erp(self, key: OrderKey) -> None:

@@ -23,9 +23,11 @@ from adapters.errors import (
     Unavailable,
 )
 from adapters.requests import CancelOutcome, ErpChanges, Refund, RefundQuote, ReturnChange, UnitsCanceled
+from adapters.stock_ports import ErpStockLevels, ErpStockPage, ShownStockPage
 from domain.erp_order import ErpOrder
-from domain.order import Order
-from tests.chaos.calls import OF_NO_ORDER, WRITES, Call, order_concerned
+from domain.order import Order, Payment
+from domain.stock import ErpStock, SettingOutcome, ShownStock
+from tests.chaos.calls import OF_NO_ORDER, OF_SKUS, WRITES, Call, order_concerned, skus_concerned
 
 ASKED_TO_WAIT = timedelta(seconds=2)
 LATE = 3.0
@@ -82,6 +84,12 @@ class Trouble:
     rounds: int = _ROUNDS
     run_id: str | None = None
     """Only calls of this workflow run are concerned; None: whoever's."""
+    lasts: bool = False
+    """Every call goes wrong, until somebody says otherwise."""
+    before: Callable[[], Awaitable[None]] | None = None
+    """What others do while the call is on its way."""
+    after: Callable[[], Awaitable[None]] | None = None
+    """What they do once it is done and its answer is on its way."""
     _struck_at: float | None = None
 
     def concerns(self, call: Call) -> bool:
@@ -95,7 +103,7 @@ class Trouble:
         length = 3 if self.fault in _TWICE else 2
         place = self.seen % length
         self.seen += 1
-        turn = self.seen <= self.rounds * length and place < length - 1
+        turn = self.lasts or (self.seen <= self.rounds * length and place < length - 1)
         self.struck += turn
         self._struck_at = monotonic() if turn else None
         return turn
@@ -107,7 +115,7 @@ def _calling_run() -> str | None:
 
 
 class Spoiled:
-    """Stands before a memory adapter. ``troubles`` by external id; None is whoever asks about no order."""
+    """Stands before a memory adapter. ``troubles`` by external id or SKU; None is whoever asks about none of them."""
 
     def __init__(self, system: str, port: Any) -> None:
         self._system, self._port = system, port
@@ -119,8 +127,7 @@ class Spoiled:
             return method
 
         async def call(*arguments: Any) -> Any:
-            about = None if name in OF_NO_ORDER else order_concerned(arguments)
-            trouble = self.troubles.get(about)
+            trouble = self._trouble(name, arguments)
             if trouble is None or not trouble.concerns(Call(self._system, name)) or not trouble.strikes():
                 return await method(*arguments)
             try:
@@ -131,8 +138,15 @@ class Spoiled:
 
         return call
 
+    def _trouble(self, name: str, arguments: tuple[Any, ...]) -> Trouble | None:
+        if name in OF_SKUS:
+            return next((self.troubles[x] for x in skus_concerned(arguments) if x in self.troubles), None)
+        return self.troubles.get(None if name in OF_NO_ORDER else order_concerned(arguments))
+
 
 async def _spoil(trouble: Trouble, do: Callable[[], Awaitable[Any]]) -> Any:
+    if trouble.before is not None:
+        await trouble.before()
     make_error = INSTEAD.get(trouble.fault)
     if make_error is not None:
         raise make_error(trouble.call.system, trouble.call.operation)
@@ -140,6 +154,8 @@ async def _spoil(trouble: Trouble, do: Callable[[], Awaitable[Any]]) -> Any:
         trouble.late.append(asyncio.create_task(_later(do)))
         raise _no_answer(trouble.call)
     answer = await do()
+    if trouble.after is not None:
+        await trouble.after()
     if trouble.fault is MemoryFault.SLOW:
         await asyncio.sleep(SLOW)
         return answer
@@ -160,7 +176,7 @@ def _no_answer(call: Call) -> AdapterError:
 
 
 def altered(answer: Any, fault: MemoryFault) -> Any:
-    """The same answer with a cent more, or in another currency."""
+    """The same answer with a cent or a unit more, or in another currency."""
     match answer:
         case Order() | ErpOrder() if fault is MemoryFault.WRONG_TOTAL:
             return answer.model_copy(update={"total": answer.total + CENT})
@@ -174,8 +190,19 @@ def altered(answer: Any, fault: MemoryFault) -> Any:
             return answer.model_copy(update={"order": altered(answer.order, fault)})
         case ErpChanges():
             return answer.model_copy(update={"orders": tuple(altered(each, fault) for each in answer.orders)})
+        case Payment():
+            return answer.model_copy(update={"amount": answer.amount + CENT})
+        case ShownStock():
+            return answer.model_copy(update={"available": answer.available + 1})
+        case ErpStock():
+            return answer.model_copy(update={"on_hand": answer.on_hand + 1})
+        case SettingOutcome():
+            more = {"available": answer.setting.available + 1}
+            return answer.model_copy(update={"setting": answer.setting.model_copy(update=more)})
+        case ShownStockPage() | ErpStockPage() | ErpStockLevels():
+            return answer.model_copy(update={"levels": altered(answer.levels, fault)})
         case tuple():
-            return tuple(each.model_copy(update={"amount": each.amount + CENT}) for each in answer)
+            return tuple(altered(each, fault) for each in answer)
         case ReturnChange() | None:
             return answer  # it tells of what is there, or of nothing
     raise AssertionError(f"nobody has said how {type(answer).__name__} tells something wrong")

@@ -2,32 +2,45 @@
 
 import pytest
 
-from adapters.ports import ErpPort, StorefrontPort
+from adapters.ports import ErpPort, Probe, StorefrontPort
+from adapters.stock_ports import ErpStockPage, ErpStockPort
+from domain.stock import ErpStock
 from sandbox.faults.rules import Fault
-from tests.chaos.calls import CALLS, ERP, STOREFRONT, Call, calls_of, wire_calls
+from tests.chaos.calls import CALLS, ERP, STOCK_CALLS, STOREFRONT, Call, calls_of, wire_calls
 from tests.chaos.page import agree, read, table
-from tests.chaos.spoiled import MemoryFault
+from tests.chaos.spoiled import MemoryFault, altered
 from tests.chaos.wire_faults import WIRE_FAULTS
 
 
-def test_the_calls_are_those_of_the_ports():
-    assert {call.operation for call in CALLS if call.system == ERP} == {
-        name for name in vars(ErpPort) if not name.startswith("_") and name not in {"capabilities", "close"}
-    }
-    assert {call.operation for call in CALLS if call.system == STOREFRONT} == {
-        name
-        for name in vars(StorefrontPort)
-        if not name.startswith("_") and name not in {"capabilities", "close"}
+@pytest.mark.parametrize(("system", "port"), [(ERP, ErpPort), (STOREFRONT, StorefrontPort)])
+def test_the_calls_are_those_of_the_ports(system, port):
+    assert {call.operation for call in (*CALLS, *STOCK_CALLS) if call.system == system} == {
+        name for name in dir(port) if not name.startswith("_") and name not in {"capabilities", "close"}
     }
 
 
-def test_a_new_method_of_a_port_is_a_new_row():
-    class Larger(ErpPort):
+@pytest.mark.parametrize(
+    ("name", "port", "rows"), [("memory", ErpPort, CALLS), ("memory-stock", ErpStockPort, STOCK_CALLS)]
+)
+def test_a_new_method_of_a_port_is_a_new_row(name, port, rows):
+    class Larger(port):
         async def split_order(self) -> None: ...
 
-    assert calls_of(ERP, Larger) == (Call(ERP, "split_order"),)
+    new = set(calls_of(ERP, Larger)) - set(calls_of(ERP, port))
+    assert new == {Call(ERP, "split_order")}
     with pytest.raises(KeyError, match="split_order"):
-        table(calls_of(ERP, Larger), MemoryFault, read("memory"))
+        table([*rows, *new], MemoryFault, read(name))
+
+
+def test_an_answer_of_a_shape_that_nobody_has_named_is_not_spoiled():
+    with pytest.raises(AssertionError, match="Probe"):
+        altered((Probe(ok=True, detail=""),), MemoryFault.WRONG_TOTAL)
+
+
+def test_one_unit_more_is_told_of_every_level():
+    level = ErpStock(product="MUG", warehouse="EAST", on_hand=3)
+    page = ErpStockPage(levels=(level, level), cursor="1")
+    assert [each.on_hand for each in altered(page, MemoryFault.WRONG_TOTAL).levels] == [4, 4]
 
 
 def test_every_fault_of_the_proxy_is_a_column():
@@ -38,6 +51,7 @@ def test_every_fault_of_the_proxy_is_a_column():
     ("name", "calls", "faults"),
     [
         ("memory", CALLS, [*MemoryFault]),
+        ("memory-stock", STOCK_CALLS, [*MemoryFault]),
         (STOREFRONT, wire_calls(STOREFRONT), [*WIRE_FAULTS]),
         (ERP, wire_calls(ERP), [*WIRE_FAULTS]),
     ],
