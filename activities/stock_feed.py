@@ -126,7 +126,7 @@ class StockFeedActivities:
             place.cursor = None
             return True
         reading = StockReading(token=token, at=at, levels=page.levels, kits=page.kits)
-        place.changed += await asyncio.to_thread(self._book.keep_reading, reading)
+        place.changed += await self._keep(reading)
         place.cursor = page.cursor
         if not page.more:
             place.whole = await self._read_a_page_anew(place.whole)
@@ -147,7 +147,7 @@ class StockFeedActivities:
                 raise
             return None
         reading = StockReading(token=token, at=at, levels=page.levels, kits=page.kits)
-        differing = await asyncio.to_thread(self._book.keep_reading, reading)
+        differing = await self._keep(reading)
         products = {level.product for level in page.levels} | {kit.product for kit in page.kits}
         whole = WholeReading(
             token=whole.token,
@@ -167,6 +167,15 @@ class StockFeedActivities:
             left,
         )
         return None
+
+    async def _keep(self, reading: StockReading) -> int:
+        """Keep a page of the feed. What it tells of is asked for by name no more, so its case ends here."""
+        changed = await asyncio.to_thread(self._book.keep_reading, reading)
+        told = {level.product for level in reading.levels} | {kit.product for kit in reading.kits}
+        if told:
+            cases = [(PRODUCT_REFUSED, product) for product in told]
+            await asyncio.to_thread(self._cases.over, ERP_SYSTEM, cases, ANSWERED)
+        return changed
 
     async def _ask_for(self, untold: Sequence[str]) -> None:
         if untold:

@@ -219,6 +219,21 @@ async def test_a_product_that_the_erp_refuses_to_tell_of_holds_up_no_other(db: D
     assert (causes(db), ErpStockBook(db).unread(10)) == ([], ())
 
 
+async def test_the_case_of_a_product_that_was_refused_by_name_ends_once_the_feed_tells_of_it(
+    db: Database,
+) -> None:
+    erp = erp_with("P-1")
+    followed = await follow(db, erp)
+    with db.write() as session:
+        ask_to_read(session, ["P-1"], draw_token(session))
+    erp.faults.reject("erp.find_stock", "a product has no unit")
+    await follow(db, erp, FollowStock(cursor=followed.cursor))
+    assert causes(db) == ["stock_erp_refused:erp:P-1"]
+    erp.count("EAST", "P-1", 3)
+    await follow(db, erp, FollowStock(cursor=followed.cursor))
+    assert (kept(db, "P-1"), ErpStockBook(db).unread(10), causes(db)) == ({"P-1": 3}, (), [])
+
+
 async def test_an_erp_that_refuses_whatever_is_asked_is_one_case(db: Database) -> None:
     products = [f"P-{number}" for number in range(9)]
     erp = PickyErp(stock={("EAST", product): 5 for product in products}, page_size=5)
