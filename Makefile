@@ -79,7 +79,7 @@ bench-stock-latency: setup-dev ## how soon stock shows in the store, and an orde
 	$(BIN)/python -m bench.stock_latency $(ARGS)
 
 matrix: setup-dev ## live through the whole fault matrix and write it into docs/fault-matrix.md (minutes)
-	ORDERWRIGHT_WRITE_MATRIX=1 $(BIN)/python -m pytest tests/chaos/test_fault_matrix.py tests/chaos/test_wire_matrix.py $(ARGS)
+	ORDERWRIGHT_WRITE_MATRIX=1 $(BIN)/python -m pytest tests/chaos/test_fault_matrix.py tests/chaos/test_stock_faults.py tests/chaos/test_wire_matrix.py $(ARGS)
 
 machine: setup-dev ## random lives of orders against a simple model, 50,000 of them (an hour)
 	$(BIN)/python -m tests.machine $(ARGS)

@@ -184,14 +184,21 @@ def altered(answer: Any, fault: MemoryFault) -> Any:
             return answer.model_copy(update={"currency": "EUR"})
         case RefundQuote():
             return answer.model_copy(update={"total": answer.total + CENT})
-        case Refund():
+        case Refund() | Payment():
             return answer.model_copy(update={"amount": answer.amount + CENT})
         case CancelOutcome() | UnitsCanceled():
             return answer.model_copy(update={"order": altered(answer.order, fault)})
         case ErpChanges():
             return answer.model_copy(update={"orders": tuple(altered(each, fault) for each in answer.orders)})
-        case Payment():
-            return answer.model_copy(update={"amount": answer.amount + CENT})
+        case tuple():
+            return tuple(altered(each, fault) for each in answer)
+        case ReturnChange() | None:
+            return answer  # it tells of what is there, or of nothing
+    return _one_unit_more(answer)
+
+
+def _one_unit_more(answer: Any) -> Any:
+    match answer:
         case ShownStock():
             return answer.model_copy(update={"available": answer.available + 1})
         case ErpStock():
@@ -200,9 +207,5 @@ def altered(answer: Any, fault: MemoryFault) -> Any:
             more = {"available": answer.setting.available + 1}
             return answer.model_copy(update={"setting": answer.setting.model_copy(update=more)})
         case ShownStockPage() | ErpStockPage() | ErpStockLevels():
-            return answer.model_copy(update={"levels": altered(answer.levels, fault)})
-        case tuple():
-            return tuple(altered(each, fault) for each in answer)
-        case ReturnChange() | None:
-            return answer  # it tells of what is there, or of nothing
+            return answer.model_copy(update={"levels": tuple(_one_unit_more(x) for x in answer.levels)})
     raise AssertionError(f"nobody has said how {type(answer).__name__} tells something wrong")

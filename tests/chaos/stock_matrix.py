@@ -27,10 +27,10 @@ from store.cases import Cases, CaseSummary
 from store.database import Database
 from store.mappings import MappingCatalog
 from store.stock import ErpStockBook, level_of
-from store.stock_tables import StockClaimRow, StockWholeRow
+from store.stock_tables import ErpUnreadRow, StockClaimRow, StockWholeRow
 from store.stock_whole import WholeReadings
 from tests.chaos.asking import CARRIED_ON, PACE
-from tests.chaos.calls import ERP, STOCK_CALLS, Call
+from tests.chaos.calls import ERP, OF_ALL_STOCK, STOCK_CALLS, Call
 from tests.chaos.lives import start_order, told_errors
 from tests.chaos.memory_matrix import NOTHING_TO_TELL, applies
 from tests.chaos.spoiled import ASKED_TO_WAIT, MemoryFault, Spoiled, Trouble
@@ -196,6 +196,12 @@ class StockMatrix:
         places = [(channel, sku) for sku in skus]
         await until(lambda: not self._wrong(places), lambda: "; ".join(self._wrong(places)), seconds)
 
+    async def _until_believed(self, channel: str, sku: str) -> None:
+        def believed() -> bool:
+            return self._shown(channel, sku) == self._sellable(channel, sku) + 1
+
+        await until(believed, lambda: f"the lie about {sku} is not shown", LONGEST)
+
     # -- one cell -------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
@@ -226,10 +232,13 @@ class StockMatrix:
         case = await self._refused(cell, trouble) if cell.fault in REFUSALS else None
         found = await comparing
         if cell.lies:
+            if cell.call.operation == "stock_changes":
+                await self._until_believed(cell.channel, cell.skus[1])
             self._age_the_last_whole_reading()
         if case is not None:
+            self._quarter_of_an_hour_passes(cell)
             found = await self._compare(cell.channel)
-        if found is not None and (case or cell.call.operation == "list_stock"):
+        if found is not None:
             assert found.skus == len({sku for channel, sku in self._skus if channel == cell.channel})
         await self._until_right(cell.channel, cell.skus, DOUBTED if cell.doubted else LONGEST)
         await asyncio.gather(*trouble.late)  # whatever arrives late must find that all is done
@@ -279,6 +288,7 @@ class StockMatrix:
                 shelf = self.shops[cell.channel].shelf
                 shelf.stock(first, HERE, self._shown(cell.channel, first) + OFF)
                 shelf.stock(third, HERE, self._shown(cell.channel, third) - OFF)
+                self.erp.receive(WAREHOUSE, second, OFF)
                 return await self._compare(cell.channel)
             case "find_stock":
                 await self._buy(cell.channel, first)
@@ -290,24 +300,32 @@ class StockMatrix:
         return None
 
     async def _refused(self, cell: Cell, trouble: Trouble) -> CaseSummary | None:
-        """The refusal goes on until somebody is told of it, or has been met often enough; what else there is goes on."""
-        async with asyncio.timeout(LONGEST):
-            while trouble.struck < ENOUGH and self._case(cell) is None:  # noqa: ASYNC110  a worker does what is waited for
-                await asyncio.sleep(0.1)
-        case = self._case(cell)
+        """A refusal goes on until somebody is told of it, or was met often enough; all else goes on meanwhile."""
+
+        def told() -> bool:
+            return trouble.struck >= ENOUGH or self._case(cell, ever=True) is not None
+
+        await until(told, lambda: f"nobody was told after {trouble.struck} refusals", LONGEST)
+        case = self._case(cell, ever=True)
         if case is not None:
-            assert cell.skus[0] in case.title or cell.call.operation == "list_stock", case.title
+            assert cell.call.operation in OF_ALL_STOCK or cell.skus[0] in case.title, case.title
             assert case.guide.fix
-            if not cell.doubted:
+            if not cell.doubted and cell.call.operation != "stock_changes":
                 await self._until_right(cell.channel, [cell.skus[1]])
         trouble.lasts = False
         return case
 
-    def _case(self, cell: Cell) -> CaseSummary | None:
-        """The open case about the SKU that the fault is about; about the channel, where the call names no SKU."""
-        about = cell.channel if cell.call.operation == "list_stock" else cell.skus[0]
-        cases = Cases(self._database).list(CaseState.OPEN)
-        return next((each for each in cases if about in each.cause.split(":")), None)
+    def _case(self, cell: Cell, *, ever: bool = False) -> CaseSummary | None:
+        """The open case about the SKU that the fault is about; about the system, where the call names no SKU.
+
+        ``ever``: or one that is over already, of a SKU.
+        """
+        about = [ERP_SYSTEM if cell.call.system == ERP else cell.channel]
+        by_name = cell.call.operation not in OF_ALL_STOCK
+        if by_name:
+            about.append(cell.skus[0])
+        cases = Cases(self._database).list(None if ever and by_name else CaseState.OPEN)
+        return next((each for each in cases if [*filter(None, each.cause.split(":")[1:])] == about), None)
 
     # -- people ---------------------------------------------------------------------------------------------------
 
@@ -339,6 +357,14 @@ class StockMatrix:
             id=f"by-hand:{channel}:{next(self._ids)}",
             task_queue=ORDERS_QUEUE,
         )
+
+    def _quarter_of_an_hour_passes(self, cell: Cell) -> None:
+        """A product that the ERP refused to tell of is asked for again."""
+        with self._database.write() as session:
+            row = session.get(ErpUnreadRow, cell.skus[0])
+            if row is not None:
+                row.due_at = None
+                session.add(row)
 
     def _age_the_last_whole_reading(self) -> None:
         """A day and more goes by since all of the ERP's stock was read."""
