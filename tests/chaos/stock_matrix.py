@@ -63,6 +63,7 @@ DOUBTED = 200.0
 ENOUGH = 3
 """A refusal is over after so many, where nobody is told of it."""
 REFUSALS = frozenset({MemoryFault.REJECTED, MemoryFault.BROKEN})
+MOST_WISHES = 10
 LATER, SENT_AGAIN, READ_ANEW = "followed later", "sent again, once", "read anew, right"
 ERP_LIES = tuple(call for call in STOCK_CALLS if call.system == ERP)
 """What an ERP tells wrong is found by nobody before all is read anew: these cells are lived through alone."""
@@ -227,7 +228,7 @@ class StockMatrix:
 
     async def _lived(self, cell: Cell) -> str:
         trouble = self._trouble(cell)
-        comparing = asyncio.create_task(self._begin(cell))
+        comparing = asyncio.create_task(self._begin(cell, trouble))
         await until(lambda: trouble.struck > 0, lambda: "the fault never struck", LONGEST)
         case = await self._refused(cell, trouble) if cell.fault in REFUSALS else None
         found = await comparing
@@ -280,7 +281,7 @@ class StockMatrix:
         spoiled.troubles[first if named else None] = trouble
         return trouble
 
-    async def _begin(self, cell: Cell) -> StockComparison | None:
+    async def _begin(self, cell: Cell, trouble: Trouble) -> StockComparison | None:
         """Whatever makes the call be made."""
         first, second, third = cell.skus
         match cell.call.operation:
@@ -292,6 +293,7 @@ class StockMatrix:
                 return await self._compare(cell.channel)
             case "find_stock":
                 await self._buy(cell.channel, first)
+                await self._asked_by_name(first, trouble)
             case "stock_changes":
                 await self._counting(first)()
             case _:
@@ -348,6 +350,14 @@ class StockMatrix:
             self.erp.count(WAREHOUSE, sku, AT_FIRST - OFF)
 
         return count_less
+
+    async def _asked_by_name(self, product: str, trouble: Trouble) -> None:
+        """The feed may tell of an order's product before it is asked for by name: then it is asked for once more."""
+        for _ in range(MOST_WISHES):
+            await asyncio.sleep(1)
+            if trouble.struck:
+                return
+            await asyncio.to_thread(ErpStockBook(self._database).ask_for, [product])
 
     async def _compare(self, channel: str) -> StockComparison:
         """Somebody has all of a channel compared."""
