@@ -65,8 +65,6 @@ ENOUGH = 3
 REFUSALS = frozenset({MemoryFault.REJECTED, MemoryFault.BROKEN})
 MOST_WISHES = 10
 LATER, SENT_AGAIN, READ_ANEW = "followed later", "sent again, once", "read anew, right"
-ERP_LIES = tuple(call for call in STOCK_CALLS if call.system == ERP)
-"""What an ERP tells wrong is found by nobody before all is read anew: these cells are lived through alone."""
 
 Act = Callable[[], Awaitable[None]]
 
@@ -90,7 +88,8 @@ class Cell:
 
     @property
     def lies(self) -> bool:
-        return self.call in ERP_LIES and self.fault is MemoryFault.WRONG_TOTAL
+        """What an ERP tells wrong is found by nobody before all is read anew: such a cell is lived through alone."""
+        return self.call.system == ERP and self.fault is MemoryFault.WRONG_TOTAL
 
     @property
     def doubted(self) -> bool:
@@ -125,8 +124,8 @@ class StockMatrix:
 
     def __init__(self, client: Client, database: Database, cells: Iterable[tuple[Call, MemoryFault]]) -> None:
         self._client, self._database = client, database
-        told = [(call, fault) for call, fault in cells if applies(call, fault)]
-        self._cells = [Cell(call, fault) for call, fault in told]
+        cells = list(cells)
+        self._cells = [Cell(call, fault) for call, fault in cells if applies(call, fault)]
         self._ids = count(9001)
         self._skus = {(each.channel, sku) for each in self._cells for sku in each.skus}
         self.erp = MemoryErp(stock={(WAREHOUSE, sku): AT_FIRST for _, sku in self._skus})
@@ -136,7 +135,7 @@ class StockMatrix:
             self.shops[channel].shelf.stock(sku, HERE, AT_FIRST)
         self._spoiled = {channel: Spoiled("storefront", shop) for channel, shop in self.shops.items()}
         self._spoiled[ERP] = Spoiled(ERP, self.erp)
-        self.cells: dict[tuple[str, str], str] = {}
+        self.cells = {(str(call), str(fault)): NOTHING_TO_TELL for call, fault in cells}
         self.failures: dict[tuple[str, str], str] = {}
 
     async def run(self) -> None:
@@ -399,8 +398,3 @@ def _once(act: Act) -> Act:
 def all_cells() -> list[tuple[Call, MemoryFault]]:
     """Of the whole table."""
     return [*product(STOCK_CALLS, MemoryFault)]
-
-
-def words_of_none(cells: Iterable[tuple[Call, MemoryFault]]) -> dict[tuple[str, str], str]:
-    """Those of the cells that cannot be."""
-    return {(str(call), str(fault)): NOTHING_TO_TELL for call, fault in cells if not applies(call, fault)}
