@@ -78,6 +78,8 @@ TROUBLES = ("down", "answer lost", "busy", "session gone", "conflict")
 WISHES = ("cancel", "hold", "release", "resubmit", "accept", "approve")
 VERDICTS = ("approve", "inspect", "settle", "end", "resubmit")
 numbers = st.integers(0, 11)
+A_UNIT = 1
+"""The number by which a buyer wants one unit back."""
 soon = st.integers(0, 6)
 
 
@@ -126,8 +128,14 @@ class OrderMachine(RuleBasedStateMachine):
         if done != "placed":
             self.world.deliver_webhook()
             self.world.work()
-        if done == "parcels":
+        if done in {"parcels", "returned"}:
             self.parcel_by_parcel(3)
+        if done == "returned":
+            self.people.want_back(A_UNIT)
+            self.settle()
+            self.people.take_in(0)
+            self.settle()
+            self.parcel_by_parcel(1)
         if done == "delivered":
             self.people.ship_all(0)
             self.settle()
