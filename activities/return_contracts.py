@@ -132,3 +132,7 @@ class ReportReturn(ReturnAct):
 
     cause: str
     reason: str
+
+
+class ClearReturn(ReturnAct):
+    """The problem that stopped the return is over, and it only waits now: release its order from that case."""

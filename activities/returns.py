@@ -13,6 +13,7 @@ from temporalio import activity
 from activities.noting import NotedActs
 from activities.return_contracts import (
     AuthorizeReturn,
+    ClearReturn,
     CreditReturn,
     EndReturn,
     RefundReturn,
@@ -184,6 +185,19 @@ class ReturnActivities(NotedActs):
             text=f"Return {request.number} waits: {request.reason}",
             patch=OrderPatch(problem=request.reason, waiting_for="a person: decide about the return"),
             report=CaseReport(cause=request.cause, reason=request.reason, key=request.key),
+        )
+        await asyncio.to_thread(self._journal.note, entry)
+
+    @activity.defn
+    async def clear_return(self, request: ClearReturn) -> None:
+        """The problem is over, and the return waits again: its order leaves that case. Asks no outside system."""
+        entry = Entry(
+            key=request.key,
+            revision=request.revision,
+            action=request.step,
+            actor="Orderwright",
+            text=f"Return {request.number}: the problem is over",
+            patch=patch_of(request),
         )
         await asyncio.to_thread(self._journal.note, entry)
 

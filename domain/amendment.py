@@ -126,13 +126,14 @@ def amendment_between(given: Order, now: Order, left: Mapping[LineId, int]) -> A
 
     Goods that came back are no edit: the ERP holds them as they were sold, and credits them apart.
     """
-    given, now = as_sold(given), as_sold(now)
     return diff(content(given, left), content(_before_returns(now, given), left))
 
 
 def _before_returns(now: Order, given: Order) -> Order:
-    """The order as if nothing had come back since it was given to the ERP."""
+    """The order, as it was sold, as if nothing had come back since it was given to the ERP."""
+    # What was got in exchange and comes back takes the delivery of what was sold with it, where it is the last.
     before, after = units_returned(given), units_returned(now)
+    given, now = as_sold(given), as_sold(now)
     if before == after:
         return now
     sold = {line.line_id: line for line in given.lines}

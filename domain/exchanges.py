@@ -79,6 +79,18 @@ def worth_to_come(order: Order, beside: str = "") -> Decimal:
     return _presentment(order, worth)
 
 
+def paid_in_goods(order: Order, beside: str) -> Decimal:
+    """What is going to be paid by goods that come back, of what other returns than ``beside`` have put on the order.
+
+    In ``Order.presentment_currency``; never more than that comes to: what is left over goes back to the buyer.
+    """
+    others = (
+        x.return_id for x in order.returns if x.status in _LIVE and x.return_id != beside and is_released(x)
+    )
+    whole = sum((exchange_presentment(order, return_id) for return_id in others), _NOTHING)
+    return min(worth_to_come(order, beside), whole)
+
+
 def is_released(each: StorefrontReturn) -> bool:
     """Whether all that the buyer gets for it is on the order."""
     return bool(each.exchange) and all(part.processed >= part.quantity for part in each.exchange)

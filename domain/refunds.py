@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from domain.capture import delivered_presentment, live_authorizations
 from domain.erp_order import LOWERING, ErpOrder, KeptPieces, SalesLineKind, TaxAmount
-from domain.exchanges import exchange_presentment, exchanged_lines, worth_to_come
+from domain.exchanges import exchange_presentment, exchanged_lines, paid_in_goods, worth_to_come
 from domain.kit_returns import InParts, Kits, Worth, gross_of, kept_of, piece_of
 from domain.mapping import Mapping as FieldMapping
 from domain.model import Amount, Frozen, Instant
@@ -186,8 +186,8 @@ def money_back(
 ) -> tuple[RefundPart, ...]:
     """The money to give back for units worth so much to the buyer, ``fee`` (``Order.currency``) kept back.
 
-    Of an exchange (by ``return_id``) what the buyer gets for them is paid first; what other exchanges wait for counts
-    as if it had come back.
+    Of an exchange (by ``return_id``) what the buyer gets for them is paid first, as far as they have not paid it
+    themselves; what other exchanges wait for counts as if it had come back.
 
     Never more than what is held beyond the goods that stay with the buyer, and those that they get in exchange: what
     was not paid is not given back. What has left and can be captured still (``at`` this time) counts as held. Spread
@@ -209,7 +209,10 @@ def money_back(
     # Counted over all fees together: each rounded by itself, they would not come to what all of them are worth.
     most = worth_presentment - fees + fees_presentment(order, earlier)
     if instead := exchange_presentment(order, return_id) if return_id else _NOTHING:
-        most -= instead
+        still_here = order.presentment_total - delivered_presentment(order, delivered | to_keep)
+        promised = min(_to_take(order, at) - to_come, still_here)
+        to_pay = order.presentment_total + fees_presentment(order, earlier) - paid_in_goods(order, return_id)
+        most -= min(instead, max(_NOTHING, to_pay - kept - to_come - promised))
         if order.currency != order.presentment_currency:
             # Both are rounded, each for itself: what is left once everything is paid is not off by that.
             left = kept + to_come - (order.presentment_total - gone + fees)

@@ -94,6 +94,7 @@ async def workers(
                 cases.report_problem,
                 cases.leave_cases,
                 returns.report_return,
+                returns.clear_return,
                 sweep.open_sweep,
                 sweep.keep_certificates,
                 sweep.check_silence,

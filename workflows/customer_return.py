@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from activities.return_contracts import (
         AuthorizeReturn,
+        ClearReturn,
         CreditReturn,
         EndReturn,
         RefundReturn,
@@ -52,7 +53,14 @@ with workflow.unsafe.imports_passed_through():
     )
 
 _CALLING = frozenset(
-    {ReturnStep.AUTHORIZE, ReturnStep.RELEASE, ReturnStep.CREDIT, ReturnStep.REFUND, ReturnStep.GIVE_UP}
+    {
+        ReturnStep.AUTHORIZE,
+        ReturnStep.RELEASE,
+        ReturnStep.CREDIT,
+        ReturnStep.REFUND,
+        ReturnStep.GIVE_UP,
+        ReturnStep.LEAVE_CASE,
+    }
 )
 
 
@@ -72,6 +80,7 @@ class ReturnWorkflow(ReturnDesk):
             ReturnStep.CREDIT: self._credit,
             ReturnStep.REFUND: self._refund,
             ReturnStep.GIVE_UP: self._give_up,
+            ReturnStep.LEAVE_CASE: self._leave_case,
             ReturnStep.WAIT: self._wait,
         }
 
@@ -251,6 +260,17 @@ class ReturnWorkflow(ReturnDesk):
         )
         if self._state.problem == problem:
             self._state.problem = problem.model_copy(update={"in_case": True})
+
+    async def _leave_case(self) -> None:
+        await workflow.execute_activity_method(
+            ReturnActivities.clear_return,
+            ClearReturn(**self._act().model_dump()),
+            task_queue=ORDERS_QUEUE,
+            start_to_close_timeout=ONE_CALL,
+            retry_policy=PATIENT,
+            summary="Leave the case of a problem that is over",
+            priority=SHIPMENTS_NEXT,
+        )
 
     async def _wait(self) -> None:
         """Until a message moves it on, or it is time for a reminder or for the end of the waiting."""

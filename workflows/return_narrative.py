@@ -28,6 +28,7 @@ _UNDER_WAY = {
     ReturnStep.CREDIT: "settling the goods and crediting them in the ERP; tried again until it answers",
     ReturnStep.REFUND: "giving the money back in the storefront; tried again until it answers",
     ReturnStep.GIVE_UP: "ending the return in both systems",
+    ReturnStep.LEAVE_CASE: "leaving the case of a problem that is over",
     ReturnStep.FINISH: "nothing: the return has ended",
 }
 

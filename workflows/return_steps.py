@@ -20,12 +20,19 @@ class ReturnStep(StrEnum):
     CREDIT = "settle the goods and credit them in the ERP"
     REFUND = "give the money back in the storefront"
     GIVE_UP = "end the return in both systems"
+    LEAVE_CASE = "leave the case of a problem that is over"
     WAIT = "wait"
     FINISH = "finish"
 
 
 def next_return_step(state: ReturnState) -> ReturnStep:
-    """Decide from the state alone."""
+    """Decide from the state alone. What it does next releases it from its case; where it waits, nothing else would."""
+    step = _work(state)
+    over = state.was_stopped and state.problem is None
+    return ReturnStep.LEAVE_CASE if over and step is ReturnStep.WAIT else step
+
+
+def _work(state: ReturnState) -> ReturnStep:
     if state.ended is not None:
         return ReturnStep.FINISH
     if state.problem is not None:

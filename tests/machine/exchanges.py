@@ -9,8 +9,9 @@ from hypothesis.stateful import invariant, rule
 
 from adapters.errors import Unavailable
 from domain.return_rules import ExchangeRule, ReturnRules
+from tests.machine.beginnings import RETURN_RULES
 from tests.machine.exchange_laws import check_exchanges
-from tests.machine.machine import RETURN_RULES, OrderMachine, numbers, soon
+from tests.machine.machine import OrderMachine, numbers, soon
 
 CALLS = ("open_exchange", "release_exchange", "add_exchange")
 

@@ -10,18 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from adapters.errors import Unavailable
-from domain.mapping import Mapping
-from domain.order import Order
-from domain.payment_rules import CaptureRule
-from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
+from domain.return_rules import ReturnRules
+from tests.machine.beginnings import BEGINNINGS, RETURN_RULES, Beginning, asked_by, limited, mapping_with
 from tests.machine.laws import check_after_every_step, check_at_rest
 from tests.machine.model import Model
 from tests.machine.people import sheet_of
 from tests.machine.returners import Returners
 from tests.machine.weather import store_away
 from tests.machine.world import House, World
-from tests.order_builder import LOCATIONS, sandbox_mapping
-from tests.order_strategy import orders
 from workflows.messages import Attention, OperatorMessage
 
 Act = Callable[[Returners, int], None]
@@ -57,11 +53,6 @@ ACTS = {
     for who, acts in (("buyer", BUYER), ("warehouse", WAREHOUSE), ("office", OFFICE))
     for what, act in acts.items()
 }
-RULES = {
-    "each": CaptureRule.EACH_SHIPMENT,
-    "first": CaptureRule.AT_FIRST_SHIPMENT,
-    "order": CaptureRule.AT_ORDER,
-}
 CALLS = (
     "read_order",
     "create_fulfillment",
@@ -86,27 +77,9 @@ CALLS = (
 TROUBLES = ("down", "answer lost", "busy", "session gone", "conflict")
 WISHES = ("cancel", "hold", "release", "resubmit", "accept", "approve")
 VERDICTS = ("approve", "inspect", "settle", "end", "resubmit")
-RETURN_RULES = {
-    "at once": ReturnRules(),
-    "open": ReturnRules(window_days=100, refund_shipping=True),
-    "with a fee": ReturnRules(
-        window_days=60, inspection=InspectionRule.ASK, fee_percent=Decimal(15), fee_product="FEE"
-    ),
-    "asked for": ReturnRules(approval=ApprovalRule.ASK, warehouse="WH-EAST", refund_shipping=True),
-    "looked at": ReturnRules(
-        window_days=30,
-        approval=ApprovalRule.ASK,
-        inspection=InspectionRule.ASK,
-        reminder_days=3,
-        expire_days=9,
-    ),
-}
-ORDERS = orders(locations=LOCATIONS, max_lines=3)
-GOODS = ORDERS.filter(
-    lambda order: order.total and any(x.current and x.requires_shipping for x in order.lines)
-)
-"""Such as ask for parcels and money."""
 numbers = st.integers(0, 11)
+A_UNIT = 1
+"""The number by which a buyer wants one unit back."""
 soon = st.integers(0, 6)
 
 
@@ -125,19 +98,14 @@ class OrderMachine(RuleBasedStateMachine):
         self.said = 0
 
     @initialize(
-        order=st.one_of(GOODS, GOODS, ORDERS),
-        begins=st.sampled_from(
-            ("placed", "entered", "entered", "parcels", "parcels", "delivered", "delivered")
-        ),
-        rule=st.sampled_from(sorted(RULES)),
+        begins=BEGINNINGS,
         paid=st.sampled_from((True, True, True, False)),
         stock=st.sampled_from((None, None, None, 12)),
         returns=st.sampled_from(sorted(RETURN_RULES)),
     )
-    def place(  # noqa: PLR0917  hypothesis names them
-        self, order: Order, begins: str, rule: str, paid: bool, stock: int | None, returns: str
-    ) -> None:
+    def place(self, begins: Beginning, paid: bool, stock: int | None, returns: str) -> None:
         """The buyer orders."""
+        order, done, rule = begins
         if not paid:
             order = order.model_copy(update={"payments": ()})
         self.world = self.world_type(
@@ -157,12 +125,18 @@ class OrderMachine(RuleBasedStateMachine):
         self.model.reasons |= asked_by(self.return_rules[returns])
         if stock:
             self.model.reasons |= {"out_of_stock"}
-        if begins != "placed":
+        if done != "placed":
             self.world.deliver_webhook()
             self.world.work()
-        if begins == "parcels":
+        if done in {"parcels", "returned"}:
             self.parcel_by_parcel(3)
-        if begins == "delivered":
+        if done == "returned":
+            self.people.want_back(A_UNIT)
+            self.settle()
+            self.people.take_in(0)
+            self.settle()
+            self.parcel_by_parcel(1)
+        if done == "delivered":
             self.people.ship_all(0)
             self.settle()
 
@@ -374,23 +348,3 @@ class OrderMachine(RuleBasedStateMachine):
 
 
 OVER = {Attention.CLOSED, Attention.CANCELED, Attention.IGNORED}
-
-
-def mapping_with(rule: str, returns: ReturnRules) -> Mapping:
-    """The sandbox's mapping that takes money, and goods back, by these rules."""
-    mapping = sandbox_mapping()
-    payments = mapping.payments.model_copy(update={"capture": RULES[rule]})
-    return mapping.model_copy(update={"payments": payments, "returns": returns})
-
-
-def asked_by(rules: ReturnRules) -> set[str]:
-    """Families of causes that returns stop at where a person is to decide."""
-    asked = {"return_requested"} if rules.approval is ApprovalRule.ASK else set()
-    return asked | ({"return_inspection"} if rules.inspection is InspectionRule.ASK else set())
-
-
-def limited(order: Order, units: int | None) -> dict[tuple[str, str], int]:
-    """So many units of each product at each warehouse; None: they never run out."""
-    if units is None:
-        return {}
-    return {(w, line.sku or ""): units for line in order.lines for w in ("WH-EAST", "WH-WEST")}

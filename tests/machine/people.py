@@ -9,9 +9,18 @@ from decimal import Decimal
 from typing import TypeVar
 
 from adapters.errors import Rejected
-from domain.erp_order import ErpOrderState, ErpShipment, ErpShipmentState
+from domain.erp_order import ErpOrderState, ErpReturnState, ErpShipment, ErpShipmentState
 from domain.money import minor_digits, proportion
-from domain.order import Order, OrderKey, OrderLine, Payment, PaymentKind, PaymentStatus, ShippingCharge
+from domain.order import (
+    Order,
+    OrderKey,
+    OrderLine,
+    Payment,
+    PaymentKind,
+    PaymentStatus,
+    ShippingCharge,
+    StorefrontReturn,
+)
 from domain.returns import LIVE
 from tests.machine.model import Model, Sheet
 from tests.machine.world import World
@@ -23,6 +32,7 @@ RESTOCKED = 50
 APPROVED_ABOVE = Decimal(10000)
 T = TypeVar("T")
 _OVER = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
+_PROMISED = {PaymentKind.AUTHORIZATION, PaymentKind.SALE}
 _TAKEN = {ErpShipmentState.PICKED, ErpShipmentState.PACKED}
 
 
@@ -159,16 +169,15 @@ class People:
             (
                 p.presentment_amount
                 for p in order.payments
-                if p.kind in {PaymentKind.AUTHORIZATION, PaymentKind.SALE}
-                and p.status is PaymentStatus.SUCCESS
+                if p.kind in _PROMISED and p.status is PaymentStatus.SUCCESS
             ),
             Decimal(0),
         )
         missing = order.presentment_total - promised + self._not_for_the_goods()
         if order.canceled_at is not None or missing <= 0:
             return
-        if any(part.processed for each in order.returns if each.status in LIVE for part in each.exchange):
-            # Nobody asked for what the goods on their way will pay; a person gives it back.
+        if any(part.processed for each in self._being_settled() for part in each.exchange):
+            # What goes back is worked out by now: what is paid in this moment comes too late for it.
             self._model.reasons |= {"unbalanced"}
         self._numbers += 1
         payment = Payment(
@@ -270,6 +279,15 @@ class People:
         """Lines that came onto the order in exchange."""
         return {line for each in self.order.returns for part in each.exchange for line in part.line_ids}
 
+    def _being_settled(self) -> list[StorefrontReturn]:
+        """Returns that are credited in the ERP, or in this moment, and not paid back yet."""
+        held = self._world.erp.orders.get(self._key)
+        settled = {x.return_id for x in held.returns if x.state is ErpReturnState.SETTLED} if held else set()
+        for return_id, run in self._world.returns_under_way(self._key).items():
+            if any(task.name == "credit_return" for task in run.tasks.values()):
+                settled.add(return_id)
+        return [each for each in self.order.returns if each.return_id in settled and each.status in LIVE]
+
     def _not_for_the_goods(self) -> Decimal:
         """What went back to the buyer, and the fees that were kept of it, in their currency."""
         back = [
@@ -280,8 +298,12 @@ class People:
         held = self._world.erp.orders.get(self._key)
         fees = sum((each.fee for each in held.returns), Decimal(0)) if held else Decimal(0)
         order = self.order
-        if fees and order.currency != order.presentment_currency:
-            fees = proportion(order.presentment_total, fees, order.total, order.presentment_currency)
+        promised = [p for p in order.payments if p.kind in _PROMISED and p.status is PaymentStatus.SUCCESS]
+        whole = sum((p.amount for p in promised), Decimal(0))
+        if fees and whole and order.currency != order.presentment_currency:
+            # The page may show nothing any more: the rate is that of the payments.
+            paid = sum((p.presentment_amount for p in promised), Decimal(0))
+            fees = proportion(paid, fees, whole, order.presentment_currency)
         return sum((p.presentment_amount for p in back), Decimal(0)) + fees
 
     def _edited(self) -> None:

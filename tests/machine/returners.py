@@ -25,6 +25,8 @@ class Returners(People):
             self._see_refunds()
         elif operation == "credit_return":
             self._see_credits()
+        elif operation == "end_return":
+            self._see_what_stays_unpaid()
         elif operation == "release_exchange" and self.order.canceled_at is None:
             self._see_new_lines()
 
@@ -246,6 +248,13 @@ class Returners(People):
         self._model.see(sheet_of(self.order))
         self.look_at_total()
         self._world.write_webhook(self.order, "orders/edited")
+
+    def _see_what_stays_unpaid(self) -> None:
+        """What was got for goods that are not coming, or are not taken, is the buyer's to pay: a person sees to it."""
+        for each in self.order.returns:
+            lacks = any(line.processed < line.quantity for line in each.lines)
+            if each.status not in LIVE and lacks and any(part.processed for part in each.exchange):
+                self._model.reasons |= {"unbalanced"}
 
     def _see_refunds(self) -> None:
         for name in self._world.storefront.refunds:

@@ -32,7 +32,14 @@ from domain.planning import plan_exchange, plan_sales_order, sum_by_code
 from domain.quantities import apply_erp, lines_from_order, take_exchanges
 from domain.refunds import credit_for, fees_presentment, money_back
 from domain.return_rules import ExchangeRule, ReturnRules
-from tests.order_builder import make_erp_order, make_line, make_order, make_payment, make_shipment
+from tests.order_builder import (
+    make_erp_order,
+    make_line,
+    make_order,
+    make_payment,
+    make_shipment,
+    make_shipping,
+)
 from tests.order_strategy import money, orders, wide_mapping
 from tests.unit.test_refund_rules import FEE, delivered
 
@@ -64,14 +71,15 @@ class Shop:
         self.order, new = exchanging.released(self.order, self.placed, return_id, prices, self.id)
         self.placed = self.placed.model_copy(update={"lines": (*self.placed.lines, *new)})
 
-    def settle(self, return_id: str) -> Decimal:
-        """Credit and refund what came back; returns the money that the buyer got."""
+    def settle(self, return_id: str, shipping: Decimal = Decimal(0)) -> Decimal:
+        """Credit and refund what came back, and so much of the delivery; returns the money that the buyer got."""
         units = {line.line_id: line.quantity for line in find(self.order, return_id).lines}
         request = RefundRequest(
             key=self.order.key,
             refund_key=return_id,
             return_id=return_id,
             lines=tuple(RefundLine(line_id=line, quantity=n) for line, n in units.items()),
+            shipping=shipping,
         )
         quoted = quote(self.order, self.placed, request)
         credit = credit_for(self.order, quoted.parts, self.mapping, exchange_worth(self.order, return_id))
@@ -94,12 +102,17 @@ class Shop:
         """The buyer pays what is asked for; returns it."""
         fees = fees_presentment(self.order, sum((each.fee for each in self.erp.returns), Decimal(0)))
         due = look_ahead(self.order, self.mapping, AT, fees=fees).unpaid_exchange
-        if due:
+        self.pay_some(due)
+        return due
+
+    def pay_some(self, due: Decimal) -> None:
+        """The buyer pays so much, at once."""
+        due = round_money(Fraction(due), self.order.presentment_currency)
+        if due > 0:
             rate = Fraction(self.order.total) / Fraction(self.order.presentment_total)
             share = round_money(Fraction(due) * rate, self.order.currency)
             paid = make_payment(share, PaymentKind.SALE, payment_id=self.id(), presentment_amount=due)
             self.order = self.order.model_copy(update={"payments": (*self.order.payments, paid)})
-        return due
 
     def send(self, return_id: str) -> None:
         """Enter the new lines in the ERP, ship them and tell of it."""
@@ -157,6 +170,32 @@ def test_any_exchange_ends_balanced_to_the_cent_and_moves_the_difference_alone(p
         assert missing_exchanges(shop.order, shop.erp) == ()
         report = check_closing(shop.order, shop.erp, shop.mapping)
         assert report.balanced, report.differences
+
+
+@settings(max_examples=40)
+@given(orders(), st.data())
+def test_what_was_paid_for_goods_that_left_at_once_comes_back_with_those_of_the_buyer(placed, data):
+    shop = Shop(
+        placed,
+        wide_mapping().model_copy(update={"returns": AT_ONCE}),
+        data.draw(money(placed.currency, low=1)),
+    )
+    units = {line: data.draw(st.integers(0, n)) for line, n in shippable(shop.order).items()}
+    if not any(units.values()):
+        return
+    return_id = shop.ask({line: n for line, n in units.items() if n}, data.draw(st.integers(1, 3)))
+    shop.release(return_id)
+    # More than they were asked for, up to what the page shows as missing: all of what they get.
+    missing = shop.order.presentment_total - shop.kept
+    shop.pay_some(data.draw(st.sampled_from([Decimal(0), missing / 2, missing])))
+    if data.draw(st.booleans()):
+        shop.send(return_id)
+    back, paid = shop.settle(return_id), shop.pay()
+    assert not (back and paid)
+    if missing_exchanges(shop.order, shop.erp):
+        shop.send(return_id)
+    report = check_closing(shop.order, shop.erp, shop.mapping)
+    assert report.balanced, report.differences
 
 
 @settings(max_examples=30)
@@ -242,6 +281,20 @@ def test_what_was_exchanged_and_comes_back_too_is_no_other_version_of_the_order(
         assert not holds_otherwise(shop.order, shop.erp)
         dearer = shop.order.model_copy(update={"total": shop.order.total + Decimal("0.01")})
         assert holds_otherwise(dearer, shop.erp)
+
+
+def test_delivery_that_goes_back_with_the_last_unit_of_an_exchange_is_no_edit():
+    shop = Shop(make_order(shipping=(make_shipping(Decimal(5)),)), wide_mapping(), Decimal("25.00"))
+    first = shop.ask({shop.order.lines[0].line_id: 1})
+    shop.release(first)
+    shop.settle(first)
+    shop.send(first)
+    again = shop.ask({shop.order.lines[1].line_id: 1})
+    given = shop.order
+    shop.settle(again, shipping=given.shipping[0].price)
+    assert shop.order.shipping != given.shipping
+    assert amendment_between(given, shop.order, {}).empty
+    assert not holds_otherwise(shop.order, shop.erp)
 
 
 def test_what_the_buyer_of_a_free_order_gets_in_exchange_is_not_free():

@@ -5,11 +5,14 @@ from collections import Counter
 import pytest
 from temporalio.client import Client
 
+from adapters.memory.erp import MemoryErp
 from adapters.memory.faults import Faults
 from adapters.memory.storefront import MemoryStorefront
 from adapters.requests import CaptureRequest, Refund, RefundRequest
-from domain.order import Order, Payment
+from domain.erp_order import ErpOrder
+from domain.order import Order, OrderKey, Payment
 from domain.return_rules import ReturnRules
+from store.cases import Cases
 from tests.order_builder import sandbox_mapping
 from tests.workflows.test_returns import (
     ask,
@@ -164,3 +167,31 @@ async def test_as_much_goes_back_while_what_left_beside_it_is_not_paid_for_yet(
         await closes_balanced(world, order, server)
     worth = world.erp.orders[order.key].returns[0].total
     assert refunds(world, order) == worth
+
+
+class ComesInMeanwhile(MemoryErp):
+    """A first unit comes in just when the return is to be given up, which is refused therefore."""
+
+    async def cancel_return(self, key: OrderKey, return_id: str, reason: str) -> ErpOrder:
+        self.receive_return(key, return_id, {"11": 1})
+        return await super().cancel_return(key, return_id, reason)
+
+
+async def test_a_return_that_waits_for_the_rest_after_a_refused_end_is_in_no_case(
+    world: World, server, external_id
+):
+    world.replace_erp(ComesInMeanwhile(warehouses={"WH-EAST", "WH-WEST"}, faults=world.faults))
+    order, asked = goods(external_id), OperatorMessage(actor="Ada", reason="lost on its way")
+    async with world.working():
+        await deliver(world, order)
+        return_id = await ask(world, order, {"11": 3})
+        await until(world, order, return_id, "still to come")
+        answer = await page(world, order, return_id).execute_update(ReturnWorkflow.end_update, asked)
+        assert not answer.done
+        world.erp.receive_return(order.key, return_id, {"11": 1})
+        await until(world, order, return_id, "1 unit of TEE-BLK-M are still to come")
+        assert not Cases(world.database).list()
+        assert (await world.view(order.key)).problem is None
+        world.erp.receive_return(order.key, return_id, {"11": 1})
+        assert (await ended(world, order, return_id)).back == {"11": 3}
+        await closes_balanced(world, order, server)
