@@ -13,7 +13,9 @@ from adapters.errors import ContractBroken
 from adapters.tryton.records import SHIPMENT, LineRecord, SaleRecord
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import Sales
+from adapters.tryton.sums import amounts_of
 from adapters.tryton.translate import PlannedLine
+from domain.erp_order import SalesOrder
 
 AMENDMENT: Final = "sale.amendment"
 _OPERATION: Final = "amend sale"
@@ -30,7 +32,32 @@ class Lowered(NamedTuple):
 
 def lowered_lines(sale: SaleRecord, wanted: Sequence[PlannedLine]) -> tuple[Lowered, ...] | None:
     """The lines to lower; None where the sale cannot come to what is wanted in this way."""
-    left = list(sale.order_lines)
+    return _lowered(sale, list(sale.order_lines), wanted)
+
+
+def lowered_parts(
+    sale: SaleRecord, wanted: Sequence[PlannedLine], target: SalesOrder
+) -> tuple[Lowered, ...] | None:
+    """The same where ``wanted`` are some lines of the sale, and all else of it stays.
+
+    None also where the sale would not come to the target's amounts: that needs another line for a cent of rounding.
+    """
+    parts = [line for line in sale.order_lines if line.origin[0] in target.only]
+    lowered = _lowered(sale, parts, wanted)
+    if lowered is None:
+        return None
+    units = {line.id: quantity for line, quantity in lowered}
+    lines = tuple(
+        line.model_copy(update={"quantity": float(units.get(line.id, line.units))}) for line in sale.lines
+    )
+    total, taxes = amounts_of(sale.model_copy(update={"lines": lines}))
+    expected = {tax.code: tax.amount for tax in target.taxes}
+    return lowered if total == target.total and taxes == expected else None
+
+
+def _lowered(
+    sale: SaleRecord, left: list[LineRecord], wanted: Sequence[PlannedLine]
+) -> tuple[Lowered, ...] | None:
     lowered = []
     for plan in wanted:
         line = next((line for line in left if _same_but_for_units(line, plan)), None)
