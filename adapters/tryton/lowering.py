@@ -14,7 +14,7 @@ from adapters.tryton.records import SHIPMENT, LineRecord, SaleRecord
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import Sales
 from adapters.tryton.sums import amounts_of
-from adapters.tryton.translate import PlannedLine
+from adapters.tryton.translate import PlannedLine, is_rounding, real_tax
 from domain.erp_order import SalesOrder
 
 AMENDMENT: Final = "sale.amendment"
@@ -38,21 +38,41 @@ def lowered_lines(sale: SaleRecord, wanted: Sequence[PlannedLine]) -> tuple[Lowe
 def lowered_parts(
     sale: SaleRecord, wanted: Sequence[PlannedLine], target: SalesOrder
 ) -> tuple[Lowered, ...] | None:
-    """The same where ``wanted`` are some lines of the sale, and all else of it stays.
+    """The same where ``wanted`` are some lines of the sale, and all else of it stays but for cents of rounding.
 
-    None also where the sale would not come to the target's amounts: that needs another line for a cent of rounding.
+    None also where a tax needs such a cent for the first time: an amendment knows no new lines.
     """
     parts = [line for line in sale.order_lines if line.origin[0] in target.only]
     lowered = _lowered(sale, parts, wanted)
     if lowered is None:
         return None
-    units = {line.id: quantity for line, quantity in lowered}
-    lines = tuple(
-        line.model_copy(update={"quantity": float(units.get(line.id, line.units))}) for line in sale.lines
-    )
-    total, taxes = amounts_of(sale.model_copy(update={"lines": lines}))
+    lowered += _rounding(_with_units(sale, lowered), target)
+    total, taxes = amounts_of(_with_units(sale, lowered))
     expected = {tax.code: tax.amount for tax in target.taxes}
     return lowered if total == target.total and taxes == expected else None
+
+
+def _with_units(sale: SaleRecord, lowered: Sequence[Lowered]) -> SaleRecord:
+    units = {line.id: float(quantity) for line, quantity in lowered}
+    lines = (
+        line.model_copy(update={"quantity": units[line.id]}) if line.id in units else line
+        for line in sale.lines
+    )
+    return sale.model_copy(update={"lines": tuple(lines)})
+
+
+def _rounding(sale: SaleRecord, target: SalesOrder) -> tuple[Lowered, ...]:
+    """Lines that bring taxes to the cent, with the cents that are missing of the target's, as far as there are any."""
+    _, taxes = amounts_of(sale)
+    missing = Counter({tax.code: tax.amount for tax in target.taxes})
+    missing.subtract(taxes)
+    rounded = []
+    for line in sale.order_lines if any(missing.values()) else ():
+        tax = line.taxes[0].line_tax() if is_rounding(line.note) and len(line.taxes) == 1 else None
+        if tax is None or not tax.amount or not (cents := missing.pop(real_tax(tax.code), Decimal(0))):
+            continue
+        rounded.append(Lowered(line, line.units + cents / tax.amount))
+    return tuple(rounded)
 
 
 def _lowered(
