@@ -197,3 +197,16 @@ def test_the_erp_has_an_exchange_otherwise_until_it_is_amended():
     shop.send(return_id)
     assert not exchanges_differ(shop.order, shop.erp)
     assert exchanges_differ(set_to(shop, new, 3), shop.erp)
+
+
+def test_what_was_paid_for_an_exchange_before_its_goods_were_back_goes_back_once():
+    shop = Shop(make_order(), wide_mapping(), Decimal("25.00"))
+    return_id = shop.ask({shop.order.lines[0].line_id: 1})
+    shop.release(return_id)
+    assert shop.pay() > 0
+    shop.send(return_id)
+    shop.settle(return_id)
+    assert not prove(shop.order, shop.erp, shop.mapping).report.balanced
+    shop.give(held_beyond_worth(shop.order, shop.erp))
+    assert prove(shop.order, shop.erp, shop.mapping).report.balanced
+    assert held_beyond_worth(shop.order, shop.erp) == ()
