@@ -69,18 +69,19 @@ def amended(outcome: AmendedOrder, before: ErpOrder, parts: EditParts | None) ->
     erp = outcome.erp
     were = {each.return_id: each.number for each in before.exchanges}
     are = {each.return_id: each for each in erp.exchanges}
-    told = []
+    carried, gone = [], []
     if parts is None or parts.sold or not parts.exchanges:
         total = erp.total - sum((each.total for each in erp.exchanges), Decimal(0))
-        told.append(_carried(erp.number, before.number, total, erp.currency))
+        carried.append(_carried(erp.number, before.number, total, erp.currency))
     for return_id in parts.exchanges if parts is not None else ():
         was, now = were.get(return_id, ""), are.get(return_id)
         if now is not None:
-            told.append(_carried(now.number, was, now.total, erp.currency))
-        elif was:
-            told.append(f"exchange {was} is canceled, nothing of it is sent")
-    text = f"Edit carried into {'; '.join(told)}."
-    text = text.replace("Edit carried into exchange", "Edit carried over: exchange")
+            carried.append(_carried(now.number, was, now.total, erp.currency))
+        else:
+            gone.append(f"exchange {was} is canceled, nothing of it is sent")
+    sentences = [f"Edit carried into {'; '.join(carried)}."] if carried else []
+    sentences += [f"Edit carried over: {'; '.join(gone)}."] if gone else []
+    text = " ".join(sentences)
     return f"{text} Not done any more: {outcome.not_done}." if outcome.not_done else text
 
 
