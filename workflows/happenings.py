@@ -78,7 +78,7 @@ def amended(outcome: AmendedOrder, before: ErpOrder, parts: EditParts | None) ->
         if now is not None:
             carried.append(_carried(now.number, was, now.total, erp.currency))
         else:
-            gone.append(f"exchange {was} is canceled, nothing of it is sent")
+            gone.append(f"exchange {was} is canceled, nothing of it is sent".replace("  ", " "))
     sentences = [f"Edit carried into {'; '.join(carried)}."] if carried else []
     sentences += [f"Edit carried over: {'; '.join(gone)}."] if gone else []
     text = " ".join(sentences)
