@@ -2,16 +2,20 @@
 
 from activities.contracts import AmendedOrder, AmendOrder
 from activities.failures import Refusal
+from adapters.errors import Rejected
+from adapters.ports import ErpPort
 from adapters.requests import AmendOutcome
 from domain.backorders import placed
 from domain.balance import compare_orders
 from domain.cases import EDIT_REFUSED
 from domain.differences import not_accepted
+from domain.edits_after_return import plan_after_return
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState, RefusedChange, SalesOrder
+from domain.exchanges import as_sold
 from domain.mapping import Mapping
 from domain.order import Order
-from domain.planning import plan_sales_order
-from domain.quantities import shipped_units
+from domain.planning import plan_exchange, plan_sales_order
+from domain.quantities import shipped_units, units_returned
 
 _OVER = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
 
@@ -21,6 +25,34 @@ def target_of(request: AmendOrder, mapping: Mapping) -> SalesOrder:
     order = placed(request.order, request.places, mapping)
     target = plan_sales_order(order, mapping, request.acceptances)
     return target.model_copy(update={"complete_only": False}) if request.ship_what_is_there else target
+
+
+async def amend_parts(erp: ErpPort, request: AmendOrder, mapping: Mapping) -> AmendOutcome:
+    """Bring each of the ERP's records that an edit concerns to what the storefront holds now.
+
+    All of them are planned before the first is changed. Raises PlanRefused, Unmapped and what ``amend_order`` does.
+    """
+    order, parts = request.order, request.parts
+    if parts is None:
+        return await erp.amend_order(target_of(request, mapping))
+    targets = [plan_exchange(order, return_id, mapping) for return_id in parts.exchanges]
+    whole = not units_returned(as_sold(order)) or not (parts.lines or parts.terms)
+    if parts.sold and whole:
+        targets.append(target_of(request, mapping))
+    elif parts.sold:
+        targets.append(plan_after_return(order, await _found(erp, order), parts, mapping))
+    outcomes = [await erp.amend_order(target) for target in targets]
+    held = outcomes[-1].order if outcomes else await _found(erp, order)
+    return AmendOutcome(order=held, refused=tuple(part for each in outcomes for part in each.refused))
+
+
+async def _found(erp: ErpPort, order: Order) -> ErpOrder:
+    held = await erp.find_order(order.key)
+    if held is None:
+        raise Rejected(
+            "ERP", "find the order", f"it has no order for {order.key} any more", "erp_order_missing"
+        )
+    return held
 
 
 def judge(request: AmendOrder, outcome: AmendOutcome, mapping: Mapping) -> AmendedOrder:

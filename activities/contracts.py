@@ -8,6 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from activities.failures import Refusal
+from domain.amendment import EditParts
 from domain.approval import ApprovalNeeded
 from domain.backorder_rules import BackorderRules
 from domain.balance import BalanceReport
@@ -126,6 +127,8 @@ class AmendOrder(Frozen):
     """Line -> warehouse -> units, for lines that are to stay where the ERP has them in hand."""
     ship_what_is_there: bool = False
     """A person said that the order need not leave complete."""
+    parts: EditParts | None = None
+    """Which of the ERP's records it concerns; None: what was sold, as a whole."""
 
 
 class CancelRest(Frozen):
@@ -264,6 +267,8 @@ class OrderClosing(Frozen):
     erp_number: str
     window_until: Instant | None = None
     """Balanced, and open for returns until then."""
+    given_back: Amount = Decimal(0)
+    """To the buyer, of an order with exchanges: what was held beyond its worth, in their currency."""
 
 
 class UnreadableRecord(Frozen):

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from temporalio import activity
 
-from activities.amending import judge, target_of
+from activities.amending import amend_parts, judge
 from activities.contracts import (
     LONGEST_ATTEMPT,
     AmendedOrder,
@@ -32,6 +32,7 @@ from activities.contracts import (
 )
 from activities.noting import NotedActs
 from activities.reopening import changed_since, grew_since
+from activities.settling import settle_exchanges
 from activities.shipping import Shipping, capture
 from adapters.errors import Rejected
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
@@ -43,7 +44,7 @@ from domain.claims import NO_CLAIMS, OrderClaims, claims_of, held_by
 from domain.counter_sale import left_before, told_already, told_of_part
 from domain.differences import Acceptance, accepted_by
 from domain.erp_order import ErpOrder
-from domain.exchanges import missing_exchanges
+from domain.exchanges import missing_exchanges, with_later_lines
 from domain.mapping import Mapping as FieldMapping
 from domain.money import format_money
 from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
@@ -204,7 +205,7 @@ class OrderActivities(NotedActs):
         key = request.order.key
         async with self._noted(key, request.revision, "amend_order"):
             mapping = self._mapping(request.mapping_version)
-            outcome = await self._erp.amend_order(target_of(request, mapping))
+            outcome = await amend_parts(self._erp, request, mapping)
             amended = judge(request, outcome, mapping)
         erp, case = amended.erp, None
         patch = OrderPatch(
@@ -355,7 +356,10 @@ class OrderActivities(NotedActs):
             # An order without a parcel (downloads, a gift card) has its money taken here.
             delivered = delivered_units(order, erp_order)
             order = await capture(storefront, order, delivered, mapping.payments, request.given_back)
-            report = check_closing(order, erp_order, mapping, request.acceptances)
+            # What was exchanged may have been changed after it was paid: all is there now that makes up one balance.
+            settled = await settle_exchanges(storefront, with_later_lines(order, erp_order), erp_order)
+            await self._expect(key, settled.echoes)
+            report = check_closing(settled.order, erp_order, mapping, request.acceptances)
         case, until = None, None
         if report.balanced and not request.final:
             until = window_until(order, erp_order, mapping.returns, datetime.now(UTC))
@@ -385,7 +389,9 @@ class OrderActivities(NotedActs):
             case = CaseReport(cause=report.cause, reason=text, key=key)
         claims = self._claims(order, erp_order, request.mapping_version)
         await self._note(key, request.revision, "close_order", text, patch, report=case, claims=claims)
-        return OrderClosing(report=report, erp_number=erp_order.number, window_until=until)
+        return OrderClosing(
+            report=report, erp_number=erp_order.number, window_until=until, given_back=settled.given_back
+        )
 
     # -- parts -----------------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from adapters.errors import Conflict, ContractBroken, Rejected
 from adapters.requests import RefundLine, RefundQuote, RefundRequest
 from domain.cases import CaseReport
 from domain.erp_order import ErpOrder, ErpReturn, ErpShipmentState, ShipmentLine
-from domain.exchanges import exchange_worth
+from domain.exchanges import exchange_worth, with_later_lines
 from domain.kit_returns import (
     InParts,
     fee_words,
@@ -97,6 +97,7 @@ class ReturnActivities(NotedActs):
             storefront = self._storefront(key)
             order = await storefront.read_order(key.external_id)
             erp_order = await self._in_erp(request)
+            order = with_later_lines(order, erp_order)
             _require_turn(order, erp_order, request.return_id)
             others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
             kept = kept_before(others)

@@ -234,6 +234,10 @@ class ErpPort(ErpStockPort, Protocol):
         ``amounts_differ``). Lines that are not on ``target`` any more go to zero units. Raises Rejected
         ``order_unknown`` where the ERP never had the order, and as ``submit_order`` for unknown products, warehouses,
         taxes. Where the target is not ``complete_only`` any more, what was held back may leave.
+
+        A target with an ``exchange_id`` is that exchange: what was sold, and other exchanges, stay as they are, and one
+        without lines is over. With ``only`` those lines alone are amended: goods of the order came back, and with what
+        stays it must come to the target's total and taxes.
         """
         ...
 

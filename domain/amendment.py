@@ -5,12 +5,12 @@ what its own records have to become. Shipments and payments change as an order g
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from hashlib import sha256
 
 from domain.erp_order import ErpOrder
-from domain.exchanges import as_sold, exchange_worth
+from domain.exchanges import as_sold, exchange_worth, exchanged_lines, only_exchange
 from domain.model import Amount, Frozen, Quantity
 from domain.money import format_money
 from domain.order import Address, Discount, ExtraCharge, Order, ShippingCharge, TaxLine
@@ -76,12 +76,38 @@ class Amendment(Frozen):
         return "; ".join([*told, *(_terms_words(*self.terms, currency) if self.terms else ())])
 
 
-def content(order: Order, left: Mapping[LineId, int] | None = None) -> Content:
+class EditParts(Frozen):
+    """Which of the ERP's records of an order an edit concerns: what was sold, or what came in exchange beside it."""
+
+    sold: bool = False
+    lines: tuple[LineId, ...] = ()
+    """Edited ones of what was sold."""
+    terms: bool = False
+    """An address, delivery, a fee or the note of what was sold differs as well."""
+    exchanges: tuple[str, ...] = ()
+    """By their returns."""
+    dearer: bool = False
+    """One of the exchanges comes to more than before: it is to be paid first."""
+
+    def joined(self, later: "EditParts") -> "EditParts":
+        """All that either concerns; what is to be paid is as the later one has it."""
+        return EditParts(
+            sold=self.sold or later.sold,
+            lines=tuple(dict.fromkeys((*self.lines, *later.lines))),
+            terms=self.terms or later.terms,
+            exchanges=tuple(dict.fromkeys((*self.exchanges, *later.exchanges))),
+            dearer=later.dearer,
+        )
+
+
+def content(
+    order: Order, left: Mapping[LineId, int] | None = None, exchanges: Collection[str] = ()
+) -> Content:
     """What the ERP has to know of an order; no line below the units that ``left`` says are gone already.
 
-    What came onto it in exchange is no part of it: the ERP has that beside it.
+    What came onto it in exchange is no part of it but for the returns ``exchanges``: the ERP has that beside it.
     """
-    order = as_sold(order)
+    order = as_sold(order, exchanges)
     units = {line.line_id: max(line.current, (left or {}).get(line.line_id, 0)) for line in order.lines}
     return Content(
         lines={
@@ -121,19 +147,60 @@ def diff(before: Content, after: Content) -> Amendment:
     )
 
 
-def amendment_between(given: Order, now: Order, left: Mapping[LineId, int]) -> Amendment:
+def amendment_between(
+    given: Order, now: Order, left: Mapping[LineId, int], exchanges: Collection[str] = ()
+) -> Amendment:
     """What has to be amended where the ERP was given one order and the storefront holds another now.
 
-    Goods that came back are no edit: the ERP holds them as they were sold, and credits them apart.
+    Goods that came back are no edit: the ERP holds them as they were sold, and credits them apart. ``exchanges``: the
+    returns whose new lines the ERP has; others are entered as they stand then.
     """
-    return diff(content(given, left), content(_before_returns(now, given), left))
+    before = _before_returns(now, given, exchanges)
+    return diff(content(given, left, exchanges), content(before, left, exchanges))
 
 
-def _before_returns(now: Order, given: Order) -> Order:
+def edit_parts(given: Order, now: Order, left: Mapping[LineId, int], exchanges: Collection[str]) -> EditParts:
+    """Which records have to be amended; one of which nothing is left to send takes no address and no note."""
+    sold = amendment_between(given, now, left)
+    concerned = bool(sold.lines) or (_terms_differ(sold) and _is_open(as_sold(now), left))
+    parts = {each: (only_exchange(given, each), only_exchange(now, each)) for each in exchanges}
+    edited = []
+    for return_id, (before, after) in parts.items():
+        amendment = amendment_between(before, after, left, exchanges)
+        if amendment.lines or (_terms_differ(amendment) and _is_open(after, left)):
+            edited.append(return_id)
+    return EditParts(
+        sold=concerned or not (sold.empty or units_returned(as_sold(now))),
+        lines=tuple(change.line_id for change in sold.lines),
+        terms=concerned and _terms_differ(sold),
+        exchanges=tuple(edited),
+        dearer=any(parts[each][1].total > parts[each][0].total for each in edited),
+    )
+
+
+def _terms_differ(amendment: Amendment) -> bool:
+    """Whether anything but the totals does."""
+    if amendment.terms is None:
+        return False
+    before, after = amendment.terms
+    return before.model_copy(update={"total": after.total, "total_tax": after.total_tax}) != after
+
+
+def _is_open(order: Order, left: Mapping[LineId, int]) -> bool:
+    """Whether any of its goods are still to leave."""
+    back = units_returned(order)
+    return any(
+        line.current + back.get(line.line_id, 0) > left.get(line.line_id, 0)
+        for line in order.lines
+        if line.requires_shipping
+    )
+
+
+def _before_returns(now: Order, given: Order, exchanges: Collection[str]) -> Order:
     """The order, as it was sold, as if nothing had come back since it was given to the ERP."""
     # What was got in exchange and comes back takes the delivery of what was sold with it, where it is the last.
     before, after = units_returned(given), units_returned(now)
-    given, now = as_sold(given), as_sold(now)
+    given, now = as_sold(given, exchanges), as_sold(now, exchanges)
     if before == after:
         return now
     sold = {line.line_id: line for line in given.lines}
@@ -154,7 +221,8 @@ def _before_returns(now: Order, given: Order) -> Order:
 
 def fingerprint(order: Order) -> str:
     """Equal for orders between which nothing is to be amended."""
-    return sha256(content(order).model_dump_json().encode()).hexdigest()[:16]
+    whole = content(order, exchanges=frozenset(exchanged_lines(order).values()))
+    return sha256(whole.model_dump_json().encode()).hexdigest()[:16]
 
 
 def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
@@ -181,6 +249,24 @@ def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
     return sold.total != entered or any(
         line.current != units[line.line_id] - back.get(line.line_id, 0) for line in sold.lines
     )
+
+
+def exchanges_differ(order: Order, erp: ErpOrder) -> bool:
+    """Whether the ERP has an exchange otherwise than the order: other units of a line, or another total.
+
+    One of which units came back has its own credit note in the ERP, and cannot be compared so.
+    """
+    units = Counter[str]()
+    for held in erp.lines:
+        units[held.line_id] += held.quantity
+    for each in erp.exchanges:
+        part = only_exchange(order, each.return_id)
+        if units_returned(part):
+            continue
+        now = {line.line_id: line.current for line in part.lines if line.current}
+        if part.total != each.total or now != {line: units[line] for line in each.lines if units[line]}:
+            return True
+    return False
 
 
 def _line_words(change: LineChange, currency: str) -> list[str]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from domain.erp_order import ErpOrder
 from domain.money import proportion
-from domain.order import Order, ReturnStatus, StorefrontReturn
+from domain.order import ExchangeLine, Order, ReturnStatus, StorefrontReturn
 from domain.tax_allocation import part_of_line, whole_of
 
 _NOTHING = Decimal(0)
@@ -24,15 +24,55 @@ def exchanged_lines(order: Order) -> dict[str, str]:
     }
 
 
-def as_sold(order: Order) -> Order:
-    """The order without what came onto it in exchange."""
-    new = exchanged_lines(order)
-    return _of_lines(order, {line.line_id for line in order.lines} - new.keys()) if new else order
+def with_later_lines(order: Order, erp: ErpOrder | None) -> Order:
+    """The order whose lines that came after an exchange are told as a part of it.
+
+    Who wants something else than an exchange is for has its line taken off and another one added, which no return of
+    the storefront's names. The ERP's record says where it stands; a line that the ERP does not have yet joins the last
+    exchange: what was sold has left, in part at least, and takes no line any more.
+    """
+    released = [each for each in order.returns if any(part.line_ids for part in each.exchange)]
+    if erp is None or not released:
+        return order
+    known, entered = exchanged_lines(order), {line.line_id for line in erp.lines}
+    held = {line: each.return_id for each in erp.exchanges for line in each.lines}
+    later: dict[str, list[ExchangeLine]] = {}
+    for line in order.lines:
+        joins = held.get(line.line_id, released[-1].return_id)
+        if line.line_id in known or (
+            line.line_id not in held and (line.line_id in entered or not line.current)
+        ):
+            continue
+        part = ExchangeLine(
+            id=f"line {line.line_id}",
+            name=line.sku or line.title,
+            quantity=line.current,
+            processed=line.current,
+            line_ids=(line.line_id,),
+        )
+        later.setdefault(joins, []).append(part)
+    if not later:
+        return order
+    returns = (
+        each.model_copy(update={"exchange": (*each.exchange, *later.get(each.return_id, ()))})
+        for each in order.returns
+    )
+    return order.model_copy(update={"returns": tuple(returns)})
+
+
+def as_sold(order: Order, exchanges: Collection[str] = ()) -> Order:
+    """The order without what came onto it in exchange, that of the returns ``exchanges`` aside."""
+    new = {line for line, return_id in exchanged_lines(order).items() if return_id not in exchanges}
+    return _of_lines(order, {line.line_id for line in order.lines} - new) if new else order
 
 
 def only_exchange(order: Order, return_id: str) -> Order:
     """An order of nothing but what the buyer gets for one return: no delivery, no payment, no note of its own."""
-    wanted = {line for line, each in exchanged_lines(order).items() if each == return_id}
+    return only_lines(order, {line for line, each in exchanged_lines(order).items() if each == return_id})
+
+
+def only_lines(order: Order, wanted: Collection[str]) -> Order:
+    """An order of nothing but these lines: no delivery, no payment, no note of its own."""
     of_its_own = {"shipping": (), "payments": (), "note": "", "attributes": {}}
     part = _of_lines(order, wanted).model_copy(update=of_its_own)
     parts = [whole_of(order, line) for line in part.lines]

@@ -20,7 +20,7 @@ from domain.erp_order import (
     SalesPayment,
     TaxAmount,
 )
-from domain.exchanges import as_sold, only_exchange
+from domain.exchanges import as_sold, only_exchange, only_lines
 from domain.gifts import gift_facts
 from domain.mapping import Mapping
 from domain.money import format_money, is_whole
@@ -89,7 +89,15 @@ def plan_exchange(order: Order, return_id: str, mapping: Mapping) -> SalesOrder:
 
     Raises PlanRefused, Unmapped.
     """
-    planned = _plan(only_exchange(order, return_id), mapping, ())
+    part = only_exchange(order, return_id)
+    if back := units_returned(part):
+        line = min(back)
+        raise PlanRefused(
+            f"edit_after_return:{order.key}",
+            f"{back[line]} units of line {line} came back and were refunded, so what came in exchange cannot be "
+            "changed any more; undo the edit in the store, then resubmit",
+        )
+    planned = _plan(part, mapping, ())
     number = next(each.number for each in order.returns if each.return_id == return_id)
     carriers = [mapping.carrier(charge.code) for charge in order.shipping]
     return planned.model_copy(
@@ -100,6 +108,15 @@ def plan_exchange(order: Order, return_id: str, mapping: Mapping) -> SalesOrder:
             "instructions": "\n".join(filter(None, [f"Exchange for return {number}", planned.instructions])),
         }
     )
+
+
+def plan_lines(order: Order, lines: Collection[str], mapping: Mapping) -> SalesOrder:
+    """Nothing but these lines of an order, of which none came back. Raises PlanRefused, Unmapped."""
+    part = only_lines(order, lines).model_copy(update={"fees": ()})
+    duties = sum((whole_of(order, duty).gross for duty in part.duties), _NOTHING)
+    taxes = sum((tax.amount for duty in part.duties for tax in duty.taxes), _NOTHING)
+    totals = {"total": part.total + duties, "total_tax": part.total_tax + taxes}
+    return _plan(part.model_copy(update=totals), mapping, ())
 
 
 def _plan(order: Order, mapping: Mapping, acceptances: Collection[Acceptance]) -> SalesOrder:

@@ -233,6 +233,27 @@ def money_back(
     )
 
 
+def held_beyond_worth(order: Order, erp: ErpOrder) -> tuple[RefundPart, ...]:
+    """What is held of a delivered order with exchanges beyond its worth and fees, by the payments that hold it.
+
+    An exchange is paid before it leaves, so one that was changed afterwards may have been paid with more than it comes
+    to. A refund under way counts as given: asked again, it gives nothing twice.
+    """
+    if not exchanged_lines(order) or order.canceled_at is not None:
+        return ()
+    held = {payment.payment_id: _left(order, payment) for payment in _payments(order)}
+    fees = fees_presentment(order, sum((each.fee for each in erp.returns), _NOTHING))
+    over = sum(held.values(), _NOTHING) - delivered_presentment(order, delivered_units(order, erp)) - fees
+    if over <= 0:
+        return ()
+    parts = split(over, tuple(held.values()), order.presentment_currency)
+    return tuple(
+        RefundPart(payment_id=payment.payment_id, gateway=payment.gateway, amount=part)
+        for payment, part in zip(_payments(order), parts, strict=True)
+        if part
+    )
+
+
 def units_left(order: Order, lines: Mapping[str, int]) -> bool:
     """Whether the buyer keeps any goods, or waits for some, once these (line -> units) are gone."""
     return any(

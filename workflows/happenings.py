@@ -1,8 +1,10 @@
 """What happened to an order, one sentence each: the entries of its story. Pure, as ``narrative``."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from activities.contracts import AmendedOrder, OrderClosing, PaymentsCaptured, ShipmentReported
+from domain.amendment import EditParts
 from domain.balance import BalanceReport
 from domain.differences import disagreement
 from domain.erp_order import ErpOrder, ErpShipment, ErpShipmentState
@@ -62,12 +64,30 @@ def expires(expiring: ExpiringAuthorization, order: Order, now: datetime) -> str
     return f"The authorization by {expiring.gateway} {ends}: {money} of it is not taken and the goods have not left."
 
 
-def amended(outcome: AmendedOrder, before: ErpOrder) -> str:
-    """Sentence for an edit that the ERP took over."""
+def amended(outcome: AmendedOrder, before: ErpOrder, parts: EditParts | None) -> str:
+    """Sentence for an edit that the ERP took over, into each of its records that it concerned."""
     erp = outcome.erp
-    text = f"Edit carried into {erp.number}, {format_money(erp.total, erp.currency)} now"
-    text += f"; it takes the place of {before.number}." if erp.number != before.number else "."
+    were = {each.return_id: each.number for each in before.exchanges}
+    are = {each.return_id: each for each in erp.exchanges}
+    carried, gone = [], []
+    if parts is None or parts.sold or not parts.exchanges:
+        total = erp.total - sum((each.total for each in erp.exchanges), Decimal(0))
+        carried.append(_carried(erp.number, before.number, total, erp.currency))
+    for return_id in parts.exchanges if parts is not None else ():
+        was, now = were.get(return_id, ""), are.get(return_id)
+        if now is not None:
+            carried.append(_carried(now.number, was, now.total, erp.currency))
+        else:
+            gone.append(f"exchange {was} is canceled, nothing of it is sent".replace("  ", " "))
+    sentences = [f"Edit carried into {'; '.join(carried)}."] if carried else []
+    sentences += [f"Edit carried over: {'; '.join(gone)}."] if gone else []
+    text = " ".join(sentences)
     return f"{text} Not done any more: {outcome.not_done}." if outcome.not_done else text
+
+
+def _carried(number: str, before: str, total: Decimal, currency: str) -> str:
+    place = f"; it takes the place of {before}" if before and before != number else ""
+    return f"{number}, {format_money(total, currency)} now{place}"
 
 
 def shipped(shipment: ErpShipment, reported: ShipmentReported, order: Order) -> str:
@@ -108,6 +128,11 @@ def closed(closing: OrderClosing, currency: str) -> str:
         else ""
     )
     return f"Closed: storefront and ERP ({closing.erp_number}) agree on {total}; {taken} captured{later}."
+
+
+def given_back(closing: OrderClosing, currency: str) -> str:
+    """Sentence for money that an order with exchanges held beyond what it comes to."""
+    return f"{format_money(closing.given_back, currency)} given back to the buyer: more was paid than it comes to now."
 
 
 def unbalanced(report: BalanceReport, currency: str) -> str:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from activities.stock_contracts import StockComparison, WholeReading
+from domain.amendment import EditParts
 from domain.approval import Approval, ApprovalNeeded
 from domain.backorder_rules import BackorderRules
 from domain.differences import Acceptance, Difference
@@ -240,6 +241,8 @@ class OrderState(Remembered):
     """What the storefront holds now is still to be carried into the ERP."""
     given: Order | None = None
     """The order as the ERP was given it last, while ``order`` is an edited one."""
+    edited: EditParts | None = None
+    """Which of the ERP's records are to be amended; None: what was sold, as a whole."""
     kept: dict[str, int] = {}
     """Line -> units that the ERP holds because it refused another number."""
     erp_early: ErpOrder | None = None
@@ -332,6 +335,11 @@ class OrderState(Remembered):
         told = sum((brief.fee for brief in self.returns.values()), Decimal(0))
         booked = sum((each.fee for each in self.erp.returns), Decimal(0)) if self.erp else Decimal(0)
         return max(told, fees_presentment(self.order, booked)) if self.order else told
+
+    @property
+    def exchanges(self) -> frozenset[str]:
+        """Returns whose new lines the ERP has."""
+        return frozenset(each.return_id for each in self.erp.exchanges) if self.erp else frozenset()
 
     @property
     def erp_is_over(self) -> bool:

@@ -20,7 +20,14 @@ from workflows.messages import (
     OrderView,
     Problem,
 )
-from workflows.steps import Step, awaited_exchanges, next_step, open_for_returns, stands_for_approval
+from workflows.steps import (
+    Step,
+    awaited_exchanges,
+    edit_to_be_paid,
+    next_step,
+    open_for_returns,
+    stands_for_approval,
+)
 
 DETAIL_LINES = 10
 """How many of the last sentences of the story the current details show."""
@@ -80,7 +87,7 @@ def awaits_payment(state: OrderState) -> bool:
     """The order, or what its buyer gets in exchange, does not go to the ERP before they pay."""
     if state.erp is None:
         return bool(state.payment.unpaid)
-    return bool(state.payment.unpaid_exchange) and bool(awaited_exchanges(state))
+    return bool(state.payment.unpaid_exchange) and (bool(awaited_exchanges(state)) or edit_to_be_paid(state))
 
 
 def status(state: OrderState) -> OrderStatus:
@@ -321,6 +328,8 @@ def _goods(state: OrderState) -> tuple[LineState, ...]:
 
 def unpaid(state: OrderState) -> str:
     """Sentence for an order, or what its buyer gets in exchange, that is to be paid first."""
+    if edit_to_be_paid(state):
+        return f"Not paid yet: the edit is carried into the ERP once the buyer has paid {_unpaid(state)}."
     if state.erp is not None:
         return f"Not paid yet: the exchange goes to the ERP once the buyer has paid {_unpaid(state)}."
     return f"Not paid yet: the order goes to the ERP once the buyer has paid {_unpaid(state)}."
@@ -352,8 +361,8 @@ def pending_edit(state: OrderState) -> str:
     """What is to be carried into the ERP, in words."""
     assert state.order is not None
     given = state.given or state.order
-    edit = amendment_between(given, state.order, left_units(state)).sentence(state.order.currency)
-    return edit or "to what the storefront holds now"
+    amendment = amendment_between(given, state.order, left_units(state), state.exchanges)
+    return amendment.sentence(state.order.currency) or "to what the storefront holds now"
 
 
 def left_units(state: OrderState) -> dict[str, int]:

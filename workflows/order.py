@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from activities.orders import OrderActivities
     from domain.amendment import fingerprint
+    from domain.exchanges import with_later_lines
     from domain.kits import tracking_of_pieces
     from domain.order import CancelKind
     from domain.quantities import QuantitiesBroken, lines_from_order
@@ -158,7 +159,8 @@ class OrderWorkflow(OrderInErp):
             summary="Read the order from the storefront",
             priority=ORDERS_FIRST,
         )
-        before, state.order = state.order, self._of_one_party(read.order)
+        order = with_later_lines(read.order, state.erp)
+        before, state.order = state.order, self._of_one_party(order)
         state.payment, state.return_rules = read.payment, read.returns
         state.backorder_rules = read.backorders
         if read.ignored is not None:
@@ -190,8 +192,8 @@ class OrderWorkflow(OrderInErp):
         self._take_release(read.release)
         # Also while a cancel is asked for, which the ERP may refuse; one by the storefront itself is no edit.
         if before is not None and read.order.canceled_at is None:
-            self._notice_edit(before, read.order)
-        self._notice_exchanges(read.order)
+            self._notice_edit(before, order)
+        self._notice_exchanges(order)
         self._stop_if_canceled_in_erp(state.erp)
 
     async def _capture(self) -> None:
@@ -265,6 +267,8 @@ class OrderWorkflow(OrderInErp):
             priority=SHIPMENTS_NEXT,
         )
         assert state.order is not None
+        if closing.given_back:
+            self._tell("storefront", happenings.given_back(closing, state.order.presentment_currency))
         if not closing.report.balanced:
             refusal = Refusal(
                 cause=closing.report.cause,

@@ -11,7 +11,13 @@ with workflow.unsafe.imports_passed_through():
     from activities.backorders import BackorderActivities
     from activities.contracts import ERP_QUEUE, AmendOrder, CancelRest, storefront_queue
     from activities.failures import Refusal
-    from domain.amendment import amendment_between, holds_otherwise
+    from domain.amendment import (
+        EditParts,
+        amendment_between,
+        edit_parts,
+        exchanges_differ,
+        holds_otherwise,
+    )
     from domain.backorders import (
         ShortageAct,
         ShortageVerdict,
@@ -23,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.cases import BACKORDER, family
     from domain.erp_order import ErpOrder
+    from domain.exchanges import with_later_lines
     from domain.order import Order
     from domain.quantities import take_edit, units_returned
     from workflows import backorder_story, narrative
@@ -31,7 +38,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
     from workflows.order_alarms import Alarm
     from workflows.order_preorders import OrderPreorders
-    from workflows.steps import Step, unreported_shipments
+    from workflows.steps import Step, edit_to_be_paid, unreported_shipments
 
 
 class OrderBackorders(OrderPreorders):
@@ -153,9 +160,10 @@ class OrderBackorders(OrderPreorders):
             priority=ORDERS_FIRST,
         )
         state.rest_cancel, state.places = None, places
-        state.order, state.payment = canceled.order, canceled.payment
+        state.order = with_later_lines(canceled.order, state.erp)
+        state.payment = canceled.payment
         self._tell(wish.actor, backorder_story.rest_canceled(before, down_to, canceled))
-        self._notice_edit(before, canceled.order)
+        self._notice_edit(before, state.order)
 
     async def _send_what_is_there(self) -> None:
         state = self._state
@@ -185,20 +193,27 @@ class OrderBackorders(OrderPreorders):
         """Where the storefront holds another order than the ERP was given, that is to be carried over."""
         state = self._state
         left = narrative.left_units(state)
-        edit = amendment_between(before, now, left)
+        edit = amendment_between(before, now, left, state.exchanges)
         if not edit.empty:
             self._tell(
                 "storefront", f"Edited after it was entered in the ERP: {edit.sentence(now.currency)}."
             )
         given = state.given or before
-        if amendment_between(given, now, left).empty:
+        if amendment_between(given, now, left, state.exchanges).empty:
             same = state.erp is not None and not holds_otherwise(now, state.erp)
+            same = same and state.erp is not None and not exchanges_differ(now, state.erp)
             if state.amend and units_returned(now) and same:
                 # Undone in the storefront; of an edit after a return the ERP was given nothing.
-                state.amend, state.given = False, None
+                state.amend, state.given, state.edited = False, None, None
                 state.lines = take_edit(state.lines, now)
             return
+        parts = edit_parts(before, now, left, state.exchanges)
+        parts = parts.model_copy(update={"dearer": edit_parts(given, now, left, state.exchanges).dearer})
+        # Where it is to be amended already and nobody noted what, that is what was sold.
+        state.edited = (state.edited or EditParts(sold=state.amend)).joined(parts)
         state.amend, state.given = True, given
+        if edit_to_be_paid(state):
+            self._tell("Orderwright", narrative.unpaid(state))
         # Until the ERP agrees nothing is canceled: it may still send what it holds.
         units = {line.line_id: line.current for line in now.lines}
         held = {line.line_id: max(line.due, units.get(line.line_id, 0)) for line in state.lines}

@@ -331,7 +331,7 @@ class OrderDesk(Desk[OrderState]):
         taken = Acceptance(actor=message.actor, reason=message.reason, differences=problem.differences)
         self._state.acceptances = (*self._state.acceptances, taken)
         if family(problem.cause) == EDIT_REFUSED:
-            self._state.amend = False
+            self._state.amend, self._state.edited = False, None
         self._go_on(problem)
         currency = self._state.order.currency if self._state.order else ""
         self._tell(message.actor, narrative.accepted(message, problem, currency))

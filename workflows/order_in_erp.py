@@ -7,6 +7,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from activities.orders import OrderActivities
     from domain.amendment import amendment_between, holds_otherwise
+    from domain.erp_order import ErpOrder
+    from domain.exchanges import with_later_lines
     from domain.quantities import cancel_open, take_edit
     from workflows import happenings, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
@@ -47,6 +49,8 @@ class OrderInErp(OrderBackorders):
             early, state.erp_early = state.erp_early, None
             self._take_erp(early)
         edited = not amendment_between(tried, state.order, {}).empty
+        # An earlier life of it may have seen what came after an exchange.
+        state.order = with_later_lines(state.order, erp)
         # An earlier life of the order may have entered another version as well.
         state.amend = edited or holds_otherwise(state.order, erp)
         state.given = tried if state.amend else None
@@ -69,6 +73,7 @@ class OrderInErp(OrderBackorders):
                     acceptances=state.acceptances,
                     places=state.places,
                     ship_what_is_there=state.ship_what_is_there,
+                    parts=state.edited,
                 ),
                 task_queue=ERP_QUEUE,
                 start_to_close_timeout=ONE_CALL,
@@ -82,14 +87,14 @@ class OrderInErp(OrderBackorders):
         state.lines = take_edit(state.lines, state.order, amended.kept)
         self._take_erp(amended.erp)
         early, state.erp_early = state.erp_early, None
-        # What the feed told meanwhile may be of the record that was replaced.
-        if early is not None and early.erp_id == amended.erp.erp_id:
+        # What the feed told meanwhile may be of a record that was replaced.
+        if early is not None and _records(early) == _records(amended.erp):
             self._take_erp(early)
         if amended.refusal is not None:
             self._stop(Step.AMEND, amended.refusal, in_case=True)
             return
-        state.amend, state.places = False, {}
-        self._tell("ERP", happenings.amended(amended, before))
+        self._tell("ERP", happenings.amended(amended, before, state.edited))
+        state.amend, state.edited, state.places = False, None, {}
 
     async def _cancel(self) -> None:
         state = self._state
@@ -133,3 +138,8 @@ class OrderInErp(OrderBackorders):
             kind=wish.kind,
             revision=self._next_revision(),
         )
+
+
+def _records(erp: ErpOrder) -> tuple[str, ...]:
+    """The ERP's own ids of what it has of an order."""
+    return (erp.erp_id, *sorted(each.erp_id for each in erp.exchanges))

@@ -60,7 +60,7 @@ def _work(state: OrderState) -> Step:
         return _way_to_the_erp(state)
     if state.hand_over:
         return Step.HAND_OVER
-    if state.amend:
+    if state.amend and not edit_to_be_paid(state):
         return Step.AMEND
     if exchange_to_enter(state) is not None:
         return Step.ENTER_EXCHANGE
@@ -95,6 +95,12 @@ def exchange_to_enter(state: OrderState) -> str | None:
     return awaited_exchanges(state)[0]
 
 
+def edit_to_be_paid(state: OrderState) -> bool:
+    """An edit made an exchange dearer that the ERP has, and is carried over once that is paid."""
+    dearer = state.amend and state.edited is not None and state.edited.dearer
+    return dearer and bool(state.payment.unpaid_exchange)
+
+
 def awaited_exchanges(state: OrderState) -> tuple[str, ...]:
     """Returns whose new lines are on the order and not in the ERP yet."""
     if state.order is None or state.erp is None or state.erp.state is ErpOrderState.CANCELED:
@@ -104,7 +110,12 @@ def awaited_exchanges(state: OrderState) -> tuple[str, ...]:
 
 def _may_close(state: OrderState) -> bool:
     """Delivered, nothing on its way back, and either to be proven balanced (again) or past its return window."""
-    if not is_delivered(state.lines) or state.erp is None or state.erp.state is ErpOrderState.CANCELED:
+    if (
+        state.amend
+        or not is_delivered(state.lines)
+        or state.erp is None
+        or state.erp.state is ErpOrderState.CANCELED
+    ):
         return False
     if not all(brief.ended for brief in state.returns.values()):
         return False

@@ -13,7 +13,13 @@ from adapters.errors import Rejected, SessionExpired
 from adapters.memory import returning
 from adapters.memory.amending import amend
 from adapters.memory.book_lines import OVER, adjustment_of, erp_lines
-from adapters.memory.exchanging import added, beside, with_exchanges
+from adapters.memory.exchanging import (
+    added,
+    amended_exchange,
+    beside,
+    require_total,
+    with_exchanges,
+)
 from adapters.memory.faults import Faults
 from adapters.memory.stock_room import StockRoom
 from adapters.memory.taxing import tax_adjustments
@@ -115,9 +121,14 @@ class MemoryErp(StockRoom):
                 raise Rejected("erp", "amend order", f"there is no order {target.key}", "order_unknown")
             if held.state is ErpOrderState.DRAFT:
                 return AmendOutcome(order=self._enter(target, held))
-            _refuse("amend order", (*self._unknown(target), *self._differences(target)))
-            amended = amend(held, entered, with_exchanges(target, held, entered))
-            return AmendOutcome(order=self.rearrange(held, amended.sales), refused=amended.refused)
+            whole = with_exchanges(target, held, entered)
+            told = whole if target.only else target
+            _refuse("amend order", (*self._unknown(target), *self._differences(told)))
+            amended = amend(held, entered, whole)
+            if not amended.refused:
+                require_total(held, amended.sales, target)
+            noted = amended_exchange(held, amended.sales, target)
+            return AmendOutcome(order=self.rearrange(noted, amended.sales), refused=amended.refused)
 
     async def add_exchange(self, exchange: SalesOrder) -> ErpOrder:
         """See ``ErpPort``. Raises Rejected with cause ``period_closed`` besides."""

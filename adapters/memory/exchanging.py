@@ -1,6 +1,6 @@
 """What a buyer gets for goods that come back: inside the memory storefront, and in the memory ERP's books. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from adapters.errors import Rejected
@@ -112,11 +112,49 @@ def beside(sales: SalesOrder, exchange: SalesOrder) -> SalesOrder:
 
 
 def with_exchanges(target: SalesOrder, held: ErpOrder, entered: SalesOrder) -> SalesOrder:
-    """What an amendment of the order that was sold comes to, its exchanges left as they are."""
-    exchanged = {line for each in held.exchanges for line in each.lines}
+    """All that the books are to hold where one part of it is amended: what was sold, some lines of it, an exchange."""
+    exchanged = {line: each.return_id for each in held.exchanges for line in each.lines}
+    if target.exchange_id or target.only:
+        replaced = target.only or {line for line, each in exchanged.items() if each == target.exchange_id}
+        kept = tuple(line for line in entered.lines if line.line_id not in replaced)
+        lines = (*kept, *target.lines)
+        return _together(entered, lines, _worth(lines))
     lines = tuple(line for line in entered.lines if line.line_id in exchanged)
     total = sum((each.total for each in held.exchanges), target.total)
     return _together(target, (*target.lines, *lines), total) if exchanged else target
+
+
+def amended_exchange(order: ErpOrder, sales: SalesOrder, target: SalesOrder) -> ErpOrder:
+    """The order whose exchange is noted as the books hold it now; one without lines is none any more."""
+    if target.exchange_id and target.exchange_id not in {each.return_id for each in order.exchanges}:
+        return added(order, target) if target.lines else order
+    exchanges = []
+    for each in order.exchanges:
+        if each.return_id != target.exchange_id:
+            exchanges.append(each)
+            continue
+        of_it = {*each.lines, *(line.line_id for line in target.lines)}
+        lines = tuple(line for line in sales.lines if line.line_id in of_it)
+        changes = {
+            "lines": tuple(dict.fromkeys(line.line_id for line in lines)),
+            "total": _worth(lines),
+            "taxes": sum_by_code(tax for line in lines for tax in line.taxes),
+        }
+        if lines:
+            exchanges.append(each.model_copy(update=changes))
+    return order.model_copy(update={"exchanges": tuple(exchanges)})
+
+
+def require_total(order: ErpOrder, sales: SalesOrder, target: SalesOrder) -> None:
+    """Raises Rejected, cause ``amounts_differ``, where some lines and what stays do not come to what is asked for."""
+    held = sales.total - sum((each.total for each in order.exchanges), _NOTHING)
+    if target.only and held != target.total:
+        reason = f"with the edit the order comes to {held}, the order says {target.total}"
+        raise Rejected("erp", "amend order", reason, "amounts_differ")
+
+
+def _worth(lines: Iterable[SalesLine]) -> Decimal:
+    return sum((line.net + sum((tax.amount for tax in line.taxes), _NOTHING) for line in lines), _NOTHING)
 
 
 def _together(sales: SalesOrder, lines: tuple[SalesLine, ...], total: Decimal) -> SalesOrder:

@@ -12,11 +12,11 @@ from adapters.errors import Rejected
 from adapters.requests import AmendOutcome
 from adapters.spans import looked_up
 from adapters.tryton.cancellation import Cancellation
-from adapters.tryton.lowering import Lowering, lowered_lines
+from adapters.tryton.lowering import Lowering, lowered_lines, lowered_parts
 from adapters.tryton.reading import is_canceled, read_order
 from adapters.tryton.records import SaleRecord
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
-from adapters.tryton.sales import SALE, Sales
+from adapters.tryton.sales import SALE, Sales, reference_aside
 from adapters.tryton.submission import OPEN, Submission
 from domain.erp_order import ErpOrder, RefusedChange, SalesLineKind, SalesOrder
 from domain.order import OrderKey
@@ -39,29 +39,62 @@ class Amendment:
 
     async def amend(self, target: SalesOrder) -> AmendOutcome:
         """See ``ErpPort.amend_order``. Raises Rejected with cause ``order_unknown``."""
-        sale = await self._sales.find(target.key)
-        looked_up(SYSTEM, "order", found=sale is not None)
-        if sale is None:
-            if not await self._was_set_aside(target.key):
+        order = await self._sales.find(target.key)
+        looked_up(SYSTEM, "order", found=order is not None)
+        if order is None:
+            if target.exchange_id or target.only or not await self._was_set_aside(target.key):
                 reason = f"the ERP has no order {target.key}"
                 raise Rejected(SYSTEM, "amend order", reason, "order_unknown")
-        elif is_canceled(sale):
+            return AmendOutcome(order=await self._submission.submit(target))
+        if target.only:
+            return await self._lower_parts(order, target)
+        if target.exchange_id:
+            return await self._amend_exchange(order, target)
+        stays = await self._make_room(order, target)
+        return stays or AmendOutcome(order=await self._submission.submit(target))
+
+    async def _amend_exchange(self, order: SaleRecord, target: SalesOrder) -> AmendOutcome:
+        """As an order, but for its own sale alone; where nothing is to be sent any more, none takes its place."""
+        sale = order.exchange_of(target.exchange_id)
+        stays = None if sale is None else await self._make_room(sale, target)
+        if stays is None and target.lines:
+            await self._submission.submit(target, beside=order.id)
+        whole = read_order(await self._sales.get(order.id))
+        return AmendOutcome(order=whole, refused=stays.refused if stays else ())
+
+    async def _make_room(self, sale: SaleRecord, target: SalesOrder) -> AmendOutcome | None:
+        """None where the target is to be entered, or needs no more than that; else what became of the sale."""
+        if is_canceled(sale):
             if REPLACED not in (sale.comment or ""):
-                return _refused(target, read_order(sale), f"sale {sale.number} is canceled", terms=True)
-            await self._set_aside(sale)
-        elif sale.state not in OPEN:
+                reason = f"sale {sale.number} is canceled"
+                return _refused(target, read_order(sale), reason, terms=not target.exchange_id)
+        elif sale.state in OPEN and (target.lines or not target.exchange_id):
+            return None
+        else:
             held = await self._submission.holds(target, sale)
             if held.terms and held.lines:
                 await self._note(sale, target.instructions)
-            else:
-                outcome = await self._cancellation.cancel(target.key, REPLACED)
-                if not outcome.canceled:
-                    lowered = await self._lowered(sale, target) if held.terms else None
-                    if lowered is not None:
-                        return AmendOutcome(order=lowered)
-                    return _refused(target, outcome.order, outcome.reason, terms=not held.terms)
-                await self._set_aside(sale)
-        return AmendOutcome(order=await self._submission.submit(target))
+                return None
+            outcome = await self._cancellation.cancel_sale(sale, REPLACED)
+            if not outcome.canceled:
+                lowered = await self._lowered(sale, target) if held.terms else None
+                if lowered is not None:
+                    return AmendOutcome(order=lowered)
+                return _refused(target, outcome.order, outcome.reason, terms=not held.terms)
+        await self._sales.set_aside(sale)
+        return None
+
+    async def _lower_parts(self, sale: SaleRecord, target: SalesOrder) -> AmendOutcome:
+        """Goods of the order came back: units of some lines are taken off, all else of the sale stays."""
+        if is_canceled(sale):
+            return _refused(target, read_order(sale), f"sale {sale.number} is canceled", terms=False)
+        lines = lowered_parts(sale, await self._submission.planned_parts(target), target)
+        if lines is None:
+            reason = f"goods of sale {sale.number} came back: units that have not left can be taken off, and no more"
+            return _refused(target, read_order(sale), reason, terms=False)
+        if lines:
+            sale = await self._lowering.lower(sale, lines, "edited in the store")
+        return AmendOutcome(order=await self._submission.align(sale))
 
     async def _lowered(self, sale: SaleRecord, target: SalesOrder) -> ErpOrder | None:
         """The sale with fewer units of its lines, where that is all that is asked for; None where it is not."""
@@ -79,24 +112,17 @@ class Amendment:
         comment = "\n".join(filter(None, [sale.comment, instructions]))
         await self._rpc.call("note edit", f"model.{SALE}.write", [sale.id], {"comment": comment}, writes=True)
 
-    async def _set_aside(self, sale: SaleRecord) -> None:
-        values = {"web_shop": None, "web_id": None, "reference": _reference(sale.key)}
-        await self._rpc.call("set sale aside", f"model.{SALE}.write", [sale.id], values, writes=True)
-
     async def _was_set_aside(self, key: OrderKey) -> bool:
-        domain = [["reference", "=", _reference(key)]]
+        domain = [["reference", "=", reference_aside(key)]]
         return bool(
             await self._rpc.call("find sale set aside", f"model.{SALE}.search_count", domain, writes=False)
         )
 
 
-def _reference(key: OrderKey) -> str:
-    return f"replaced: {key}"
-
-
 def _refused(target: SalesOrder, held: ErpOrder, reason: str, *, terms: bool) -> AmendOutcome:
     """Nothing was changed. Lines are told by their units; ``terms``: party, address or carrier differ as well."""
     had, wanted = _units(held, target), _wanted(target)
+    had = {line: units for line, units in had.items() if not target.only or line in target.only}
     changes = tuple(
         RefusedChange(
             line_id=line,

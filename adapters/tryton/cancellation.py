@@ -32,6 +32,10 @@ class Cancellation:
         sale = await self._sales.find(key)
         if sale is None:
             raise Rejected(SYSTEM, "cancel order", f"the ERP has no order {key}", "order_unknown")
+        return await self.cancel_sale(sale, reason)
+
+    async def cancel_sale(self, sale: SaleRecord, reason: str) -> CancelOutcome:
+        """The same of a sale, one for an exchange too; it is told by itself."""
         for _ in range(_ROUNDS):
             if is_canceled(sale):
                 return CancelOutcome(canceled=True, order=read_order(sale))

@@ -5,7 +5,8 @@ which every reading of the order finds it. It is entered, shipped and invoiced a
 """
 
 from adapters.errors import Rejected
-from adapters.tryton.reading import read_order, state_of
+from adapters.tryton.amendment import REPLACED
+from adapters.tryton.reading import is_canceled, read_order, state_of
 from adapters.tryton.rpc import SYSTEM
 from adapters.tryton.sales import Sales
 from adapters.tryton.submission import Submission
@@ -29,6 +30,10 @@ class Exchanging:
         if state_of(sale) is ErpOrderState.CANCELED:
             reason = f"order {sale.number} is canceled; nothing can be sent in exchange for goods of it"
             raise Rejected(SYSTEM, _OPERATION, reason, "order_canceled")
+        held = sale.exchange_of(exchange.exchange_id)
+        if held is not None and is_canceled(held) and REPLACED in (held.comment or ""):
+            # An edit of it stopped here: nothing was to be sent any more, and now something is again.
+            await self._sales.set_aside(held)
         await self._submission.submit(exchange, beside=sale.id)
         order = read_order(await self._sales.get(sale.id))
         if not any(each.return_id == exchange.exchange_id for each in order.exchanges):

@@ -13,7 +13,9 @@ from adapters.errors import ContractBroken
 from adapters.tryton.records import SHIPMENT, LineRecord, SaleRecord
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import Sales
-from adapters.tryton.translate import PlannedLine
+from adapters.tryton.sums import amounts_of
+from adapters.tryton.translate import PlannedLine, is_rounding, real_tax
+from domain.erp_order import SalesOrder
 
 AMENDMENT: Final = "sale.amendment"
 _OPERATION: Final = "amend sale"
@@ -30,7 +32,52 @@ class Lowered(NamedTuple):
 
 def lowered_lines(sale: SaleRecord, wanted: Sequence[PlannedLine]) -> tuple[Lowered, ...] | None:
     """The lines to lower; None where the sale cannot come to what is wanted in this way."""
-    left = list(sale.order_lines)
+    return _lowered(sale, list(sale.order_lines), wanted)
+
+
+def lowered_parts(
+    sale: SaleRecord, wanted: Sequence[PlannedLine], target: SalesOrder
+) -> tuple[Lowered, ...] | None:
+    """The same where ``wanted`` are some lines of the sale, and all else of it stays but for cents of rounding.
+
+    None also where a tax needs such a cent for the first time: an amendment knows no new lines.
+    """
+    parts = [line for line in sale.order_lines if line.origin[0] in target.only]
+    lowered = _lowered(sale, parts, wanted)
+    if lowered is None:
+        return None
+    lowered += _rounding(_with_units(sale, lowered), target)
+    total, taxes = amounts_of(_with_units(sale, lowered))
+    expected = {tax.code: tax.amount for tax in target.taxes}
+    return lowered if total == target.total and taxes == expected else None
+
+
+def _with_units(sale: SaleRecord, lowered: Sequence[Lowered]) -> SaleRecord:
+    units = {line.id: float(quantity) for line, quantity in lowered}
+    lines = (
+        line.model_copy(update={"quantity": units[line.id]}) if line.id in units else line
+        for line in sale.lines
+    )
+    return sale.model_copy(update={"lines": tuple(lines)})
+
+
+def _rounding(sale: SaleRecord, target: SalesOrder) -> tuple[Lowered, ...]:
+    """Lines that bring taxes to the cent, with the cents that are missing of the target's, as far as there are any."""
+    _, taxes = amounts_of(sale)
+    missing = Counter({tax.code: tax.amount for tax in target.taxes})
+    missing.subtract(taxes)
+    rounded = []
+    for line in sale.order_lines if any(missing.values()) else ():
+        tax = line.taxes[0].line_tax() if is_rounding(line.note) and len(line.taxes) == 1 else None
+        if tax is None or not tax.amount or not (cents := missing.pop(real_tax(tax.code), Decimal(0))):
+            continue
+        rounded.append(Lowered(line, line.units + cents / tax.amount))
+    return tuple(rounded)
+
+
+def _lowered(
+    sale: SaleRecord, left: list[LineRecord], wanted: Sequence[PlannedLine]
+) -> tuple[Lowered, ...] | None:
     lowered = []
     for plan in wanted:
         line = next((line for line in left if _same_but_for_units(line, plan)), None)

@@ -69,6 +69,11 @@ class Sales:
         """Press a button of the sale form, such as ``quote``."""
         await self._rpc.call(f"{button} sale", f"model.{SALE}.{button}", [sale], writes=True, **options)
 
+    async def set_aside(self, sale: SaleRecord) -> None:
+        """Take an order's names off a canceled sale, so that another one may have them."""
+        values = {"web_shop": None, "web_id": None, "reference": reference_aside(sale.key)}
+        await self._rpc.call("set sale aside", f"model.{SALE}.write", [sale.id], values, writes=True)
+
     async def run_wizard(
         self, name: str, record: tuple[str, int], form: str, values: dict[str, Any], step: str
     ) -> None:
@@ -113,6 +118,11 @@ class Sales:
             for row in rows
             if made_from(row) is None or row["id"] == itself
         ]
+
+
+def reference_aside(key: OrderKey) -> str:
+    """What a sale that is set aside says of whose it was."""
+    return f"replaced: {key}"
 
 
 def made_from(row: dict[str, Any]) -> int | None:

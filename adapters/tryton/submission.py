@@ -15,7 +15,7 @@ from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import SALE, Sales
 from adapters.tryton.shipments import Allocation
 from adapters.tryton.sums import tax_amounts
-from adapters.tryton.translate import PlannedLine, SalePlan, plan_sale, require_equal
+from adapters.tryton.translate import PlannedLine, SalePlan, plan_lines, plan_sale, require_equal
 from domain.erp_order import ErpOrder, SalesOrder
 
 OPEN: Final = frozenset({"draft", "quotation", "confirmed"})
@@ -75,6 +75,16 @@ class Submission:
         """The lines that a sale of the order would have. Raises Rejected for what the ERP does not know."""
         references = await self._references.of_order(order)
         return plan_sale(order, await self._parties.of_order(order), references).lines
+
+    async def planned_parts(self, order: SalesOrder) -> tuple[PlannedLine, ...]:
+        """The lines that a sale would have for some lines of an order; what rounding they ask for is left out."""
+        references = await self._references.of_order(order)
+        lines, _ = plan_lines(order.lines, references, tolerance=order.tax_tolerance)
+        return tuple(planned for planned, _ in lines)
+
+    async def align(self, sale: SaleRecord) -> ErpOrder:
+        """The order, its shipments at the warehouses that its sale names."""
+        return read_order(await self._allocation.align(sale))
 
     async def _submit(self, order: SalesOrder, beside: int | None) -> ErpOrder:
         sale = await self._find(order)

@@ -25,6 +25,17 @@ def tax_amounts(sale: SaleRecord) -> dict[str, Decimal]:
     return dict(amounts)
 
 
+def amounts_of(sale: SaleRecord) -> tuple[Decimal, dict[str, Decimal]]:
+    """What the sale's lines come to in all, and tax by code, as Tryton will compute them; none where it is nothing."""
+    taxes: dict[str, Decimal] = defaultdict(Decimal)
+    net = Decimal(0)
+    for line in sale.order_lines:
+        net += net_of(line.units, line.unit_price or Decimal(0), sale.currency.rounding)
+        for code, amount in _line_taxes(sale, line):
+            taxes[real_tax(code)] += amount
+    return net + sum(taxes.values(), Decimal(0)), {code: amount for code, amount in taxes.items() if amount}
+
+
 def net_of_line(sale: SaleRecord, line_id: str) -> Decimal:
     """What the lines of that id come to without tax."""
     nets = (

@@ -12,6 +12,7 @@ from domain.planning import plan_exchange
 from tests.contract.coming_back import (
     EAST,
     MOST_WRITES,
+    WEST,
     Feed,
     announce,
     billed,
@@ -21,6 +22,7 @@ from tests.contract.coming_back import (
     units,
 )
 from tests.contract.erp_worlds import ErpWorld
+from tests.contract.order_shapes import sales_order
 from tests.order_builder import make_line, make_order, sandbox_mapping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -162,6 +164,74 @@ async def test_what_was_exchanged_may_come_back_and_be_exchanged_again(erp_world
     assert waiting(again) == {("31", EAST): 3}
     given_back = sum((each.total for each in again.returns), Decimal(0))
     assert billed(again) == again.total - given_back
+
+
+def amended(key: OrderKey, units: dict[str, tuple[str, int]]) -> SalesOrder:
+    """The exchange with other lines: line -> SKU and units."""
+    lines = [make_line(line, sku, number, unit_price="9.05") for line, (sku, number) in units.items()]
+    placement = {line: {"101": number} for line, (_, number) in units.items()}
+    told = exchanged(key)
+    order = make_order(key.external_id, lines=lines, placement=placement)
+    (back,) = told.returns
+    (part,) = back.exchange
+    part = part.model_copy(update={"line_ids": tuple(units)})
+    back = back.model_copy(update={"exchange": (part,)})
+    return plan_exchange(order.model_copy(update={"returns": (back,)}), "1", sandbox_mapping())
+
+
+async def test_an_exchange_is_amended_apart_from_its_order_and_may_come_to_nothing_and_back(
+    erp_world: ErpWorld,
+):
+    order = await sent_order(erp_world)
+    erp, key = erp_world.erp, order.key
+    before = await found(erp_world, key)
+    await erp.add_exchange(exchange(key))
+    nothing = exchange(key).model_copy(update={"lines": (), "total": Decimal(0), "taxes": ()})
+    for new in ({"21": ("MUG-LOGO", 5)}, {"22": ("CAP-BLK", 1)}, {}, {"21": ("MUG-LOGO", 1)}):
+        wanted = amended(key, new) if new else nothing
+        outcome = await erp.amend_order(wanted)
+        assert outcome.refused == ()
+        held = outcome.order
+        assert held.total == order.total + wanted.total == billed(held)
+        assert waiting(held) == {(line, EAST): number for line, (_, number) in new.items()}
+        assert [each.lines for each in held.exchanges] == ([tuple(new)] if new else [])
+        assert [each.total for each in held.exchanges] == ([wanted.total] if new else [])
+        assert (held.erp_id, held.number) == (before.erp_id, before.number)
+        # Absolute: asked again it finds nothing to do.
+        assert (await erp.amend_order(wanted)).order == held == await found(erp_world, key)
+    await erp_world.pick(key)
+    held = await found(erp_world, key)
+    outcome = await erp.amend_order(nothing)
+    assert [(each.line_id, "is picked" in each.reason) for each in outcome.refused] == [("21", True)]
+    assert outcome.order == held == await found(erp_world, key)
+
+
+async def test_lines_beside_what_came_back_are_lowered_and_the_rest_stays(erp_world: ErpWorld):
+    lines = [make_line("11", "TEE-BLK-M", 1), make_line("12", "MUG-LOGO", 3, unit_price="9.05")]
+    placement = {"11": {"101": 1}, "12": {"102": 3}}
+    whole = sales_order(make_order(erp_world.new_id(), lines=lines, placement=placement))
+    fewer = [lines[0], make_line("12", "MUG-LOGO", 2, unit_price="9.05")]
+    target = sales_order(
+        make_order(whole.key.external_id, lines=fewer, placement=placement | {"12": {"102": 2}})
+    )
+    erp, key = erp_world.erp, whole.key
+    await erp.submit_order(whole)
+    await erp_world.ship(key, EAST, part=False)
+    await erp.authorize_return(announce(key, line_11=1))
+    await erp_world.receive_return(key, "1")
+    await erp.credit_return(credit_of(whole, "1", restocked={"11": 1}))
+    await erp.add_exchange(exchange(key))
+    mugs = tuple(line for line in target.lines if line.line_id == "12")
+    part = target.model_copy(update={"lines": mugs, "only": ("12",)})
+    outcome = await erp.amend_order(part)
+    assert outcome.refused == ()
+    held = outcome.order
+    (made,) = held.exchanges
+    assert held.total - made.total == target.total
+    assert waiting(held) == MUGS | {("12", WEST): 2}
+    assert {line.line_id: line.quantity for line in held.lines if line.quantity}["11"] == 1
+    assert the_return(held).state is ErpReturnState.SETTLED
+    assert (await erp.amend_order(part)).order == held
 
 
 async def test_an_exchange_that_cannot_be_entered_leaves_nothing_behind(erp_world: ErpWorld):

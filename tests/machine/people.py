@@ -62,8 +62,6 @@ class People:
         """The buyer takes units off that the shop does not show as shipped."""
         # What needs no parcel cannot be had back once it is delivered: that would be a refund.
         kept = self._model.sheet.without_parcel if self._key in self._world.erp.orders else set()
-        # What came in exchange is changed by nobody but the exchange: the proof names it where it is.
-        kept = kept | self.exchanged()
         line = pick_one(
             [line for line in self.order.lines if line.current and line.line_id not in kept], dice
         )

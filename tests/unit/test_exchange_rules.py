@@ -32,6 +32,7 @@ from domain.planning import plan_exchange, plan_sales_order, sum_by_code
 from domain.quantities import apply_erp, lines_from_order, take_exchanges
 from domain.refunds import credit_for, fees_presentment, money_back
 from domain.return_rules import ExchangeRule, ReturnRules
+from domain.returns import RefundPart
 from tests.order_builder import (
     make_erp_order,
     make_line,
@@ -97,6 +98,11 @@ class Shop:
         )
         self.erp = self.erp.model_copy(update={"returns": (*self.erp.returns, settled)})
         return sum((part.amount for part in parts), Decimal(0))
+
+    def give(self, money: tuple[RefundPart, ...]) -> None:
+        """Money goes back to the buyer, and nothing else."""
+        request = RefundRequest(key=self.order.key, refund_key=self.id(), money=money)
+        self.order = after_refund(self.order, self.placed, request, self.id)
 
     def pay(self) -> Decimal:
         """The buyer pays what is asked for; returns it."""
@@ -256,7 +262,8 @@ def test_new_lines_are_no_edit_of_the_order_that_was_sold():
     sold, now = shop.placed.model_copy(update={"lines": shop.placed.lines[:1]}), shop.order
     assert as_sold(now).lines == sold.lines
     assert amendment_between(sold, now, {}).empty
-    assert fingerprint(sold) == fingerprint(now)
+    # Whoever compares both systems by it waits until they are in the ERP.
+    assert fingerprint(sold) != fingerprint(now)
     assert not holds_otherwise(now, shop.erp)
     # Units that leave: the plan of what was sold is not touched by what came onto it.
     assert plan_sales_order(now, shop.mapping).lines == plan_sales_order(sold, shop.mapping).lines

@@ -1,0 +1,77 @@
+"""Units taken off some lines of a Tryton sale: what stays, and the cents that bring its taxes to the storefront's."""
+
+from decimal import Decimal
+
+import pytest
+
+from adapters.tryton.lowering import lowered_parts
+from adapters.tryton.records import SaleRecord, read_record
+from adapters.tryton.translate import PlannedLine
+from domain.erp_order import SalesOrder, TaxAmount
+from tests.unit.test_tryton_reading import CENT, VAT, line, move, sale
+from tests.unit.test_tryton_translate import sales_order
+
+PRICE = Decimal("3.3333")
+
+
+def held(*, picked: float = 0.0) -> SaleRecord:
+    """Three of one thing that has left, three of another for 10.00, whose tax of 2.00 the storefront rounded up."""
+    state = "picked" if picked else "waiting"
+    lines = [
+        line(1, 3.0, **{"taxes.": [VAT]}),
+        line(2, 3.0, move(20, picked or 3.0), **{"unit_price": PRICE, "taxes.": [VAT]}),
+        line(3, 1.0, **{"unit_price": Decimal(0), "taxes.": [CENT], "note": "Tax rounding: VAT-20 +0.01"}),
+    ]
+    sold = sale(*lines)
+    sold["shipments."] = [{**sold["shipments."][0], "state": state}]
+    return read_record(sold)
+
+
+def wanted(units: int, price: Decimal = PRICE) -> list[PlannedLine]:
+    note = "Store line: L2\nShips from: EAST"
+    return [PlannedLine(1, Decimal(units), price, frozenset({5}), note)] if units else []
+
+
+def target(total: str, tax: str) -> SalesOrder:
+    amounts = (TaxAmount(code="VAT-20", amount=Decimal(tax)),) if Decimal(tax) else ()
+    return sales_order().model_copy(update={"only": ("L2",), "total": Decimal(total), "taxes": amounts})
+
+
+@pytest.mark.parametrize(
+    ("units", "total", "tax", "lowered"),
+    [
+        (3, "48.01", "8.01", {}),
+        (2, "44.01", "7.34", {2: 2}),  # 6.67 and 1.33; the cent stays
+        (2, "44.00", "7.33", {2: 2, 3: 0}),
+        (2, "44.02", "7.35", {2: 2, 3: 2}),
+        (2, "43.99", "7.32", {2: 2, 3: -1}),
+        (0, "36.01", "6.01", {2: 0}),
+        (0, "36.00", "6.00", {2: 0, 3: 0}),
+    ],
+)
+def test_units_are_taken_off_and_the_cents_follow(
+    units: int, total: str, tax: str, lowered: dict[int, int]
+) -> None:
+    found = lowered_parts(held(), wanted(units), target(total, tax))
+    assert found is not None
+    assert {each.line.id: int(each.quantity) for each in found} == lowered
+
+
+@pytest.mark.parametrize(
+    ("units", "price", "total"),
+    [(4, PRICE, "52.01"), (2, Decimal("3.0000"), "43.20"), (2, PRICE, "45.00")],
+    ids=["more units", "another price", "another total"],
+)
+def test_all_else_is_refused(units: int, price: Decimal, total: str) -> None:
+    assert lowered_parts(held(), wanted(units, price), target(total, "7.34")) is None
+
+
+def test_what_is_picked_is_not_taken_off() -> None:
+    assert lowered_parts(held(picked=3.0), wanted(2), target("44.01", "7.34")) is None
+
+
+def test_a_cent_for_which_there_is_no_line_is_refused() -> None:
+    record = held()
+    without = record.model_copy(update={"lines": record.lines[:2]})
+    assert lowered_parts(without, wanted(2), target("44.01", "7.34")) is None
+    assert lowered_parts(without, wanted(2), target("44.00", "7.33")) is not None

@@ -1,0 +1,84 @@
+"""Edits of what a buyer gets in exchange, and of lines beside it: carried into the ERP once, in one balance."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from domain.exchanges import exchanged_lines
+from domain.order import Order
+from tests.workflows.returning import WINDOW, closes_balanced, deliver, ended, goods, refunds, with_rules
+from tests.workflows.test_exchanges import MUG, bring_back, exchange
+from tests.workflows.world import World
+
+
+@pytest.fixture(autouse=True)
+def days_pass_when_told(server: WorkflowEnvironment) -> Iterator[None]:
+    """The server would skip the weeks in which goods are on their way before a test can send them."""
+    with server.with_time_skipping_disabled():
+        yield
+
+
+async def exchanged(world: World, order: Order) -> str:
+    """Two mugs of an order that was delivered came back for two others, which the ERP has; the line of those."""
+    await deliver(world, order)
+    return_id = await exchange(world, order, {"12": 2}, {MUG: 2})
+    await bring_back(world, order, return_id, {"12": 2})
+    await ended(world, order, return_id)
+    await world.until(order.key, lambda _view: bool(world.erp.orders[order.key].exchanges))
+    (line,) = exchanged_lines(world.storefront.orders[order.key.external_id])
+    return line
+
+
+async def lower(world: World, order: Order, line: str, units: int) -> None:
+    world.storefront.edit_quantity(order.key.external_id, line, units)
+    await world.start(order, f"orders/edited-{units}")
+
+
+async def test_a_picked_exchange_is_amended_once_the_picking_is_undone_and_the_rest_given_back_once(
+    world: World, server, external_id
+):
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    async with world.working():
+        line = await exchanged(world, order)
+        world.erp.pick(order.key)
+        await lower(world, order, line, 1)
+        view = await world.until(order.key, lambda v: v.problem is not None)
+        assert view.problem is not None
+        assert view.problem.cause == f"edit_refused:{order.key}"
+        assert f"{MUG} 2 -> 1 units" in view.problem.reason
+        assert {"accept", "resubmit"} <= set(view.can_do)
+        world.erp.put_back(order.key)
+        world.faults.lose_answer("amend_order", nth=1)
+        handle = world.client.get_workflow_handle(order.key.workflow_id)
+        await handle.signal("resubmit")
+        await world.until_told(order.key, "Edit carried into")
+        world.erp.ship_all(order.key)
+        await closes_balanced(world, order, server)
+        story = await world.story(order.key)
+    told = world.storefront.orders[external_id]
+    assert refunds(world, order) == order.total - told.total > 0
+    assert f"USD {refunds(world, order)} given back to the buyer" in story
+    (left,) = [x for x in world.erp.orders[order.key].lines if x.line_id == line]
+    assert left.quantity == 1
+
+
+async def test_an_exchange_that_is_taken_off_is_not_sent_and_its_money_goes_back(
+    world: World, server, external_id
+):
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    async with world.working():
+        line = await exchanged(world, order)
+        world.faults.lose_answer("refund_order", nth=1)
+        await lower(world, order, line, 0)
+        await world.until_told(order.key, "Edit carried over: exchange SO-00001-X1 is canceled")
+        await closes_balanced(world, order, server)
+    held = world.erp.orders[order.key]
+    assert held.exchanges == ()
+    assert held.total == order.total
+    (credit,) = held.returns
+    assert refunds(world, order) == credit.total == order.total - world.storefront.orders[external_id].total
+    assert credit.total > Decimal(0)
