@@ -186,6 +186,8 @@ class Operated(Frozen):
     reason: str = "as agreed"
     kind: CancelKind = CancelKind.OTHER
     """Of ``cancel``."""
+    units: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Of ``cancel``: SKU -> units; without any, all that has not left."""
     refused: bool = False
     by_signal: bool = False
     """As from the Temporal UI: kept until somebody reads it, answered by the order's story alone."""
