@@ -7,7 +7,6 @@ Wishes are absolute (line -> units that it is to come down to), so that one that
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from domain.backorders import short_units
 from domain.erp_order import ErpOrder, ErpShipmentState
 from domain.model import Frozen, Quantity
 from domain.order import LineKind, Order
@@ -55,7 +54,7 @@ def all_that_has_not_left(
     What is exchanged is ended with its return, and a tip stays where goods have left.
     """
     gone, exchanged = _gone(erp), {line.line_id for line in lines if line.exchange}
-    delivered = {line.line_id: line.shipped for line in lines if not line.requires_shipping}
+    delivered = {line.line_id: line.shipped for line in lines}
     anything = any(gone.values())
     return {
         line.line_id: min(line.current, max(gone[line.line_id], delivered.get(line.line_id, 0)))
@@ -84,11 +83,10 @@ def places_kept(
     backorder are left out: nobody knows where those will be.
     """
     places: dict[LineId, dict[Warehouse, int]] = {}
-    short = short_units(erp)
     for line_id, units in down_to.items():
         firm, waiting = _by_warehouse(erp, line_id)
         missing = sum(firm.values()) + sum(waiting.values()) - units
-        if missing < 0 or (short.get(line_id) and missing == 0):
+        if missing < 0:
             continue
         for warehouse, there in sorted(waiting.items(), key=lambda item: (-item[1], item[0])):
             taken = min(missing, there)

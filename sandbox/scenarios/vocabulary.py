@@ -74,6 +74,12 @@ class Picked(Frozen):
     act: Literal["warehouse picks"]
 
 
+class PutBack(Frozen):
+    """What lies on the packing table goes back to the shelves."""
+
+    act: Literal["warehouse puts back"]
+
+
 class SentPicked(Frozen):
     """What lies on the packing table leaves."""
 
@@ -243,7 +249,7 @@ class TimePassed(Frozen):
 Act = Annotated[
     Edited | CanceledAtStore | Paid | Assessed | ToldAgain | ReturnWanted | ReturnWithdrawn
     | OperatorReturns | OperatorInspects
-    | Shipped | PieceShipped | Picked | SentPicked | TakenBack | Counted | StoreShows | StoreHides
+    | Shipped | PieceShipped | Picked | PutBack | SentPicked | TakenBack | Counted | StoreShows | StoreHides
     | ProductHidden | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip

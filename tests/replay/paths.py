@@ -120,12 +120,26 @@ async def cancel_refused_by_the_erp(world: World, external_id: str) -> None:
 
 
 @path
-async def cancel_refused_after_a_shipment(world: World, external_id: str) -> None:
+async def cancel_of_the_rest_after_a_shipment(world: World, external_id: str) -> None:
     order = two_warehouses(external_id)
     handle = await entered(world, order)
     world.erp.ship(order.key, "WH-EAST", {"11": 2})
     await world.until(order.key, lambda v: v.status is OrderStatus.PARTLY_SHIPPED)
     await handle.signal("cancel")
+    await handle.result()
+
+
+@path
+async def cancel_of_units_that_are_picked_and_put_back(world: World, external_id: str) -> None:
+    order = two_warehouses(external_id)
+    handle = await entered(world, order)
+    world.erp.pick(order.key, "WH-EAST")
+    asked = CancelAsked(actor="Kim", reason="wish", lines={"11": 3})
+    await handle.execute_update(OrderWorkflow.cancel_update, asked)
+    await world.until_stopped(order.key)
+    world.erp.put_back(order.key, "WH-EAST")
+    await world.until(order.key, lambda v: v.problem is None and v.lines[0].due == 0)
+    await world.until_told(order.key, "Edit carried into")
     await delivered(world, handle, order.key)
 
 

@@ -102,9 +102,10 @@ def test_an_order_that_ended_offers_nothing() -> None:
 
 
 def test_one_unit_is_not_one_units() -> None:
-    state = refused_order()
-    one = state.lines[0].model_copy(update={"shipped": 1})
-    assert cancel_story.obstacle(state.model_copy(update={"lines": (one,)})).startswith("1 unit has left")
+    order = make_order("5001", lines=(make_line("11", "TEE-BLK-M", 1),))
+    (line,) = lines_from_order(order)
+    left = {"order": order, "lines": (line.model_copy(update={"shipped": 1}),)}
+    assert cancel_story.obstacle(refused_order().model_copy(update=left)).startswith("1 unit has left")
 
 
 def test_what_can_be_accepted_says_how() -> None:
