@@ -236,6 +236,18 @@ def view(state: OrderState) -> OrderView:
     )
 
 
+_WITH_INPUT = {
+    "cancel": 'or `cancel` for some units alone, with `{"actor": "you", "reason": "why", "lines": {"SKU": 1}}`',
+    "return": (
+        'or `return`, which takes goods back, with `{"actor": "you", "reason": "why", "lines": {"SKU": 1}}`'
+        ' and, for something else instead, `"exchange": {"SKU": 1}`'
+    ),
+    "accept": 'or `accept`, which takes what differs as it is, with `{"actor": "you", "reason": "why"}`',
+    "approve": 'or `approve`, which lets it go to the ERP, with `{"actor": "you", "reason": "why"}`',
+}
+"""How the messages are sent that say more than their name."""
+
+
 def details(state: OrderState) -> str:
     """Markdown for the Temporal UI's current details."""
     title = state.order.number if state.order else str(state.key)
@@ -253,17 +265,7 @@ def details(state: OrderState) -> str:
         names = ", ".join(f"`{name}`" for name in possible if name not in {"accept", "approve", "return"})
         if names:
             parts.append(f"**You can send** {names}: More Actions, Send a Signal, the name, no input needed")
-    if "return" in possible:
-        parts.append(
-            'or `return`, which takes goods back, with `{"actor": "you", "reason": "why", "lines": {"SKU": 1}}`'
-            ' and, for something else instead, `"exchange": {"SKU": 1}`'
-        )
-    if "accept" in possible:
-        parts.append(
-            'or `accept`, which takes what differs as it is, with `{"actor": "you", "reason": "why"}`'
-        )
-    if "approve" in possible:
-        parts.append('or `approve`, which lets it go to the ERP, with `{"actor": "you", "reason": "why"}`')
+    parts += [how for name, how in _WITH_INPUT.items() if name in possible]
     # Each list has its heading: without one between them the UI draws two lists as one.
     if state.lines:
         parts.append("**Lines**\n\n" + "\n".join(_line_row(line) for line in _goods(state)))

@@ -39,7 +39,8 @@ def test_a_problem_says_what_it_is_and_what_to_do_each_in_a_paragraph() -> None:
 
 def test_lines_and_story_are_two_lists_with_a_heading_each() -> None:
     parts = narrative.details(refused_order()).split("\n\n")
-    assert parts[4:] == [
+    assert parts[4].startswith("or `cancel` for some units alone")
+    assert parts[5:] == [
         "**Lines**",
         "- TEE-BLK-M: 0 of 2 shipped",
         "**Story (UTC)**",
