@@ -145,6 +145,13 @@ class CancelRest(Frozen):
     words: str
 
 
+class LookInErp(Frozen):
+    """Where units of the order are before some are canceled."""
+
+    key: OrderKey
+    revision: int
+
+
 class RestCanceled(Frozen):
     """The order as the storefront holds it now, and what its payments ask for next."""
 
@@ -222,6 +229,8 @@ class ErpCancelResult(Frozen):
 
     canceled: bool
     reason: str = ""
+    erp: ErpOrder | None = None
+    """What the ERP has where it refused."""
 
 
 class CloseOrder(Frozen):

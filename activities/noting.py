@@ -24,6 +24,7 @@ from domain.mapping import Mapping as FieldMapping
 from domain.order import OrderKey
 from store.crosswalk import Link
 from store.database import Database
+from store.erp_news import listen_to_hands
 from store.errors import CrosswalkConflict
 from store.journal import Entry, Journal
 from store.order_view import OrderPatch
@@ -49,6 +50,7 @@ class NotedActs:
         self._mappings = mappings
         self._journal = Journal(database)
         self._own_writes = OwnWrites(database)
+        self._database = database
         self._longest_attempt = longest_attempt.total_seconds()
 
     def _storefront(self, key: OrderKey) -> StorefrontPort:
@@ -92,6 +94,14 @@ class NotedActs:
             words = f"not done after {self._longest_attempt:g} s"
             late = OutcomeUnknown("Orderwright", action.replace("_", " "), words)
             raise await self._failure(key, revision, action, late) from None
+
+    async def _look_at_warehouse(self, key: OrderKey) -> ErpOrder | None:
+        """The order as the ERP has it; of what warehouses pick or put back after that, it hears."""
+        await asyncio.to_thread(listen_to_hands, self._database, key)
+        erp = await self._erp.find_order(key)
+        if erp is not None:
+            await asyncio.to_thread(listen_to_hands, self._database, key, erp)
+        return erp
 
     async def _expect(self, key: OrderKey, echoes: tuple[str, ...]) -> None:
         """The storefront is going to tell us of what we just did there; at once, for it does so within seconds."""

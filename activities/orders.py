@@ -59,6 +59,7 @@ from domain.tax_reconciliation import tolerated_words
 from store.claims import StockClaims
 from store.crosswalk import Crosswalk, Link
 from store.database import Database
+from store.erp_news import listen_to_hands
 from store.order_view import AWAITS_PAYMENT, OrderPatch, OrderSummary, OrderViews
 
 ERP = "erp"
@@ -207,6 +208,9 @@ class OrderActivities(NotedActs):
             mapping = self._mapping(request.mapping_version)
             outcome = await amend_parts(self._erp, request, mapping)
             amended = judge(request, outcome, mapping)
+            if amended.refusal is not None:
+                # What it refused may be put back: it is tried again then.
+                await asyncio.to_thread(listen_to_hands, self._database, key, outcome.order)
         erp, case = amended.erp, None
         patch = OrderPatch(
             erp_number=erp.number, erp_total=erp.total, waiting_for="the warehouse", problem=""
@@ -293,6 +297,7 @@ class OrderActivities(NotedActs):
                 return ErpCancelResult(canceled=True)
             await asyncio.to_thread(self._stock_claims.let_go, request.key)
             outcome = await self._erp.cancel_order(request.key, request.reason)
+            kept = None if outcome.canceled else await self._look_at_warehouse(request.key)
         text = "Canceled in the ERP" if outcome.canceled else f"The ERP did not cancel: {outcome.reason}"
         await self._note(
             request.key,
@@ -304,7 +309,7 @@ class OrderActivities(NotedActs):
             erp=outcome.order if outcome.canceled else None,
             claims=OrderClaims(held=() if outcome.canceled else None),
         )
-        return ErpCancelResult(canceled=outcome.canceled, reason=outcome.reason)
+        return ErpCancelResult(canceled=outcome.canceled, reason=outcome.reason, erp=kept)
 
     @activity.defn
     async def cancel_in_storefront(self, request: CancelOrder) -> None:

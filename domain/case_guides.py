@@ -235,9 +235,16 @@ GUIDES = {
         "Cancel the order here to cancel it in the storefront as well and give the money back.",
         hours=8,
     ),
+    "cancel_picked": _guide(
+        "Units of order {0}:{1} are to be canceled, and the warehouse has picked them",
+        "Ask the warehouse to put them back and to say so in the ERP: they are then canceled by themselves. If they "
+        "leave, they are not, and the order goes on. Or accept that they are sent.",
+        (CaseAct.RETRY, CaseAct.ACCEPT),
+        4,
+    ),
     "cancel_refused": _guide(
         "Canceled in the storefront, but the warehouse goes on",
-        "Stop the parcel in the warehouse and cancel again, or refund in the storefront by hand.",
+        "Have the goods put back in the ERP: the cancel then goes on by itself. Or refund in the storefront by hand.",
         hours=4,
     ),
     "erp_unreadable": _guide(

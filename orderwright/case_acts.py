@@ -25,7 +25,7 @@ from store.cases import CaseDetail, CaseOrder, Cases
 from store.database import Database
 from store.mapping_rules import MappingRules, add_rule
 from store.mappings import MappingCatalog
-from workflows.messages import OperatorMessage
+from workflows.messages import CancelAsked
 
 AT_ONCE = 16
 """Signals on their way at the same time."""
@@ -121,7 +121,7 @@ class Solver:
         free = asyncio.Semaphore(AT_ONCE)
 
         async def one(order: CaseOrder) -> NotTold | None:
-            message = OperatorMessage(
+            message = CancelAsked(
                 message_id=_message_id(case, decision.act, order),
                 actor=decision.actor,
                 reason=decision.reason,

@@ -20,7 +20,7 @@ from orderwright.place_command import place
 from orderwright.proof import as_plain, print_proof, read_proof
 from orderwright.rebuild import Rebuilder, Rebuilt
 from orderwright.return_commands import begin
-from orderwright.return_operations import ListedReturn, returns_of
+from orderwright.return_operations import ListedReturn, returns_of, units_named
 from orderwright.terminal import (
     FAILED,
     Actor,
@@ -38,7 +38,7 @@ from store.cases import Cases
 from store.connections import Connections
 from store.order_view import OrderSummary, OrderViews
 from workers.composition import compose
-from workflows.messages import OperatorAnswer, OperatorMessage, OrderView, TimelineEntry
+from workflows.messages import CancelAsked, OperatorAnswer, OperatorMessage, OrderView, TimelineEntry
 
 orders = typer.Typer(
     no_args_is_help=True,
@@ -157,6 +157,12 @@ def prove(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
 def cancel(
     ctx: typer.Context,
     order: Named,
+    units: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SKU=UNITS]...", help="By SKU or line id, such as TEE-BLK-M=1; without any, all of it."
+        ),
+    ] = None,
     *,
     reason: Reason = "",
     kind: Annotated[
@@ -166,8 +172,9 @@ def cancel(
     no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Cancel a whole order in both systems, as long as nothing is picked."""
-    send(ctx, order, "cancel", reason, actor, kind=kind, wait=not no_wait, as_json=as_json)
+    """Cancel what has not left of an order, or some units of it, in both systems; what is picked, if it is put back."""
+    asked = CancelAsked(actor=_name(actor), reason=reason, kind=kind, lines=units_named(units or ()))
+    send(ctx, order, "cancel", reason, actor, asked=asked, wait=not no_wait, as_json=as_json)
 
 
 @orders.command("resubmit")
@@ -295,13 +302,13 @@ def send(
     reason: str,
     actor: str,
     *,
-    kind: CancelKind = CancelKind.OTHER,
+    asked: OperatorMessage | None = None,
     wait: bool,
     as_json: bool,
 ) -> None:
     """Send an order an operator's message and tell the answer. Exits with failure where it was refused."""
     settings, key = invocation(ctx).settings(), order_named(ctx, order)
-    message = OperatorMessage(actor=actor or getpass.getuser(), reason=reason, kind=kind)
+    message = asked or OperatorMessage(actor=_name(actor), reason=reason)
 
     async def sent() -> OperatorAnswer:
         async with temporal(settings.temporal) as client:
@@ -314,6 +321,10 @@ def send(
         typer.echo(f"{key}: {answer.text}")
     if not answer.done:
         raise typer.Exit(FAILED)
+
+
+def _name(actor: str) -> str:
+    return actor or getpass.getuser()
 
 
 async def _rebuild(

@@ -1,7 +1,8 @@
 """What an order was last told of the ERP, so that the change feed signals it only when there is news.
 
 Every change in the ERP comes through the feed, our own writes and each move of a carton among them; an order needs to
-hear of what left the house, what was canceled and what its lines are, its returns of what came back.
+hear of what left the house, what was canceled and what its lines are, its returns of what came back. One that waits for
+the warehouse to put goods back hears of what is picked, too.
 """
 
 import json
@@ -9,12 +10,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
+from typing import Any
 
-from sqlalchemy import JSON, Executable, String, bindparam
-from sqlmodel import Field, Session, col, select
+from sqlalchemy import JSON, Executable, String, bindparam, case
+from sqlmodel import Field, Session, col, select, update
 
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState
 from domain.model import Frozen
+from domain.order import OrderKey
+from domain.unit_cancels import hands_on
 from store.columns import Row, UtcTime
 from store.database import Database, insert_into
 
@@ -28,6 +32,8 @@ class ErpNewsRow(Row, table=True):
     digest: str = Field(sa_type=String(64))
     back: dict[str, str] | None = Field(default=None, sa_type=JSON)
     """By return, what its workflow was told last."""
+    hands: str | None = Field(default=None, sa_type=String(16))
+    """What it was told last of what warehouses have in hand; None while it need not hear of that."""
     told_at: datetime = Field(sa_type=UtcTime)
 
 
@@ -60,6 +66,11 @@ def _back(erp: ErpOrder) -> dict[str, str]:
     }
 
 
+def _hands(erp: ErpOrder) -> str:
+    """Stands for what warehouses have in hand."""
+    return _hashed(sorted((shipment, str(state)) for shipment, state in hands_on(erp).items()))[:16]
+
+
 def _hashed(news: object) -> str:
     return sha256(json.dumps(news, sort_keys=True).encode()).hexdigest()
 
@@ -74,17 +85,18 @@ def news_among(db: Database, orders: Sequence[ErpOrder]) -> tuple[News, ...]:
         return ()
     with db.read() as session:
         found = session.connection().execute(_TOLD, {"keys": [str(order.key) for order in orders]})
-        told = {row.order_key: (row.digest, row.back) for row in found}
-    news = (_news(order, *told.get(str(order.key), (None, None))) for order in orders)
+        told = {row.order_key: (row.digest, row.back, row.hands) for row in found}
+    news = (_news(order, *told.get(str(order.key), (None, None, None))) for order in orders)
     return tuple(each for each in news if each is not None)
 
 
-def _news(erp: ErpOrder, told: str | None, back: dict[str, str] | None) -> News | None:
+def _news(erp: ErpOrder, told: str | None, back: dict[str, str] | None, hands: str | None) -> News | None:
     if told is None:
         left = any(s.state is ErpShipmentState.SHIPPED for s in erp.shipments)
         return News(erp=erp) if left or erp.state is ErpOrderState.CANCELED else None
     now, before = _back(erp), back or {}
-    if told != digest(erp) or before.keys() - now.keys():
+    in_hand = hands is not None and hands != _hands(erp)
+    if told != digest(erp) or before.keys() - now.keys() or in_hand:
         return News(erp=erp)
     changed = tuple(return_id for return_id, units in now.items() if before.get(return_id) != units)
     return News(erp=erp, returns_alone=changed) if changed else None
@@ -102,12 +114,20 @@ def remember(db: Database, orders: Sequence[ErpOrder]) -> None:
 def note(session: Session, erp: ErpOrder) -> None:
     """``remember`` of one, within a caller's transaction."""
     values = {
-        "order_key": str(erp.key),
-        "digest": digest(erp),
-        "back": _back(erp),
-        "told_at": datetime.now(UTC),
+        "for_order": str(erp.key),
+        "now": digest(erp),
+        "now_back": _back(erp),
+        "now_told_at": datetime.now(UTC),
+        "now_hands": _hands(erp),
     }
     session.connection().execute(_note(session.get_bind().dialect.name), values)
+
+
+def listen_to_hands(db: Database, key: OrderKey, erp: ErpOrder | None = None) -> None:
+    """From now on the order hears of what warehouses pick and put back; of what they have in ``erp`` it knows."""
+    known = "" if erp is None else _hands(erp)
+    with db.write() as session:
+        session.exec(update(ErpNewsRow).where(col(ErpNewsRow.order_key) == str(key)).values(hands=known))
 
 
 def note_return(session: Session, erp: ErpOrder, return_id: str) -> None:
@@ -117,13 +137,20 @@ def note_return(session: Session, erp: ErpOrder, return_id: str) -> None:
         row.back = {**(row.back or {}), return_id: now[return_id]}
 
 
-_TOLD = select(ErpNewsRow.order_key, ErpNewsRow.digest, ErpNewsRow.back).where(
+_TOLD = select(ErpNewsRow.order_key, ErpNewsRow.digest, ErpNewsRow.back, ErpNewsRow.hands).where(
     col(ErpNewsRow.order_key).in_(bindparam("keys", expanding=True))
 )
 
 
 @cache
 def _note(dialect: str) -> Executable:
-    insert = insert_into(ErpNewsRow, dialect)
-    new = {"digest": insert.excluded.digest, "back": insert.excluded.back, "told_at": insert.excluded.told_at}
-    return insert.on_conflict_do_update(index_elements=["order_key"], set_=new)
+    new: dict[str, Any] = {
+        "digest": bindparam("now"),
+        "back": bindparam("now_back"),
+        "told_at": bindparam("now_told_at"),
+    }
+    insert = insert_into(ErpNewsRow, dialect).values(order_key=bindparam("for_order"), **new)
+    excluded = insert.excluded
+    known = {"digest": excluded.digest, "back": excluded.back, "told_at": excluded.told_at}
+    hands = case((col(ErpNewsRow.hands).is_not(None), bindparam("now_hands")))
+    return insert.on_conflict_do_update(index_elements=["order_key"], set_={**known, "hands": hands})

@@ -116,6 +116,7 @@ async def workers(
                 returns.authorize_return,
                 returns.credit_return,
                 exchanges.enter_exchange,
+                backorders.look_in_erp,
                 backorders.send_what_is_there,
                 feed.follow_erp_changes,
                 sweep.compare_orders,

@@ -1,17 +1,12 @@
 """What an order tells of units that are not in stock, in plain words. Pure, as ``narrative``."""
 
-from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from collections.abc import Iterable
 
-from activities.contracts import RestCanceled
 from domain.backorder_rules import OnShortage
 from domain.backorders import ShortageAct, judge_shortage, shortage_words
 from domain.cases import BACKORDER, family
 from domain.erp_order import ErpOrder
-from domain.money import format_money
-from domain.order import Order, PaymentKind, PaymentStatus
 from domain.quantities import LineState
-from domain.status import count_units
 from workflows.messages import OrderState
 
 
@@ -23,37 +18,6 @@ def short(erp: ErpOrder, lines: Iterable[LineState]) -> str:
 def asks(erp: ErpOrder, lines: Iterable[LineState]) -> str:
     """Sentence for the question what is to become of it."""
     return f"Not in stock: {shortage_words(erp, _names(lines))}. Wait for all, send what is there, or cancel the rest?"
-
-
-def rest(order: Order, down_to: Mapping[str, int]) -> str:
-    """What is canceled of an order: ``2 units of CAP-NAVY; 1 unit of ...``."""
-    return "; ".join(
-        f"{count_units(line.current - down_to[line.line_id])} of {line.sku or line.title}"
-        for line in order.lines
-        if line.line_id in down_to
-    )
-
-
-def rest_canceled(before: Order, down_to: Mapping[str, int], canceled: RestCanceled) -> str:
-    """Sentence for the rest that the storefront has canceled."""
-    order = canceled.order
-    text = (
-        f"Canceled {rest(before, down_to)} in the storefront: {format_money(order.total, order.currency)} now"
-    )
-    back = _given_back(order) - _given_back(before)
-    return f"{text}, {format_money(back, order.currency)} given back." if back else f"{text}."
-
-
-def _given_back(order: Order) -> Decimal:
-    """Money refunded so far, in the order's currency."""
-    return sum(
-        (
-            each.amount
-            for each in order.payments
-            if each.kind is PaymentKind.REFUND and each.status is PaymentStatus.SUCCESS
-        ),
-        Decimal(0),
-    )
 
 
 def waits(state: OrderState) -> str:

@@ -84,7 +84,7 @@ class StorefrontChanged(Frozen):
 
 
 class OperatorMessage(Frozen):
-    """Body of ``cancel``, ``resubmit``, ``accept``, ``approve``, ``hold`` and ``release``; every field may be left out.
+    """Body of ``resubmit``, ``accept``, ``approve``, ``hold`` and ``release``; every field may be left out.
 
     Only ``accept`` and ``approve`` need a name and a reason. ``message_id`` makes a repeated click harmless.
     """
@@ -94,16 +94,8 @@ class OperatorMessage(Frozen):
     message_id: str = ""
     actor: str = "operator"
     reason: str = ""
-    kind: CancelKind = CancelKind.OTHER
-    """Of ``cancel``, such as ``fraud``; a word that is none of them is ``other``."""
     cause: str = ""
     """Where it is given, the message is for an order that still waits for this cause, and else for none."""
-
-    @field_validator("kind", mode="before")
-    @classmethod
-    def _known_kind(cls, kind: object) -> object:
-        # Typed by hand in the Temporal UI: a word nobody knows must not keep the order from being canceled.
-        return kind if kind in list(CancelKind) else CancelKind.OTHER
 
 
 class TimelineEntry(Frozen):
@@ -130,12 +122,51 @@ class Problem(Frozen):
     in_case: bool = True
 
 
+class CancelAsked(OperatorMessage):
+    """Body of ``cancel``: units by line id or SKU; without any, all that has not left."""
+
+    kind: CancelKind = CancelKind.OTHER
+    """Such as ``fraud``; a word that is none of them is ``other``."""
+    lines: dict[str, Quantity] = Field(default_factory=dict)
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _known_kind(cls, kind: object) -> object:
+        # Typed by hand in the Temporal UI: a word nobody knows must not keep the order from being canceled.
+        return kind if kind in list(CancelKind) else CancelKind.OTHER
+
+
 class CancelRequest(Frozen):
     """Somebody wants the whole order canceled."""
 
     actor: str
     reason: str
     kind: CancelKind = CancelKind.OTHER
+
+
+class CancelStage(StrEnum):
+    """How far a cancel of units is."""
+
+    WANTED = "wanted"
+    TRIED = "tried"
+    """What could be canceled at once is, in the storefront."""
+    WAITS = "waits"
+    """For the warehouse, or for a person who mends what refused it."""
+
+
+class UnitCancel(Frozen):
+    """Units are to be canceled; what the warehouse has in hand, once it puts that back."""
+
+    actor: str
+    reason: str
+    kind: CancelKind = CancelKind.OTHER
+    down_to: dict[str, Quantity]
+    """Line -> units that are to be left of it."""
+    stage: CancelStage = CancelStage.WANTED
+
+    def at(self, stage: CancelStage) -> "UnitCancel":
+        """The same, so far."""
+        return self.model_copy(update={"stage": stage})
 
 
 class ReturnOrigin(StrEnum):
@@ -282,6 +313,7 @@ class OrderState(Remembered):
     cancel_refused: str | None = None
     cancel_interrupted: CancelRequest | None = None
     """A cancel that one system took and the other refused; goes on with ``resubmit``."""
+    unit_cancel: UnitCancel | None = None
     backorder_rules: BackorderRules = BackorderRules()
     """What the pinned mapping says about units that are not in stock."""
     short: dict[str, int] = {}

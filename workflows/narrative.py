@@ -8,13 +8,12 @@ from domain.backorders import expected_words
 from domain.cases import guide, known
 from domain.connection import ERP_SYSTEM
 from domain.money import format_money
-from domain.order import CancelKind, LineKind
+from domain.order import LineKind
 from domain.quantities import LineState
-from domain.status import OrderStatus, count_units, derive_status, describe
-from workflows import backorder_story, kit_story, order_return_story, preorder_story
+from domain.status import OrderStatus, derive_status, describe
+from workflows import backorder_story, cancel_story, kit_story, order_return_story, preorder_story
 from workflows.messages import (
     Attention,
-    CancelRequest,
     OperatorMessage,
     OrderState,
     OrderView,
@@ -39,6 +38,8 @@ _UNDER_WAY = {
     Step.CAPTURE: "taking the money that is due before the goods leave; tried again until the storefront answers",
     Step.HAND_OVER: "writing down in the ERP what was handed over already; tried again until it answers",
     Step.AMEND: "carrying the edit into the ERP; tried again until it answers",
+    Step.CANCEL_UNITS: "canceling units in the storefront; tried again until it answers",
+    Step.ASK_WAREHOUSE: "asking the warehouse about what it has picked",
     Step.CANCEL_REST: "canceling what is on backorder in the storefront; tried again until it answers",
     Step.SEND_WHAT_IS_THERE: "letting the ERP send what is there; tried again until it answers",
     Step.REPORT: "telling the storefront of a shipment and capturing its money; tried again until it answers",
@@ -58,6 +59,7 @@ _REMEDY_BY_STEP = {
     Step.CAPTURE: "Mend the cause in the storefront, then resubmit; or cancel the order.",
     Step.HAND_OVER: "Mend the cause in the ERP, then resubmit; the goods have left.",
     Step.AMEND: "Mend the cause in the ERP or the mapping, or undo the edit in the storefront; then resubmit.",
+    Step.CANCEL_UNITS: "Mend the cause in the storefront, then resubmit; or cancel the units there by hand.",
     Step.CANCEL_REST: "Mend the cause in the storefront, then resubmit; or cancel the units there by hand.",
     Step.SEND_WHAT_IS_THERE: "Mend the cause in the ERP, then resubmit; or release the order there by hand.",
     Step.ENTER_EXCHANGE: "Mend the cause in the ERP or the mapping, then resubmit.",
@@ -148,7 +150,7 @@ def waiting_for(state: OrderState) -> str:
 def waits_on(state: OrderState) -> str | None:
     """The system whose answer the order waits for, ``erp`` or its channel; None where it waits for something else."""
     match next_step(state):
-        case Step.READ | Step.CAPTURE | Step.CANCEL_REST | Step.REPORT:
+        case Step.READ | Step.CAPTURE | Step.CANCEL_UNITS | Step.CANCEL_REST | Step.REPORT:
             return state.key.channel
         case Step.SUBMIT | Step.HAND_OVER | Step.AMEND | Step.SEND_WHAT_IS_THERE | Step.CLOSE | Step.CANCEL:
             return ERP_SYSTEM
@@ -163,7 +165,7 @@ def waits_on(state: OrderState) -> str | None:
 def can_do(state: OrderState) -> tuple[str, ...]:
     """The operator messages that would be taken now."""
     wishes = {
-        "cancel": not cancel_obstacle(state),
+        "cancel": not cancel_story.obstacle(state),
         "resubmit": state.problem is not None or order_return_story.problem_of_return(state) is not None,
         "accept": not accept_obstacle(state),
         "approve": not approve_obstacle(state),
@@ -175,27 +177,6 @@ def can_do(state: OrderState) -> tuple[str, ...]:
         "cancel_rest": not backorder_story.cancel_rest_obstacle(state),
     }
     return tuple(name for name, possible in wishes.items() if possible)
-
-
-def cancel_obstacle(state: OrderState) -> str:
-    """Why the order cannot be canceled now; empty where it may be tried (the ERP has the last word)."""
-    if state.outcome is not None:
-        return f"the order is {state.outcome.value} already"
-    if state.cancel is not None:
-        return "the order is being canceled already"
-    shipped = sum(line.shipped for line in state.lines)
-    if shipped:
-        have = "has" if shipped == 1 else "have"
-        return f"{count_units(shipped)} {have} left the warehouse; take back what left as a return"
-    if state.erp is not None and state.erp.begun:
-        return "a part of a kit has left the warehouse; let the rest follow, and take it back as a return"
-    return ""
-
-
-def why(wish: CancelRequest, unsaid: str = "no reason given") -> str:
-    """Why the order is canceled: its kind, where it was said, and the reason."""
-    told = "" if wish.kind is CancelKind.OTHER else wish.kind.value
-    return ": ".join(part for part in (told, wish.reason) if part) or unsaid
 
 
 def hold_obstacle(state: OrderState) -> str:
@@ -262,6 +243,18 @@ def view(state: OrderState) -> OrderView:
     )
 
 
+_WITH_INPUT = {
+    "cancel": 'or `cancel` for some units alone, with `{"actor": "you", "reason": "why", "lines": {"SKU": 1}}`',
+    "return": (
+        'or `return`, which takes goods back, with `{"actor": "you", "reason": "why", "lines": {"SKU": 1}}`'
+        ' and, for something else instead, `"exchange": {"SKU": 1}`'
+    ),
+    "accept": 'or `accept`, which takes what differs as it is, with `{"actor": "you", "reason": "why"}`',
+    "approve": 'or `approve`, which lets it go to the ERP, with `{"actor": "you", "reason": "why"}`',
+}
+"""How the messages are sent that say more than their name."""
+
+
 def details(state: OrderState) -> str:
     """Markdown for the Temporal UI's current details."""
     title = state.order.number if state.order else str(state.key)
@@ -279,17 +272,7 @@ def details(state: OrderState) -> str:
         names = ", ".join(f"`{name}`" for name in possible if name not in {"accept", "approve", "return"})
         if names:
             parts.append(f"**You can send** {names}: More Actions, Send a Signal, the name, no input needed")
-    if "return" in possible:
-        parts.append(
-            'or `return`, which takes goods back, with `{"actor": "you", "reason": "why", "lines": {"SKU": 1}}`'
-            ' and, for something else instead, `"exchange": {"SKU": 1}`'
-        )
-    if "accept" in possible:
-        parts.append(
-            'or `accept`, which takes what differs as it is, with `{"actor": "you", "reason": "why"}`'
-        )
-    if "approve" in possible:
-        parts.append('or `approve`, which lets it go to the ERP, with `{"actor": "you", "reason": "why"}`')
+    parts += [how for name, how in _WITH_INPUT.items() if name in possible]
     # Each list has its heading: without one between them the UI draws two lists as one.
     if state.lines:
         parts.append("**Lines**\n\n" + "\n".join(_line_row(line) for line in _goods(state)))

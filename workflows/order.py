@@ -38,11 +38,13 @@ with workflow.unsafe.imports_passed_through():
         ORDERS_QUEUE,
         Attention,
         CancelRequest,
+        CancelStage,
         OrderResult,
         OrderStart,
         OrderState,
     )
-    from workflows.order_in_erp import STOREFRONT, OrderInErp
+    from workflows.order_cancels import STOREFRONT
+    from workflows.order_in_erp import OrderInErp
     from workflows.search import ORDER_STATE
     from workflows.steps import Step, delivered_with, next_step, units_by_sku, unreported_shipments
 
@@ -62,6 +64,8 @@ class OrderWorkflow(OrderInErp):
         self._steps = {
             Step.READ: self._read,
             Step.CANCEL: self._cancel,
+            Step.CANCEL_UNITS: self._cancel_units,
+            Step.ASK_WAREHOUSE: self._ask_warehouse,
             Step.ASK_APPROVAL: self._ask_approval,
             Step.SUBMIT: self._submit,
             Step.CAPTURE: self._capture,
@@ -128,6 +132,8 @@ class OrderWorkflow(OrderInErp):
             if step is Step.CANCEL:
                 self._state.cancel_interrupted = self._state.cancel
                 self._cancel_ended(refusal.reason)
+            if step is Step.CANCEL_UNITS and self._state.unit_cancel is not None:
+                self._state.unit_cancel = self._state.unit_cancel.at(CancelStage.WAITS)
             self._stop(step, refusal, in_case=True)
         except QuantitiesBroken as error:
             self._stop(step, Refusal(cause="quantities_broken", reason=str(error)))

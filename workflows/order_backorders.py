@@ -3,7 +3,7 @@
 The rules are pure (``domain.backorders``); here are their timer, their two calls, and what people can say to them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from temporalio import workflow
 
@@ -31,8 +31,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.erp_order import ErpOrder
     from domain.exchanges import with_later_lines
     from domain.order import Order
-    from domain.quantities import take_edit, units_returned
-    from workflows import backorder_story, narrative
+    from domain.quantities import lines_from_order, take_edit, units_returned
+    from workflows import backorder_story, cancel_story, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
     from workflows.desk import refuse
     from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
@@ -141,6 +141,22 @@ class OrderBackorders(OrderPreorders):
             self._tell("Orderwright", "Nothing is on backorder any more, so nothing was canceled.")
             return
         places = places_in_hand(state.erp, down_to)
+        what = f"Cancel what is on backorder of {before.number}"
+        await self._take_units_off(down_to, places, wish.actor, wish.reason, what)
+        state.rest_cancel = None
+
+    async def _take_units_off(
+        self,
+        down_to: Mapping[str, int],
+        places: Mapping[str, dict[str, int]],
+        actor: str,
+        reason: str,
+        what: str,
+    ) -> None:
+        """In the storefront; ``places`` are where the units that stay are to leave from."""
+        state = self._state
+        assert state.order is not None
+        before = state.order
         canceled = await workflow.execute_activity_method(
             BackorderActivities.cancel_rest,
             CancelRest(
@@ -149,21 +165,26 @@ class OrderBackorders(OrderPreorders):
                 revision=self._next_revision(),
                 units=down_to,
                 total_before=before.presentment_total,
-                actor=wish.actor,
-                reason=wish.reason,
-                words=backorder_story.rest(before, down_to),
+                actor=actor,
+                reason=reason,
+                words=cancel_story.units(before, down_to),
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
-            summary=f"Cancel what is on backorder of {before.number} in the storefront",
+            summary=f"{what} in the storefront",
             priority=ORDERS_FIRST,
         )
-        state.rest_cancel, state.places = None, places
+        state.places = dict(places)
         state.order = with_later_lines(canceled.order, state.erp)
         state.payment = canceled.payment
-        self._tell(wish.actor, backorder_story.rest_canceled(before, down_to, canceled))
-        self._notice_edit(before, state.order)
+        self._tell(actor, cancel_story.units_canceled(before, down_to, canceled))
+        if state.erp is None:
+            state.lines = lines_from_order(canceled.order)
+        else:
+            self._notice_edit(before, state.order)
+            # What is still to be carried into the ERP needs no comparing: it is not there yet.
+            state.compare = state.compare and not state.amend
 
     async def _send_what_is_there(self) -> None:
         state = self._state

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from domain.cases import (
         AUTHORIZATION_EXPIRES,
+        CANCEL_PICKED,
         EDIT_REFUSED,
         case_key,
         cured_by_mapping,
@@ -30,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
         RISK_ASSESSED,
         STOREFRONT_CHANGED,
         Attention,
-        CancelRequest,
+        CancelStage,
         OperatorAnswer,
         OperatorMessage,
         OrderStart,
@@ -87,11 +88,6 @@ class OrderDesk(Desk[OrderState]):
         if erp.state is ErpOrderState.CANCELED and self._state.cancel is None:
             reason = "The order was canceled in the ERP, but not in the storefront."
             self._stop(Step.WAIT, Refusal(cause="canceled_in_erp", reason=reason))
-
-    def _temporal_cancel(self) -> None:
-        """Somebody asked Temporal itself to cancel the workflow: that is a wish to cancel the order, not to lose it."""
-        message = OperatorMessage(actor="Temporal", reason="cancellation of the workflow was requested")
-        self._wish_cancel(message)
 
     def _cancel_ended(self, refused: str) -> None:
         self._state.cancel = None
@@ -180,13 +176,6 @@ class OrderDesk(Desk[OrderState]):
 
     # -- messages from operators: signals for the Temporal UI, updates for an answer at once -----------------------
 
-    @workflow.signal(name="cancel")
-    def cancel_signal(self, message: OperatorMessage | None = None) -> None:
-        """Cancel the whole order, as long as nothing is picked."""
-        message = message or OperatorMessage()
-        if not self._seen(message.message_id) and self._concerns(message):
-            self._wish_cancel(message)
-
     @workflow.signal(name="resubmit")
     def resubmit_signal(self, message: OperatorMessage | None = None) -> None:
         """Go on after the cause of a problem was mended."""
@@ -224,22 +213,6 @@ class OrderDesk(Desk[OrderState]):
         message = message or OperatorMessage()
         if not self._seen(message.message_id) and self._state.held_by is not None:
             self._release(message)
-
-    @workflow.update(name="cancel")
-    async def cancel_update(self, message: OperatorMessage) -> OperatorAnswer:
-        """Cancel the whole order and say how it went."""
-        if not self._seen(message.message_id):
-            self._ask_cancel(message)
-        await workflow.wait_condition(lambda: self._state.cancel is None or self._state.outcome is not None)
-        if self._state.outcome is Attention.CANCELED:
-            return OperatorAnswer(done=True, text=narrative.sentence(self._state))
-        refused = self._state.cancel_refused or "the order could not be canceled"
-        return OperatorAnswer(done=False, text=f"Not canceled: {refused}.")
-
-    @cancel_update.validator
-    def _may_cancel(self, message: OperatorMessage) -> None:
-        del message
-        refuse(narrative.cancel_obstacle(self._state))
 
     @workflow.update(name="resubmit")
     def resubmit_update(self, message: OperatorMessage) -> OperatorAnswer:
@@ -294,18 +267,6 @@ class OrderDesk(Desk[OrderState]):
         del message
         refuse("" if self._state.held_by else "the order is not on hold")
 
-    def _wish_cancel(self, message: OperatorMessage) -> None:
-        obstacle = narrative.cancel_obstacle(self._state)
-        if obstacle:
-            self._tell(message.actor, f"Asked to cancel; refused: {obstacle}.")
-        else:
-            self._ask_cancel(message)
-
-    def _ask_cancel(self, message: OperatorMessage) -> None:
-        self._state.cancel = CancelRequest(actor=message.actor, reason=message.reason, kind=message.kind)
-        self._state.cancel_refused = None
-        self._tell(message.actor, f"Asked to cancel the order: {narrative.why(self._state.cancel)}.")
-
     def _concerns(self, message: OperatorMessage) -> bool:
         """Whether the order still waits for what the message is about: a case may be acted on a moment too late."""
         problem = self._state.problem
@@ -319,6 +280,8 @@ class OrderDesk(Desk[OrderState]):
 
     def _go_on(self, problem: Problem) -> None:
         self._state.problem = None
+        if self._state.unit_cancel is not None:
+            self._state.unit_cancel = self._state.unit_cancel.at(CancelStage.WANTED)
         # What is still to be carried into the ERP needs no comparing: it is not there yet.
         self._state.reread = True
         self._state.compare = self._state.erp is not None and not self._state.amend
@@ -332,6 +295,8 @@ class OrderDesk(Desk[OrderState]):
         self._state.acceptances = (*self._state.acceptances, taken)
         if family(problem.cause) == EDIT_REFUSED:
             self._state.amend, self._state.edited = False, None
+        if family(problem.cause) == CANCEL_PICKED:
+            self._state.unit_cancel = None
         self._go_on(problem)
         currency = self._state.order.currency if self._state.order else ""
         self._tell(message.actor, narrative.accepted(message, problem, currency))

@@ -1,27 +1,22 @@
-"""What an order does to the ERP's record of it: it is entered, an edit is carried over, it is canceled there first."""
+"""What an order does to the ERP's record of it: it is entered, and edits are carried over."""
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contracts import ERP_QUEUE, AmendOrder, CancelOrder, SubmitOrder, storefront_queue
-    from activities.failures import Refusal
+    from activities.contracts import ERP_QUEUE, AmendOrder, SubmitOrder
     from activities.orders import OrderActivities
     from domain.amendment import amendment_between, holds_otherwise
     from domain.erp_order import ErpOrder
     from domain.exchanges import with_later_lines
-    from domain.quantities import cancel_open, take_edit
+    from domain.quantities import take_edit
     from workflows import happenings, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
-    from workflows.messages import Attention, CancelRequest
-    from workflows.order_backorders import OrderBackorders
+    from workflows.order_cancels import OrderCancels
     from workflows.steps import Step, still_here
 
-STOREFRONT = "storefront"
-"""Who wants it where the order was canceled there."""
 
-
-class OrderInErp(OrderBackorders):
-    """Base of ``OrderWorkflow``, between it and what is not in stock."""
+class OrderInErp(OrderCancels):
+    """Base of ``OrderWorkflow``, between it and how it is canceled."""
 
     async def _submit(self) -> None:
         state = self._state
@@ -95,49 +90,6 @@ class OrderInErp(OrderBackorders):
             return
         self._tell("ERP", happenings.amended(amended, before, state.edited))
         state.amend, state.edited, state.places = False, None, {}
-
-    async def _cancel(self) -> None:
-        state = self._state
-        assert state.cancel is not None
-        wish = state.cancel
-        at_erp = await workflow.execute_activity_method(
-            OrderActivities.cancel_in_erp,
-            self._canceling(wish),
-            task_queue=ERP_QUEUE,
-            start_to_close_timeout=ONE_CALL,
-            retry_policy=PATIENT,
-            summary="Cancel the order in the ERP",
-            priority=ORDERS_FIRST,
-        )
-        if not at_erp.canceled:
-            self._cancel_ended(at_erp.reason)
-            self._tell("ERP", f"Not canceled: {at_erp.reason}.")
-            if wish.actor == STOREFRONT:
-                reason = f"The storefront canceled the order, but the ERP did not: {at_erp.reason}."
-                self._stop(Step.CANCEL, Refusal(cause="cancel_refused", reason=reason))
-            return
-        await workflow.execute_activity_method(
-            OrderActivities.cancel_in_storefront,
-            self._canceling(wish),
-            task_queue=storefront_queue(state.key.channel),
-            start_to_close_timeout=ONE_CALL,
-            retry_policy=PATIENT,
-            summary="Cancel the order in the storefront, give the money back",
-            priority=ORDERS_FIRST,
-        )
-        state.lines = cancel_open(state.lines)
-        state.cancel = state.problem = None
-        state.outcome = Attention.CANCELED
-        self._tell(wish.actor, f"Canceled in both systems: {narrative.why(wish)}.")
-
-    def _canceling(self, wish: CancelRequest) -> CancelOrder:
-        return CancelOrder(
-            key=self._state.key,
-            actor=wish.actor,
-            reason=narrative.why(wish, unsaid=""),
-            kind=wish.kind,
-            revision=self._next_revision(),
-        )
 
 
 def _records(erp: ErpOrder) -> tuple[str, ...]:

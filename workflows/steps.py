@@ -6,7 +6,7 @@ from domain.cases import APPROVAL_NEEDED, family
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
 from domain.exchanges import missing_exchanges
 from domain.quantities import LineState
-from workflows.messages import OrderState
+from workflows.messages import CancelStage, OrderState
 
 
 class Step(StrEnum):
@@ -22,6 +22,8 @@ class Step(StrEnum):
     ENTER_EXCHANGE = "enter in the ERP what the buyer gets in exchange"
     OPEN_RETURN = "begin a return"
     TELL_RETURN = "tell a return what it waits for"
+    CANCEL_UNITS = "cancel units of the order"
+    ASK_WAREHOUSE = "ask the warehouse about units that are to be canceled"
     CANCEL_REST = "cancel what is on backorder"
     SEND_WHAT_IS_THERE = "let the ERP send what is there"
     REPORT = "tell the storefront of a shipment"
@@ -38,6 +40,8 @@ def next_step(state: OrderState) -> Step:
         return Step.FINISH
     if state.cancel is not None:
         return Step.CANCEL
+    if cancels_units(state):
+        return Step.CANCEL_UNITS
     if state.problem is not None and not state.problem.in_case:
         return Step.REPORT_PROBLEM
     if state.return_tellings:
@@ -58,16 +62,8 @@ def _work(state: OrderState) -> Step:
     """What brings an order forward that nothing holds up."""
     if state.erp is None:
         return _way_to_the_erp(state)
-    if state.hand_over:
-        return Step.HAND_OVER
-    if state.amend and not edit_to_be_paid(state):
-        return Step.AMEND
-    if exchange_to_enter(state) is not None:
-        return Step.ENTER_EXCHANGE
-    if state.rest_cancel is not None:
-        return Step.CANCEL_REST
-    if state.send_what_is_there:
-        return Step.SEND_WHAT_IS_THERE
+    if (change := _change_in_the_erp(state)) is not None:
+        return change
     if state.payment.capture_now or state.capture_all:
         return Step.CAPTURE
     if unreported_shipments(state):
@@ -75,6 +71,21 @@ def _work(state: OrderState) -> Step:
     if state.return_asks or state.return_wishes:
         return Step.OPEN_RETURN
     return Step.CLOSE if _may_close(state) else Step.WAIT
+
+
+def _change_in_the_erp(state: OrderState) -> Step | None:
+    """What the ERP, or the warehouse, is to hear of first; None where they know all."""
+    if state.hand_over:
+        return Step.HAND_OVER
+    if state.amend and not edit_to_be_paid(state):
+        return Step.AMEND
+    if state.unit_cancel is not None and state.unit_cancel.stage is CancelStage.TRIED:
+        return Step.ASK_WAREHOUSE
+    if exchange_to_enter(state) is not None:
+        return Step.ENTER_EXCHANGE
+    if state.rest_cancel is not None:
+        return Step.CANCEL_REST
+    return Step.SEND_WHAT_IS_THERE if state.send_what_is_there else None
 
 
 def _way_to_the_erp(state: OrderState) -> Step:
@@ -86,6 +97,12 @@ def _way_to_the_erp(state: OrderState) -> Step:
     if state.release is not None:
         return Step.CAPTURE if state.capture_all else Step.WAIT
     return Step.SUBMIT
+
+
+def cancels_units(state: OrderState) -> bool:
+    """Somebody wants units canceled, and nobody has tried yet."""
+    wish = state.unit_cancel
+    return wish is not None and wish.stage is CancelStage.WANTED and state.order is not None
 
 
 def exchange_to_enter(state: OrderState) -> str | None:

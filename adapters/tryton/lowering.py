@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from adapters.errors import ContractBroken
+from adapters.errors import Conflict, ContractBroken, Rejected
 from adapters.tryton.records import SHIPMENT, LineRecord, SaleRecord
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import Sales
@@ -129,13 +129,24 @@ class Lowering:
         # What is reserved, be it in part, keeps an amendment from laying its moves out anew: it is given back first.
         waiting = [shipment.id for shipment in sale.shipments if shipment.state in _RESERVED_OR_NOT]
         if waiting:
-            await self._rpc.call("release shipments", f"model.{SHIPMENT}.wait", waiting, writes=True)
+            await self._release(sale, waiting)
         values = {"sale": sale.id, "description": reason, "lines": [["create", changes]]}
         made = await self._rpc.call(_OPERATION, f"model.{AMENDMENT}.create", [values], writes=True)
         if not isinstance(made, list) or len(made) != 1:
             raise ContractBroken(SYSTEM, _OPERATION, "the answer is not one id", str(made))
         await self._rpc.call(_OPERATION, f"model.{AMENDMENT}.validate_amendment", made, writes=True)
         return await self._sales.get(sale.id)
+
+    async def _release(self, sale: SaleRecord, waiting: list[int]) -> None:
+        """Raises Conflict where somebody took a shipment up after the sale was read."""
+        try:
+            await self._rpc.call("release shipments", f"model.{SHIPMENT}.wait", waiting, writes=True)
+        except Rejected as error:
+            if (await self._sales.get(sale.id)).shipments == sale.shipments:
+                raise
+            raise Conflict(
+                SYSTEM, _OPERATION, f"a shipment was taken up meanwhile: {error.reason}"
+            ) from error
 
 
 def _same_but_for_units(line: LineRecord, plan: PlannedLine) -> bool:

@@ -36,6 +36,7 @@ class Acts:
                 words.Shipped()
                 | words.PieceShipped()
                 | words.Picked()
+                | words.PutBack()
                 | words.SentPicked()
                 | words.TakenBack()
                 | words.Counted()
@@ -92,6 +93,7 @@ class Acts:
         act: words.Shipped
         | words.PieceShipped
         | words.Picked
+        | words.PutBack
         | words.SentPicked
         | words.TakenBack
         | words.Counted,
@@ -106,6 +108,8 @@ class Acts:
                 await people.ship_piece(external_id, act.product, act.pieces)
             case words.Picked():
                 await people.pick(external_id)
+            case words.PutBack():
+                await people.put_back(external_id)
             case words.SentPicked():
                 await people.send_picked(external_id)
             case words.TakenBack() if act.warehouse is not None:

@@ -34,6 +34,10 @@ class People(BackOffice, Protocol):
         """Take the first shipment that waits off the shelves. Raises LookupError where none does."""
         ...
 
+    async def put_back(self, external_id: str) -> None:
+        """Put what is picked back on the shelves. Raises LookupError where nothing is."""
+        ...
+
     async def send_picked(self, external_id: str) -> None:
         """Send what is picked. Raises LookupError where nothing is."""
         ...

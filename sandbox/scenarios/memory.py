@@ -130,6 +130,13 @@ class MemoryPeople:
             raise LookupError(f"no shipment of order {external_id} can be picked")
         self.erp.pick(_key(external_id), waiting[0].warehouse)
 
+    async def put_back(self, external_id: str) -> None:
+        """See ``People``."""
+        key = _key(external_id)
+        if not any(each.state in _TABLE for each in self.erp.orders[key].shipments):
+            raise LookupError(f"nothing of order {external_id} is picked")
+        self.erp.put_back(key)
+
     async def send_picked(self, external_id: str) -> None:
         """See ``People``."""
         key = _key(external_id)

@@ -14,7 +14,7 @@ from sandbox.scenarios.ground import Ground, Late
 from sandbox.scenarios.onlooker import LOOK_SECONDS
 from sandbox.scenarios.vocabulary import Operated, OperatorInspects, OperatorReturns
 from sandbox.stack import CHANNEL
-from workflows.messages import OperatorAnswer, OperatorMessage, ReturnAsked
+from workflows.messages import CancelAsked, OperatorAnswer, ReturnAsked
 from workflows.return_messages import Inspection, ReturnView, return_workflow_id
 
 ASK_SECONDS: Final = 15.0
@@ -26,7 +26,9 @@ async def ask(client: Client, act: Operated, external_id: str) -> None:
     handle = client.get_workflow_handle(workflow_id(external_id))
     deadline = time.monotonic() + ASK_SECONDS
     while True:
-        message = OperatorMessage(message_id=uuid4().hex, actor=act.actor, reason=act.reason, kind=act.kind)
+        message = CancelAsked(
+            message_id=uuid4().hex, actor=act.actor, reason=act.reason, kind=act.kind, lines=act.units
+        )
         if act.by_signal:
             for _ in range(act.clicks):
                 await handle.signal(act.to, message)

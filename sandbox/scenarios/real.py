@@ -43,6 +43,10 @@ class TrytonPeople(TrytonOffice):
         """See ``People``."""
         await self._staff.pick_only(external_id)
 
+    async def put_back(self, external_id: str) -> None:
+        """See ``People``."""
+        await self._staff.put_back(external_id)
+
     async def send_picked(self, external_id: str) -> None:
         """See ``People``."""
         await self._staff.send_picked(external_id)

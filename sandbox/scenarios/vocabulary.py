@@ -74,6 +74,12 @@ class Picked(Frozen):
     act: Literal["warehouse picks"]
 
 
+class PutBack(Frozen):
+    """What lies on the packing table goes back to the shelves."""
+
+    act: Literal["warehouse puts back"]
+
+
 class SentPicked(Frozen):
     """What lies on the packing table leaves."""
 
@@ -186,6 +192,8 @@ class Operated(Frozen):
     reason: str = "as agreed"
     kind: CancelKind = CancelKind.OTHER
     """Of ``cancel``."""
+    units: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    """Of ``cancel``: SKU -> units; without any, all that has not left."""
     refused: bool = False
     by_signal: bool = False
     """As from the Temporal UI: kept until somebody reads it, answered by the order's story alone."""
@@ -241,7 +249,7 @@ class TimePassed(Frozen):
 Act = Annotated[
     Edited | CanceledAtStore | Paid | Assessed | ToldAgain | ReturnWanted | ReturnWithdrawn
     | OperatorReturns | OperatorInspects
-    | Shipped | PieceShipped | Picked | SentPicked | TakenBack | Counted | StoreShows | StoreHides
+    | Shipped | PieceShipped | Picked | PutBack | SentPicked | TakenBack | Counted | StoreShows | StoreHides
     | ProductHidden | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip

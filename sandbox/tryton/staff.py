@@ -198,6 +198,25 @@ class Staff(Clerk):
             raise LookupError(f"nothing of order {web_id} is picked")
         return parcels[0]
 
+    async def put_back(self, web_id: str) -> None:
+        """Put what ``pick_only`` took back on the shelves. Raises LookupError where nothing is picked.
+
+        Tryton knows no way back from picked but to cancel the shipment; what was on it is shipped anew, or given up.
+        """
+        picked = [
+            each["id"] for each in await self._shipments([web_id]) if each["state"] in {"picked", "packed"}
+        ]
+        if not picked:
+            raise LookupError(f"nothing of order {web_id} is picked")
+        await self._rpc.press(SHIPMENT, "cancel", picked)
+
+    async def _shipments(self, web_ids: Collection[str]) -> list[dict[str, Any]]:
+        sales = await self._rpc.find(
+            "sale.sale", [["web_shop.name", "=", self._channel], of_orders(web_ids)], ["shipments"]
+        )
+        numbers = sorted({shipment for sale in sales for shipment in sale["shipments"]})
+        return await self._rpc.read(SHIPMENT, numbers, ["state"])
+
     async def finish_begun(self, web_ids: Collection[str]) -> tuple[ShipmentReading, ...]:
         """Send what is picked or packed, as after an interruption; returns what left."""
         domain = [["web_shop.name", "=", self._channel], of_orders(web_ids)]

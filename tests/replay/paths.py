@@ -14,7 +14,7 @@ from domain.status import OrderStatus
 from sandbox.scenarios.catalogue import shapes
 from tests.order_builder import make_line, make_order, make_shipping
 from tests.workflows.world import World
-from workflows.messages import OperatorMessage, StorefrontChanged
+from workflows.messages import CancelAsked, OperatorMessage, StorefrontChanged
 from workflows.order import OrderWorkflow
 
 Path = Callable[[World, str], Awaitable[None]]
@@ -98,7 +98,7 @@ async def cancel_by_signal(world: World, external_id: str) -> None:
 @path
 async def cancel_by_update(world: World, external_id: str) -> None:
     handle = await entered(world, make_order(external_id))
-    await handle.execute_update(OrderWorkflow.cancel_update, OperatorMessage(actor="Kim", reason="wish"))
+    await handle.execute_update(OrderWorkflow.cancel_update, CancelAsked(actor="Kim", reason="wish"))
     await handle.result()
 
 
@@ -115,17 +115,31 @@ async def cancel_refused_by_the_erp(world: World, external_id: str) -> None:
     order = make_order(external_id)
     handle = await entered(world, order)
     world.erp.pick(order.key)
-    await handle.execute_update(OrderWorkflow.cancel_update, OperatorMessage())
+    await handle.execute_update(OrderWorkflow.cancel_update, CancelAsked())
     await delivered(world, handle, order.key)
 
 
 @path
-async def cancel_refused_after_a_shipment(world: World, external_id: str) -> None:
+async def cancel_of_the_rest_after_a_shipment(world: World, external_id: str) -> None:
     order = two_warehouses(external_id)
     handle = await entered(world, order)
     world.erp.ship(order.key, "WH-EAST", {"11": 2})
     await world.until(order.key, lambda v: v.status is OrderStatus.PARTLY_SHIPPED)
     await handle.signal("cancel")
+    await handle.result()
+
+
+@path
+async def cancel_of_units_that_are_picked_and_put_back(world: World, external_id: str) -> None:
+    order = two_warehouses(external_id)
+    handle = await entered(world, order)
+    world.erp.pick(order.key, "WH-EAST")
+    asked = CancelAsked(actor="Kim", reason="wish", lines={"11": 3})
+    await handle.execute_update(OrderWorkflow.cancel_update, asked)
+    await world.until_stopped(order.key)
+    world.erp.put_back(order.key, "WH-EAST")
+    await world.until(order.key, lambda v: v.problem is None and v.lines[0].due == 0)
+    await world.until_told(order.key, "Edit carried into")
     await delivered(world, handle, order.key)
 
 
@@ -250,7 +264,7 @@ async def edit_after_submission_then_canceled(world: World, external_id: str) ->
     world.storefront.edit_quantity(external_id, "11", 1)
     await world.start(order, "orders/edited")
     await world.until_told(order.key, "Edit carried into")
-    await handle.execute_update(OrderWorkflow.cancel_update, OperatorMessage())
+    await handle.execute_update(OrderWorkflow.cancel_update, CancelAsked())
     await handle.result()
 
 

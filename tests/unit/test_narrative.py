@@ -9,8 +9,7 @@ from domain.order import LineKind, Payment, PaymentKind
 from domain.payment_outlook import PaymentOutlook
 from domain.quantities import lines_from_order
 from tests.order_builder import make_line, make_order
-from workflows import happenings, narrative
-from workflows.backorder_story import rest_canceled
+from workflows import cancel_story, happenings, narrative
 from workflows.messages import Attention, OperatorMessage, OrderState, Problem, TimelineEntry
 from workflows.steps import Step
 
@@ -40,7 +39,8 @@ def test_a_problem_says_what_it_is_and_what_to_do_each_in_a_paragraph() -> None:
 
 def test_lines_and_story_are_two_lists_with_a_heading_each() -> None:
     parts = narrative.details(refused_order()).split("\n\n")
-    assert parts[4:] == [
+    assert parts[4].startswith("or `cancel` for some units alone")
+    assert parts[5:] == [
         "**Lines**",
         "- TEE-BLK-M: 0 of 2 shipped",
         "**Story (UTC)**",
@@ -80,7 +80,7 @@ def test_what_was_given_back_for_a_rest_is_what_was_refunded_for_it() -> None:
     def told(*payments: Payment) -> str:
         after = order.model_copy(update={"payments": payments})
         canceled = RestCanceled(order=after, payment=outlook)
-        return rest_canceled(order, {order.lines[0].line_id: 1}, canceled)
+        return cancel_story.units_canceled(order, {order.lines[0].line_id: 1}, canceled)
 
     now = f"Canceled 1 unit of TEE-BLK-M in the storefront: USD {order.total} now"
     assert told(*order.payments, taken) == f"{now}."
@@ -103,9 +103,10 @@ def test_an_order_that_ended_offers_nothing() -> None:
 
 
 def test_one_unit_is_not_one_units() -> None:
-    state = refused_order()
-    one = state.lines[0].model_copy(update={"shipped": 1})
-    assert narrative.cancel_obstacle(state.model_copy(update={"lines": (one,)})).startswith("1 unit has left")
+    order = make_order("5001", lines=(make_line("11", "TEE-BLK-M", 1),))
+    (line,) = lines_from_order(order)
+    left = {"order": order, "lines": (line.model_copy(update={"shipped": 1}),)}
+    assert cancel_story.obstacle(refused_order().model_copy(update=left)).startswith("1 unit has left")
 
 
 def test_what_can_be_accepted_says_how() -> None:

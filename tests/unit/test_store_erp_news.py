@@ -10,7 +10,7 @@ from domain.erp_order import (
 )
 from domain.planning import plan_sales_order
 from store.database import Database
-from store.erp_news import News, news_among, remember
+from store.erp_news import News, listen_to_hands, news_among, remember
 from tests.order_builder import make_erp_order, make_order, make_shipment, sandbox_mapping
 
 
@@ -28,6 +28,21 @@ def test_only_the_orders_of_a_page_that_changed_are_news(db: Database) -> None:
     assert news_among(db, [picked, shipped]) == (News(erp=shipped),)
     remember(db, [shipped])
     assert news_among(db, [picked, shipped]) == ()
+
+
+def test_an_order_that_waits_for_the_warehouse_hears_of_what_is_picked_and_put_back(db: Database) -> None:
+    picked = erp_order("1", ErpShipmentState.PICKED)
+    back = erp_order("1", ErpShipmentState.WAITING)
+    remember(db, [picked])
+    assert news_among(db, [back]) == ()
+    listen_to_hands(db, picked.key)
+    assert news_among(db, [picked]) == (News(erp=picked),), "what happened while it was asked is not lost"
+    listen_to_hands(db, picked.key, picked)
+    assert news_among(db, [picked]) == ()
+    assert news_among(db, [back]) == (News(erp=back),)
+    remember(db, [back])
+    assert news_among(db, [back]) == ()
+    assert news_among(db, [picked]) == (News(erp=picked),)
 
 
 def test_of_an_order_that_is_being_submitted_only_what_left_or_was_canceled_is_news(db: Database) -> None:

@@ -17,7 +17,7 @@ from store.order_view import OrderViews
 from tests.order_builder import make_line, make_order, make_payment, sandbox_mapping
 from tests.workflows.test_cases import solve, until_case, until_resolved, until_waiting
 from tests.workflows.world import World
-from workflows.messages import RISK_ASSESSED, Attention, OperatorAnswer, OperatorMessage
+from workflows.messages import RISK_ASSESSED, Attention, CancelAsked, OperatorAnswer, OperatorMessage
 from workflows.order import OrderWorkflow
 
 ABOVE_50 = ApprovalRules(above=Decimal("50.00"), risk=Risk.HIGH, remind_after_days=3)
@@ -259,7 +259,7 @@ async def test_a_fraud_is_canceled_as_one_and_its_money_goes_back(world: World, 
     async with world.working():
         handle = await world.place(order)
         await world.until_stopped(order.key)
-        fraud = OperatorMessage(actor="Kim", reason="stolen card", kind=CancelKind.FRAUD)
+        fraud = CancelAsked(actor="Kim", reason="stolen card", kind=CancelKind.FRAUD)
         answer = await handle.execute_update(OrderWorkflow.cancel_update, fraud)
         assert answer.done
         assert "Kim: Canceled in both systems: fraud: stolen card." in await world.story(order.key)

@@ -18,7 +18,7 @@ from tests.workflows.test_payments import reads
 from tests.workflows.test_returns import ask, days_pass_when_told, deliver, ended, goods, until
 from tests.workflows.world import Gate, World
 from web.hand_over import hand_over_to
-from workflows.messages import ORDERS_CANCELED, REFUNDED, OperatorMessage
+from workflows.messages import ORDERS_CANCELED, REFUNDED, CancelAsked
 from workflows.order import OrderWorkflow
 
 __all__ = ["days_pass_when_told"]  # a fixture: pytest finds it by its name in this module
@@ -182,9 +182,7 @@ async def test_our_own_cancel_brings_no_order_back(world: World, external_id):
     async with world.working():
         handle = await world.place(order)
         await world.until_in_erp(order.key)
-        await handle.execute_update(
-            OrderWorkflow.cancel_update, OperatorMessage(actor="Ada", reason="asked to")
-        )
+        await handle.execute_update(OrderWorkflow.cancel_update, CancelAsked(actor="Ada", reason="asked to"))
         await handle.result()
         assert await told(world, order, ORDERS_CANCELED) is InboxState.ECHO
         assert await told(world, order, REFUNDED) is InboxState.ECHO

@@ -194,10 +194,11 @@ async def test_what_is_picked_is_a_case_with_its_choices(world: World, external_
         (case,) = Cases(world.database).of_order(order.key)
         assert case.cause.startswith("edit_refused")
         if undone:
+            # The ERP's news of it is an answer: nobody has to say so here as well.
             world.erp.put_back(order.key, "WH-EAST")
         else:
             world.storefront.replace(order)
-        await handle.execute_update(OrderWorkflow.resubmit_update, OperatorMessage(actor="Ada"))
+            await handle.execute_update(OrderWorkflow.resubmit_update, OperatorMessage(actor="Ada"))
         await world.until(
             order.key, lambda view: view.problem is None and view.attention is Attention.WORKING
         )

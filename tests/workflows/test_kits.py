@@ -9,7 +9,7 @@ from domain.order import Order
 from sandbox.catalog import KIT_SKU
 from tests.order_builder import make_line, make_order
 from tests.workflows.world import World
-from workflows.messages import Attention, OperatorMessage
+from workflows.messages import Attention, CancelAsked, OperatorMessage
 from workflows.order import OrderWorkflow
 
 
@@ -66,9 +66,9 @@ async def test_what_has_left_in_part_is_neither_canceled_nor_taken_off_with_the_
         await world.until_told(order.key, "1 TEE-BLK-M of")
         with pytest.raises(Exception) as caught:
             await handle.execute_update(
-                OrderWorkflow.cancel_update, OperatorMessage(actor="Ada", reason="no")
+                OrderWorkflow.cancel_update, CancelAsked(actor="Ada", reason="no", lines={KIT_SKU: 3})
             )
-        assert "a part of a kit has left" in str(caught.value.__cause__)
+        assert f"only 2 units of {KIT_SKU} can be canceled" in str(caught.value.__cause__)
         # The one that is begun turns out to be short as well: it is waited for, the other one is not.
         world.erp.find_short(order.key, "WH-EAST", {"11": 2})
         await world.until(order.key, lambda v: v.lines[0].backordered == 3)

@@ -8,6 +8,7 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from domain.erp_order import ErpOrderState
 from domain.order import PaymentKind, PaymentStatus
+from domain.return_rules import ReturnRules
 from domain.status import OrderStatus
 from sandbox.billable import cost_of
 from store.order_view import OrderViews
@@ -19,7 +20,7 @@ from tests.order_builder import (
     sandbox_mapping,
 )
 from tests.workflows.world import World
-from workflows.messages import Attention, OperatorMessage
+from workflows.messages import Attention, CancelAsked, OperatorMessage
 from workflows.order import OrderWorkflow
 
 
@@ -162,26 +163,27 @@ async def test_cancel_after_picking_is_refused_with_the_reason_and_the_order_goe
         await world.until_in_erp(order.key)
         world.erp.pick(order.key)
         answer = await handle.execute_update(
-            OrderWorkflow.cancel_update, OperatorMessage(reason="customer called")
+            OrderWorkflow.cancel_update, CancelAsked(reason="customer called")
         )
         assert not answer.done
-        assert "picked already" in answer.text
+        assert "cannot be canceled yet: shipment SHIP-00001 from WH-EAST is picked" in answer.text
         assert (await world.storefront.read_order(external_id)).canceled_at is None
         shipment = world.erp.orders[order.key].shipments[0]
         world.erp.ship(order.key, shipment.warehouse, {"11": 2})
         assert (await handle.result()).outcome is Attention.CLOSED
 
 
-async def test_cancel_after_a_shipment_is_refused_by_the_validator(world: World, external_id):
+async def test_cancel_after_everything_has_left_is_refused_by_the_validator(world: World, external_id):
     order = two_warehouse_order(external_id)
+    world.replace_mapping(world.mapping.model_copy(update={"returns": ReturnRules(window_days=30)}))
     async with world.working():
         handle = await world.place(order)
         await world.until_in_erp(order.key)
-        world.erp.ship(order.key, "WH-EAST", {"11": 2})
-        await world.until(order.key, lambda v: v.status is OrderStatus.PARTLY_SHIPPED)
+        world.erp.ship_all(order.key)
+        await world.until(order.key, lambda v: v.attention is Attention.DELIVERED)
         with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await handle.execute_update(OrderWorkflow.cancel_update, OperatorMessage())
-        assert "2 units have left the warehouse" in str(refused.value.cause)
+            await handle.execute_update(OrderWorkflow.cancel_update, CancelAsked())
+        assert "units have left the warehouse; take back" in str(refused.value.cause)
 
 
 async def test_a_cancel_in_the_storefront_reaches_the_erp(world: World, external_id):
@@ -319,7 +321,7 @@ async def test_an_edited_order_can_still_be_canceled(world: World, external_id):
         world.storefront.edit_quantity(external_id, "11", 1)
         await world.start(order, "orders/edited")
         await world.until_told(order.key, "Edit carried into")
-        await handle.execute_update(OrderWorkflow.cancel_update, OperatorMessage())
+        await handle.execute_update(OrderWorkflow.cancel_update, CancelAsked())
         assert (await handle.result()).outcome is Attention.CANCELED
 
 

@@ -17,7 +17,14 @@ from store.database import Database
 from store.order_view import OrderViews
 from tests.order_builder import make_order, sandbox_mapping
 from tests.workflows.world import Gate, World
-from workflows.messages import ERP_FEED_ID, Attention, OperatorMessage, OrderResult, StorefrontChanged
+from workflows.messages import (
+    ERP_FEED_ID,
+    Attention,
+    CancelAsked,
+    OperatorMessage,
+    OrderResult,
+    StorefrontChanged,
+)
 from workflows.order import OrderWorkflow
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 from workflows.search import ERP_NUMBER, ORDER_STATE
@@ -177,7 +184,7 @@ async def test_a_cancel_under_way_survives_a_resubmit(world: World, external_id)
         await world.start(order, "orders/edited")
         await world.until_stopped(order.key)
         canceling = asyncio.create_task(
-            handle.execute_update(OrderWorkflow.cancel_update, OperatorMessage(actor="Kim"))
+            handle.execute_update(OrderWorkflow.cancel_update, CancelAsked(actor="Kim"))
         )
         await gate.reached.wait()
         world.faults.reject("storefront.cancel_order", "a refund is pending", nth=1)
@@ -197,7 +204,7 @@ async def test_a_cancel_before_the_first_read_cancels_both_systems(world: World,
         handle = await world.place(order)
         await world.until(order.key, lambda v: v.waiting_for.startswith("reading"))
         canceling = asyncio.create_task(
-            handle.execute_update(OrderWorkflow.cancel_update, OperatorMessage(actor="Kim"))
+            handle.execute_update(OrderWorkflow.cancel_update, CancelAsked(actor="Kim"))
         )
         await asyncio.sleep(0.3)
         world.faults.lift()

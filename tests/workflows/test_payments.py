@@ -15,7 +15,7 @@ from tests.order_builder import make_line, make_order, make_payment, sandbox_map
 from tests.workflows.test_cases import until_waiting
 from tests.workflows.world import World
 from web.hand_over import hand_over_to
-from workflows.messages import ORDERS_PAID, Attention, OperatorMessage
+from workflows.messages import ORDERS_PAID, Attention, CancelAsked
 from workflows.order import OrderWorkflow
 
 GIFT = make_payment("30.00", PaymentKind.SALE, payment_id="1", gateway="gift_card")
@@ -143,9 +143,7 @@ async def test_what_waits_for_its_payment_can_be_canceled(world: World, external
     async with world.working():
         handle = await world.place(order)
         await world.until(order.key, lambda v: v.attention is Attention.AWAITING_PAYMENT)
-        answer = await handle.execute_update(
-            OrderWorkflow.cancel_update, OperatorMessage(reason="never paid")
-        )
+        answer = await handle.execute_update(OrderWorkflow.cancel_update, CancelAsked(reason="never paid"))
         assert answer.done
         assert (await handle.result()).outcome is Attention.CANCELED
     assert order.key not in world.erp.orders

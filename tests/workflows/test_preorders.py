@@ -12,7 +12,7 @@ from domain.preorders import PreorderCapture, PreorderRules
 from store.order_view import OrderViews
 from tests.order_builder import make_line, make_order, sandbox_mapping
 from tests.workflows.world import World
-from workflows.messages import Attention, OperatorMessage
+from workflows.messages import Attention, CancelAsked
 from workflows.order import OrderWorkflow
 
 
@@ -137,9 +137,7 @@ async def test_an_authorization_that_expires_in_the_wait_is_taken_or_asked_about
             assert view.problem is not None
             assert view.problem.cause == "authorization_expires:shop:shopify_payments"
             handle = world.client.get_workflow_handle_for(OrderWorkflow.run, order.key.workflow_id)
-            await handle.execute_update(
-                OrderWorkflow.cancel_update, OperatorMessage(actor="Ada", reason="gone")
-            )
+            await handle.execute_update(OrderWorkflow.cancel_update, CancelAsked(actor="Ada", reason="gone"))
             assert (await handle.result()).outcome is Attention.CANCELED
             return
         await world.until_told(order.key, "captured")

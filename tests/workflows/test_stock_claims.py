@@ -12,7 +12,7 @@ from store.stock import ErpStockBook
 from store.stock_tables import StockClaimRow, StockHeldRow
 from tests.order_builder import make_line, make_order
 from tests.workflows.world import World
-from workflows.messages import Attention, OperatorMessage
+from workflows.messages import Attention, CancelAsked, OperatorMessage
 from workflows.order import OrderWorkflow
 
 STOCK = {("WH-EAST", "TEE-BLK-M"): 20}
@@ -118,7 +118,7 @@ async def test_units_are_in_flight_before_the_erp_is_asked_to_cancel(world: Worl
         await read_erp(world)
         assert claims(world, order.key) == {"open": 3}
         world.faults.lose_answer("erp.cancel_order")
-        canceling = asyncio.create_task(handle.execute_update(OrderWorkflow.cancel_update, OperatorMessage()))
+        canceling = asyncio.create_task(handle.execute_update(OrderWorkflow.cancel_update, CancelAsked()))
         async with asyncio.timeout(20):
             while "awaiting" not in claims(world, order.key):  # noqa: ASYNC110  it is told by nobody
                 await asyncio.sleep(0.05)
