@@ -30,6 +30,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.return_steps import ReturnStep, is_less, received, units_of
 
 ORDERWRIGHT = "Orderwright"
+_SETTLED_INSTEAD = frozenset({RETURN_RECEIVED, "return_settled"})
+"""Causes for which a return cannot be given up any more."""
 
 
 class ReturnDesk(Desk[ReturnState]):
@@ -172,6 +174,8 @@ class ReturnDesk(Desk[ReturnState]):
                 # It may have been mended in the mapping: the one in force counts from now on.
                 state.mapping_version = ""
         self._tell(message.actor, "Asked to go on.")
+        if family(problem.cause) not in _SETTLED_INSTEAD and not narrative.end_obstacle(state):
+            state.give_up = state.end_refused
 
     def _end_early(self, message: OperatorMessage) -> None:
         self._state.give_up = CancelRequest(actor=message.actor, reason=message.reason)
@@ -197,8 +201,9 @@ class ReturnDesk(Desk[ReturnState]):
     def _stop(self, step: ReturnStep, refusal: Refusal, *, in_case: bool = False) -> None:
         """Wait for a person. ``in_case``: an activity refused, and has put it into its case already."""
         state = self._state
+        state.end_refused = None
         if step is ReturnStep.GIVE_UP:
-            state.give_up = None
+            state.end_refused, state.give_up = state.give_up, None
         state.problem = problem_of(refusal, narrative.remedy(step, refusal.cause), in_case=in_case)
         state.was_stopped = True
         self._tell(ORDERWRIGHT, f"Stopped: {refusal.reason}")

@@ -57,6 +57,8 @@ class ReturnState(Remembered):
     refunded: ReturnRefunded | None = None
     give_up: CancelRequest | None = None
     """Somebody, or the expiry, ends it without goods."""
+    end_refused: CancelRequest | None = None
+    """The problem is that a system refused to end it; ``resubmit`` asks for it again."""
     problem: Problem | None = None
     ended: str | None = None
     """Set once: how, in words."""

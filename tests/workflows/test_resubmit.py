@@ -2,9 +2,13 @@
 
 import asyncio
 
+from domain.erp_order import ErpReturnState
+from domain.order import ReturnStatus
 from store.crosswalk import Crosswalk
 from tests.order_builder import make_order
+from tests.workflows.returning import WINDOW, ask, deliver, ended, goods, page, until, with_rules
 from tests.workflows.world import World
+from workflows.customer_return import ReturnWorkflow
 from workflows.messages import Attention, OperatorMessage
 from workflows.order import OrderWorkflow
 
@@ -67,3 +71,25 @@ async def test_a_shipment_whose_capture_is_refused_is_told_once_though_its_track
         await handle.signal("resubmit")
         assert (await handle.result()).outcome is Attention.CLOSED
     assert len((await world.storefront.read_order(external_id)).fulfillments) == 1
+
+
+async def test_a_return_that_the_erp_refused_to_end_ends_once_the_cause_is_mended(
+    world: World, server, external_id
+):
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    with server.with_time_skipping_disabled():
+        async with world.working():
+            await deliver(world, order)
+            return_id = await ask(world, order, {"11": 1})
+            await until(world, order, return_id, "still to come")
+            world.faults.reject("cancel_return", "shut for stocktaking", nth=1)
+            keeps_it = OperatorMessage(actor="Ada", reason="the buyer keeps it")
+            answer = await page(world, order, return_id).execute_update(ReturnWorkflow.end_update, keeps_it)
+            assert not answer.done
+            await world.until_stopped(order.key)
+            handle = world.client.get_workflow_handle(order.key.workflow_id)
+            await handle.execute_update(OrderWorkflow.resubmit_update, OperatorMessage())
+            assert "the buyer keeps it" in (await ended(world, order, return_id)).text
+    assert world.erp.orders[order.key].returns[0].state is ErpReturnState.CANCELED
+    assert world.storefront.orders[external_id].returns[0].status is ReturnStatus.CANCELED
