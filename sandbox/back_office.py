@@ -114,36 +114,12 @@ class TrytonOffice:
 
         async def read(external_id: str, number: str) -> ErpSide | None:
             async with in_turn:
-                return await self._read(external_id, number)
+                return await read_books(self._staff, external_id, number)
 
         sides = await asyncio.gather(*(read(*each) for each in numbers.items()))
         return {
             external_id: side for external_id, side in zip(numbers, sides, strict=True) if side is not None
         }
-
-    async def _read(self, external_id: str, number: str) -> ErpSide | None:
-        sale = await self._staff.read_sale(external_id)
-        if sale is None:
-            return None
-        together = (sale, *sale.exchanges)
-        taxes = added(each.taxes for each in together)
-        return ErpSide(
-            count=await self._staff.count_sales(external_id, number),
-            number=sale.number or "",
-            total=sum((each.total for each in together), Decimal(0)),
-            taxes={code: amount for code, amount in taxes.items() if amount},
-            shipments=sum(
-                tellable([parcel_of(x) for x in each.shipments if x.state in LEFT]) for each in together
-            ),
-            invoices=sum(len(each.invoices) for each in together),
-            invoiced=sale.invoiced,
-            currency=sale.currency,
-            adjusted=sale.adjusted,
-            canceled=sale.canceled,
-            given_back=sum((each.given_back for each in sale.credits), Decimal(0)),
-            taxes_given_back=added(each.taxes for each in sale.credits),
-            fees=sum((each.fee for each in sale.credits), Decimal(0)),
-        )
 
     async def hide_product(self, code: str) -> None:
         """See ``BackOffice``."""
@@ -235,6 +211,32 @@ class MemoryOffice:
             for order in answer.json()
             if order["channel"] == CHANNEL and order["external_id"] in wanted
         }
+
+
+async def read_books(staff: Staff, external_id: str, number: str) -> ErpSide | None:
+    """What Tryton's books say of an order with the store's number, or None."""
+    sale = await staff.read_sale(external_id)
+    if sale is None:
+        return None
+    together = (sale, *sale.exchanges)
+    taxes = added(each.taxes for each in together)
+    return ErpSide(
+        count=await staff.count_sales(external_id, number),
+        number=sale.number or "",
+        total=sum((each.total for each in together), Decimal(0)),
+        taxes={code: amount for code, amount in taxes.items() if amount},
+        shipments=sum(
+            tellable([parcel_of(x) for x in each.shipments if x.state in LEFT]) for each in together
+        ),
+        invoices=sum(len(each.invoices) for each in together),
+        invoiced=sale.invoiced,
+        currency=sale.currency,
+        adjusted=sale.adjusted,
+        canceled=sale.canceled,
+        given_back=sum((each.given_back for each in sale.credits), Decimal(0)),
+        taxes_given_back=added(each.taxes for each in sale.credits),
+        fees=sum((each.fee for each in sale.credits), Decimal(0)),
+    )
 
 
 def parcel_of(shipment: ShipmentReading) -> Parcel:

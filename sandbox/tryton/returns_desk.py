@@ -93,6 +93,11 @@ class ReturnsDesk:
             await self._rpc.press(SHIPMENT, button, shipments)
         return dict(sent)
 
+    async def states(self, web_id: str) -> tuple[str, ...]:
+        """Of all return shipments that name an order, canceled ones too: Tryton's words, oldest first."""
+        found = await self._rpc.find(RETURN, [["reference", "like", f"%:{web_id}:%"]], ["state"])
+        return tuple(str(each["state"]) for each in sorted(found, key=lambda each: int(each["id"])))
+
     async def count_stock(self, product: str, warehouse: str) -> int:
         """Pieces of a product on the shelves of a warehouse."""
         (place,) = await self._rpc.find(

@@ -326,6 +326,10 @@ class Staff(Clerk):
         """Send what of a return is not taken to the buyer again; see ``ReturnsDesk.send_back``."""
         return await self._returns.send_back(web_id, return_id)
 
+    async def return_states(self, web_id: str) -> tuple[str, ...]:
+        """Where an order's return shipments stand; see ``ReturnsDesk.states``."""
+        return await self._returns.states(web_id)
+
     async def count_stock(self, product: str, warehouse: str) -> int:
         """Pieces of a product on the shelves of a warehouse."""
         return await self._returns.count_stock(product, warehouse)

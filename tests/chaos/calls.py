@@ -110,17 +110,11 @@ CALLS = tuple(
     call for system, port in PORTS.items() for call in calls_of(system, port) if call not in STOCK_CALLS
 )
 """All others: a call that is declared anywhere else is a row of the orders' table."""
-OFF_THE_WIRE = {Call(ERP, name) for name in ("authorize_return", "credit_return", "cancel_return")} | {
-    Call(STOREFRONT, "open_exchange"),
-    Call(STOREFRONT, "release_exchange"),
-    Call(ERP, "add_exchange"),
-}
-"""Calls whose faults no order has lived through on the wire; the contract suites repeat and interrupt them."""
 
 
 def wire_calls(system: str) -> tuple[Call, ...]:
     """The rows of a system's table of faults on the wire."""
-    return tuple(call for call in CALLS if call.system == system and call not in OFF_THE_WIRE)
+    return tuple(call for call in CALLS if call.system == system)
 
 
 def skus_concerned(arguments: tuple[Any, ...]) -> tuple[str, ...]:

@@ -8,7 +8,15 @@ from time import monotonic
 
 from temporalio.client import Client, WorkflowHandle
 
-from adapters.errors import AdapterError, Conflict, OutcomeUnknown, RateLimited, SessionExpired, Unavailable
+from adapters.errors import (
+    AdapterError,
+    Conflict,
+    ContractBroken,
+    OutcomeUnknown,
+    RateLimited,
+    SessionExpired,
+    Unavailable,
+)
 from domain.order import OrderKey
 from store.database import Database
 from store.order_view import OrderSummary, OrderViews
@@ -27,6 +35,7 @@ WORDS: dict[type[AdapterError], str] = {
     RateLimited: "waited as told",
     OutcomeUnknown: "looked up, one",
     Conflict: "read again, one",
+    ContractBroken: "case: contract_broken",
 }
 
 

@@ -8,6 +8,7 @@ from domain.erp_order import ErpReturnState, ErpShipmentState
 from domain.order import OrderKey
 from sandbox.store.control import OrderReading
 from tests.chaos.lives import Life
+from tests.chaos.wire_acts import SHIPMENTS, Back
 
 
 class MemoryPeople:
@@ -24,11 +25,14 @@ class MemoryPeople:
                 units = {line.line_id: line.quantity for line in waiting[0].lines}
                 self._erp.ship(key, waiting[0].warehouse, units, tracking=waiting[0].number)
 
-    async def assert_booked(self, life: Life, told: OrderReading) -> None:
+    async def assert_booked(self, life: Life, told: OrderReading, back: Back | None) -> None:
         held = self._erp.orders[life.key]
         credited = sum((each.total for each in held.returns), Decimal(0))
         states = Counter(shipment.state for shipment in held.shipments)
-        assert states == {ErpShipmentState.CANCELED if life.canceled else ErpShipmentState.SHIPPED: 2}
+        exchanges = int(back is Back.EXCHANGED)
+        assert len(held.exchanges) == exchanges
+        left = SHIPMENTS + exchanges
+        assert states == {ErpShipmentState.CANCELED if life.canceled else ErpShipmentState.SHIPPED: left}
         assert held.total - credited == (told.original_total if life.canceled else told.total)
         assert len(held.returns) == len(told.returns)
 

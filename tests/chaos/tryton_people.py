@@ -4,9 +4,13 @@ from collections import Counter
 from contextlib import suppress
 
 from domain.order import OrderKey
+from sandbox.audit import compare
+from sandbox.back_office import read_books
+from sandbox.house import store_side
 from sandbox.store.control import OrderReading
 from sandbox.tryton.staff import Staff
 from tests.chaos.lives import Life
+from tests.chaos.wire_acts import SHIPMENTS, Back
 
 
 class TrytonPeople:
@@ -14,16 +18,16 @@ class TrytonPeople:
 
     def __init__(self, staff: Staff) -> None:
         self._staff = staff
-        self._allocated: set[int] = set()
+        self._allocated: set[str] = set()
 
     async def ship(self, keys: list[OrderKey]) -> None:
         jobs = await self._staff.shipments_to_do([key.external_id for key in keys])
         # For a moment Tryton has both parcels in one shipment; nobody picks within a second of the order.
-        sales = Counter(job.sale_id for job in jobs)
-        self._allocated |= {sale for sale, shipments in sales.items() if shipments > 1}
-        for job in jobs:
-            if job.sale_id in self._allocated:
-                await self._staff.ship(job, part=False)
+        orders = Counter(job.web_id for job in jobs)
+        self._allocated |= {order for order, shipments in orders.items() if shipments > 1}
+        first = {job.web_id: job for job in reversed(jobs) if job.web_id in self._allocated}
+        for job in first.values():
+            await self._staff.ship(job, part=False)
 
     async def waiting(self, key: OrderKey) -> int:
         return len(await self._staff.shipments_to_do([key.external_id]))
@@ -32,7 +36,7 @@ class TrytonPeople:
         with suppress(LookupError):
             await self._staff.receive_return(key.external_id, return_id)
 
-    async def assert_booked(self, life: Life, told: OrderReading) -> None:
+    async def assert_booked(self, life: Life, told: OrderReading, back: Back | None) -> None:
         external_id = life.key.external_id
         await self._staff.post_invoices(external_id)
         sale = await self._staff.read_sale(external_id)
@@ -42,7 +46,15 @@ class TrytonPeople:
         if life.canceled:
             assert (set(states), sale.invoiced) == ({"cancelled"}, 0)
             return
-        assert states == {"done": 2}
-        assert (sale.total, sale.invoiced) == (told.total, told.total)
-        left = {each.tracking_number for each in sale.shipments if each.tracking_number}
+        assert states == {"done": SHIPMENTS}
+        books = await read_books(self._staff, external_id, told.name)
+        assert compare("", store_side(told), books, None).differences == ()
+        both = [sale, *sale.exchanges]
+        left = {each.tracking_number for of in both for each in of.shipments if each.tracking_number}
         assert left == set(told.tracking_numbers)
+        parcels = [[x.state for x in each.shipments] for each in sale.exchanges]
+        assert parcels == [["done"]] * (back is Back.EXCHANGED), sale.exchanges
+        credit_notes = [[invoice.state for invoice in each.invoices] for each in sale.credits]
+        assert credit_notes == [["posted"]] * (back in {Back.SENT, Back.EXCHANGED}), sale.credits
+        ended = {None: (), Back.WITHDRAWN: ("cancelled",)}.get(back, ("done",))
+        assert await self._staff.return_states(external_id) == ended

@@ -12,6 +12,7 @@ from sandbox.faults.messages import LOGIN, READS, WRITES
 from sandbox.faults.proxy import Proxy
 from sandbox.faults.rules import Fault, Rule
 from tests.chaos.calls import OF_NO_ORDER, TELLING_AMOUNTS, WITHOUT_CURRENCY, Call, order_concerned
+from tests.chaos.lives import told_errors
 
 Port = StorefrontPort | ErpPort
 TOTALS = {
@@ -44,6 +45,8 @@ WIRE_FAULTS: Mapping[str, dict[str, Any]] = {
     "wrong currency": {"fault": Fault.REWRITE, "value": "EUR"},
 }
 """What a cell's rule says besides which calls it means; without ``times`` one call is spoiled."""
+AIMED_AT = {"erp.credit_return": "model.sale.sale.create|model.account.invoice.post"}
+"""Writes of a call of many, by the vendor's names: those that would give money back a second time."""
 _UNCOUNTED = frozenset({Fault.REFUSE, Fault.REWRITE})
 """In force while the port's call lasts."""
 ASKED_TO_WAIT = 2.0
@@ -62,7 +65,7 @@ def applies(call: Call, column: str) -> bool:
 
 
 def rule_of(call: Call, column: str) -> Rule:
-    """The rule that spoils a port's call: its first write where it writes, else its first reading."""
+    """The rule that spoils a port's call: its first write where it writes (or is aimed at), else its first reading."""
     told = dict(WIRE_FAULTS[column])
     fault = told["fault"]
     if fault is Fault.REWRITE:
@@ -70,7 +73,8 @@ def rule_of(call: Call, column: str) -> Rule:
         told["field"] = fields.get(str(call), fields[call.system])
     if fault in _UNCOUNTED:
         return Rule(calls="*" if fault is Fault.REFUSE else f"{READS}|{WRITES}", **told)
-    return Rule(calls=WRITES if call.writes else READS, **{"times": 1, "retry_after": ASKED_TO_WAIT, **told})
+    calls = AIMED_AT.get(str(call), WRITES if call.writes else READS)
+    return Rule(calls=calls, **{"times": 1, "retry_after": ASKED_TO_WAIT, **told})
 
 
 class Line:
@@ -91,11 +95,17 @@ class Line:
             return self._rounds
         return sum(self.proxy.log.counts().by_fault.values())
 
+    def told(self) -> str:
+        """What came of the fault, in the words of the table."""
+        return told_errors(self.met) if self.met else self.told_inside()
+
     def told_inside(self) -> str:
         """What the adapter did by itself, where its caller met no error; read from what reached the proxy."""
         calls = self.proxy.log.after(0)
         later = calls[1 + next((place for place, each in enumerate(calls) if each.fault), len(calls)) :]
-        if any(LOGIN in each.names for each in later):
+        # Tryton wants a fresh login for a posting, whatever else goes wrong.
+        expired = WIRE_FAULTS[self.column]["fault"] is Fault.EXPIRE_SESSION
+        if expired and any(LOGIN in each.names for each in later):
             return "logged in again"
         return "waited as told" if self.asked_to_wait else "carried on"
 
@@ -147,11 +157,14 @@ class Line:
 
 
 class ByOrder:
-    """A port that takes each order's calls through the order's own line, and all others the usual way."""
+    """A port that takes each order's calls through the order's own line, and all others the usual way.
+
+    Of several lines of an order each takes the call that goes wrong on it, and the first one all that go well.
+    """
 
     def __init__(self, usual: Port) -> None:
         self._usual = usual
-        self.lines: dict[str, Line] = {}
+        self.lines: dict[str, tuple[Line, ...]] = {}
         self.feed: Line | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -162,7 +175,8 @@ class ByOrder:
         async def call(*arguments: Any) -> Any:
             line = self.feed if name == "changes" else None
             if name not in OF_NO_ORDER:
-                line = self.lines.get(order_concerned(arguments) or "")
+                lines = self.lines.get(order_concerned(arguments) or "", ())
+                line = next((each for each in lines if each.call.operation == name), next(iter(lines), None))
             return await (line.do(name, arguments) if line else method(*arguments))
 
         return call

@@ -6,43 +6,39 @@ The calls to the store are lived through with the memory ERP, which is quick; th
 import asyncio
 import traceback
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
-from typing import Protocol
 
 import httpx
-from temporalio.client import Client, WorkflowUpdateStage
+from temporalio.client import Client
 from temporalio.service import RPCError
 
 from adapters.errors import Unavailable
 from adapters.memory.erp import MemoryErp
 from adapters.shopify.storefront import ShopifyStorefront
 from adapters.tryton.erp import TrytonErp
-from domain.order import OrderKey
 from sandbox.faults.proxy import Proxy
+from sandbox.faults.rules import Fault
 from sandbox.faults.vendors import VENDORS
 from sandbox.store.client import AsyncStoreControl
-from sandbox.store.control import OrderReading, ReturnReading
-from sandbox.store.requests import AskReturn, AskReturnLine, PlaceLine, PlaceOrder
 from sandbox.tryton.staff import Staff
 from store.cases import Cases
 from store.connections import Connections
 from store.database import Database
 from store.mappings import MappingCatalog
 from tests.chaos.asking import AWAY, CARRIED_ON, PACE, asked, pinged
-from tests.chaos.calls import ERP, OF_NO_ORDER, RETURNING, STOREFRONT, WITHDRAWN, Call, wire_calls
+from tests.chaos.calls import ERP, OF_NO_ORDER, STOREFRONT, Call
 from tests.chaos.lives import (
-    LOOK_SECONDS,
     Board,
     Life,
     Lives,
     in_background,
     told_causes,
-    told_errors,
 )
 from tests.chaos.memory_people import MemoryPeople
 from tests.chaos.tryton_people import TrytonPeople
+from tests.chaos.wire_acts import CHANNEL, SHIPMENTS, SHORT, Acts, Back, ErpPeople, back_of
 from tests.chaos.wire_faults import WIRE_FAULTS, ByOrder, Line, applies
 from tests.order_builder import sandbox_mapping
 from tests.running_store import TOKEN, RunningStore
@@ -50,60 +46,21 @@ from tests.running_store import read as read_transactions
 from tests.tryton_fixture import TrytonAccess
 from workers.composition import Parts
 from workers.worker import start_feed, workers
-from workflows.messages import ERP_FEED_ID, Attention, OperatorMessage, StorefrontChanged
-from workflows.return_messages import return_workflow_id
+from workflows.messages import ERP_FEED_ID, Attention
 
-CHANNEL = "shop"
 FEED_INTERVAL = timedelta(milliseconds=300)
 STORE_PATIENCE = httpx.Timeout(2.0, connect=2.0)
 """What a spoiled adapter gives the store, so that nobody waits long for what never comes."""
 ERP_PATIENCE = httpx.Timeout(10.0, connect=2.0)
-LONGEST = 170.0
+LONGEST = 240.0
 """Seconds that an order may take, from its turn on."""
 NOTHING_TO_TELL = "-"
-SHIPMENTS = 2
-"""Of each order."""
-LIVE = {"REQUESTED", "OPEN"}
-"""Returns in these states may still come to something."""
-TWO_PARCELS = PlaceOrder.model_validate(
-    {
-        "lines": [
-            {
-                "sku": "TEE-BLK-S",
-                "quantity": 3,
-                "split": [{"location": 101, "quantity": 1}, {"location": 102, "quantity": 2}],
-            },
-            {"sku": "MUG-LOGO", "quantity": 2, "discount": {"title": "Scratched", "amount": "1.10"}},
-        ],
-        "taxes": ["STATE-6.25", "CITY-1.5"],
-        "shipping": {"code": "standard", "price": "9.90"},
-    }
+TOGETHER = (
+    frozenset({"open_exchange", "release_exchange"}),
+    frozenset({"authorize_return", "cancel_return"}),
+    frozenset({"add_exchange", "credit_return"}),
 )
-
-
-SHORT = "CAP-BLK"
-"""What the memory ERP's warehouse has none of."""
-WITH_A_REST = TWO_PARCELS.model_copy(update={"lines": (*TWO_PARCELS.lines, PlaceLine(sku=SHORT, quantity=2))})
-
-
-class ErpPeople(Protocol):
-    """The ERP's warehouse and what its books say."""
-
-    async def waiting(self, key: OrderKey) -> int:
-        """Shipments of an order that have not left."""
-        ...
-
-    async def take_in(self, key: OrderKey, return_id: str) -> None:
-        """What is expected of a return comes in, where it is expected."""
-        ...
-
-    async def ship(self, keys: list[OrderKey]) -> None:
-        """One shipment of each of these orders leaves, where one waits."""
-        ...
-
-    async def assert_booked(self, life: Life, told: OrderReading) -> None:
-        """One order, the store's cents, two shipments that left; or one that is canceled."""
-        ...
+"""Calls that one order lives through, each on a line of its own: its life is a long one."""
 
 
 class WireMatrix:
@@ -116,11 +73,6 @@ class WireMatrix:
         self._board = Board(database)
         self._lives = Lives(client, self._board, longest=LONGEST)
         self._turns = asyncio.Semaphore(3 if tryton else 16)
-        self._to_ship: set[OrderKey] = set()
-        self._edited: dict[OrderKey, OrderReading] = {}
-        """Orders that are shipped once the ERP has this total."""
-        self._coming_back: dict[OrderKey, bool] = {}
-        """Orders of which something comes back, and whether the buyer does send it."""
         self._exits = AsyncExitStack()
         self.cells: dict[tuple[str, str], str] = {}
         self.failures: dict[tuple[str, str], str] = {}
@@ -133,15 +85,9 @@ class WireMatrix:
                 self.cells[str(call), column] = NOTHING_TO_TELL
         cells = [(call, column) for call, column in cells if applies(call, column)]
         async with self._exits, AsyncStoreControl(self._store.url) as self._control, self._working():
-            work = [
-                self._noted(each, self._of_order(*each))
-                for each in cells
-                if each[0].operation not in OF_NO_ORDER
-            ]
+            work = [self._of_order(*each) for each in lives_of(cells)]
             work += [
-                self._noted(each, self._of_nobody(*each))
-                for each in cells
-                if each[0].operation in OF_NO_ORDER - {"changes"}
+                self._of_nobody(*each) for each in cells if each[0].operation in OF_NO_ORDER - {"changes"}
             ]
             work.append(self._feed_cells([each for each in cells if each[0].operation == "changes"]))
             await asyncio.gather(*work)
@@ -158,11 +104,12 @@ class WireMatrix:
         self._exits.push_async_callback(erp.close)
         self._ports = {STOREFRONT: ByOrder(storefront), ERP: ByOrder(erp)}
         self._people = await self._erp_people(erp)
+        self._acts = Acts(self._client, self._lives, self._board, self._control, self._people)
         catalog = MappingCatalog(self._database, {CHANNEL: sandbox_mapping()})
         parts = Parts(self._database, {CHANNEL: self._ports[STOREFRONT]}, self._ports[ERP], catalog)
         async with (
             self._board.watched(),
-            in_background(self._work_in_the_warehouse),
+            in_background(self._acts.work_in_the_warehouse),
             workers(self._client, parts, feed_interval=FEED_INTERVAL, pace=PACE),
         ):
             await start_feed(self._client)
@@ -189,28 +136,6 @@ class WireMatrix:
         staff = Staff(access.url, access.database, access.staff_login, access.staff_password, channel=CHANNEL)
         return TrytonPeople(await self._exits.enter_async_context(staff))
 
-    async def _work_in_the_warehouse(self) -> None:
-        while True:
-            for key, told in list(self._edited.items()):
-                row = self._board.row(key)
-                if row is not None and row.erp_total == told.total:
-                    self._to_ship.add(key)
-                    del self._edited[key]
-            await self._people.ship(sorted(self._to_ship, key=str))
-            for key, sent in list(self._coming_back.items()):
-                await self._take_back(key, sent=sent)
-            await asyncio.sleep(0.7)
-
-    async def _take_back(self, key: OrderKey, *, sent: bool) -> None:
-        """The second parcel waits until the return of the first is over, so that the order stays open for it."""
-        told = await self._control.read_order(key.external_id)
-        over = bool(told.returns) and all(each.status not in LIVE for each in told.returns)
-        for each in told.returns if sent else ():
-            await self._people.take_in(key, str(each.id))
-        waiting = await self._people.waiting(key)
-        if waiting == SHIPMENTS or (waiting and over):
-            await self._people.ship([key])
-
     async def _line(self, call: Call, column: str) -> Line:
         """A proxy of its own before the system, and an adapter that speaks through it."""
         target = self._store.url
@@ -230,76 +155,29 @@ class WireMatrix:
 
     # -- calls about an order --------------------------------------------------------------------------------------
 
-    async def _of_order(self, call: Call, column: str) -> str:
-        async with self._turns:
-            line = await self._line(call, column)
-            # The ERP is asked for an order before a cancel too, and that life is the shorter one.
-            life = await self._live(line, cancel=call.operation in {"cancel_order", "find_order"})
-        assert line.struck, "the fault never struck"
-        if line.asked_to_wait:
-            line.assert_waited_as_told()
-        if life.stops:
-            return told_causes(life)
-        return told_errors(line.met) if line.met else line.told_inside()
+    async def _of_order(self, calls: Sequence[Call], column: str) -> None:
+        with self._noting(calls, column):
+            async with self._turns:
+                lines = tuple([await self._line(call, column) for call in calls])
+                key = await self._acts.place(calls)
+                self._ports[calls[0].system].lines[key.external_id] = lines
+                life = await self._acts.live(key, calls)
+                await self._assert_one_of_everything(life, back_of(calls))
+            for line in lines:
+                assert line.struck, f"the fault never struck {line.call}"
+                if line.asked_to_wait:
+                    line.assert_waited_as_told()
+            causes = told_causes(life)
+            words = [causes] if life.stops and len(lines) == 1 else [line.told() for line in lines]
+            assert not life.stops or causes in words, f"{causes}, though its calls tell {words}"
+            self.cells.update(
+                {(str(line.call), column): word for line, word in zip(lines, words, strict=True)}
+            )
 
-    async def _live(self, line: Line, *, cancel: bool = False) -> Life:
-        rest = line.call.operation == "cancel_units"
-        at_counter = line.call.operation == "deliver_order"
-        wanted = TWO_PARCELS.model_copy(update={"handed_over": True}) if at_counter else TWO_PARCELS
-        placed = await self._control.place_order(WITH_A_REST if rest else wanted)
-        key = OrderKey(channel=CHANNEL, external_id=str(placed.id))
-        self._ports[line.call.system].lines[key.external_id] = line
-        edit = {"amend_order": self._edit, "cancel_units": self._cancel_rest}.get(line.call.operation)
-        later = None
-        if line.call.operation in RETURNING:
-            sent = line.call.operation not in WITHDRAWN
-            later = self._send_back if sent else self._want_to_send_back
-            self._coming_back[key] = sent
-        elif not cancel and (edit is None or rest) and not at_counter:
-            self._to_ship.add(key)
-        try:
-            life = await self._lives.live(key, cancel=cancel, edit=edit, later=later)
-        finally:
-            self._to_ship.discard(key)
-            self._coming_back.pop(key, None)
-        await self._assert_one_of_everything(life, back=None if later is None else sent)
-        return life
-
-    async def _edit(self, key: OrderKey) -> None:
-        """A unit less."""
-        self._edited[key] = await self._control.edit_line(key.external_id, 2, 1)
-        await self._lives.tell(key, "orders/edited")
-
-    async def _cancel_rest(self, key: OrderKey) -> None:
-        await self._client.get_workflow_handle(key.workflow_id).signal("cancel_rest")
-
-    async def _send_back(self, key: OrderKey) -> None:
-        """A unit of the first parcel comes back."""
-        while not (await self._control.read_order(key.external_id)).fulfillments:  # noqa: ASYNC110  a worker tells of it
-            await asyncio.sleep(LOOK_SECONDS)
-        await self._control.ask_return(key.external_id, AskReturn(lines=(AskReturnLine(line=1),)))
-
-    async def _want_to_send_back(self, key: OrderKey) -> None:
-        """The buyer asks for a return, and an operator hears that nothing will come."""
-        await self._send_back(key)
-        handle = self._client.get_workflow_handle(key.workflow_id)
-        # The same as is told again afterwards: nobody reads the order twice, beside the call that goes wrong.
-        hint = StorefrontChanged(message_id=f"{key.external_id}-returns/request", topic="returns/request")
-        await handle.signal("storefront_changed", hint)
-        while (asked := await self._asked_for(key)).status != "OPEN":  # noqa: ASYNC110  a worker agrees
-            await asyncio.sleep(LOOK_SECONDS)
-        carrier = self._client.get_workflow_handle(return_workflow_id(key, str(asked.id)))
-        message = OperatorMessage(reason="keeps it")
-        await carrier.start_update("end", message, wait_for_stage=WorkflowUpdateStage.ACCEPTED)
-
-    async def _asked_for(self, key: OrderKey) -> ReturnReading:
-        (asked,) = (await self._control.read_order(key.external_id)).returns
-        return asked
-
-    async def _assert_one_of_everything(self, life: Life, *, back: bool | None) -> None:
-        """Read both systems without the application. ``back`` says whether something that was asked for came back."""
+    async def _assert_one_of_everything(self, life: Life, back: Back | None) -> None:
+        """Read both systems without the application."""
         told = await self._control.read_order(life.key.external_id)
-        await self._people.assert_booked(life, told)
+        await self._people.assert_booked(life, told, back)
         transactions = await asyncio.to_thread(read_transactions, self._store, told.id)
         kinds = Counter(each["kind"] for each in transactions["transactions"])
         if life.canceled:
@@ -310,21 +188,24 @@ class WireMatrix:
         assert life.outcome is Attention.CLOSED
         # At a counter there is no parcel, and all is captured in one.
         parcels = len(set(told.tracking_numbers))
-        assert (told.fulfillments, told.open_units, parcels) in {(2, 0, 2), (2, 0, 0)}
+        left = SHIPMENTS + (back is Back.EXCHANGED)
+        assert (told.fulfillments, told.open_units, parcels) in {(left, 0, left), (SHIPMENTS, 0, 0)}
+        money_back = back in {Back.SENT, Back.EXCHANGED}
         # A parcel that is told while money goes back leaves what it cannot know of to the closing.
-        assert kinds.pop("CAPTURE") in ({2, 3} if back else {parcels or 1})
-        assert kinds == {"AUTHORIZATION": 1, **({"REFUND": 1} if back else {})}
+        assert kinds.pop("CAPTURE") in ({2, 3} if money_back else {parcels or 1})
+        assert kinds == {"AUTHORIZATION": 1, **({"REFUND": 1} if money_back else {})}
         assert told.captured == told.total
         if back is not None:
             assert told.total == told.original_total - told.refunded
-        ended = {None: [], True: [("CLOSED", 1)], False: [("CANCELED", 0)]}[back]
+        ended = {None: [], Back.WITHDRAWN: [("CANCELED", 0)]}.get(back, [("CLOSED", 1)])
         assert [(each.status, each.processed) for each in told.returns] == ended
 
     # -- calls of no order -----------------------------------------------------------------------------------------
 
-    async def _of_nobody(self, call: Call, column: str) -> str:
-        async with self._turns:
-            return await self._asked(call, column)
+    async def _of_nobody(self, call: Call, column: str) -> None:
+        with self._noting((call,), column):
+            async with self._turns:
+                self.cells[str(call), column] = await self._asked(call, column)
 
     async def _asked(self, call: Call, column: str) -> str:
         line = await self._line(call, column)
@@ -348,7 +229,8 @@ class WireMatrix:
     async def _feed_cells(self, cells: list[tuple[Call, str]]) -> None:
         """One fault after the other; the orders of the other cells depend on the feed meanwhile."""
         for call, column in cells:
-            await self._noted((call, column), self._fed(call, column))
+            with self._noting((call,), column):
+                self.cells[str(call), column] = await self._fed(call, column)
 
     async def _fed(self, call: Call, column: str) -> str:
         line = self._ports[ERP].feed = await self._line(call, column)
@@ -357,14 +239,16 @@ class WireMatrix:
                 await asyncio.sleep(0.1)
         return "followed later" if line.met else line.told_inside()
 
-    async def _noted(self, cell: tuple[Call, str], living: Awaitable[str]) -> None:
-        name = (str(cell[0]), cell[1])
+    @contextmanager
+    def _noting(self, calls: Sequence[Call], column: str) -> Iterator[None]:
+        """What goes wrong with these calls' cells is a failure of theirs."""
         try:
-            self.cells[name] = await living
+            yield
         except (AssertionError, TimeoutError, RPCError, httpx.HTTPError) as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
-            self.failures[name] = f"{type(error).__name__}: {error} ({where.name}: {where.line})"
-            self.cells[name] = "FAILED"
+            failure = f"{type(error).__name__}: {error} ({where.name}: {where.line})"
+            self.failures |= {(str(call), column): failure for call in calls}
+            self.cells |= {(str(call), column): "FAILED" for call in calls}
 
 
 async def _log_in(erp: TrytonErp) -> None:
@@ -375,6 +259,21 @@ async def _log_in(erp: TrytonErp) -> None:
     return await erp.ping()
 
 
-def cells_of(system: str) -> list[tuple[Call, str]]:
-    """All cells of a system's calls."""
-    return [(call, column) for call in wire_calls(system) for column in WIRE_FAULTS]
+def cells_of(calls: Iterable[Call]) -> list[tuple[Call, str]]:
+    """All cells of these calls."""
+    return [(call, column) for call in calls for column in WIRE_FAULTS]
+
+
+def lives_of(cells: Iterable[tuple[Call, str]]) -> list[tuple[tuple[Call, ...], str]]:
+    """The calls, and the fault of theirs, that one order each lives through; the longest lives first.
+
+    What is told wrong may be found by somebody else than the call: such a cell has an order of its own.
+    """
+    found: dict[tuple[object, str], list[Call]] = {}
+    for call, column in cells:
+        if call.operation not in OF_NO_ORDER:
+            together = next((each for each in TOGETHER if call.operation in each), None)
+            alone = together is None or WIRE_FAULTS[column]["fault"] is Fault.REWRITE
+            found.setdefault((call if alone else together, column), []).append(call)
+    lives = [(tuple(calls), column) for (_, column), calls in found.items()]
+    return sorted(lives, key=lambda life: len(life[0]), reverse=True)
