@@ -4,12 +4,12 @@ The storefront says what units are worth (it has priced them); here that is put 
 off, and the money is spread over the payments it came from.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
 from domain.capture import delivered_presentment, live_authorizations
-from domain.erp_order import LOWERING, ErpOrder, KeptPieces, SalesLineKind, TaxAmount
+from domain.erp_order import LOWERING, ErpOrder, ErpReturnState, KeptPieces, SalesLineKind, TaxAmount
 from domain.exchanges import exchange_presentment, exchanged_lines, paid_in_goods, worth_to_come
 from domain.kit_returns import InParts, Kits, Worth, gross_of, kept_of, piece_of
 from domain.mapping import Mapping as FieldMapping
@@ -173,6 +173,19 @@ def fees_presentment(order: Order, fees: Decimal) -> Decimal:
         return _NOTHING
     paid = sum((p.presentment_amount for p in promised), _NOTHING)
     return proportion(paid, fees, whole, order.presentment_currency)
+
+
+def given_back_earlier(order: Order, erp: ErpOrder, beside: Collection[str]) -> Decimal:
+    """What returns of an earlier life of the order gave back, fees included, in ``Order.presentment_currency``.
+
+    By their credit notes; of an exchange what is left once the new goods are paid. ``beside`` are the others.
+    """
+    paid_for = {each.return_id: each.total for each in erp.exchanges}
+    settled = (
+        each for each in erp.returns if each.state is ErpReturnState.SETTLED and each.return_id not in beside
+    )
+    back = (each.total + each.fee - paid_for.get(each.return_id, _NOTHING) for each in settled)
+    return fees_presentment(order, sum((max(amount, _NOTHING) for amount in back), _NOTHING))
 
 
 def money_back(

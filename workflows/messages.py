@@ -17,7 +17,7 @@ from domain.order import CancelKind, Order, OrderKey, ReturnStatus
 from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
 from domain.preorders import Release
 from domain.quantities import LineState
-from domain.refunds import fees_presentment
+from domain.refunds import fees_presentment, given_back_earlier
 from domain.return_rules import ReturnRules
 from domain.status import OrderStatus
 
@@ -358,8 +358,11 @@ class OrderState(Remembered):
 
     @property
     def given_back(self) -> Decimal:
-        """What returns gave back, fees included, in the buyer's currency."""
-        return sum((brief.given_back for brief in self.returns.values()), Decimal(0))
+        """What returns gave back, fees included, in the buyer's currency; those of an earlier life, too."""
+        told = sum((brief.given_back for brief in self.returns.values()), Decimal(0))
+        if self.order is None or self.erp is None:
+            return told
+        return told + given_back_earlier(self.order, self.erp, self.returns)
 
     @property
     def fees(self) -> Decimal:

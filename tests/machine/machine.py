@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from adapters.errors import Unavailable
+from domain.cases import CANCEL_PICKED
 from domain.return_rules import ReturnRules
 from tests.machine.beginnings import BEGINNINGS, RETURN_RULES, Beginning, asked_by, limited, mapping_with
 from tests.machine.laws import check_after_every_step, check_at_rest
@@ -68,6 +69,7 @@ CALLS = (
     "refund_order",
     "end_return",
     "cancel_return",
+    "cancel_units",
     "find_order",
     "erp.cancel_order",
     "changes",
@@ -299,6 +301,9 @@ class OrderMachine(RuleBasedStateMachine):
         if wish == "accept" and view is not None and wish in view.can_do:
             self.model.accepted = True
         self.model.resubmitted = self.model.resubmitted or wish == "resubmit"
+        if wish == "cancel":
+            # Units that are picked wait for the warehouse, or leave meanwhile.
+            self.model.reasons |= {CANCEL_PICKED, "units_have_left"}
         reason = "looked at it" if wish in {"accept", "approve"} else ""
         message = OperatorMessage(message_id=f"op-{self.said}", actor="Ada", reason=reason)
         answered = None

@@ -304,6 +304,11 @@ class People:
             fees = proportion(paid, fees, whole, order.presentment_currency)
         return sum((p.presentment_amount for p in back), Decimal(0)) + fees
 
+    def see_canceled_units(self) -> None:
+        """Units are off the page because an operator wanted that."""
+        if sheet_of(self.order) != self._model.sheet:
+            self._edited()
+
     def _edited(self) -> None:
         self.edits += 1
         self._model.see(sheet_of(self.order))

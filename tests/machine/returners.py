@@ -23,6 +23,8 @@ class Returners(People):
         """A system did something that we had asked for."""
         if operation == "refund_order":
             self._see_refunds()
+        elif operation == "cancel_units":
+            self.see_canceled_units()
         elif operation == "credit_return":
             self._see_credits()
         elif operation == "end_return":

@@ -10,12 +10,13 @@ from domain.balance import prove
 from domain.edits_after_return import plan_after_return
 from domain.exchanges import as_sold, exchanged_lines, missing_exchanges, only_exchange, with_later_lines
 from domain.money import round_money
-from domain.order import LocationLine, LocationPlan, Order, OrderLine
+from domain.order import LocationLine, LocationPlan, Order, OrderLine, PaymentKind
 from domain.planning import PlanRefused, plan_exchange
 from domain.refunds import held_beyond_worth
 from tests.order_builder import make_line, make_order
 from tests.order_strategy import wide_mapping
 from tests.unit.test_exchange_rules import Shop
+from workflows.messages import OrderState, ReturnBrief
 
 MUG, CAP = "12", "13"
 NOWHERE: dict[str, int] = {}
@@ -208,3 +209,22 @@ def test_what_was_paid_for_an_exchange_before_its_goods_were_back_goes_back_once
     shop.settle(return_id)
     assert prove(shop.order, shop.erp, shop.mapping).report.balanced
     assert held_beyond_worth(shop.order, shop.erp) == ()
+
+
+def test_an_order_that_came_back_to_life_knows_what_its_earlier_returns_gave_back():
+    shop = Shop(make_order(), wide_mapping(), Decimal("5.00"))
+    line = shop.order.lines[0].line_id
+    before = shop.order.presentment_total
+    return_id = shop.ask({line: 1})
+    shop.release(return_id)
+    shop.send(return_id)
+    shop.settle(return_id)
+    state = OrderState(key=shop.order.key, order=shop.order, erp=shop.erp)
+    back = sum(
+        (p.presentment_amount for p in shop.order.payments if p.kind is PaymentKind.REFUND), Decimal(0)
+    )
+    assert back > 0
+    assert before - shop.kept == back
+    assert state.given_back == back
+    known = ReturnBrief(number="R1", lines={line: 1}, ended=True, given_back=back)
+    assert state.model_copy(update={"returns": {return_id: known}}).given_back == back, "not twice"
