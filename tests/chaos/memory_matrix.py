@@ -45,7 +45,7 @@ from workflows.order import OrderWorkflow
 
 FEED_INTERVAL = timedelta(milliseconds=100)
 LONGEST = 300.0
-"""Seconds that any order may take here. All live at once: a busy machine takes long, and only one that is stuck ends."""
+"""Seconds that any order may take here. All live at once: only one that is stuck takes so long on a busy machine."""
 NOTHING_TO_TELL = "-"
 SHIPMENTS = 2
 """Of each order."""

@@ -10,8 +10,8 @@ from sandbox.scenarios.memory import memory_ground
 from sandbox.scenarios.play import Player
 from sandbox.scenarios.vocabulary import End, Scenario
 
-PATIENCE = 60.0
-SECONDS = 300
+PATIENCE = 150.0
+SECONDS = 600
 """A busy machine takes its time; alone it is well below one minute."""
 
 
