@@ -6,6 +6,7 @@ and says what may be true afterwards.
 
 from collections import Counter
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 
 Units = dict[str, int]
@@ -64,6 +65,8 @@ class Model:
     """An operator has taken a difference of the two systems as it is."""
     resubmitted: bool = False
     """An operator has said that something goes on, returns too."""
+    back_for_units: Decimal = Decimal(0)
+    """What was given back, in the buyer's currency, when units were taken off the page: once with each act."""
     refunds: dict[str, Refund] = field(default_factory=dict)
     """Return -> what was paid back for it."""
     reasons: set[str] = field(default_factory=set)

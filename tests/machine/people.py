@@ -36,6 +36,13 @@ _PROMISED = {PaymentKind.AUTHORIZATION, PaymentKind.SALE}
 _TAKEN = {ErpShipmentState.PICKED, ErpShipmentState.PACKED}
 
 
+def refunded(order: Order) -> Decimal:
+    """All that was refunded, in the buyer's currency."""
+    kind, done = PaymentKind.REFUND, PaymentStatus.SUCCESS
+    back = (p.presentment_amount for p in order.payments if p.kind is kind and p.status is done)
+    return sum(back, Decimal(0))
+
+
 class People:
     """Everybody but us, around one order."""
 
@@ -307,6 +314,8 @@ class People:
     def see_canceled_units(self) -> None:
         """Units are off the page because an operator wanted that."""
         if sheet_of(self.order) != self._model.sheet:
+            told = sum((refund.amount for refund in self._world.storefront.refunds.values()), Decimal(0))
+            self._model.back_for_units = refunded(self.order) - told
             self._edited()
 
     def _edited(self) -> None:
@@ -315,7 +324,7 @@ class People:
         self.look_at_total()
         self._world.write_webhook(self.order, "orders/edited")
         if self._model.back:
-            self._model.reasons |= {"edit_after_return"}
+            self._model.reasons |= {"edit_after_return", "amounts_differ"}
         paid = sum((p.amount for p in self.order.payments if p.kind is PaymentKind.SALE), Decimal(0))
         taken = max(self._model.may_have_taken, cents(self.order, paid))
         # Nobody gives the buyer money back here; and what the warehouse has in hand cannot be edited.
