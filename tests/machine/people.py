@@ -313,9 +313,17 @@ class People:
 
     def see_canceled_units(self) -> None:
         """Units are off the page because an operator wanted that."""
-        if sheet_of(self.order) != self._model.sheet:
-            told = sum((refund.amount for refund in self._world.storefront.refunds.values()), Decimal(0))
-            self._model.back_for_units = refunded(self.order) - told
+        order = self.order
+        told = sum((refund.amount for refund in self._world.storefront.refunds.values()), Decimal(0))
+        back = refunded(order) - told
+        if back > self._model.back_for_units:
+            # Also where a buyer's own edit had taken them off, and the money was still held.
+            held = sum((p.presentment_amount for p in order.payments if _is_taken(p)), Decimal(0))
+            assert held - refunded(order) >= order.presentment_total, (
+                "more went back than was held beyond the page"
+            )
+            self._model.back_for_units = back
+        if sheet_of(order) != self._model.sheet:
             self._edited()
 
     def _edited(self) -> None:
