@@ -2,7 +2,7 @@
 
 from activities.contracts import AmendedOrder, AmendOrder
 from activities.failures import Refusal
-from adapters.errors import Rejected
+from activities.finding import find_in_erp
 from adapters.ports import ErpPort
 from adapters.requests import AmendOutcome
 from domain.backorders import placed
@@ -40,19 +40,10 @@ async def amend_parts(erp: ErpPort, request: AmendOrder, mapping: Mapping) -> Am
     if parts.sold and whole:
         targets.append(target_of(request, mapping))
     elif parts.sold:
-        targets.append(plan_after_return(order, await _found(erp, order), parts, mapping))
+        targets.append(plan_after_return(order, await find_in_erp(erp, order.key), parts, mapping))
     outcomes = [await erp.amend_order(target) for target in targets]
-    held = outcomes[-1].order if outcomes else await _found(erp, order)
+    held = outcomes[-1].order if outcomes else await find_in_erp(erp, order.key)
     return AmendOutcome(order=held, refused=tuple(part for each in outcomes for part in each.refused))
-
-
-async def _found(erp: ErpPort, order: Order) -> ErpOrder:
-    held = await erp.find_order(order.key)
-    if held is None:
-        raise Rejected(
-            "ERP", "find the order", f"it has no order for {order.key} any more", "erp_order_missing"
-        )
-    return held
 
 
 def judge(request: AmendOrder, outcome: AmendOutcome, mapping: Mapping) -> AmendedOrder:

@@ -9,10 +9,8 @@ from temporalio import activity
 from activities.amending import target_of
 from activities.contracts import AmendOrder, CancelRest, LookInErp, RestCanceled
 from activities.noting import NotedActs
-from adapters.errors import Rejected
 from adapters.requests import CancelUnitsRequest
 from domain.claims import OrderClaims, claims_of
-from domain.connection import ERP_SYSTEM
 from domain.erp_order import ErpOrder
 from domain.money import format_money
 from domain.payment_outlook import look_ahead
@@ -49,15 +47,7 @@ class BackorderActivities(NotedActs):
     async def look_in_erp(self, request: LookInErp) -> ErpOrder:
         """Read what the ERP has of the order; of what warehouses do with it after that the order hears."""
         async with self._noted(request.key, request.revision, "look_in_erp"):
-            erp = await self._look_at_warehouse(request.key)
-            if erp is None:
-                raise Rejected(
-                    ERP_SYSTEM,
-                    "read the order",
-                    f"the ERP has no order {request.key}; bring it back, then resubmit",
-                    "erp_order_missing",
-                )
-        return erp
+            return await self._look_at_warehouse(request.key)
 
     @activity.defn
     async def send_what_is_there(self, request: AmendOrder) -> ErpOrder:

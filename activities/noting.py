@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.contracts import LONGEST_ATTEMPT
 from activities.failures import EXPLAINED, Explained, Refusal, as_application_error
+from activities.finding import find_in_erp
 from adapters.errors import AdapterError, ContractBroken, OutcomeUnknown, Rejected
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from domain.cases import CaseReport
@@ -95,12 +96,11 @@ class NotedActs:
             late = OutcomeUnknown("Orderwright", action.replace("_", " "), words)
             raise await self._failure(key, revision, action, late) from None
 
-    async def _look_at_warehouse(self, key: OrderKey) -> ErpOrder | None:
+    async def _look_at_warehouse(self, key: OrderKey) -> ErpOrder:
         """The order as the ERP has it; of what warehouses pick or put back after that, it hears."""
         await asyncio.to_thread(listen_to_hands, self._database, key)
-        erp = await self._erp.find_order(key)
-        if erp is not None:
-            await asyncio.to_thread(listen_to_hands, self._database, key, erp)
+        erp = await find_in_erp(self._erp, key)
+        await asyncio.to_thread(listen_to_hands, self._database, key, erp)
         return erp
 
     async def _expect(self, key: OrderKey, echoes: tuple[str, ...]) -> None:

@@ -30,6 +30,7 @@ from activities.contracts import (
     ShipmentReported,
     SubmitOrder,
 )
+from activities.finding import find_in_erp
 from activities.noting import NotedActs
 from activities.reopening import changed_since, grew_since
 from activities.settling import settle_exchanges
@@ -352,11 +353,7 @@ class OrderActivities(NotedActs):
         storefront = self._storefront(key)
         async with self._noted(key, request.revision, "close_order"):
             order = await storefront.read_order(key.external_id)
-            erp_order = await self._erp.find_order(key)
-            if erp_order is None:
-                raise Rejected(
-                    "ERP", "find the order", f"it has no order for {key} any more", "erp_order_missing"
-                )
+            erp_order = await find_in_erp(self._erp, key)
             mapping = self._mapping(request.mapping_version)
             # An order without a parcel (downloads, a gift card) has its money taken here.
             delivered = delivered_units(order, erp_order)

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from temporalio import activity
 
+from activities.finding import find_in_erp
 from activities.noting import NotedActs
 from activities.return_contracts import (
     AuthorizeReturn,
@@ -62,7 +63,7 @@ class ReturnActivities(NotedActs):
         key = request.key
         async with self._noted(key, request.revision, request.step):
             mapping = await self._mapping_for(key, request.mapping_version)
-            erp_order = await self._in_erp(request)
+            erp_order = await find_in_erp(self._erp, request.key)
             if request.in_storefront:
                 storefront = self._storefront(key)
                 order = await storefront.read_order(key.external_id)
@@ -96,7 +97,7 @@ class ReturnActivities(NotedActs):
             mapping = await self._mapping_for(key, request.mapping_version)
             storefront = self._storefront(key)
             order = await storefront.read_order(key.external_id)
-            erp_order = await self._in_erp(request)
+            erp_order = await find_in_erp(self._erp, request.key)
             order = with_later_lines(order, erp_order)
             _require_turn(order, erp_order, request.return_id)
             others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
@@ -201,13 +202,6 @@ class ReturnActivities(NotedActs):
             patch=patch_of(request),
         )
         await asyncio.to_thread(self._journal.note, entry)
-
-    async def _in_erp(self, act: ReturnAct) -> ErpOrder:
-        found = await self._erp.find_order(act.key)
-        if found is None:
-            reason = f"it has no order for {act.key} any more"
-            raise Rejected("ERP", "find the order", reason, "erp_order_missing")
-        return found
 
     async def _note_return(self, act: ReturnAct, text: str, held: ErpOrder) -> None:
         patch = patch_of(act)
