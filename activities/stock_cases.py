@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from activities.stock_push import PushResult
 from domain.cases import CaseReport, CaseState, case_key
 from domain.cases import family as cause_family
+from domain.connection import ERP_SYSTEM
 from domain.stock import SettingOutcome, SettingState
 from domain.stock_decision import Decision, Hindrance
 from domain.stock_guides import STOCK_GUIDES
@@ -167,8 +168,9 @@ def _cause(channel: str, subject: Subject) -> str:
 
 def _report_many(session: Session, channel: str, family: str) -> None:
     words = family.removeprefix("stock_").replace("_", " ")
+    told = "the ERP" if channel == ERP_SYSTEM else channel
     reason = (
-        f"More than {MOST_CASES} SKUs of {channel} have the same trouble ({words}). The cases name the first of them; "
+        f"More than {MOST_CASES} SKUs of {told} have the same trouble ({words}). The cases name the first of them; "
         "orderwright stock why SKU tells it of any."
     )
     report_case(session, CaseReport(cause=_cause(channel, (MANY, family)), reason=reason))

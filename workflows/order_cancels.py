@@ -57,7 +57,8 @@ class OrderCancels(OrderBackorders):
         if state.outcome is Attention.CANCELED:
             return OperatorAnswer(done=True, text=narrative.sentence(state))
         if state.cancel_refused is None and state.unit_cancel is None:
-            return OperatorAnswer(done=True, text="Canceled in the storefront; the ERP follows.")
+            follows = "; the ERP follows" if state.erp is not None else ""
+            return OperatorAnswer(done=True, text=f"Canceled in the storefront{follows}.")
         stopped = state.problem.reason if state.problem is not None else None
         refused = (
             stopped if state.unit_cancel else state.cancel_refused
