@@ -29,7 +29,11 @@ from bench.stock_shop import LOCATIONS, RATE, bare_seconds, page_points, page_si
 from bench.stock_tables import DIFFERS, fill
 from bench.world import CHANNEL
 from store.database import Database
-from workflows.messages import ORDERS_QUEUE, StockComparisonStart, stock_comparison_id
+from workflows.messages import ORDERS_QUEUE
+from workflows.standing import (
+    StockComparisonStart,
+    stock_comparison_id,
+)
 from workflows.stock_comparison import StockComparisonWorkflow
 
 AIM_RATIO, AIM_MEMORY, AIM_EVENTS, AIM_REPEATED = 1.2, 400.0, 2_000, 50

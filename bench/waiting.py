@@ -31,8 +31,9 @@ from config.mappings import load_mapping
 from domain.order import OrderKey
 from domain.return_rules import ReturnRules
 from sandbox.processes import free_port
-from workflows.messages import ERP_FEED_ID, Attention
+from workflows.messages import Attention
 from workflows.order import OrderWorkflow
+from workflows.standing import ERP_FEED_ID
 
 WINDOW_DAYS = 100
 AIM_MEMORY = 10.0

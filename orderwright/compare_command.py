@@ -11,7 +11,11 @@ from activities.stock_contracts import StockComparison
 from config.settings import Settings
 from orderwright.operations import result_of, temporal
 from orderwright.terminal import AsJson, invocation, print_json
-from workflows.messages import ORDERS_QUEUE, StockComparisonStart, stock_comparison_id
+from workflows.messages import ORDERS_QUEUE
+from workflows.standing import (
+    StockComparisonStart,
+    stock_comparison_id,
+)
 from workflows.stock_comparison import StockComparisonWorkflow
 
 LONGEST_SECONDS = 3600.0

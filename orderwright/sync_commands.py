@@ -26,7 +26,11 @@ from orderwright.terminal import (
 from store.certificates import Certificate, Certificates
 from store.database import Database
 from store.rhythms import ChannelSilence, Rhythms
-from workflows.messages import ORDERS_QUEUE, SweepStart, sweep_id
+from workflows.messages import ORDERS_QUEUE
+from workflows.standing import (
+    SweepStart,
+    sweep_id,
+)
 from workflows.sweep import SweepWorkflow
 
 LONGEST_RUN_SECONDS = 600.0

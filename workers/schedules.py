@@ -20,8 +20,8 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError
 
-from workflows.messages import (
-    ORDERS_QUEUE,
+from workflows.messages import ORDERS_QUEUE
+from workflows.standing import (
     SILENCE_ID,
     StockComparisonStart,
     SweepStart,

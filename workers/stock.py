@@ -19,8 +19,8 @@ from domain.connection import ERP_SYSTEM
 from store.stock_whole import WholeReadings
 from workers.composition import Parts
 from workers.queues import for_system
-from workflows.messages import (
-    ORDERS_QUEUE,
+from workflows.messages import ORDERS_QUEUE
+from workflows.standing import (
     STOCK_FEED_ID,
     StockComparisonStart,
     StockFeedStart,

@@ -27,9 +27,13 @@ from workers.stock import StockPace, start_stock, stock_workers
 from workers.versions import deployment_config
 from workflows.customer_return import ReturnWorkflow
 from workflows.erp_feed import ErpFeedWorkflow
-from workflows.messages import ERP_FEED_ID, ORDERS_QUEUE, ErpFeedStart
+from workflows.messages import ORDERS_QUEUE
 from workflows.order import OrderWorkflow
 from workflows.search import ALL as SEARCH_ATTRIBUTES
+from workflows.standing import (
+    ERP_FEED_ID,
+    ErpFeedStart,
+)
 from workflows.sweep import SilenceWorkflow, SweepWorkflow
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,10 @@ from temporalio.common import Priority, RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import ERP_QUEUE, FollowChanges
     from activities.feed import FeedActivities
-    from workflows.messages import ERP_FEED_WORKFLOW, ErpFeedStart
+    from workflows.standing import (
+        ERP_FEED_WORKFLOW,
+        ErpFeedStart,
+    )
 
 LONGEST_FOLLOW = timedelta(minutes=15)
 SIGN_OF_LIFE = timedelta(seconds=30)

@@ -8,7 +8,10 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.stock_compare import StockComparing
     from activities.stock_contracts import ComparePhase, CompareStock, StockComparison, stock_queue
-    from workflows.messages import STOCK_COMPARISON_WORKFLOW, StockComparisonStart
+    from workflows.standing import (
+        STOCK_COMPARISON_WORKFLOW,
+        StockComparisonStart,
+    )
 
 ONE_BATCH = timedelta(minutes=15)
 """A batch takes a minute, its last page what a slow storefront needs."""

@@ -10,7 +10,10 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.stock_contracts import STOCK_ERP_QUEUE, FollowStock
     from activities.stock_feed import StockFeedActivities
-    from workflows.messages import STOCK_FEED_WORKFLOW, StockFeedStart
+    from workflows.standing import (
+        STOCK_FEED_WORKFLOW,
+        StockFeedStart,
+    )
 
 LONGEST_FOLLOW = timedelta(minutes=15)
 SIGN_OF_LIFE = timedelta(seconds=30)

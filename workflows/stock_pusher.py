@@ -8,7 +8,10 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from activities.stock_contracts import TellStock, stock_queue
     from activities.stock_telling import StockTelling
-    from workflows.messages import STOCK_PUSHER_WORKFLOW, StockPusherStart
+    from workflows.standing import (
+        STOCK_PUSHER_WORKFLOW,
+        StockPusherStart,
+    )
 
 LONGEST_TELLING = timedelta(minutes=15)
 SIGN_OF_LIFE = timedelta(seconds=30)

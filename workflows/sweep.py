@@ -18,8 +18,8 @@ with workflow.unsafe.imports_passed_through():
         SweepReport,
     )
     from activities.sweep import SweepActivities
-    from workflows.messages import (
-        ORDERS_QUEUE,
+    from workflows.messages import ORDERS_QUEUE
+    from workflows.standing import (
         SILENCE_WORKFLOW,
         SWEEP_WORKFLOW,
         SweepStart,

@@ -7,7 +7,11 @@ from temporalio.client import Client
 
 from store.certificates import Certificate, Certificates
 from store.database import Database
-from workflows.messages import ORDERS_QUEUE, SweepStart, sweep_id
+from workflows.messages import ORDERS_QUEUE
+from workflows.standing import (
+    SweepStart,
+    sweep_id,
+)
 from workflows.sweep import SweepWorkflow
 
 

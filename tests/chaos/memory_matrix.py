@@ -40,8 +40,14 @@ from tests.chaos.spoiled import ALTERED, ASKED_TO_WAIT, MemoryFault, Spoiled, Tr
 from tests.order_builder import handed_over, make_line, make_order, make_shipping, sandbox_mapping
 from workers.composition import Parts
 from workers.worker import start_feed, workers
-from workflows.messages import ERP_FEED_ID, Attention, OrderView, ReturnAsked, StorefrontChanged
+from workflows.messages import (
+    Attention,
+    OrderView,
+    ReturnAsked,
+    StorefrontChanged,
+)
 from workflows.order import OrderWorkflow
+from workflows.standing import ERP_FEED_ID
 
 FEED_INTERVAL = timedelta(milliseconds=100)
 LONGEST = 300.0

@@ -39,7 +39,8 @@ from tests.workflows.stock_world import until
 from workers.composition import Parts
 from workers.stock import StockPace, start_stock
 from workers.worker import start_feed, workers
-from workflows.messages import ORDERS_QUEUE, StockComparisonStart
+from workflows.messages import ORDERS_QUEUE
+from workflows.standing import StockComparisonStart
 from workflows.stock_comparison import StockComparisonWorkflow
 
 CHANNEL_OF = {

@@ -46,7 +46,8 @@ from tests.running_store import read as read_transactions
 from tests.tryton_fixture import TrytonAccess
 from workers.composition import Parts
 from workers.worker import start_feed, workers
-from workflows.messages import ERP_FEED_ID, Attention
+from workflows.messages import Attention
+from workflows.standing import ERP_FEED_ID
 
 FEED_INTERVAL = timedelta(milliseconds=300)
 STORE_PATIENCE = httpx.Timeout(2.0, connect=2.0)

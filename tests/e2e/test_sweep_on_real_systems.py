@@ -30,9 +30,10 @@ from tests.tryton_fixture import TrytonAccess
 from tests.tryton_fixture import tryton_server as tryton_server  # noqa: PLC0414  a fixture
 from workers.composition import Parts
 from workers.worker import workers
-from workflows.messages import ORDERS_QUEUE, SweepStart
+from workflows.messages import ORDERS_QUEUE
 from workflows.order_reach import OrderReach
 from workflows.search import ALL as SEARCH_ATTRIBUTES
+from workflows.standing import SweepStart
 from workflows.sweep import SweepWorkflow
 
 pytestmark = pytest.mark.tryton

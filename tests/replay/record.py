@@ -40,17 +40,17 @@ from tests.store_fixture import run_store, storefront_at
 from tests.workflows.world import World, terminate_all
 from workers.composition import Parts
 from workflows.erp_feed import ROUNDS_A_RUN
-from workflows.messages import (
-    ERP_FEED_ID,
-    STOCK_FEED_ID,
-    OrderResult,
-    stock_comparison_id,
-    stock_pusher_id,
-)
+from workflows.messages import OrderResult
 from workflows.order import OrderWorkflow
 from workflows.order_reach import OrderReach
 from workflows.return_messages import RETURN_WORKFLOW
 from workflows.search import ALL as SEARCH_ATTRIBUTES
+from workflows.standing import (
+    ERP_FEED_ID,
+    STOCK_FEED_ID,
+    stock_comparison_id,
+    stock_pusher_id,
+)
 from workflows.stock_comparison import BATCHES_A_RUN
 
 SUGGEST_EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=15")

@@ -14,7 +14,8 @@ from store.stock_whole import WholeReadings
 from tests.order_builder import make_line, make_order, sandbox_mapping
 from tests.workflows.world import World
 from workers.composition import Parts
-from workflows.messages import ORDERS_QUEUE, StockComparisonStart
+from workflows.messages import ORDERS_QUEUE
+from workflows.standing import StockComparisonStart
 from workflows.stock_comparison import StockComparisonWorkflow
 
 MUG, HERE = "MUG-LOGO", "101"

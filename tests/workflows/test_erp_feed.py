@@ -13,8 +13,9 @@ from adapters.memory.erp import MemoryErp
 from tests.order_builder import make_order
 from tests.workflows.world import World
 from workflows.erp_feed import SIGN_OF_LIFE as HEARTBEAT_TIMEOUT
-from workflows.messages import ERP_FEED_ID, Attention
+from workflows.messages import Attention
 from workflows.order_reach import OrderReach
+from workflows.standing import ERP_FEED_ID
 
 
 async def test_a_refused_poll_does_not_end_the_feed(world: World, external_id):

@@ -18,7 +18,6 @@ from store.order_view import OrderViews
 from tests.order_builder import make_order, sandbox_mapping
 from tests.workflows.world import Gate, World
 from workflows.messages import (
-    ERP_FEED_ID,
     Attention,
     CancelAsked,
     OperatorMessage,
@@ -28,6 +27,7 @@ from workflows.messages import (
 from workflows.order import OrderWorkflow
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 from workflows.search import ERP_NUMBER, ORDER_STATE
+from workflows.standing import ERP_FEED_ID
 
 OrderHandle = WorkflowHandle[OrderWorkflow, OrderResult]
 

@@ -17,7 +17,11 @@ from store.rhythms import Rhythms
 from tests.order_builder import make_order
 from tests.workflows.world import World
 from workers.schedules import LARGEST_JITTER, ensure_schedules
-from workflows.messages import ORDERS_QUEUE, SILENCE_ID, sweep_id
+from workflows.messages import ORDERS_QUEUE
+from workflows.standing import (
+    SILENCE_ID,
+    sweep_id,
+)
 from workflows.sweep import SilenceWorkflow
 
 HOUR = timedelta(hours=1)

@@ -14,7 +14,12 @@ from store.database import Database
 from store.stock_tables import StockClaimRow
 from tests.workflows.stock_world import HERE, MUG, StockWorld, until
 from tests.workflows.world import World
-from workflows.messages import ORDERS_QUEUE, STOCK_FEED_ID, StockComparisonStart, stock_pusher_id
+from workflows.messages import ORDERS_QUEUE
+from workflows.standing import (
+    STOCK_FEED_ID,
+    StockComparisonStart,
+    stock_pusher_id,
+)
 from workflows.stock_comparison import StockComparisonWorkflow
 
 

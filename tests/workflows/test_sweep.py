@@ -18,8 +18,12 @@ from store.certificates import Certificates
 from store.inbox import Inbox, Received
 from tests.order_builder import make_line, make_order, make_payment
 from tests.workflows.world import World
-from workflows.messages import ORDERS_QUEUE, Attention, SweepStart
+from workflows.messages import (
+    ORDERS_QUEUE,
+    Attention,
+)
 from workflows.order import OrderWorkflow
+from workflows.standing import SweepStart
 from workflows.sweep import SweepWorkflow
 
 NO_GRACE = SweepRules(patience=Patience(grace=timedelta(0)))
