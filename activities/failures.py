@@ -14,10 +14,9 @@ from adapters.errors import (
     Rejected,
 )
 from domain.connection import ERP_SYSTEM
-from domain.differences import Difference, Unbalanced
+from domain.differences import Difference, PlanRefused, Unbalanced
 from domain.mapping import Unmapped
 from domain.model import Frozen
-from domain.planning import PlanRefused
 from domain.quantities import QuantitiesBroken
 from store.masking import mask_evidence
 

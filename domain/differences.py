@@ -91,3 +91,17 @@ def accepted_by(differences: Iterable[Difference], acceptances: Iterable[Accepta
             if any(difference in listed for difference in acceptance.differences)
         )
     )
+
+
+class PlanRefused(Exception):
+    """The order as it stands cannot be entered in the ERP.
+
+    ``cause`` is a stable key (equal causes are one problem), ``reason`` plain words with the remedy. ``differences``
+    are what a person may accept, where that is possible.
+    """
+
+    def __init__(self, cause: str, reason: str, differences: tuple[Difference, ...] = ()) -> None:
+        self.cause = cause
+        self.reason = reason
+        self.differences = differences
+        super().__init__(reason)

@@ -7,12 +7,17 @@ nothing but the edited lines is planned, and only lines of which nothing came ba
 from collections import Counter, defaultdict
 from decimal import Decimal
 
+from domain.adding_up import sum_by_code
 from domain.amendment import EditParts
+from domain.differences import PlanRefused
 from domain.erp_order import ErpOrder, SalesOrder, TaxAmount
 from domain.exchanges import as_sold, exchanged_lines
 from domain.mapping import Mapping
 from domain.order import Order
-from domain.planning import PlanRefused, map_taxes, plan_lines, sum_by_code
+from domain.planning import (
+    map_taxes,
+    plan_lines,
+)
 from domain.quantities import units_returned
 from domain.tax_allocation import charged_in
 

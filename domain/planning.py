@@ -9,10 +9,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from decimal import Decimal
 
-from domain.differences import Acceptance, Difference, accepted_by, not_accepted
+from domain.adding_up import adjustment, sum_by_code
+from domain.differences import Acceptance, PlanRefused
 from domain.erp_order import (
-    ADJUSTMENT_LINE,
-    TAX_ADJUSTMENT_LINE,
     SalesLine,
     SalesLineKind,
     SalesOrder,
@@ -36,24 +35,10 @@ from domain.order import (
 )
 from domain.preorders import unreadable_release
 from domain.quantities import units_returned
-from domain.tax_allocation import PartAmount, divide_line, odd_rates, whole_of
+from domain.status import count_units
+from domain.tax_allocation import PartAmount, divide_line, whole_of
 
 _NOTHING = Decimal(0)
-_ALWAYS_TOLD = frozenset({SalesLineKind.GOODS, SalesLineKind.SHIPPING})
-
-
-class PlanRefused(Exception):
-    """The order as it stands cannot be entered in the ERP.
-
-    ``cause`` is a stable key (equal causes are one problem), ``reason`` plain words with the remedy. ``differences``
-    are what a person may accept, where that is possible.
-    """
-
-    def __init__(self, cause: str, reason: str, differences: tuple[Difference, ...] = ()) -> None:
-        self.cause = cause
-        self.reason = reason
-        self.differences = differences
-        super().__init__(reason)
 
 
 def ignore_reason(order: Order) -> str | None:
@@ -74,13 +59,7 @@ def plan_sales_order(order: Order, mapping: Mapping, acceptances: Collection[Acc
     Raises PlanRefused where the order itself is at fault, Unmapped where the mapping lacks an entry.
     """
     order = as_sold(order)
-    if back := units_returned(order):
-        line = min(back)
-        raise PlanRefused(
-            f"edit_after_return:{order.key}",
-            f"{back[line]} units of line {line} came back and were refunded, so what was sold cannot be entered or "
-            "changed any more; undo the edit in the store, then resubmit",
-        )
+    _refuse_after_return(order, "what was sold cannot be entered or changed")
     return _plan(order, mapping, acceptances)
 
 
@@ -90,13 +69,7 @@ def plan_exchange(order: Order, return_id: str, mapping: Mapping) -> SalesOrder:
     Raises PlanRefused, Unmapped.
     """
     part = only_exchange(order, return_id)
-    if back := units_returned(part):
-        line = min(back)
-        raise PlanRefused(
-            f"edit_after_return:{order.key}",
-            f"{back[line]} units of line {line} came back and were refunded, so what came in exchange cannot be "
-            "changed any more; undo the edit in the store, then resubmit",
-        )
+    _refuse_after_return(part, "what came in exchange cannot be changed")
     planned = _plan(part, mapping, ())
     number = next(each.number for each in order.returns if each.return_id == return_id)
     carriers = [mapping.carrier(charge.code) for charge in order.shipping]
@@ -119,12 +92,22 @@ def plan_lines(order: Order, lines: Collection[str], mapping: Mapping) -> SalesO
     return _plan(part.model_copy(update=totals), mapping, ())
 
 
+def _refuse_after_return(order: Order, what: str) -> None:
+    if back := units_returned(order):
+        line = min(back)
+        raise PlanRefused(
+            f"edit_after_return:{order.key}",
+            f"{count_units(back[line])} of line {line} came back and got refunded, so {what} any more; undo the edit "
+            "in the store, then resubmit",
+        )
+
+
 def _plan(order: Order, mapping: Mapping, acceptances: Collection[Acceptance]) -> SalesOrder:
     goods = [part for line in order.lines if line.current for part in _goods(order, line, mapping)]
     charges = [part for charge in order.shipping for part in _delivery(order, charge, mapping)]
     charges += _extra_charges(order, mapping)
     lines = (*goods, *charges)
-    lines += _adjustment(order, lines, mapping, acceptances)
+    lines += adjustment(order, lines, mapping, acceptances)
     carriers = [mapping.carrier(charge.code) for charge in order.shipping]
     company = mapping.company(order.customer.company_id) if order.customer.company_id else None
     return SalesOrder(
@@ -158,14 +141,6 @@ def require_release(order: Order, mapping: Mapping) -> None:
             f"{line.attributes[rules.attribute]!r} and no day; write it as 2026-12-24 in the store, or remove it, "
             "then resubmit",
         )
-
-
-def sum_by_code(taxes: Iterable[TaxAmount]) -> tuple[TaxAmount, ...]:
-    """One entry a code, sorted by code; codes that sum to nothing are left out."""
-    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for tax in taxes:
-        sums[tax.code] += tax.amount
-    return tuple(TaxAmount(code=code, amount=amount) for code, amount in sorted(sums.items()) if amount)
 
 
 def map_taxes(taxes: Iterable[TaxLine], mapping: Mapping) -> dict[str, Decimal]:
@@ -303,103 +278,6 @@ def _require_bookable(order: Order, name: str, whole: PartAmount) -> None:
 def _taxes(part: PartAmount, mapping: Mapping) -> tuple[TaxAmount, ...]:
     return tuple(
         TaxAmount(code=code, amount=amount) for code, amount in map_taxes(part.taxes, mapping).items()
-    )
-
-
-def _adjustment(
-    order: Order, lines: tuple[SalesLine, ...], mapping: Mapping, acceptances: Collection[Acceptance]
-) -> tuple[SalesLine, ...]:
-    """The line for a difference between the lines and the order's total.
-
-    Refused where nobody accepted it and the tolerance does not reach.
-    """
-    differences = _differences(order, lines)
-    tolerated = bool(not_accepted(differences, acceptances))
-    if tolerated and not _within_tolerance(order, lines, mapping.tax_tolerance):
-        raise _does_not_add_up(order, lines, differences, mapping.tax_tolerance)
-    missing = order.total - _total(lines)
-    if not missing:
-        return ()
-    if mapping.adjustment_product is None:
-        raise PlanRefused(
-            "adjustment_product_missing",
-            f"a difference of {format_money(missing, order.currency)} was accepted, but mapping {mapping.name!r} names "
-            "no adjustment_product to book it on; add one (a service of the ERP without tax), then resubmit",
-        )
-    description = f"Difference accepted by {accepted_by(differences, acceptances)}"
-    if tolerated:
-        tolerance = format_money(mapping.tax_tolerance, order.currency)
-        description = f"Difference in tax, within the tolerance of {tolerance}"
-    return (
-        SalesLine(
-            line_id=TAX_ADJUSTMENT_LINE if tolerated else ADJUSTMENT_LINE,
-            kind=SalesLineKind.ADJUSTMENT,
-            product=mapping.adjustment_product,
-            warehouse=None,
-            quantity=1,
-            net=missing,
-            description=description,
-        ),
-    )
-
-
-def _within_tolerance(order: Order, lines: tuple[SalesLine, ...], tolerance: Decimal) -> bool:
-    """Whether nothing but the tax is off, and that by no more than the tolerance."""
-    off = order.total_tax - _tax(lines)
-    in_total = _NOTHING if order.taxes_included else off
-    return abs(off) <= tolerance and order.total - _total(lines) == in_total
-
-
-def _tax(lines: Iterable[SalesLine]) -> Decimal:
-    return sum((t.amount for line in lines for t in line.taxes), _NOTHING)
-
-
-def _total(lines: Iterable[SalesLine]) -> Decimal:
-    return sum((line.net + sum((t.amount for t in line.taxes), _NOTHING) for line in lines), _NOTHING)
-
-
-def _differences(order: Order, lines: tuple[SalesLine, ...]) -> tuple[Difference, ...]:
-    """Where the sums of the lines are not the order's own."""
-    sums = (
-        ("total of the lines", order.total, _total(lines)),
-        ("tax of the lines", order.total_tax, _tax(lines)),
-    )
-    return tuple(
-        Difference(name=name, storefront=told, erp=summed, sides=("order", "lines"))
-        for name, told, summed in sums
-        if told != summed
-    )
-
-
-def _does_not_add_up(
-    order: Order, lines: tuple[SalesLine, ...], differences: tuple[Difference, ...], tolerance: Decimal
-) -> PlanRefused:
-    nets = {
-        kind: sum((x.net for x in lines if x.kind is kind), _NOTHING)
-        for kind in SalesLineKind
-        if kind in _ALWAYS_TOLD or any(x.kind is kind for x in lines)
-    }
-    taxes = {t.code: t.amount for t in sum_by_code(tax for line in lines for tax in line.taxes)}
-    total_tax = sum(taxes.values(), _NOTHING)
-    total = sum(nets.values(), total_tax)
-
-    def words(amount: Decimal) -> str:
-        return format_money(amount, order.currency)
-
-    parts = [f"{kind} {words(net)}" for kind, net in nets.items()]
-    parts += [f"tax {code} {words(amount)}" for code, amount in taxes.items()]
-    rates = [
-        f"tax {each.title} {each.rate:f} is {words(each.told)} on the lines, its rate gives {words(each.by_rate)}. "
-        for each in odd_rates(order)
-    ]
-    limit = f"The mapping tolerates {words(tolerance)} of tax. " if tolerance else ""
-    return PlanRefused(
-        "amounts_differ:order",
-        f"the order does not add up: {' + '.join(parts)} = {words(total)}, its total is {words(order.total)} "
-        f"(difference {words(order.total - total)}); its taxes sum to {words(total_tax)}, its total tax is "
-        f"{words(order.total_tax)} (difference {words(order.total_tax - total_tax)}). {''.join(rates)}{limit}"
-        "Find in the store what is on no line, mend or remove it, then resubmit",
-        differences,
     )
 
 

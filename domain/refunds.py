@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
+from domain.adding_up import sum_by_code
 from domain.capture import delivered_presentment, live_authorizations
 from domain.erp_order import LOWERING, ErpOrder, ErpReturnState, KeptPieces, SalesLineKind, TaxAmount
 from domain.exchanges import exchange_presentment, exchanged_lines, paid_in_goods, worth_to_come
@@ -25,7 +26,7 @@ from domain.order import (
     PaymentStatus,
     ShippingCharge,
 )
-from domain.planning import map_taxes, sum_by_code
+from domain.planning import map_taxes
 from domain.quantities import delivered_units, units_returned
 from domain.returns import FEE_LINE, CreditLine, QuotedPart, RefundPart
 

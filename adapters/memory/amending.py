@@ -4,6 +4,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from domain.adding_up import sum_by_code
 from domain.erp_order import (
     ErpOrder,
     ErpOrderState,
@@ -15,7 +16,6 @@ from domain.erp_order import (
     TaxAmount,
 )
 from domain.money import proportion
-from domain.planning import sum_by_code
 from domain.tax_allocation import divide_sales_line
 
 _TAKEN = frozenset({ErpShipmentState.PICKED, ErpShipmentState.PACKED})

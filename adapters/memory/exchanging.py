@@ -7,6 +7,7 @@ from adapters.errors import Rejected
 from adapters.memory.giving_back import find, requested, with_status
 from adapters.memory.order_changes import NewId, summed
 from adapters.requests import ExchangeRequest
+from domain.adding_up import sum_by_code
 from domain.erp_order import ErpExchange, ErpOrder, SalesLine, SalesOrder
 from domain.money import round_money
 from domain.order import (
@@ -18,7 +19,6 @@ from domain.order import (
     ReturnStatus,
     TaxLine,
 )
-from domain.planning import sum_by_code
 
 _NOTHING = Decimal(0)
 

@@ -9,10 +9,10 @@ import pytest
 from adapters.errors import Conflict, OutcomeUnknown, Rejected, SessionExpired, Unavailable
 from adapters.ports import ErpPort
 from domain.balance import compare_orders
-from domain.differences import Acceptance
+from domain.differences import Acceptance, PlanRefused
 from domain.erp_order import ADJUSTMENT_LINE, ErpOrder, ErpOrderState, ErpShipmentState, SalesOrder, TaxAmount
 from domain.order import OrderKey
-from domain.planning import PlanRefused, plan_sales_order
+from domain.planning import plan_sales_order
 from sandbox.catalog import KIT_SKU
 from tests.contract.erp_worlds import Books, ErpWorld
 from tests.contract.order_shapes import SHAPES, sales_order, two_warehouses

@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from domain.differences import Acceptance
+from domain.differences import Acceptance, PlanRefused
 from domain.erp_order import ErpInvoiceState, ErpOrder
 from domain.order import OrderKey
-from domain.planning import PlanRefused, plan_sales_order
+from domain.planning import plan_sales_order
 from tests.contract.order_shapes import SHAPES, sales_order, two_warehouses
 from tests.order_builder import make_line, make_order, sandbox_mapping
 

@@ -6,10 +6,10 @@ import pytest
 
 from domain.balance import check_closing
 from domain.capture import delivered_presentment, plan_captures
-from domain.differences import Acceptance, Difference, accepted_by, kinds, not_accepted
+from domain.differences import Acceptance, Difference, PlanRefused, accepted_by, kinds, not_accepted
 from domain.erp_order import ADJUSTMENT_LINE, SalesLineKind
 from domain.order import Order, PaymentKind
-from domain.planning import PlanRefused, plan_sales_order
+from domain.planning import plan_sales_order
 from tests.order_builder import (
     after_leaving,
     make_erp_order,

@@ -7,11 +7,12 @@ import pytest
 from adapters.memory.order_changes import after_edit, summed
 from domain.amendment import EditParts, amendment_between, edit_parts, exchanges_differ
 from domain.balance import prove
+from domain.differences import PlanRefused
 from domain.edits_after_return import plan_after_return
 from domain.exchanges import as_sold, exchanged_lines, missing_exchanges, only_exchange, with_later_lines
 from domain.money import round_money
 from domain.order import LocationLine, LocationPlan, Order, OrderLine, PaymentKind
-from domain.planning import PlanRefused, plan_exchange
+from domain.planning import plan_exchange
 from domain.refunds import held_beyond_worth
 from tests.order_builder import make_line, make_order
 from tests.order_strategy import wide_mapping

@@ -13,6 +13,7 @@ from adapters.memory.book_lines import erp_lines
 from adapters.memory.giving_back import after_refund, find, quote, requested, with_status
 from adapters.memory.order_changes import after_shipping
 from adapters.requests import RefundLine, RefundRequest
+from domain.adding_up import sum_by_code
 from domain.amendment import amendment_between, fingerprint, holds_otherwise
 from domain.balance import check_closing, prove
 from domain.erp_order import ErpOrderState, ErpReturn, ErpReturnState, ShipmentLine
@@ -28,7 +29,10 @@ from domain.mapping import Mapping
 from domain.money import round_money
 from domain.order import Fulfillment, FulfillmentLine, Order, PaymentKind, ReturnStatus
 from domain.payment_outlook import look_ahead
-from domain.planning import plan_exchange, plan_sales_order, sum_by_code
+from domain.planning import (
+    plan_exchange,
+    plan_sales_order,
+)
 from domain.quantities import apply_erp, lines_from_order, take_exchanges
 from domain.refunds import credit_for, fees_presentment, money_back
 from domain.return_rules import ExchangeRule, ReturnRules

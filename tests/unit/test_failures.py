@@ -22,9 +22,9 @@ from adapters.errors import (
 )
 from adapters.memory.erp import MemoryErp
 from adapters.memory.storefront import MemoryStorefront
+from domain.differences import PlanRefused
 from domain.erp_order import ErpShipment, ErpShipmentState, ShipmentLine
 from domain.mapping import Unmapped
-from domain.planning import PlanRefused
 from domain.quantities import QuantitiesBroken
 from store.audit import Audit
 from store.cases import Cases

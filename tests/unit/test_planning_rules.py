@@ -5,10 +5,14 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 
+from domain.differences import PlanRefused
 from domain.erp_order import SalesLineKind, SalesPayment, TaxAmount
 from domain.mapping import TaxRule, Unmapped
 from domain.order import Customer, DiscountScope, LocationPlan, Order, PaymentKind, PaymentStatus, TaxLine
-from domain.planning import PlanRefused, ignore_reason, plan_sales_order
+from domain.planning import (
+    ignore_reason,
+    plan_sales_order,
+)
 from tests.order_builder import (
     NEW_YORK,
     US_TAXES,

@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from domain.differences import PlanRefused
 from domain.order import Order, PaymentKind
-from domain.planning import PlanRefused, require_release
+from domain.planning import require_release
 from domain.preorders import PreorderCapture, PreorderRules, Release, release_of
 from tests.order_builder import PLACED_AT, handed_over, make_line, make_order, make_payment, sandbox_mapping
 from workflows.messages import OrderState

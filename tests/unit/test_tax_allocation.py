@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.adding_up import sum_by_code
 from domain.erp_order import SalesLine, SalesLineKind, TaxAmount
 from domain.money import is_whole, share, split
 from domain.order import Order, OrderLine
-from domain.planning import sum_by_code
 from domain.tax_allocation import PartAmount, divide_sales_line, lowered, part_of_line, whole_of
 from tests.order_builder import US_TAXES, VAT, make_discount, make_line, make_order
 from tests.order_strategy import money, orders, partitions

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from adapters.errors import Rejected
 from adapters.memory.erp import MemoryErp
 from domain.balance import check_closing, compare_orders, prove
+from domain.differences import PlanRefused
 from domain.erp_order import (
     TAX_ADJUSTMENT_LINE,
     ErpOrder,
@@ -20,7 +21,7 @@ from domain.erp_order import (
 )
 from domain.ledger import EntryKind, Side
 from domain.order import Fulfillment, FulfillmentLine, Order, PaymentKind
-from domain.planning import PlanRefused, plan_sales_order
+from domain.planning import plan_sales_order
 from domain.tax_reconciliation import (
     TaxesDiffer,
     TaxReading,
