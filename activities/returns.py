@@ -45,7 +45,6 @@ from domain.quantities import units_returned
 from domain.refunds import Credit, KitsBack, NotTakenYet, credit_for, fees_presentment, money_back, units_left
 from domain.returns import RefundPart, ReturnAuthorization, ReturnCredit
 from domain.status import count_units
-from store.journal import Entry
 from store.order_view import OrderPatch
 
 _NOTHING = Decimal(0)
@@ -179,29 +178,16 @@ class ReturnActivities(NotedActs):
     @activity.defn
     async def report_return(self, request: ReportReturn) -> None:
         """Put into its case what a person has to decide. Asks no outside system."""
-        entry = Entry(
-            key=request.key,
-            revision=request.revision,
-            action=request.step,
-            actor="Orderwright",
-            text=f"Return {request.number} waits: {request.reason}",
-            patch=OrderPatch(problem=request.reason, waiting_for="a person: decide about the return"),
-            report=CaseReport(cause=request.cause, reason=request.reason, key=request.key),
-        )
-        await asyncio.to_thread(self._journal.note, entry)
+        text = f"Return {request.number} waits: {request.reason}"
+        patch = OrderPatch(problem=request.reason, waiting_for="a person: decide about the return")
+        report = CaseReport(cause=request.cause, reason=request.reason, key=request.key)
+        await self._note(request.key, request.revision, request.step, text, patch, report=report)
 
     @activity.defn
     async def clear_return(self, request: ClearReturn) -> None:
         """The problem is over, and the return waits again: its order leaves that case. Asks no outside system."""
-        entry = Entry(
-            key=request.key,
-            revision=request.revision,
-            action=request.step,
-            actor="Orderwright",
-            text=f"Return {request.number}: the problem is over",
-            patch=patch_of(request),
-        )
-        await asyncio.to_thread(self._journal.note, entry)
+        text = f"Return {request.number}: the problem is over"
+        await self._note(request.key, request.revision, request.step, text, patch_of(request))
 
     async def _note_return(self, act: ReturnAct, text: str, held: ErpOrder) -> None:
         patch = patch_of(act)
