@@ -43,6 +43,11 @@ def refunded(order: Order) -> Decimal:
     return sum(back, Decimal(0))
 
 
+def refunded_by_returns(world: World) -> Decimal:
+    """What the storefront refunded for goods that came back, in the buyer's currency."""
+    return sum((refund.amount for refund in world.storefront.refunds.values()), Decimal(0))
+
+
 class People:
     """Everybody but us, around one order."""
 
@@ -314,8 +319,7 @@ class People:
     def see_canceled_units(self) -> None:
         """Units are off the page because an operator wanted that."""
         order = self.order
-        told = sum((refund.amount for refund in self._world.storefront.refunds.values()), Decimal(0))
-        back = refunded(order) - told
+        back = refunded(order) - refunded_by_returns(self._world)
         if back > self._model.back_for_units:
             # Also where a buyer's own edit had taken them off, and the money was still held.
             held = sum((p.presentment_amount for p in order.payments if _is_taken(p)), Decimal(0))

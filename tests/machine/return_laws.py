@@ -8,7 +8,7 @@ from domain.money import minor_digits
 from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from domain.returns import LIVE
 from tests.machine.model import Model, Units
-from tests.machine.people import cents, refunded
+from tests.machine.people import cents, refunded, refunded_by_returns
 from tests.machine.world import World
 from workflows.messages import Attention
 
@@ -89,7 +89,7 @@ def _paid_back_once(order: Order, world: World, model: Model) -> None:
     if order.canceled_at is not None:
         return
     paid = refunded(order) - model.back_for_units
-    told = sum((refund.amount for refund in world.storefront.refunds.values()), Decimal(0))
+    told = refunded_by_returns(world)
     assert paid == told, f"{paid} refunded, {told} of it for returns"
     if order.currency == order.presentment_currency:
         most = model.given_back

@@ -111,4 +111,6 @@ class CreditsMore(MemoryErp):
 def test_a_broken_promise_is_found(storefront: type[MemoryStorefront], erp: type[MemoryErp], words: str):
     broken = type("Broken", (World,), {"storefront_type": storefront, "erp_type": erp})
     machine = type("Machine", (OrderMachine,), {"world_type": broken})
-    assert words in live(Share(200, seed=1, shrink=False), machine).finding
+    # What is drawn depends on the modules that other tests have loaded: one seed alone may find nothing, or another.
+    found = (live(Share(200, seed=seed, shrink=False), machine).finding for seed in (1, 2, 3))
+    assert any(words in finding for finding in found)

@@ -80,8 +80,7 @@ def test_nothing_is_canceled_that_has_left_or_is_in_hand_and_every_unit_is_accou
     plan = plan_cancel(order, erp, {"11": down_to})
     left, hand = count(parts, {ErpShipmentState.SHIPPED}), count(parts, IN_HAND)
     now = plan.now.get("11", current)
-    assert now >= min(current, left + hand) or now == current
-    assert now >= down_to
+    assert now == max(down_to, min(current, left + hand))
     assert now == down_to + plan.in_hand.get("11", 0) + plan.left.get("11", 0)
     assert plan.in_hand.get("11", 0) <= hand
     assert plan.left.get("11", 0) <= left

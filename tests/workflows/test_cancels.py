@@ -1,10 +1,11 @@
 """Canceling units of an order, and what has not left of it; what the warehouse has picked is its to say."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import pytest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from domain.balance import prove
 from domain.cases import CANCEL_PICKED
@@ -13,10 +14,11 @@ from domain.order import Order, PaymentKind
 from store.cases import Cases
 from tests.order_builder import make_line, make_order, make_payment
 from tests.workflows.world import World
-from workflows.messages import Attention, CancelAsked, OperatorAnswer, OperatorMessage, OrderView
+from workflows.messages import Attention, CancelAsked, OperatorAnswer, OperatorMessage, OrderResult, OrderView
 from workflows.order import OrderWorkflow
 
 TEE, MUG = "TEE-BLK-M", "MUG-LOGO"
+OrderHandle = WorkflowHandle[OrderWorkflow, OrderResult]
 
 
 def two_places(external_id: str) -> Order:
@@ -31,6 +33,15 @@ def two_places(external_id: str) -> Order:
 def paid(order: Order) -> Order:
     """Its money was taken with the order."""
     return order.model_copy(update={"payments": (make_payment(order.total, kind=PaymentKind.SALE),)})
+
+
+@asynccontextmanager
+async def in_the_erp(world: World, order: Order) -> AsyncIterator[OrderHandle]:
+    """The workers are at work, and the ERP has the order."""
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        yield handle
 
 
 async def cancel(world: World, order: Order, units: Mapping[str, int] | None = None) -> OperatorAnswer:
@@ -63,9 +74,7 @@ async def test_units_of_a_line_are_canceled_in_both_systems_and_their_money_goes
     world: World, external_id
 ):
     order = paid(two_places(external_id))
-    async with world.working():
-        handle = await world.place(order)
-        await world.until_in_erp(order.key)
+    async with in_the_erp(world, order) as handle:
         world.faults.lose_answer("cancel_units", nth=1)
         answer = await cancel(world, order, {TEE: 1, "12": 2})
         assert answer.done
@@ -84,9 +93,7 @@ async def test_units_of_a_line_are_canceled_in_both_systems_and_their_money_goes
 
 async def test_after_a_parcel_has_left_the_rest_is_canceled(world: World, external_id):
     order = two_places(external_id)
-    async with world.working():
-        handle = await world.place(order)
-        await world.until_in_erp(order.key)
+    async with in_the_erp(world, order) as handle:
         world.erp.ship(order.key, "WH-EAST", {"11": 2}, tracking="T1")
         await world.until_told(order.key, "2 units left WH-EAST")
         assert (await cancel(world, order)).done
@@ -99,9 +106,7 @@ async def test_after_a_parcel_has_left_the_rest_is_canceled(world: World, extern
 
 async def test_what_is_picked_and_put_back_is_canceled_by_itself(world: World, external_id):
     order = make_order(external_id)
-    async with world.working():
-        handle = await world.place(order)
-        await world.until_in_erp(order.key)
+    async with in_the_erp(world, order) as handle:
         world.erp.pick(order.key)
         answer = await cancel(world, order)
         assert not answer.done
@@ -118,9 +123,7 @@ async def test_what_is_picked_and_put_back_is_canceled_by_itself(world: World, e
 
 async def test_what_is_picked_and_leaves_is_not_canceled_and_the_order_goes_on(world: World, external_id):
     order = two_places(external_id)
-    async with world.working():
-        handle = await world.place(order)
-        await world.until_in_erp(order.key)
+    async with in_the_erp(world, order) as handle:
         world.erp.pick(order.key, "WH-EAST")
         await cancel(world, order, {TEE: 3})
         await asked(world, order)
@@ -138,9 +141,7 @@ async def test_what_is_picked_and_leaves_is_not_canceled_and_the_order_goes_on(w
 
 async def test_of_one_line_at_two_places_those_go_that_nobody_has_in_hand(world: World, external_id):
     order = two_places(external_id)
-    async with world.working():
-        handle = await world.place(order)
-        await world.until_in_erp(order.key)
+    async with in_the_erp(world, order) as handle:
         world.erp.pick(order.key, "WH-WEST")
         assert (await cancel(world, order, {TEE: 2})).done
         await world.until_told(order.key, "Edit carried into")
@@ -155,9 +156,7 @@ async def test_of_one_line_at_two_places_those_go_that_nobody_has_in_hand(world:
 
 async def test_that_picked_goods_are_sent_may_be_accepted(world: World, external_id):
     order = make_order(external_id)
-    async with world.working():
-        handle = await world.place(order)
-        await world.until_in_erp(order.key)
+    async with in_the_erp(world, order) as handle:
         world.erp.pick(order.key)
         await cancel(world, order)
         await asked(world, order)
@@ -172,9 +171,7 @@ async def test_an_order_that_the_storefront_canceled_is_canceled_once_its_goods_
     world: World, external_id
 ):
     order = make_order(external_id)
-    async with world.working():
-        handle = await world.place(order)
-        await world.until_in_erp(order.key)
+    async with in_the_erp(world, order) as handle:
         world.erp.pick(order.key)
         world.storefront.cancel_by_customer(external_id)
         await world.start(order, "orders/cancelled")
@@ -202,9 +199,7 @@ async def test_the_line_that_keeps_an_order_from_the_erp_is_canceled_and_the_res
 
 async def test_a_storefront_that_refuses_is_asked_again_after_a_resubmit(world: World, external_id):
     order = two_places(external_id)
-    async with world.working():
-        handle = await world.place(order)
-        await world.until_in_erp(order.key)
+    async with in_the_erp(world, order) as handle:
         world.faults.reject("cancel_units", "the order is locked", "order_locked", nth=1)
         answer = await cancel(world, order, {TEE: 1})
         assert not answer.done
@@ -226,9 +221,7 @@ async def test_a_storefront_that_refuses_is_asked_again_after_a_resubmit(world: 
 )
 async def test_what_cannot_be_canceled_is_refused_in_words(world: World, external_id, units, words):
     order = two_places(external_id)
-    async with world.working():
-        handle = await world.place(order)
-        await world.until_in_erp(order.key)
+    async with in_the_erp(world, order) as handle:
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await cancel(world, order, units)
         assert words in str(refused.value.cause)
