@@ -14,11 +14,9 @@ from domain.erp_order import ErpOrder, SalesOrder, TaxAmount
 from domain.exchanges import as_sold, exchanged_lines
 from domain.mapping import Mapping
 from domain.order import Order
-from domain.planning import (
-    map_taxes,
-    plan_lines,
-)
+from domain.planning import map_taxes, plan_lines
 from domain.quantities import units_returned
+from domain.status import count_units
 from domain.tax_allocation import charged_in
 
 
@@ -36,7 +34,7 @@ def plan_after_return(order: Order, erp: ErpOrder, edit: EditParts, mapping: Map
         if back.get(line):
             raise _refused(
                 order,
-                f"{back[line]} units of line {line} came back and were refunded, so it cannot be changed",
+                f"{count_units(back[line])} of line {line} came back and got refunded, so it cannot be changed",
             )
     credited = Counter[str]()
     for each in erp.returns:
