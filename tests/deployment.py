@@ -50,7 +50,6 @@ class Deployment:
         assert self._ready.wait(60)
         if self._failure is not None:
             raise self._failure
-        self.call("migrate")
         return self
 
     def __exit__(self, *_) -> None:
@@ -76,6 +75,7 @@ class Deployment:
         ) as environment:
             self.client = environment.client
             self._write_settings(environment.client.service_client.config.target_host)
+            await asyncio.to_thread(self.call, "migrate")
             working = asyncio.create_task(run_worker(self.settings, self._stop))
             self._ready.set()
             await working
@@ -103,6 +103,17 @@ class Deployment:
     @property
     def settings(self) -> Settings:
         return load_settings(self.env_file)
+
+    def working_at(self, workflow_id: str) -> str:
+        """What a workflow's activities are at, with the failures of their last attempts."""
+        told = list[str]()
+
+        async def look() -> None:
+            described = await self.client.get_workflow_handle(workflow_id).describe()
+            told.extend(str(each) for each in described.raw_description.pending_activities)
+
+        self.inside(look)
+        return f"{workflow_id}: {'; '.join(told) or 'no activity'}"
 
     def inside(self, work: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:

@@ -87,7 +87,11 @@ class MemoryMatrix:
 
     def __init__(self, client: Client, database: Database) -> None:
         self._client, self._database = client, database
-        self._mapping = sandbox_mapping()
+        # The server skips the days in which an order only waits, the warehouse needs real seconds for its round: by
+        # the usual rules a return would expire before a busy machine has let it take the goods in.
+        usual = sandbox_mapping()
+        patient = usual.returns.model_copy(update={"expire_days": 1_000 * usual.returns.reminder_days})
+        self._mapping = usual.model_copy(update={"returns": patient})
         self.storefront = MemoryStorefront(page_size=2, prices={INSTEAD: Decimal("4.99")})
         self.erp = MemoryErp(
             warehouses={"WH-EAST", "WH-WEST"}, currency="USD", stock={("WH-EAST", SHORT): 0}, backorder=True

@@ -12,6 +12,7 @@ from adapters.memory.world import erp_at, storefront_at
 from domain.order import OrderKey
 from tests.deployment import Deployment
 from tests.order_builder import MAPPING_FILE, make_line, make_order
+from workflows.standing import STOCK_FEED_ID, stock_pusher_id
 
 MUG, HERE = "MUG-LOGO", "101"
 
@@ -28,12 +29,22 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         yield built
 
 
-def until(what: Callable[[], Any], seconds: float = 30) -> Any:
+def until(what: Callable[[], Any], seconds: float = 90) -> Any:
     for _ in range(int(seconds / 0.2)):
         if found := what():
             return found
         threading.Event().wait(0.2)
-    raise AssertionError(what())
+    raise AssertionError(f"{what()!r} after {seconds:.0f} s")
+
+
+def until_shown(deployment: Deployment, *allowed: int) -> None:
+    """Wait for what the storefront shows. Should it not come, what the workflows of stock are at tells why."""
+    try:
+        until(lambda: shown(deployment) in allowed)
+    except AssertionError:
+        at = [deployment.working_at(each) for each in (STOCK_FEED_ID, stock_pusher_id("shop", 0))]
+        why = deployment.call("stock", "why", MUG, "--json", expect=None).output
+        raise AssertionError(f"{shown(deployment)} shown, not one of {allowed}; {why}; {at}") from None
 
 
 def shown(deployment: Deployment) -> int:
@@ -41,7 +52,7 @@ def shown(deployment: Deployment) -> int:
 
 
 def test_why_tells_each_number_with_its_source_and_the_orders_in_flight(deployment: Deployment) -> None:
-    until(lambda: shown(deployment) == 10)
+    until_shown(deployment, 10)
     erp_at(deployment.world).forbid_product(MUG)
     key = OrderKey(channel="shop", external_id="8801")
     lines = (make_line("1", MUG, 3),)
@@ -61,12 +72,12 @@ def test_a_sku_that_nobody_shows_is_told_so(deployment: Deployment) -> None:
 
 
 def test_compare_says_what_it_found(deployment: Deployment) -> None:
-    until(lambda: shown(deployment) <= 10)
+    until_shown(deployment, *range(11))
     assert "shop" in deployment.call("stock", "compare", "shop").stdout
 
 
 def test_drift_lists_what_was_shown_too_long_and_draws_it(deployment: Deployment, tmp_path: Path) -> None:
-    until(lambda: shown(deployment) <= 10)
+    until_shown(deployment, *range(11))
     erp_at(deployment.world).stock["WH-EAST", MUG] = 5
     lines = until(
         lambda: [

@@ -291,8 +291,10 @@ async def test_a_cancel_after_picking_is_refused_in_words_and_the_order_goes_on(
 
     refused = await house.cli("order", "cancel", f"shop:{order}", "--reason", "changed their mind")
     assert refused.status == 1
-    assert f"Not canceled: shipment {picked.number} from WH-EAST is picked" in refused.out
+    assert "Not canceled: 2 units of CAP-GRN cannot be canceled yet" in refused.out
+    assert f"shipment {picked.number} from WH-EAST is picked" in refused.out
     assert not (await house.store.read_order(order)).canceled
+    await house.until(order, lambda view: view.attention is Attention.NEEDS_ATTENTION)
 
     await house.staff.send_picked(order)
     assert (await house.end(order)).outcome is Attention.CLOSED

@@ -17,6 +17,7 @@ from store.database import Database
 from store.order_view import OrderViews
 from tests.order_builder import make_order, sandbox_mapping
 from tests.workflows.world import Gate, World
+from workflows.desk import LONG_RUN
 from workflows.messages import (
     Attention,
     CancelAsked,
@@ -366,7 +367,8 @@ async def test_no_run_of_an_order_with_much_to_it_grows_long(world: World, exter
         world.erp.ship_all(order.key)
         assert (await handle.result()).outcome is Attention.CLOSED
     assert 2 <= len(lengths) <= 3
-    assert max(lengths.values()) < 160
+    # A run ends where the order next waits. On a busy machine the next edit comes in before it does.
+    assert max(lengths.values()) < 2 * LONG_RUN
     told = world.storefront.orders[external_id]
     assert len(told.fulfillments) == 1
     assert told.captured == order.total
