@@ -61,8 +61,6 @@ FEED_INTERVAL = timedelta(milliseconds=50)
 LONGEST = 60.0
 DOUBTED = 200.0
 """A raise waits two minutes where an earlier call may still arrive."""
-ENOUGH = 3
-"""A refusal is over after so many, where nobody is told of it."""
 REFUSALS = frozenset({MemoryFault.REJECTED, MemoryFault.BROKEN})
 MOST_WISHES = 10
 LATER, SENT_AGAIN, READ_ANEW = "followed later", "sent again, once", "read anew, right"
@@ -230,7 +228,7 @@ class StockMatrix:
         trouble = self._trouble(cell)
         comparing = asyncio.create_task(self._begin(cell, trouble))
         await until(lambda: trouble.struck > 0, lambda: "the fault never struck", LONGEST)
-        case = await self._refused(cell, trouble) if cell.fault in REFUSALS else None
+        case = await self._until_told(cell, trouble) if cell.fault in REFUSALS else None
         found = await comparing
         if cell.lies:
             if cell.call.operation == "stock_changes":
@@ -301,19 +299,19 @@ class StockMatrix:
                 self.erp.receive(WAREHOUSE, second, OFF)
         return None
 
-    async def _refused(self, cell: Cell, trouble: Trouble) -> CaseSummary | None:
-        """A refusal goes on until somebody is told of it, or was met often enough; all else goes on meanwhile."""
-
-        def told() -> bool:
-            return trouble.struck >= ENOUGH or self._case(cell, ever=True) is not None
-
-        await until(told, lambda: f"nobody was told after {trouble.struck} refusals", LONGEST)
+    async def _until_told(self, cell: Cell, trouble: Trouble) -> CaseSummary:
+        """A refusal goes on until somebody is told of it; all else goes on meanwhile."""
+        await until(
+            lambda: self._case(cell, ever=True) is not None,
+            lambda: f"nobody was told after {trouble.struck} refusals",
+            LONGEST,
+        )
         case = self._case(cell, ever=True)
-        if case is not None:
-            assert cell.call.operation in OF_ALL_STOCK or cell.skus[0] in case.title, case.title
-            assert case.guide.fix
-            if not cell.doubted and cell.call.operation != "stock_changes":
-                await self._until_right(cell.channel, [cell.skus[1]])
+        assert case is not None
+        assert cell.call.operation in OF_ALL_STOCK or cell.skus[0] in case.title, case.title
+        assert case.guide.fix
+        if not cell.doubted and cell.call.operation != "stock_changes":
+            await self._until_right(cell.channel, [cell.skus[1]])
         trouble.lasts = False
         return case
 

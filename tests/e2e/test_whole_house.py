@@ -345,21 +345,6 @@ async def test_what_nobody_signed_and_what_no_channel_takes_leaves_no_trace(hous
     assert await house.view("990099") is None
 
 
-async def test_a_worker_that_dies_in_the_middle_of_an_order_leaves_one_of_everything(house: House):
-    worker = house.stack.parts["worker"]
-    order = await house.place(TWO_WAREHOUSES)
-    # As soon as the order is being worked on: perhaps in the middle of a write.
-    await house.until(order, lambda view: view.number.startswith("#"))
-    worker.kill()
-    await asyncio.sleep(ROUND)
-    late = await house.place(ONE_WAREHOUSE)
-    await worker.start()
-    for each in (order, late):
-        await house.until_in_erp(each)
-        assert (await house.ship_to_the_end(each)).outcome is Attention.CLOSED
-        await house.assert_balanced(each)
-
-
 # -- orderwright up ----------------------------------------------------------------------------------------------------
 
 
