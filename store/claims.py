@@ -168,20 +168,21 @@ def _held(
 ) -> dict[str, dict[str, int]]:
     """SKU -> warehouse -> units that the ERP has, written down where they are news."""
     known = session.exec(select(StockHeldRow).where(*_its(StockHeldRow, key))).all()
-    units: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    units = defaultdict[str, dict[str, int]](dict)
     if found.held is None:
-        for each in known:
-            units[each.sku][each.warehouse] = each.quantity
+        units = _units_of(known)
         if not known and found.entered:
             for row in rows.values():
                 left = row.due - min(row.due, row.open)
                 units[row.sku][row.warehouse] = units[row.sku].get(row.warehouse, 0) + left
         return units
+    for part in found.held:
+        units[part.sku][part.warehouse] = units[part.sku].get(part.warehouse, 0) + part.quantity
+    if units == _units_of(known):
+        return units
     for each in known:
         session.delete(each)
     session.flush()
-    for part in found.held:
-        units[part.sku][part.warehouse] = units[part.sku].get(part.warehouse, 0) + part.quantity
     for sku, places in units.items():
         for warehouse, quantity in places.items():
             session.add(
@@ -193,6 +194,13 @@ def _held(
                     quantity=quantity,
                 )
             )
+    return units
+
+
+def _units_of(rows: Iterable[StockHeldRow]) -> defaultdict[str, dict[str, int]]:
+    units = defaultdict[str, dict[str, int]](dict)
+    for each in rows:
+        units[each.sku][each.warehouse] = each.quantity
     return units
 
 

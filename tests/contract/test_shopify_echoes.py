@@ -9,9 +9,6 @@ from tests.contract.storefront_requests import line_of
 from tests.contract.storefront_worlds import ShopifyWorld
 from tests.contract.test_storefront_returns import asked_for, settle
 from tests.running_store import SECRET, Receiver, RunningStore, until
-from tests.store_fixture import running_store
-
-__all__ = ["running_store"]  # a fixture: pytest finds it by its name in this module
 
 ECHOED = {"refunds/create", "returns/approve", "returns/decline", "returns/cancel", "returns/close"}
 
