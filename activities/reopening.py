@@ -6,9 +6,14 @@ from store.order_view import OrderSummary
 
 
 def changed_since(order: Order, ended: OrderSummary) -> bool:
-    """Whether an order was edited, or money of it moved, after it was closed, or just while it was."""
-    if ended.status is not OrderStatus.CLOSED or order.canceled_at is not None:
+    """Whether an order was edited, or money of it moved, after it was closed, or just while it was.
+
+    One of which nothing was left, or that needed no parcel, may even be canceled then.
+    """
+    if ended.status is not OrderStatus.CLOSED:
         return False
+    if order.canceled_at is not None:
+        return not order.fulfillments
     return (order.total, order.captured) != (ended.total, ended.captured)
 
 

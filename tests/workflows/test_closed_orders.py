@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from adapters.memory.storefront import MemoryStorefront
 from adapters.requests import CancelUnitsRequest, UnitsCanceled
+from domain.erp_order import ErpOrderState
 from domain.order import Order, PaymentKind
 from domain.payment_rules import CaptureRule, PaymentRules
 from store.inbox import InboxState
@@ -12,7 +13,7 @@ from tests.workflows.returning import goods
 from tests.workflows.test_backorders import TWO_WEEKS, order_of, short_of_caps, stocked
 from tests.workflows.test_echoes import told
 from tests.workflows.world import World
-from workflows.messages import REFUNDED, Attention, OperatorMessage
+from workflows.messages import ORDERS_CANCELED, REFUNDED, Attention, OperatorMessage
 from workflows.order import OrderWorkflow
 
 
@@ -109,3 +110,28 @@ async def test_a_return_that_is_over_is_told_to_an_order_that_runs(world: World,
         assert await told(world, order, "returns/request") is InboxState.DISPATCHED
         assert await told(world, order, "returns/cancel", "return 7 canceled") is InboxState.DISPATCHED
         world.faults.lift()
+
+
+async def emptied(world: World, external_id: str) -> Order:
+    """An order that was closed after the buyer had taken off all that was on it."""
+    order = goods(external_id)
+    await world.place(order)
+    await world.until_in_erp(order.key)
+    for line in order.lines:
+        world.storefront.edit_quantity(external_id, line.line_id, 0)
+    await world.start(order, "orders/edited")
+    view = await world.until(order.key, lambda view: view.attention in {Attention.CLOSED, Attention.CANCELED})
+    assert view.attention is Attention.CLOSED
+    return order
+
+
+async def test_a_closed_order_of_which_nothing_left_is_canceled_where_its_buyer_cancels_it(
+    world: World, external_id
+):
+    async with world.working():
+        order = await emptied(world, external_id)
+        world.storefront.cancel_by_customer(external_id)
+        assert await told(world, order, ORDERS_CANCELED) is InboxState.DISPATCHED
+        await world.until(order.key, lambda view: view.attention is Attention.CANCELED)
+        assert world.erp.orders[order.key].state is ErpOrderState.CANCELED
+        assert "Canceled in both systems" in await world.story(order.key)
