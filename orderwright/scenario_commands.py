@@ -54,11 +54,16 @@ def scenarios(
     houses: Annotated[
         int, typer.Option(min=1, help="Trytons, each with a store and workers, that share the scenarios.")
     ] = HOUSES,
+    share: Annotated[
+        str | None,
+        typer.Option(metavar="K/N", help="Only one of N shares of them, about equally long; CI takes turns."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Let orders live through the scenario catalogue, and prove both systems balanced, read back independently."""
     try:
         chosen = [named(each) for each in name] if name else list(catalogue())
+        chosen = chosen if share is None else share_of(chosen, share)
     except CatalogueBroken as error:
         raise CommandFailed(str(error)) from error
     began = time.monotonic()
@@ -71,6 +76,18 @@ def scenarios(
     else:
         print_rows(rows, round(time.monotonic() - began))
     raise typer.Exit(0 if all(row.balanced for row in rows) else FAILED)
+
+
+def share_of(chosen: Sequence[Scenario], share: str) -> list[Scenario]:
+    """The ``K``-th of ``N`` shares, in the order given. Raises CommandFailed where ``K/N`` is none."""
+    number, _, of = share.partition("/")
+    shares = shared(chosen, int(of)) if number.isdecimal() and of.isdecimal() and int(of) else []
+    if not 1 <= int(number if shares else 0) <= len(shares):
+        raise CommandFailed(
+            f"--share {share}: there is no such share of {len(chosen)} scenarios; give one such as 1/2"
+        )
+    mine = {each.name for each in shares[int(number) - 1]}
+    return [each for each in chosen if each.name in mine]
 
 
 async def _play(chosen: Sequence[Scenario], *, memory: bool, at_once: int | None, houses: int) -> list[Row]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from orderwright.scenario_commands import share_of
+from orderwright.terminal import CommandFailed
 from sandbox.audit import ErpSide, StoreSide, compare
 from sandbox.scenarios.catalogue import CatalogueBroken, catalogue, file_name, named, read_catalogue, shapes
 from sandbox.scenarios.play import shared
@@ -123,6 +125,18 @@ def test_what_is_added_or_given_in_exchange_is_sold_too():
     assert added.sells > {line.sku for line in added.order.lines}
     exchanged = named("an exchange for something dearer leaves once the difference is paid")
     assert exchanged.sells == {"TEE-BLK-M", "CAP-BLK"}
+
+
+def test_two_halves_are_all_scenarios_each_once_in_their_order():
+    halves = [share_of(catalogue(), share) for share in ("1/2", "2/2")]
+    assert sorted(each.name for half in halves for each in half) == sorted(each.name for each in catalogue())
+    assert all(half == [each for each in catalogue() if each in half] for half in halves)
+
+
+@pytest.mark.parametrize("share", ["0/2", "3/2", "1/0", "half", "1", "-1/2", "1/2/3"])
+def test_a_share_that_is_none_is_refused_with_the_remedy(share: str):
+    with pytest.raises(CommandFailed, match="give one such as 1/2"):
+        share_of(catalogue(), share)
 
 
 def test_houses_share_all_scenarios_and_the_trouble_too():
