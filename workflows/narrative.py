@@ -8,7 +8,7 @@ from domain.backorders import expected_words
 from domain.cases import guide, known
 from domain.connection import ERP_SYSTEM
 from domain.money import format_money
-from domain.order import LineKind
+from domain.order import LineKind, Order
 from domain.quantities import LineState
 from domain.status import OrderStatus, derive_status, describe
 from workflows import backorder_story, cancel_story, kit_story, order_return_story, preorder_story
@@ -111,6 +111,8 @@ def sentence(state: OrderState) -> str:
             return "Delivered and closed; what still differs was accepted by a person."
         case Attention.CLOSED if state.closed_on_terms:
             return "Delivered and balanced to the cent, to be paid on terms; closed."
+        case Attention.CLOSED if state.order is not None and _nothing_left(state.order):
+            return "Nothing is left of it, and both systems agree to the cent; closed."
         case Attention.CLOSED:
             return "Delivered, paid and balanced to the cent; closed."
         case Attention.CANCELED:
@@ -124,6 +126,10 @@ def sentence(state: OrderState) -> str:
     if state.erp is None:
         return "Read from the storefront; not in the ERP yet."
     return f"In the ERP as {state.erp.number}: {describe(_goods(state))}."
+
+
+def _nothing_left(order: Order) -> bool:
+    return not order.fulfillments and not any(line.current for line in order.lines)
 
 
 def waiting_for(state: OrderState) -> str:

@@ -122,6 +122,7 @@ async def emptied(world: World, external_id: str) -> Order:
     await world.start(order, "orders/edited")
     view = await world.until(order.key, lambda view: view.attention in {Attention.CLOSED, Attention.CANCELED})
     assert view.attention is Attention.CLOSED
+    assert view.sentence == "Nothing is left of it, and both systems agree to the cent; closed."
     return order
 
 
