@@ -39,11 +39,6 @@ class Lived(NamedTuple):
     seed: int
 
 
-def live_all(lives: int, first_seed: int) -> list[Lived]:
-    """Go through so many lives, the same for the same seed."""
-    return list(lives_of(lives, first_seed))
-
-
 def lives_of(
     lives: int,
     first_seed: int,
