@@ -389,6 +389,10 @@ class OrderActivities(NotedActs):
             text = "Not balanced: " + "; ".join(d.sentence(order.currency) for d in report.differences)
             patch = OrderPatch(problem=text, waiting_for="a person: resubmit after the correction")
             case = CaseReport(cause=report.cause, reason=text, key=key)
+            known = await self._known(key)
+            if known is not None and known.closed_at is not None:
+                # An attempt whose answer was lost had closed it, and it was changed since.
+                patch = patch.model_copy(update={"status": OrderStatus.SHIPPED, "reopened": True})
         claims = self._claims(order, erp_order, request.mapping_version)
         await self._note(key, request.revision, "close_order", text, patch, report=case, claims=claims)
         return OrderClosing(

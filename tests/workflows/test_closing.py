@@ -2,7 +2,12 @@
 
 from decimal import Decimal
 
+from temporalio.testing import ActivityEnvironment
+
+from activities.contracts import CloseOrder
+from domain.status import OrderStatus
 from store.cases import Cases
+from store.order_view import OrderViews
 from tests.order_builder import make_order
 from tests.workflows.world import World
 from workflows.messages import Attention
@@ -33,3 +38,30 @@ async def test_an_order_whose_invoice_is_a_cent_off_does_not_close_until_account
         await handle.signal("resubmit")
         result = await handle.result()
     assert result.outcome is Attention.CLOSED
+
+
+async def test_an_attempt_that_closed_and_was_not_heard_hides_nothing_that_changed_since(
+    world: World, external_id: str
+) -> None:
+    """Temporal makes another attempt where the answer of the first was lost; in between the buyer added something."""
+    order = make_order(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.ship_all(order.key)
+        await handle.result()
+    closed = OrderViews(world.database).get(order.key)
+    assert closed is not None
+    assert closed.closed_at is not None
+    told = world.storefront.orders[external_id]
+    more = {"total": told.total + 8, "presentment_total": told.presentment_total + 8}
+    world.storefront.revise(told.model_copy(update=more))
+    activities = world.parts.order_activities()
+    version = world.parts.mappings.current(order.key.channel).version
+    again = CloseOrder(key=order.key, mapping_version=version, revision=10**15)
+    closing = await ActivityEnvironment().run(activities.close_order, again)
+    assert not closing.report.balanced
+    row = OrderViews(world.database).get(order.key)
+    assert row is not None
+    assert (row.closed_at, row.status) == (None, OrderStatus.SHIPPED)
+    assert row.problem.startswith("Not balanced")
