@@ -8,7 +8,8 @@ from temporalio.testing import WorkflowEnvironment
 from adapters.memory.storefront import MemoryStorefront
 from domain.order import Order
 from store.cases import Cases
-from tests.workflows.returning import WINDOW, ask, ended, goods, with_rules
+from tests.order_builder import make_line, make_order
+from tests.workflows.returning import WINDOW, ask, ended, with_rules
 from tests.workflows.test_exchanges import bring_back
 from tests.workflows.world import World
 from workflows.messages import OperatorMessage, OrderView
@@ -20,6 +21,15 @@ def days_pass_when_told(server: WorkflowEnvironment) -> Iterator[None]:
     """The server would skip the weeks in which goods are on their way before a test can send them."""
     with server.with_time_skipping_disabled():
         yield
+
+
+def untaxed(external_id: str) -> Order:
+    """Whose lines show by their units alone that they were edited."""
+    tees, mugs = (
+        make_line("11", ordered=3, tax_rates=()),
+        make_line("12", "MUG-LOGO", ordered=2, tax_rates=()),
+    )
+    return make_order(external_id, lines=[tees, mugs], placement={"11": {"101": 3}, "12": {"102": 2}})
 
 
 class CountingStorefront(MemoryStorefront):
@@ -89,7 +99,7 @@ def put_back_on(world: World, order: Order, before: Order) -> None:
 async def test_a_second_edit_does_not_make_one_forget_what_was_refused_of_the_first(
     world: World, external_id
 ):
-    order = goods(external_id)
+    order = untaxed(external_id)
     async with world.working():
         await partly_returned(world, order)
         entered = world.erp.orders[order.key]
@@ -113,7 +123,7 @@ async def test_a_second_edit_does_not_make_one_forget_what_was_refused_of_the_fi
 async def test_units_that_leave_although_they_were_taken_off_are_told_and_the_order_goes_on(
     world: World, external_id
 ):
-    order = goods(external_id)
+    order = untaxed(external_id)
     async with world.working():
         await partly_returned(world, order)
         before = told(world, order)
