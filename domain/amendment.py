@@ -103,12 +103,17 @@ class EditParts(Frozen):
 def content(
     order: Order, left: Mapping[LineId, int] | None = None, exchanges: Collection[str] = ()
 ) -> Content:
-    """What the ERP has to know of an order; no line below the units that ``left`` says are gone already.
+    """What the ERP has to know of an order; no line below the units that ``left`` says are gone and not back.
 
     What came onto it in exchange is no part of it but for the returns ``exchanges``: the ERP has that beside it.
     """
     order = as_sold(order, exchanges)
-    units = {line.line_id: max(line.current, (left or {}).get(line.line_id, 0)) for line in order.lines}
+    gone, back = left or {}, units_returned(order)
+    # What came back is off the page: counted as gone, it would hide that others were taken off as well.
+    units = {
+        line.line_id: max(line.current, gone.get(line.line_id, 0) - back.get(line.line_id, 0))
+        for line in order.lines
+    }
     return Content(
         lines={
             line.line_id: LineContent(

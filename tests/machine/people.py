@@ -336,7 +336,7 @@ class People:
         self.look_at_total()
         self._world.write_webhook(self.order, "orders/edited")
         if self._model.back:
-            self._model.reasons |= {"edit_after_return", "amounts_differ"}
+            self._model.reasons |= {"edit_after_return"}
         paid = sum((p.amount for p in self.order.payments if p.kind is PaymentKind.SALE), Decimal(0))
         taken = max(self._model.may_have_taken, cents(self.order, paid))
         # Nobody gives the buyer money back here; and what the warehouse has in hand cannot be edited.

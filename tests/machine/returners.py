@@ -264,7 +264,7 @@ class Returners(People):
             if return_id not in self._model.refunds:
                 if self.edits:
                     # Some of them may be still to be carried into the ERP, or be so again after something was undone.
-                    self._model.reasons |= {"edit_after_return", "amounts_differ"}
+                    self._model.reasons |= {"edit_after_return"}
                 self._model.refund(return_id, sheet_of(self.order))
                 self._world.write_webhook(self.order, "refunds/create")
 

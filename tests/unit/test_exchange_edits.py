@@ -11,7 +11,15 @@ from domain.differences import PlanRefused
 from domain.edits_after_return import plan_after_return
 from domain.exchanges import as_sold, exchanged_lines, missing_exchanges, only_exchange, with_later_lines
 from domain.money import round_money
-from domain.order import LocationLine, LocationPlan, Order, OrderLine, PaymentKind
+from domain.order import (
+    Fulfillment,
+    FulfillmentLine,
+    LocationLine,
+    LocationPlan,
+    Order,
+    OrderLine,
+    PaymentKind,
+)
 from domain.planning import plan_exchange
 from domain.refunds import held_beyond_worth
 from tests.order_builder import make_line, make_order
@@ -60,7 +68,12 @@ def _with(line: OrderLine, units: int) -> OrderLine:
 
 
 def still_to_leave(shop: Shop, line_id: str, units: int) -> None:
-    """So many units of a line of the order are to leave from the west, and none has."""
+    """So many units of a line of the order are to leave from the west, and none has, in either system."""
+    sent = [
+        each.model_copy(update={"lines": tuple(x for x in each.lines if x.line_id != line_id)})
+        for each in shop.erp.shipments
+    ]
+    shop.erp = shop.erp.model_copy(update={"shipments": tuple(sent)})
     told = [
         each.model_copy(update={"lines": tuple(x for x in each.lines if x.line_id != line_id)})
         for each in shop.order.fulfillments
@@ -174,6 +187,50 @@ def test_of_what_was_sold_the_edited_lines_alone_are_planned_after_a_return():
     not_yet = shop.erp.model_copy(update={"returns": ()})
     with pytest.raises(PlanRefused, match="not the same in both systems"):
         plan_after_return(shop.order, not_yet, EditParts(sold=True, lines=(MUG,)), shop.mapping)
+
+
+def test_a_line_that_the_erp_has_otherwise_is_planned_with_the_edited_ones():
+    shop, _, _ = exchanged()
+    still_to_leave(shop, MUG, 2)
+    shop.order = set_to(shop, MUG, 2)
+    planned = plan_after_return(shop.order, shop.erp, EditParts(sold=True), shop.mapping)
+    assert planned.only == (MUG,)
+    still_to_leave(shop, MUG, 3)
+    shop.order = set_to(shop, MUG, 3)
+    assert plan_after_return(shop.order, shop.erp, EditParts(sold=True), shop.mapping).only == ()
+
+
+def test_units_that_left_although_they_were_taken_off_are_named():
+    shop, _, _ = exchanged()
+    all_sent = shop.erp
+    shop.order = set_to(shop, MUG, 2)
+    still_to_leave(shop, MUG, 2)
+    shop.erp = all_sent
+    with pytest.raises(
+        PlanRefused, match="1 unit of line 12 had been taken off in the store and left"
+    ) as told:
+        plan_after_return(shop.order, shop.erp, EditParts(sold=True, lines=(MUG,)), shop.mapping)
+    assert told.value.cause.startswith("edit_after_return:")
+
+
+def test_a_line_of_which_units_came_back_shows_that_others_were_taken_off():
+    """Two left and one of them came back, which leaves one with the buyer and one to send; that one is taken off."""
+    order = make_order(lines=[make_line("11", ordered=3)], placement={"11": {"101": 3}})
+    part = FulfillmentLine(line_id="11", quantity=2)
+    sent = Fulfillment(fulfillment_id="f1", location="101", lines=(part,))
+    before, after = (_with_open(order, sent, current, to_leave) for current, to_leave in ((2, 1), (1, 0)))
+    edit = amendment_between(before, after, {"11": 2})
+    assert [
+        (x.line_id, x.before and x.before.quantity, x.after and x.after.quantity) for x in edit.lines
+    ] == [("11", 2, 1)]
+    assert edit_parts(before, after, {"11": 2}, ()).lines == ("11",)
+
+
+def _with_open(order: Order, sent: Fulfillment, current: int, to_leave: int) -> Order:
+    line = order.lines[0].model_copy(update={"current": current})
+    part = LocationLine(id="p11", line_id="11", quantity=to_leave, remaining=to_leave)
+    plans = (LocationPlan(id="east", location="101", open=bool(to_leave), lines=(part,)),)
+    return order.model_copy(update={"lines": (line,), "fulfillments": (sent,), "location_plans": plans})
 
 
 def test_what_is_held_beyond_an_exchange_that_was_lowered_goes_back_once():
