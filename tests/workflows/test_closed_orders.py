@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from temporalio import activity
+
 from adapters.memory.storefront import MemoryStorefront
 from adapters.requests import CancelUnitsRequest, UnitsCanceled
 from domain.erp_order import ErpOrderState
@@ -12,7 +14,7 @@ from tests.order_builder import make_payment
 from tests.workflows.returning import goods
 from tests.workflows.test_backorders import TWO_WEEKS, order_of, short_of_caps, stocked
 from tests.workflows.test_echoes import told
-from tests.workflows.world import World
+from tests.workflows.world import PRICES, World
 from workflows.messages import ORDERS_CANCELED, REFUNDED, Attention, OperatorMessage
 from workflows.order import OrderWorkflow
 
@@ -136,3 +138,37 @@ async def test_a_closed_order_of_which_nothing_left_is_canceled_where_its_buyer_
         await world.until(order.key, lambda view: view.attention is Attention.CANCELED)
         assert world.erp.orders[order.key].state is ErpOrderState.CANCELED
         assert "Canceled in both systems" in await world.story(order.key)
+
+
+class CanceledWhileClosing(MemoryStorefront):
+    """Its buyer cancels an emptied order right after closing has read it, and the shop tells at once."""
+
+    world: World
+    order: Order | None = None
+
+    async def read_order(self, external_id: str) -> Order:
+        read = await super().read_order(external_id)
+        closing = activity.in_activity() and activity.info().activity_type == "close_order"
+        if closing and self.order is not None:
+            order, self.order = self.order, None
+            self.cancel_by_customer(external_id)
+            await self.world.start(order, ORDERS_CANCELED)
+        return read
+
+
+async def test_an_emptied_order_that_is_canceled_while_it_is_closed_ends_as_canceled(
+    world: World, external_id
+):
+    storefront = CanceledWhileClosing(faults=world.faults, prices=PRICES)
+    storefront.world = world
+    world.replace_storefront(storefront)
+    async with world.working():
+        order = storefront.order = goods(external_id)
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        for line in order.lines:
+            storefront.edit_quantity(external_id, line.line_id, 0)
+        await world.start(order, "orders/edited")
+        await world.until(order.key, lambda view: view.attention is Attention.CANCELED)
+        assert storefront.order is None, "closing never read it"
+        assert world.erp.orders[order.key].state is ErpOrderState.CANCELED
