@@ -131,12 +131,14 @@ class World:
 
     async def until(self, key: OrderKey, what: Callable[[OrderView], bool], seconds: float = 20) -> OrderView:
         """Wait for a state; fails with the order's own words."""
-        async with asyncio.timeout(seconds + 5):
-            for _ in range(int(seconds / 0.1)):
-                view = await self.view(key)
-                if what(view):
-                    return view
-                await asyncio.sleep(0.1)
+        end = asyncio.get_running_loop().time() + seconds
+        while True:
+            view = await self.view(key)
+            if what(view):
+                return view
+            if asyncio.get_running_loop().time() > end:
+                break
+            await asyncio.sleep(0.1)
         raise AssertionError(f"{view.sentence} waits for {view.waiting_for}\n{await self.story(key)}")
 
     async def until_told(self, key: OrderKey, words: str) -> OrderView:
