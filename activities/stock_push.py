@@ -185,7 +185,7 @@ class StockPusher:
                 if _is_set(each, raises) and not (each.raises and place in doubted)
             }
             grant(session, self._channel, wanted, at)
-            note_drift(session, self._channel, decisions, since, at, asked)
+            note_drift(session, self._channel, decisions, since, at, asked=asked)
         return decisions, doubted
 
     def _write_down(self, outcomes: Sequence[SettingOutcome], since: datetime) -> None:

@@ -44,6 +44,7 @@ def note_drift(
     decisions: Sequence[Decision],
     since: Mapping[str, datetime],
     at: datetime,
+    *,
     asked: Collection[str] = (),
 ) -> None:
     """Write down where another number is shown than was decided at ``at``.
