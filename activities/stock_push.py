@@ -173,7 +173,8 @@ class StockPusher:
         with self._db.write() as session:
             lock_products(session, {level.product for level in levels} - {NOWHERE})
             note_seen(session, self._channel, levels, at)
-            if asked := {*reading.asked}.difference(twice):
+            asked = {*reading.asked}.difference(twice)
+            if asked:
                 forget_gone(session, self._channel, asked, at)
             found = self.facts(session, levels, rules)
             decisions = tuple(decided(each, rules[self._channel], at.date(), reading.known) for each in found)
@@ -184,7 +185,7 @@ class StockPusher:
                 if _is_set(each, raises) and not (each.raises and place in doubted)
             }
             grant(session, self._channel, wanted, at)
-            note_drift(session, self._channel, decisions, since, at)
+            note_drift(session, self._channel, decisions, since, at, asked=asked)
         return decisions, doubted
 
     def _write_down(self, outcomes: Sequence[SettingOutcome], since: datetime) -> None:

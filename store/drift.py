@@ -1,7 +1,7 @@
 """Drift: what storefronts showed against what could be sold, and for how long somebody could buy what was not there."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import insert
@@ -39,13 +39,23 @@ class Moment(Frozen):
 
 
 def note_drift(
-    session: Session, channel: str, decisions: Sequence[Decision], since: Mapping[str, datetime], at: datetime
+    session: Session,
+    channel: str,
+    decisions: Sequence[Decision],
+    since: Mapping[str, datetime],
+    at: datetime,
+    *,
+    asked: Collection[str] = (),
 ) -> None:
     """Write down where another number is shown than was decided at ``at``.
 
-    ``since`` tells, by SKU, when the change came that made it so; where it does not, it is so since ``at``.
+    ``since`` tells, by SKU, when the change came that made it so; where it does not, it is so since ``at``. ``asked``
+    names SKUs that the storefront was asked for, shown or not: what it shows nowhere nobody can buy there.
     """
-    lasting = _lasting(session, channel, {each.shown.sku for each in decisions})
+    lasting = _lasting(session, channel, {each.shown.sku for each in decisions}.union(asked))
+    shown = {(each.shown.sku, each.shown.location) for each in decisions}
+    for place in lasting.keys() - shown:
+        lasting[place].until = at
     moments = []
     for each in decisions:
         if each.available is None:

@@ -18,7 +18,7 @@ from domain.stock_rules import StockRules
 from orderwright.drift_plot import draw
 from store.claims import note_claims
 from store.database import Database
-from store.drift import Drift
+from store.drift import Drift, note_drift
 from store.shown import LONGEST_SETTING
 from store.stock import ErpStockBook
 from store.stock_marks import mark_products
@@ -263,6 +263,19 @@ async def test_drift_counts_how_long_too_much_was_shown(house) -> None:
     assert [(each.shown, each.sellable) for each in moments] == [(20, 12), (12, 12), (12, 4), (4, 4), (4, 4)]
     assert "polyline" in draw("mugs", moments)
     assert drift.purge(now + timedelta(days=1)) == 6
+
+
+async def test_too_much_is_not_shown_any_more_where_nothing_is_shown(house) -> None:
+    shop = await house(12)
+    decisions = (await shop.push()).decisions
+    with shop.db.write() as session:
+        note_drift(session, "shop", decisions, {}, datetime.now(UTC))
+    drift = Drift(shop.db)
+    began = datetime.now(UTC) - timedelta(hours=1)
+    assert [line.lasts for line in drift.lines(began, datetime.now(UTC))] == [True]
+    shop.shops["shop"].shelf = type(shop.shops["shop"].shelf)()
+    await shop.push()
+    assert [line.lasts for line in drift.lines(began, datetime.now(UTC))] == [False]
 
 
 async def test_a_receipt_marks_the_sku_on_every_channel(house) -> None:
