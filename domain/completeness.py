@@ -304,7 +304,9 @@ def _canceled_in_storefront(evidence: Evidence, canceled_at: datetime) -> _Verdi
     sentence = f"the storefront canceled it, the ERP still holds {_named(evidence.alive)}"
     if evidence.is_young(canceled_at) or known.webhook_waits:
         return Explanation.ON_ITS_WAY, sentence, Repair.NONE
-    return Explanation.CANCELED_IN_STOREFRONT, sentence, Repair.NONE if known.ended else Repair.START
+    # One that was closed, and of which nothing had left, is canceled once it hears of it.
+    hears = not known.ended or known.status is OrderStatus.CLOSED
+    return Explanation.CANCELED_IN_STOREFRONT, sentence, Repair.START if hears else Repair.NONE
 
 
 def _canceled_in_erp(evidence: Evidence) -> _Verdict:

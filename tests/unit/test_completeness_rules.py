@@ -29,6 +29,7 @@ NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 PATIENCE = Patience(grace=timedelta(minutes=15), longest=timedelta(days=1))
 KEY = OrderKey(channel="shop", external_id="5001")
 OLD, YOUNG = NOW - timedelta(hours=2), NOW - timedelta(minutes=5)
+ENDED = {"status": OrderStatus.CLOSED, "ended": True}
 UNPAID = {"running": True, "awaits_payment": True, "noted_at": OLD}
 AHEAD = {"running": True, "awaits_release": True, "noted_at": OLD}
 CANCELED, DRAFT = ErpOrderState.CANCELED, ErpOrderState.DRAFT
@@ -73,7 +74,7 @@ def judged(order: PlacedOrder | None, *records: ErpRecord, **known):
         (placed(NOW - timedelta(days=2)), [], UNPAID, Explanation.AWAITS_PAYMENT, Repair.NONE),
         (placed(test=True), [], {}, Explanation.NOT_CARRIED, Repair.NONE),
         (placed(), [], {"status": OrderStatus.IGNORED}, Explanation.NOT_CARRIED, Repair.NONE),
-        (placed(), [], {"status": OrderStatus.CLOSED, "ended": True}, Explanation.GONE_FROM_ERP, Repair.NONE),
+        (placed(), [], ENDED, Explanation.GONE_FROM_ERP, Repair.NONE),
         (placed(), [record("SO-9", None)], {}, Explanation.ENTERED_BY_HAND, Repair.NONE),
         (placed(), [record(), record("SO-9", None)], {}, Explanation.TWICE_IN_ERP, Repair.NONE),
         (placed(), [record(), record("SO-9")], {}, Explanation.TWICE_IN_ERP, Repair.NONE),
@@ -81,6 +82,7 @@ def judged(order: PlacedOrder | None, *records: ErpRecord, **known):
         (placed(canceled_at=OLD), [], {}, Explanation.CANCELED_BEFORE_ENTRY, Repair.NONE),
         (placed(canceled_at=OLD), [record(state=CANCELED)], {}, Explanation.MATCHED, Repair.NONE),
         (placed(canceled_at=OLD), [record()], {}, Explanation.CANCELED_IN_STOREFRONT, Repair.START),
+        (placed(canceled_at=OLD), [record()], ENDED, Explanation.CANCELED_IN_STOREFRONT, Repair.START),
         (placed(canceled_at=OLD), [record()], {"ended": True}, Explanation.CANCELED_IN_STOREFRONT, Repair.NONE),
         (placed(canceled_at=YOUNG), [record()], {}, Explanation.ON_ITS_WAY, Repair.NONE),
         (placed(canceled_at=OLD), [record()], {"waits_for": "picked"}, Explanation.WAITS_FOR_PERSON, Repair.NONE),
