@@ -26,6 +26,7 @@ from tests.contract.tryton_world import EAST, WEST, ActsBefore, TrytonAccess, co
 from tests.contract.tryton_world import administrator as administrator  # noqa: PLC0414  a fixture
 from tests.contract.tryton_world import erp as erp  # noqa: PLC0414  a fixture
 from tests.contract.tryton_world import staff as staff  # noqa: PLC0414  a fixture
+from tests.contract.tryton_world import tryton_server as tryton_server  # noqa: PLC0414  a fixture
 
 pytestmark = pytest.mark.tryton
 

@@ -33,6 +33,7 @@ from tests.contract.tryton_world import (
 from tests.contract.tryton_world import administrator as administrator  # noqa: PLC0414  a fixture
 from tests.contract.tryton_world import erp as erp  # noqa: PLC0414  a fixture
 from tests.contract.tryton_world import staff as staff  # noqa: PLC0414  a fixture
+from tests.contract.tryton_world import tryton_server as tryton_server  # noqa: PLC0414  a fixture
 
 pytestmark = pytest.mark.tryton
 
@@ -214,7 +215,7 @@ async def test_what_people_put_away_otherwise_is_told_and_stays_theirs(
     order = await sent(erp, staff, goods("1", "MUG-LOGO", EAST, 2, "18.10"))
     await erp.authorize_return(announce(order, line_1=2))
     await staff.receive_return(order.key.external_id, "R")
-    *_, paper = await administrator.find(RETURN, [["state", "=", "received"]], ["id"])
+    (paper,) = await administrator.find(RETURN, [["state", "=", "received"]], ["id"])
     await administrator.press(RETURN, "do", [paper["id"]])
     assert the_return(await erp.find_order(order.key)).state is ErpReturnState.RECEIVED
     price = back("1", "MUG-LOGO", 2, "18.10")

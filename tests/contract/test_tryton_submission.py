@@ -43,6 +43,7 @@ from tests.contract.tryton_world import (
 from tests.contract.tryton_world import administrator as administrator  # noqa: PLC0414  a fixture
 from tests.contract.tryton_world import erp as erp  # noqa: PLC0414  a fixture
 from tests.contract.tryton_world import staff as staff  # noqa: PLC0414  a fixture
+from tests.contract.tryton_world import tryton_server as tryton_server  # noqa: PLC0414  a fixture
 
 pytestmark = pytest.mark.tryton
 

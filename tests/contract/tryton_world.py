@@ -28,6 +28,7 @@ from domain.order import Address, OrderKey
 from sandbox.tryton.rpc import Rpc
 from sandbox.tryton.staff import Staff
 from tests.tryton_fixture import TrytonAccess
+from tests.tryton_fixture import tryton_server as tryton_server  # noqa: PLC0414  pytest finds the fixture here
 
 CENT = Decimal("0.01")
 RATES = {"STATE-6.25": Decimal("0.0625"), "CITY-1.5": Decimal("0.015"), "VAT-20": Decimal("0.20")}

@@ -27,6 +27,7 @@ from tests.order_builder import sandbox_mapping
 from tests.running_store import RunningStore
 from tests.store_fixture import storefront_at
 from tests.tryton_fixture import TrytonAccess
+from tests.tryton_fixture import tryton_server as tryton_server  # noqa: PLC0414  a fixture
 from workers.composition import Parts
 from workers.worker import workers
 from workflows.messages import ORDERS_QUEUE
