@@ -124,7 +124,7 @@ class StockPusher:
                 settings.append(setting)
         for start in range(0, len(settings), MOST_STOCK):
             some = settings[start : start + MOST_STOCK]
-            answers = await self._set(some, reading.at)
+            answers = await self._set_and_checked(some, reading)
             await asyncio.to_thread(self._write_down, answers, reading.at)
             outcomes += answers
         return PushResult(
@@ -145,6 +145,35 @@ class StockPusher:
     ) -> tuple[PlaceFacts, ...]:
         """What is known of these levels, to decide by."""
         return facts_of(session, self._channel, levels, rules)
+
+    async def _set_and_checked(
+        self, settings: Sequence[StockSetting], reading: Reading
+    ) -> tuple[SettingOutcome, ...]:
+        """Set them. A storefront that does not compare by itself is read just before, and once more afterwards.
+
+        What a buyer took in between such a storefront forgets: its orders hold more then, and the number is stale.
+        """
+        if self._storefront.capabilities.compare_and_set:
+            return await self._set(settings, reading.at)
+        decided_on = {_place_of(each): each for each in reading.shown}
+        now = await self._shown_of(settings)
+        same = [each for each in settings if now.get(_place_of(each)) == decided_on[_place_of(each)]]
+        answers = {each.setting: each for each in await self._set(same, reading.at)} if same else {}
+        then = await self._shown_of(same)
+        outcomes = []
+        for setting in settings:
+            place = _place_of(setting)
+            answer = answers.get(setting)
+            as_set = decided_on[place].model_copy(update={"available": setting.available})
+            if answer is None or (answer.state is SettingState.DONE and then.get(place) != as_set):
+                answer = SettingOutcome(setting=setting, state=SettingState.STALE)
+            outcomes.append(answer)
+        return tuple(outcomes)
+
+    async def _shown_of(self, settings: Sequence[StockSetting]) -> dict[Place, ShownStock]:
+        skus = sorted({each.sku for each in settings})
+        shown = await self._storefront.read_stock(skus) if skus else ()
+        return {_place_of(each): each for each in shown}
 
     async def _set(self, settings: Sequence[StockSetting], since: datetime) -> tuple[SettingOutcome, ...]:
         """Set them; one whose answer got lost is sent again as the same call, which does nothing twice."""

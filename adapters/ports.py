@@ -70,7 +70,9 @@ class StorefrontCapabilities(Frozen):
     exchanges: bool = True
     """A return of its own may say what the buyer gets for it."""
     stock: bool = True
-    """Its stock is set from outside, with compare-and-set, and it tells what its own orders hold."""
+    """Its stock is set from outside, and it tells what its own orders hold."""
+    compare_and_set: bool = True
+    """It sets a number only where it still shows the one that was thought; else what came of a setting is read back."""
 
 
 class StorefrontPort(StorefrontStockPort, Protocol):

@@ -39,8 +39,9 @@ class StorefrontStockPort(Protocol):
     ) -> tuple[SettingOutcome, ...]:
         """Set what is shown, each only where it still shows ``change_from``; one outcome a setting, in their order.
 
-        The same key with the same settings does nothing twice. One that is stale or refused keeps no other from being
-        done. At most ``MOST_STOCK``; raises ValueError for more.
+        Without the capability ``compare_and_set`` each is set, whatever is shown by then. The same key with the same
+        settings does nothing twice. One that is stale or refused keeps no other from being done. At most
+        ``MOST_STOCK``; raises ValueError for more.
         """
         ...
 

@@ -73,16 +73,18 @@ class Shelf:
         start = 0 if after is None else bisect_right(self._skus, after)
         return self._skus[start : start + size]
 
-    def set(self, settings: Sequence[StockSetting], key: str) -> tuple[SettingOutcome, ...]:
-        """Set what fits; a repeated call is answered as the first one was."""
+    def set(
+        self, settings: Sequence[StockSetting], key: str, *, compare: bool = True
+    ) -> tuple[SettingOutcome, ...]:
+        """Set what fits, or without ``compare`` whatever there is; a repeated call is answered as the first one was."""
         asked = tuple(settings)
         if key in self._answers and self._answers[key][0] == asked:
             return self._answers[key][1]
-        outcomes = tuple(self._set(setting) for setting in asked)
+        outcomes = tuple(self._set(setting, compare=compare) for setting in asked)
         self._answers[key] = (asked, outcomes)
         return outcomes
 
-    def _set(self, setting: StockSetting) -> SettingOutcome:
+    def _set(self, setting: StockSetting, *, compare: bool) -> SettingOutcome:
         place = (setting.sku, setting.location)
         cause, reason = "", ""
         if setting.sku not in self._locations:
@@ -96,7 +98,7 @@ class Shelf:
             cause, reason = "not_tracked", f"{setting.sku} is sold without counting; switch tracking on"
         if cause:
             return SettingOutcome(setting=setting, state=SettingState.REFUSED, cause=cause, reason=reason)
-        if self.available[place] != setting.change_from:
+        if compare and self.available[place] != setting.change_from:
             return SettingOutcome(setting=setting, state=SettingState.STALE)
         self.available[place] = setting.available
         return SettingOutcome(setting=setting, state=SettingState.DONE)

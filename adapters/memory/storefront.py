@@ -66,6 +66,7 @@ class MemoryStorefront:
         faults: where a test orders faults; may be shared with an ERP.
         clock: tells when an order was canceled.
         prices: what the shop sells by SKU, for exchanges.
+        compare_and_set: as in ``StorefrontCapabilities``.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class MemoryStorefront:
         faults: Faults | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         prices: Mapping[str, Decimal] | None = None,
+        compare_and_set: bool = True,
     ) -> None:
         self.channel = channel
         self.credentials_valid = True
@@ -92,6 +94,7 @@ class MemoryStorefront:
         self.shelf = Shelf()
         """What it shows of stock."""
         self._placed: dict[str, Order] = {}
+        self._compare_and_set = compare_and_set
         self._page_size = page_size
         self._clock = clock
         self._wire = Wire("storefront", faults, latency)
@@ -109,8 +112,8 @@ class MemoryStorefront:
 
     @property
     def capabilities(self) -> StorefrontCapabilities:
-        """All there is."""
-        return StorefrontCapabilities()
+        """All there is, but for what it was made without."""
+        return StorefrontCapabilities(compare_and_set=self._compare_and_set)
 
     async def read_order(self, external_id: str) -> Order:
         """See ``StorefrontPort``."""
@@ -288,7 +291,7 @@ class MemoryStorefront:
         """See ``StorefrontStockPort``."""
         _at_most(len(settings), "settings")
         async with self._wire.call("set_stock", writes=True):
-            return self.shelf.set(settings, idempotency_key)
+            return self.shelf.set(settings, idempotency_key, compare=self._compare_and_set)
 
     async def ping(self) -> None:
         """See ``StorefrontPort``."""

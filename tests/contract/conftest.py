@@ -80,3 +80,9 @@ def returns(storefront_world):
 def stock(storefront_world):
     if not storefront_world.storefront.capabilities.stock:
         pytest.skip("this storefront's stock is not set from outside")
+
+
+@pytest.fixture
+def comparing(storefront_world):
+    if not storefront_world.storefront.capabilities.compare_and_set:
+        pytest.skip("this storefront sets whatever number it is given")

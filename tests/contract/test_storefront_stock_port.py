@@ -161,6 +161,7 @@ async def test_what_is_set_is_shown_and_the_rest_stays(storefront_world):
     assert await storefront_world.storefront.set_stock([], new_key()) == ()
 
 
+@pytest.mark.usefixtures("comparing")
 async def test_a_buyer_who_comes_in_between_is_not_overwritten(storefront_world):
     sku = storefront_world.stock({EAST: 10})
     seen = await level(storefront_world, sku)
@@ -174,6 +175,7 @@ async def test_a_buyer_who_comes_in_between_is_not_overwritten(storefront_world)
     assert await shown(storefront_world, sku) == {EAST: (7, 1)}
 
 
+@pytest.mark.usefixtures("comparing")
 async def test_bad_settings_spoil_no_good_one(storefront_world):
     storefront = storefront_world.storefront
     good, moved, east_only = (storefront_world.stock({EAST: 10}) for _ in range(3))

@@ -57,6 +57,11 @@ class House:
         for shop in self.shops.values():
             shop.shelf.stock(MUG, HERE, 20)
 
+    def replace(self, channel: str, shop: MemoryStorefront) -> None:
+        """Another storefront for a channel."""
+        self.shops[channel] = shop
+        self.pushers[channel] = StockPusher(channel, shop, self.channels, self.db)
+
     async def read_erp(self) -> None:
         token, at = ErpStockBook(self.db).begin_reading()
         page = await self.erp.stock_changes(None)
