@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 REQUESTS_AT_ONCE = 100
 """Above it, 503: each holds a body in memory, and a storefront delivers again."""
 GRACE_SECONDS = 10
+KEEP_ALIVE_SECONDS = 75
+"""An idle connection is kept longer than load balancers keep theirs (mostly 60): they answer 502 where it is not."""
 
 
 async def run_web(
@@ -117,6 +119,7 @@ async def _run_together(
             lifespan="off",
             limit_concurrency=REQUESTS_AT_ONCE,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     )
 

@@ -16,6 +16,7 @@ from sandbox.faults.control import create_app
 from sandbox.faults.proxy import LOOPBACK, Proxy
 from sandbox.faults.rules import Rule
 from sandbox.faults.vendors import VENDORS
+from sandbox.listening import KEEP_ALIVE
 
 app = typer.Typer(
     add_completion=False,
@@ -108,7 +109,12 @@ async def _serve(proxies: dict[str, Proxy], control_port: int) -> None:
             await stack.enter_async_context(proxy)
             typer.echo(f"{name}: {proxy.url} -> {proxy.target}")
         config = uvicorn.Config(
-            create_app(proxies), host=LOOPBACK, port=control_port, log_level="warning", access_log=False
+            create_app(proxies),
+            host=LOOPBACK,
+            port=control_port,
+            log_level="warning",
+            access_log=False,
+            timeout_keep_alive=KEEP_ALIVE,
         )
         await uvicorn.Server(config).serve()
 

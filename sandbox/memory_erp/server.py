@@ -24,6 +24,7 @@ from domain.model import Frozen, Instant
 from domain.order import OrderKey
 from domain.returns import ReturnAuthorization, ReturnCredit
 from sandbox import catalog
+from sandbox.listening import KEEP_ALIVE
 from sandbox.memory_erp.books import BookFile, Books, given_back, lines_of, take_in
 
 _OVER = frozenset({ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED})
@@ -227,7 +228,9 @@ def create_app(state: Path, seconds_per_order: float) -> FastAPI:
 def serve(state: Path, port: int, seconds_per_order: float) -> None:
     """Run on the loopback interface until SIGINT or SIGTERM."""
     app = create_app(state, seconds_per_order)
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    uvicorn.run(
+        app, host="127.0.0.1", port=port, log_level="warning", access_log=False, timeout_keep_alive=KEEP_ALIVE
+    )
 
 
 _KEY = TypeAdapter(OrderKey)

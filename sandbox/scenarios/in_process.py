@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from sandbox.listening import KEEP_ALIVE
+
 
 class Served:
     """An application that listens on the loopback interface, in this event loop; it can go away and come back."""
@@ -19,7 +21,12 @@ class Served:
     async def start(self) -> None:
         """Listen; returns once connections are taken."""
         config = uvicorn.Config(
-            self._app, host="127.0.0.1", port=self._port, log_level="warning", access_log=False
+            self._app,
+            host="127.0.0.1",
+            port=self._port,
+            log_level="warning",
+            access_log=False,
+            timeout_keep_alive=KEEP_ALIVE,
         )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve())

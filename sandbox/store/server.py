@@ -26,6 +26,7 @@ from graphql import (
 from pydantic import SecretStr
 
 from domain.model import Frozen
+from sandbox.listening import KEEP_ALIVE
 from sandbox.store import control, jobs
 from sandbox.store.outbox import Outbox
 from sandbox.store.resolvers import Api
@@ -194,4 +195,11 @@ def create_app(settings: StoreSettings) -> FastAPI:
 
 def serve(settings: StoreSettings, port: int) -> None:
     """Run on the loopback interface until SIGINT or SIGTERM."""
-    uvicorn.run(create_app(settings), host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    uvicorn.run(
+        create_app(settings),
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE,
+    )
