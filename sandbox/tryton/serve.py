@@ -29,7 +29,7 @@ class KeptConnections(threading.local):
     """A thread's connections to SQLite that no transaction has in hand, by the name of their database.
 
     Tryton opens one for each transaction, of which a call has three, and the last one that is closed writes the whole
-    log back into the file: together a quarter of what a call costs.
+    log back into the file. Opening alone was a seventh of its time in a profile of many orders.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """A real Temporal server with time skipping, and a small world around it (``world.py``)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -45,6 +45,13 @@ async def world(server: WorkflowEnvironment, tmp_path: Path) -> AsyncIterator[Wo
     yield world
     await terminate_all(server.client)
     database.close()
+
+
+@pytest.fixture
+def days_pass_when_told(server: WorkflowEnvironment) -> Iterator[None]:
+    """The server would skip within a second what an order only waits for, before a test can see it wait."""
+    with server.with_time_skipping_disabled():
+        yield
 
 
 @pytest.fixture

@@ -114,14 +114,20 @@ async def test_a_return_that_is_over_is_told_to_an_order_that_runs(world: World,
         world.faults.lift()
 
 
-async def emptied(world: World, external_id: str) -> Order:
-    """An order that was closed after the buyer had taken off all that was on it."""
+async def emptying(world: World, external_id: str) -> Order:
+    """The buyer takes off all that is on an order in the ERP."""
     order = goods(external_id)
     await world.place(order)
     await world.until_in_erp(order.key)
     for line in order.lines:
         world.storefront.edit_quantity(external_id, line.line_id, 0)
     await world.start(order, "orders/edited")
+    return order
+
+
+async def emptied(world: World, external_id: str) -> Order:
+    """An order that was closed after the buyer had taken off all that was on it."""
+    order = await emptying(world, external_id)
     view = await world.until(order.key, lambda view: view.attention in {Attention.CLOSED, Attention.CANCELED})
     assert view.attention is Attention.CLOSED
     assert view.sentence == "Nothing is left of it, and both systems agree to the cent; closed."
@@ -163,12 +169,8 @@ async def test_an_emptied_order_that_is_canceled_while_it_is_closed_ends_as_canc
     storefront.world = world
     world.replace_storefront(storefront)
     async with world.working():
-        order = storefront.order = goods(external_id)
-        await world.place(order)
-        await world.until_in_erp(order.key)
-        for line in order.lines:
-            storefront.edit_quantity(external_id, line.line_id, 0)
-        await world.start(order, "orders/edited")
+        storefront.order = goods(external_id)
+        order = await emptying(world, external_id)
         await world.until(order.key, lambda view: view.attention is Attention.CANCELED)
         assert storefront.order is None, "closing never read it"
         assert world.erp.orders[order.key].state is ErpOrderState.CANCELED

@@ -9,6 +9,7 @@ from domain.status import OrderStatus
 from store.cases import Cases
 from store.order_view import OrderViews
 from tests.order_builder import make_order
+from tests.workflows.test_closed_orders import closed
 from tests.workflows.world import World
 from workflows.messages import Attention
 
@@ -44,15 +45,11 @@ async def test_an_attempt_that_closed_and_was_not_heard_hides_nothing_that_chang
     world: World, external_id: str
 ) -> None:
     """Temporal makes another attempt where the answer of the first was lost; in between the buyer added something."""
-    order = make_order(external_id)
     async with world.working():
-        handle = await world.place(order)
-        await world.until_in_erp(order.key)
-        world.erp.ship_all(order.key)
-        await handle.result()
-    closed = OrderViews(world.database).get(order.key)
-    assert closed is not None
-    assert closed.closed_at is not None
+        order = await closed(world, external_id)
+    before = OrderViews(world.database).get(order.key)
+    assert before is not None
+    assert before.closed_at is not None
     told = world.storefront.orders[external_id]
     more = {"total": told.total + 8, "presentment_total": told.presentment_total + 8}
     world.storefront.revise(told.model_copy(update=more))

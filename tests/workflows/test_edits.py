@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 import pytest
-from temporalio.testing import WorkflowEnvironment
 
 from adapters.memory.erp import MemoryErp
 from adapters.requests import AmendOutcome
@@ -14,6 +13,7 @@ from store.cases import Cases
 from store.crosswalk import Crosswalk
 from store.order_view import OrderViews
 from tests.order_builder import make_line, make_order, make_payment, sandbox_mapping
+from tests.workflows.returning import deliver
 from tests.workflows.world import Gate, World
 from workflows.messages import Attention, OperatorMessage
 from workflows.order import OrderWorkflow
@@ -137,28 +137,22 @@ def a_mug_more(world: World, order: Order) -> Order:
     return more
 
 
-async def test_what_is_added_in_the_return_window_is_delivered_and_proven_too(
-    world: World, server: WorkflowEnvironment, external_id
-):
-    """The server would skip the window before the test can see it open."""
+@pytest.mark.usefixtures("days_pass_when_told")
+async def test_what_is_added_in_the_return_window_is_delivered_and_proven_too(world: World, external_id):
     world.replace_mapping(sandbox_mapping().model_copy(update={"returns": ReturnRules(window_days=100)}))
     order = tees_and_mugs(external_id)
-    with server.with_time_skipping_disabled():
-        async with world.working():
-            await world.place(order)
-            await world.until_in_erp(order.key)
-            world.erp.ship_all(order.key)
-            await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
-            more = a_mug_more(world, order)
-            await world.start(order, "orders/edited-again")
-            await world.until_told(order.key, "Edit carried into")
-            view = await world.view(order.key)
-            assert view.attention is Attention.WORKING
-            assert "the warehouse to ship the rest" in view.waiting_for
-            world.erp.ship_all(order.key)
-            view = await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
-            assert "returns, until" in view.waiting_for
-            assert (await world.story(order.key)).count("Balanced") == 2
+    async with world.working():
+        await deliver(world, order)
+        more = a_mug_more(world, order)
+        await world.start(order, "orders/edited-again")
+        await world.until_told(order.key, "Edit carried into")
+        view = await world.view(order.key)
+        assert view.attention is Attention.WORKING
+        assert "the warehouse to ship the rest" in view.waiting_for
+        world.erp.ship_all(order.key)
+        view = await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
+        assert "returns, until" in view.waiting_for
+        assert (await world.story(order.key)).count("Balanced") == 2
     assert world.storefront.orders[external_id].captured == more.total
 
 

@@ -1,9 +1,6 @@
 """Edits of what was sold once goods of it came back: what the ERP cannot take over stays refused, in words."""
 
-from collections.abc import Iterator
-
 import pytest
-from temporalio.testing import WorkflowEnvironment
 
 from adapters.memory.storefront import MemoryStorefront
 from domain.order import Order
@@ -15,12 +12,7 @@ from tests.workflows.world import World
 from workflows.messages import OperatorMessage, OrderView
 from workflows.order import OrderWorkflow
 
-
-@pytest.fixture(autouse=True)
-def days_pass_when_told(server: WorkflowEnvironment) -> Iterator[None]:
-    """The server would skip the weeks in which goods are on their way before a test can send them."""
-    with server.with_time_skipping_disabled():
-        yield
+pytestmark = pytest.mark.usefixtures("days_pass_when_told")
 
 
 def untaxed(external_id: str) -> Order:

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
-from temporalio.testing import WorkflowEnvironment
 
 from domain.erp_order import ErpOrderState
 from domain.order import PaymentKind, PaymentStatus
@@ -20,6 +19,7 @@ from tests.order_builder import (
     make_shipping,
     sandbox_mapping,
 )
+from tests.workflows.returning import deliver
 from tests.workflows.world import World
 from workflows.messages import Attention, CancelAsked, OperatorMessage
 from workflows.order import OrderWorkflow
@@ -174,21 +174,16 @@ async def test_cancel_after_picking_is_refused_with_the_reason_and_the_order_goe
         assert (await handle.result()).outcome is Attention.CLOSED
 
 
-async def test_cancel_after_everything_has_left_is_refused_by_the_validator(
-    world: World, server: WorkflowEnvironment, external_id
-):
-    """The server would skip the window before the test can see it open."""
+@pytest.mark.usefixtures("days_pass_when_told")
+async def test_cancel_after_everything_has_left_is_refused_by_the_validator(world: World, external_id):
     order = two_warehouse_order(external_id)
     world.replace_mapping(world.mapping.model_copy(update={"returns": ReturnRules(window_days=30)}))
-    with server.with_time_skipping_disabled():
-        async with world.working():
-            handle = await world.place(order)
-            await world.until_in_erp(order.key)
-            world.erp.ship_all(order.key)
-            await world.until(order.key, lambda v: v.attention is Attention.DELIVERED)
-            with pytest.raises(WorkflowUpdateFailedError) as refused:
-                await handle.execute_update(OrderWorkflow.cancel_update, CancelAsked())
-            assert "units have left the warehouse; take back" in str(refused.value.cause)
+    async with world.working():
+        await deliver(world, order)
+        handle = world.client.get_workflow_handle(order.key.workflow_id)
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update(OrderWorkflow.cancel_update, CancelAsked())
+        assert "units have left the warehouse; take back" in str(refused.value.cause)
 
 
 async def test_a_cancel_in_the_storefront_reaches_the_erp(world: World, external_id):
