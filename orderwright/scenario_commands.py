@@ -1,6 +1,7 @@
 """``scenarios``: whole lives of orders, written down as data, lived through and read back from both systems."""
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -80,13 +81,13 @@ def scenarios(
 
 def share_of(chosen: Sequence[Scenario], share: str) -> list[Scenario]:
     """The ``K``-th of ``N`` shares, in the order given. Raises CommandFailed where ``K/N`` is none."""
-    number, _, of = share.partition("/")
-    shares = shared(chosen, int(of)) if number.isdecimal() and of.isdecimal() and int(of) else []
-    if not 1 <= int(number if shares else 0) <= len(shares):
+    found = re.fullmatch(r"(\d+)/([1-9]\d*)", share)
+    shares = shared(chosen, int(found[2])) if found else []
+    if found is None or not 1 <= int(found[1]) <= len(shares):
         raise CommandFailed(
             f"--share {share}: there is no such share of {len(chosen)} scenarios; give one such as 1/2"
         )
-    mine = {each.name for each in shares[int(number) - 1]}
+    mine = {each.name for each in shares[int(found[1]) - 1]}
     return [each for each in chosen if each.name in mine]
 
 
