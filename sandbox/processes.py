@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,9 @@ GRACE_SECONDS = 10.0
 LAST_LINES = 15
 _OWN_PORTS = (18_000, 32_000)
 _MOST_DRAWS = 100
+_MOST_CLAIMS = 200
+_claims: deque[socket.socket] = deque()
+"""UDP sockets on the ports drawn last. Nothing here speaks UDP: they only tell every process that a port is given."""
 
 
 class PartFailed(Exception):
@@ -23,20 +27,37 @@ def free_port(preferred: int = 0) -> int:
     """A loopback port that nobody listens on right now: the preferred one where it is free.
 
     Any other is drawn from below those that systems give to outgoing connections (from 32,768 on): one of these could
-    be taken by somebody's call before it is listened on. Raises PartFailed where none is free.
+    be taken by somebody's call before it is listened on. The last 200 that were drawn are not drawn again, by whichever
+    process, while this one lives. Raises PartFailed where none is free.
     """
+    if preferred and _nobody_listens(preferred):
+        return preferred
     draw = random.SystemRandom()
     # A sequence with a seed would come to the same ports in two processes that were seeded alike.
-    for wanted in (preferred, *(draw.randrange(*_OWN_PORTS) for _ in range(_MOST_DRAWS))):
-        if not wanted:
+    for wanted in (draw.randrange(*_OWN_PORTS) for _ in range(_MOST_DRAWS)):
+        # Claimed before it is probed: a port that somebody was given a moment ago is not listened on yet.
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", wanted))
+        except OSError:
+            claim.close()
             continue
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", wanted))
-            except OSError:
-                continue
+        if _nobody_listens(wanted):
+            _claims.append(claim)
+            if len(_claims) > _MOST_CLAIMS:
+                _claims.popleft().close()
             return wanted
+        claim.close()
     raise PartFailed("no loopback port is free")
+
+
+def _nobody_listens(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 class Part:
