@@ -318,6 +318,9 @@ class ErpOrder(Frozen):
     shipments: tuple[ErpShipment, ...] = ()
     backorders: tuple[Backorder, ...] = ()
     """Empty also where the ERP does not tell what is in stock."""
+    given_up: dict[str, Quantity] = Field(default_factory=dict)
+    """Line -> units that people at the ERP have taken off their shipments and that nothing is to be sent of: they are
+    still sold there, and neither to ship nor on backorder. Kits are counted that cannot be sent whole any more."""
     begun: dict[str, Quantity] = Field(default_factory=dict)
     """Line -> kits of which some pieces have left and others have not."""
     kits: dict[str, tuple[KitPart, ...]] = Field(default_factory=dict)
