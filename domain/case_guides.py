@@ -247,6 +247,13 @@ GUIDES = {
         "Have the goods put back in the ERP: the cancel then goes on by itself. Or refund in the storefront by hand.",
         hours=4,
     ),
+    "given_up_in_erp": _guide(
+        "The ERP does not send all of order {0}:{1} any more",
+        "Cancel in the storefront too what it gave up (--cancel-rest): the money goes back, and the ERP's order "
+        "follows. Or have the goods sent after all in the ERP: the order hears of it and goes on by itself.",
+        (CaseAct.RETRY, CaseAct.CANCEL_REST),
+        8,
+    ),
     "erp_unreadable": _guide(
         "The ERP's record of the order cannot be read",
         "Correct the record in the ERP (each change of it is read again), then resubmit.",

@@ -42,6 +42,8 @@ CANCEL_PICKED = "cancel_picked"
 """Family of units that are to be canceled and that the warehouse has in hand."""
 CANCEL_REFUSED = "cancel_refused"
 """Family of orders that the storefront has canceled and the ERP has not."""
+GIVEN_UP = "given_up_in_erp"
+"""Family of units that people of the ERP gave up, where a person is to say whether they are canceled."""
 EDIT_REFUSED = "edit_refused"
 """Family of edits that the ERP cannot take over whole."""
 

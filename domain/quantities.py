@@ -241,7 +241,7 @@ def apply_erp(lines: Iterable[LineState], erp: ErpOrder) -> tuple[LineState, ...
         covered = sum(held.values())
         # What the ERP has not taken on yet (an exchange that is to be entered) is on no list of its either.
         taken_on = erp.state is ErpOrderState.ACCEPTED and line.line_id not in later
-        backordered = line.open - covered if taken_on else 0
+        backordered = max(0, line.open - covered - erp.given_up.get(line.line_id, 0)) if taken_on else 0
         if outdated:
             backordered = min(line.backordered, line.open - covered)
         expected = promised.get(line.line_id) if backordered else None

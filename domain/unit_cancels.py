@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from domain.erp_order import ErpOrder, ErpShipmentState
+from domain.exchanges import exchanged_lines
 from domain.model import Frozen, Quantity
 from domain.order import LineKind, Order
 from domain.quantities import LineState, shipped_units
@@ -60,6 +61,26 @@ def all_that_has_not_left(
         line.line_id: min(line.current, max(gone[line.line_id], delivered.get(line.line_id, 0)))
         for line in order.lines
         if line.line_id not in exchanged and not (anything and line.kind is LineKind.TIP)
+    }
+
+
+def without_given_up(order: Order, erp: ErpOrder) -> dict[LineId, int]:
+    """The wish that goes with what the ERP's people gave up: line -> units that it comes down to.
+
+    Absolute, and never below what has left or has begun to: once the storefront was told, it names no line. What is
+    exchanged is ended with its return.
+    """
+    new, gone = exchanged_lines(order), _gone(erp)
+    held: Counter[LineId] = Counter()
+    for part in erp.lines:
+        held[part.line_id] += part.quantity
+    wanted = {
+        line: max(gone[line], held[line] - units) for line, units in erp.given_up.items() if line not in new
+    }
+    return {
+        line.line_id: wanted[line.line_id]
+        for line in order.lines
+        if line.current > wanted.get(line.line_id, line.current)
     }
 
 

@@ -55,6 +55,8 @@ def digest(erp: ErpOrder) -> str:
     news: dict[str, object] = {"canceled": erp.state is ErpOrderState.CANCELED, "left": left, "lines": lines}
     if erp.backorders:
         news["backorders"] = sorted((part.model_dump(mode="json") for part in erp.backorders), key=str)
+    if erp.given_up:
+        news["given_up"] = erp.given_up
     return _hashed(news)
 
 

@@ -7,7 +7,9 @@ from domain.backorders import ShortageAct, judge_shortage, shortage_words
 from domain.cases import BACKORDER, family
 from domain.erp_order import ErpOrder
 from domain.quantities import LineState
+from workflows import given_up_story
 from workflows.messages import OrderState
+from workflows.steps import stands_for_given_up
 
 
 def short(erp: ErpOrder, lines: Iterable[LineState]) -> str:
@@ -57,6 +59,8 @@ def cancel_rest_obstacle(state: OrderState) -> str:
     """Why the rest cannot be canceled now; empty where it can."""
     if state.outcome is not None:
         return f"the order is {state.outcome.value} already"
+    if stands_for_given_up(state):
+        return given_up_story.cancel_obstacle(state)
     if state.cancel is not None or state.rest_cancel is not None:
         return "it is being canceled already"
     if not state.short:

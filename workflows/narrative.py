@@ -40,6 +40,7 @@ _UNDER_WAY = {
     Step.AMEND: "carrying the edit into the ERP; tried again until it answers",
     Step.CANCEL_UNITS: "canceling units in the storefront; tried again until it answers",
     Step.ASK_WAREHOUSE: "asking the warehouse about what it has picked",
+    Step.ASK_ABOUT_GIVEN_UP: "asking a person about what the ERP does not send any more",
     Step.CANCEL_REST: "canceling what is on backorder in the storefront; tried again until it answers",
     Step.SEND_WHAT_IS_THERE: "letting the ERP send what is there; tried again until it answers",
     Step.REPORT: "telling the storefront of a shipment and capturing its money; tried again until it answers",

@@ -66,6 +66,7 @@ class OrderWorkflow(OrderInErp):
             Step.CANCEL: self._cancel,
             Step.CANCEL_UNITS: self._cancel_units,
             Step.ASK_WAREHOUSE: self._ask_warehouse,
+            Step.ASK_ABOUT_GIVEN_UP: self._ask_about_given_up,
             Step.ASK_APPROVAL: self._ask_approval,
             Step.SUBMIT: self._submit,
             Step.CAPTURE: self._capture,
@@ -200,6 +201,7 @@ class OrderWorkflow(OrderInErp):
         if before is not None and read.order.canceled_at is None:
             self._notice_edit(before, order)
         self._notice_exchanges(order)
+        self._hear_about_given_up()
         self._stop_if_canceled_in_erp(state.erp)
 
     async def _capture(self) -> None:

@@ -36,7 +36,7 @@ _ANSWERED_BY_THE_WAREHOUSE = frozenset({CANCEL_PICKED, CANCEL_REFUSED, EDIT_REFU
 
 
 class OrderCancels(OrderBackorders):
-    """Base of ``OrderWorkflow``, between what it does in the ERP and what is not in stock."""
+    """Base of ``OrderWorkflow``, between what the ERP gave up and what is not in stock."""
 
     # -- messages from operators -----------------------------------------------------------------------------------
 

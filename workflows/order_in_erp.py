@@ -11,12 +11,12 @@ with workflow.unsafe.imports_passed_through():
     from domain.quantities import take_edit
     from workflows import happenings, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
-    from workflows.order_cancels import OrderCancels
+    from workflows.order_given_up import OrderGivenUp
     from workflows.steps import Step, still_here
 
 
-class OrderInErp(OrderCancels):
-    """Base of ``OrderWorkflow``, between it and how it is canceled."""
+class OrderInErp(OrderGivenUp):
+    """Base of ``OrderWorkflow``, between it and what the ERP gave up."""
 
     async def _submit(self) -> None:
         state = self._state

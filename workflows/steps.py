@@ -2,10 +2,11 @@
 
 from enum import StrEnum
 
-from domain.cases import APPROVAL_NEEDED, family
+from domain.cases import APPROVAL_NEEDED, GIVEN_UP, family
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
 from domain.exchanges import missing_exchanges
 from domain.quantities import LineState
+from domain.unit_cancels import without_given_up
 from workflows.messages import CancelStage, OrderState
 
 
@@ -23,6 +24,7 @@ class Step(StrEnum):
     OPEN_RETURN = "begin a return"
     TELL_RETURN = "tell a return what it waits for"
     CANCEL_UNITS = "cancel units of the order"
+    ASK_ABOUT_GIVEN_UP = "ask a person about what the ERP gave up"
     ASK_WAREHOUSE = "ask the warehouse about units that are to be canceled"
     CANCEL_REST = "cancel what is on backorder"
     SEND_WHAT_IS_THERE = "let the ERP send what is there"
@@ -47,8 +49,9 @@ def next_step(state: OrderState) -> Step:
     if state.return_tellings:
         return Step.TELL_RETURN
     if state.problem is not None or state.held_by is not None:
-        # An order that waits for an approval still hears that it was canceled or changed.
-        hears = state.reread and state.held_by is None and stands_for_approval(state)
+        # What an order that waits for an approval hears, or one that asks about units, may be the answer.
+        answers = stands_for_approval(state) or stands_for_given_up(state)
+        hears = state.reread and state.held_by is None and answers
         return Step.READ if hears else Step.WAIT
     if state.reread or state.order is None:
         return Step.READ
@@ -70,6 +73,8 @@ def _work(state: OrderState) -> Step:
         return Step.REPORT
     if state.return_asks or state.return_wishes:
         return Step.OPEN_RETURN
+    if given_up_undecided(state):
+        return Step.ASK_ABOUT_GIVEN_UP
     return Step.CLOSE if _may_close(state) else Step.WAIT
 
 
@@ -142,6 +147,19 @@ def _may_close(state: OrderState) -> bool:
 def stands_for_approval(state: OrderState) -> bool:
     """The order has stopped until somebody approves it."""
     return state.problem is not None and family(state.problem.cause) == APPROVAL_NEEDED
+
+
+def stands_for_given_up(state: OrderState) -> bool:
+    """The order has stopped until somebody says what is to become of units that the ERP's people gave up."""
+    return state.problem is not None and family(state.problem.cause) == GIVEN_UP
+
+
+def given_up_undecided(state: OrderState) -> bool:
+    """The ERP sends units no more, and the storefront has them still."""
+    if state.order is None or state.erp is None or state.amend:
+        return False
+    new = {line.line_id for line in state.lines if line.exchange}
+    return bool(without_given_up(state.order, state.erp)) or any(line in new for line in state.erp.given_up)
 
 
 def lacks_approval(state: OrderState) -> bool:

@@ -13,6 +13,7 @@ from adapters.memory.book_lines import (
     erp_lines,
     on_shelf_for,
     shipment_lines,
+    still_given_up,
     units_to_wait_for,
 )
 from adapters.memory.dividing import Divided, Units
@@ -198,7 +199,7 @@ class BackOffice(Books):
                 self.move_stock(order, shipment, 1)
         canceled = {"state": ErpShipmentState.CANCELED}
         shipments = tuple(s.model_copy(update=canceled) for s in order.shipments)
-        gone = {"shipments": shipments, "backorders": (), "state": ErpOrderState.CANCELED}
+        gone = {"shipments": shipments, "backorders": (), "given_up": {}, "state": ErpOrderState.CANCELED}
         kept = self.keep(order.model_copy(update=gone))
         self._release()
         return kept
@@ -229,7 +230,8 @@ class BackOffice(Books):
         if order.state is ErpOrderState.CANCELED:
             return order
         order_now = order.model_copy(update={"lines": erp_lines(sales)})
-        waiting, short = self._divide(order_now, units_to_wait_for(order, sales))
+        order_now = order_now.model_copy(update={"given_up": still_given_up(order, order_now)})
+        waiting, short = self._divide(order_now, units_to_wait_for(order_now, sales))
         shipments = tuple(self._arranged(order, waiting, sales.carrier))
         amended = order_now.model_copy(
             update={

@@ -1,6 +1,6 @@
 """Units and lines as the memory ERP's books hold them: by line, warehouse and product. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -44,7 +44,33 @@ def units_to_wait_for(order: ErpOrder, sales: SalesOrder) -> dict[str, dict[str,
             units = waiting.setdefault(line.warehouse, {})
             place = (line.line_id, line.warehouse)
             units[line.line_id] = units.get(line.line_id, 0) + line.quantity - settled.pop(place, 0)
+    _leave_out_given_up(order, waiting)
     return waiting
+
+
+def still_given_up(before: ErpOrder, after: ErpOrder) -> dict[str, int]:
+    """What stays given up of an order whose lines were amended: units that are taken off a line are those first."""
+    units: defaultdict[str, int] = defaultdict(int)
+    for order, sign in ((before, -1), (after, 1)):
+        for line in order.lines:
+            units[line.line_id] += sign * line.quantity
+    left = {line: gone + min(0, units[line]) for line, gone in before.given_up.items()}
+    return {line: gone for line, gone in left.items() if gone > 0}
+
+
+def _leave_out_given_up(order: ErpOrder, waiting: dict[str, dict[str, int]]) -> None:
+    """Of what waits, where it is missing."""
+    held = units_by_place(order.shipments, UNTOUCHED)
+    for part in order.backorders:
+        place = (part.line_id, part.warehouse)
+        held[place] = held.get(place, 0) + part.quantity
+    for line, gone in order.given_up.items():
+        missing = gone
+        at = [warehouse for warehouse, units in waiting.items() if units.get(line)]
+        for warehouse in sorted(at, key=lambda w: held.get((line, w), 0) - waiting[w][line]):
+            taken = min(missing, waiting[warehouse][line])
+            waiting[warehouse][line] -= taken
+            missing -= taken
 
 
 def on_shelf_for(order: ErpOrder) -> Counter[tuple[str, str]]:

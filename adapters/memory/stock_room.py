@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
 from adapters.memory.amending import units_by_place
-from adapters.memory.back_office import BackOffice
 from adapters.memory.book_lines import OVER, UNTOUCHED, shipment_lines
 from adapters.memory.dividing import Divided, Units, divide, oldest_first, release
+from adapters.memory.giving_up import GivingUp
 from domain.erp_order import Backorder, ErpOrder, ErpShipment, ErpShipmentState
 from domain.order import OrderKey
 
 
-class StockRoom(BackOffice):
+class StockRoom(GivingUp):
     """A back office whose goods may run out. ``backorder``: orders that stock does not cover are taken all the same."""
 
     def __init__(

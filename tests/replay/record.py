@@ -22,6 +22,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 
+import tests.replay.cancel_paths  # noqa: F401  # its paths are listed by being read
 from activities.feed import FeedActivities
 from activities.stock_compare import StockComparing
 from activities.stock_feed import StockFeedActivities

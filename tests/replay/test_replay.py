@@ -10,6 +10,7 @@ from temporalio.worker import Replayer, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import NondeterminismError
 
+import tests.replay.cancel_paths  # noqa: F401  # its paths are listed by being read
 from adapters.payloads import DATA_CONVERTER
 from tests.replay import exchange_paths, histories, paths, return_paths
 from workers.stock import WORKFLOWS as STOCK_WORKFLOWS

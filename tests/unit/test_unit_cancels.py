@@ -5,8 +5,16 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.erp_order import Backorder, ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState, ShipmentLine
-from domain.order import LineKind, Order
+from domain.erp_order import (
+    Backorder,
+    ErpLine,
+    ErpOrder,
+    ErpOrderState,
+    ErpShipment,
+    ErpShipmentState,
+    ShipmentLine,
+)
+from domain.order import ExchangeLine, LineKind, Order, ReturnStatus, StorefrontReturn
 from domain.quantities import apply_erp, lines_from_order
 from domain.unit_cancels import (
     all_that_has_not_left,
@@ -14,6 +22,7 @@ from domain.unit_cancels import (
     is_whole,
     places_kept,
     plan_cancel,
+    without_given_up,
 )
 from tests.order_builder import make_line, make_order
 
@@ -144,3 +153,35 @@ def test_hands_tell_of_what_is_picked_and_of_what_has_left() -> None:
     parts = {("WH-EAST", ErpShipmentState.PICKED): 1, ("WH-WEST", ErpShipmentState.WAITING): 3}
     assert hands_on(at_erp(order, parts)) == {"0": ErpShipmentState.PICKED}
     assert hands_on(None) == {}
+
+
+@given(st.integers(0, 4), st.integers(0, 4), st.integers(1, 4), st.integers(0, 4))
+def test_what_was_given_up_is_canceled_once_and_nothing_else(shipped, waiting, gone, taken_off):
+    ordered_units = shipped + waiting + gone
+    order = ordered(ordered_units)
+    parts = {
+        ("WH-EAST", ErpShipmentState.SHIPPED): shipped,
+        ("WH-EAST", ErpShipmentState.WAITING): waiting,
+    }
+    line = ErpLine(line_id="11", product="TEE-BLK-M", warehouse="WH-EAST", quantity=ordered_units)
+    erp = at_erp(order, parts).model_copy(update={"given_up": {"11": gone}, "lines": (line,)})
+    wish = without_given_up(order, erp)
+    assert wish == {"11": shipped + waiting}
+    (state,) = apply_erp(lines_from_order(order), erp)
+    assert (state.unallocated, state.backordered) == (gone, 0)
+    now = ordered(max(shipped, ordered_units - taken_off))
+    left = without_given_up(now, erp)
+    assert bool(left) == (now.lines[0].current > shipped + waiting)
+    assert plan_cancel(now, erp, left).in_hand == {}
+
+
+def test_goods_of_an_exchange_are_not_canceled_for_being_given_up():
+    order = ordered(3)
+    line = ErpLine(line_id="11", product="TEE-BLK-M", warehouse="WH-EAST", quantity=3)
+    erp = at_erp(order, {}).model_copy(update={"given_up": {"11": 1}, "lines": (line,)})
+    assert without_given_up(order, erp) == {"11": 2}
+    something = ExchangeLine(id="1", name="TEE-BLK-M", quantity=3, processed=3, line_ids=("11",))
+    exchange = StorefrontReturn(
+        return_id="1", number="#1-R1", status=ReturnStatus.OPEN, lines=(), exchange=(something,)
+    )
+    assert without_given_up(order.model_copy(update={"returns": (exchange,)}), erp) == {}
