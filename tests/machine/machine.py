@@ -44,6 +44,8 @@ WAREHOUSE: dict[str, Act] = {
 }
 OFFICE: dict[str, Act] = {
     "cancels": Returners.cancel_at_erp,
+    "gives up a unit": Returners.give_up,
+    "sends it after all": Returners.send_after_all,
     "posts invoices": Returners.post_invoices,
     "hides a product": Returners.hide_a_product,
     "closes the books": Returners.close_the_books,
@@ -77,7 +79,7 @@ CALLS = (
     "*",
 )
 TROUBLES = ("down", "answer lost", "busy", "session gone", "conflict")
-WISHES = ("cancel", "hold", "release", "resubmit", "accept", "approve")
+WISHES = ("cancel", "cancel_rest", "hold", "release", "resubmit", "accept", "approve")
 VERDICTS = ("approve", "inspect", "settle", "end", "resubmit")
 numbers = st.integers(0, 11)
 A_UNIT = 1
@@ -327,7 +329,11 @@ class OrderMachine(RuleBasedStateMachine):
             if view.problem is not None:
                 self.people.put_back(0)
                 self.people.put_back(1)
-                helps = next((w for w in ("approve", "accept") if w in view.can_do), "resubmit")
+                helps = next(
+                    (w for w in ("approve", "accept", "cancel_rest") if w in view.can_do), "resubmit"
+                )
+                if helps == "resubmit":
+                    self.people.send_after_all(0)
                 self.ask(helps, signal=False)
             self.people.help_returns()
             self.people.pay(0)

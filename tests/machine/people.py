@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from adapters.errors import Rejected
+from domain.cases import GIVEN_UP
 from domain.erp_order import ErpOrderState, ErpReturnState, ErpShipment, ErpShipmentState
 from domain.money import minor_digits, proportion
 from domain.order import (
@@ -252,6 +253,25 @@ class People:
         self._world.erp.cancel_by_staff(self._key)
         self._model.canceled_at_erp = True
         self._model.reasons |= {"canceled_in_erp"}
+
+    def give_up(self, dice: int) -> None:
+        """People decide that a unit is not sent, as long as something of the order is left."""
+        shipment = pick_one(self._open(), dice)
+        if shipment is None:
+            return
+        line = shipment.lines[dice % len(shipment.lines)].line_id
+        try:
+            self._world.erp.give_up(self._key, {line: 1})
+        except ValueError:
+            return
+        self._model.reasons |= {GIVEN_UP}
+
+    def send_after_all(self, dice: int) -> None:
+        """Whatever was given up waits to be picked again."""
+        del dice
+        held = self._world.erp.orders.get(self._key)
+        if held is not None and held.given_up:
+            self._world.erp.send_after_all(self._key)
 
     def post_invoices(self, dice: int) -> None:
         """Accounting posts what is a draft."""

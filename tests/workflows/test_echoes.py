@@ -15,13 +15,13 @@ from domain.return_rules import ReturnRules
 from store.inbox import InboxItem, InboxState
 from tests.order_builder import sandbox_mapping
 from tests.workflows.test_payments import reads
-from tests.workflows.test_returns import ask, days_pass_when_told, deliver, ended, goods, until
+from tests.workflows.test_returns import ask, deliver, ended, goods, until
 from tests.workflows.world import Gate, World
 from web.hand_over import hand_over_to
 from workflows.messages import ORDERS_CANCELED, REFUNDED, CancelAsked
 from workflows.order import OrderWorkflow
 
-__all__ = ["days_pass_when_told"]  # a fixture: pytest finds it by its name in this module
+pytestmark = pytest.mark.usefixtures("days_pass_when_told")
 
 
 @pytest.fixture(autouse=True)

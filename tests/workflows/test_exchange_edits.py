@@ -1,10 +1,8 @@
 """Edits of what a buyer gets in exchange, and of lines beside it: carried into the ERP once, in one balance."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from temporalio.testing import WorkflowEnvironment
 
 from domain.exchanges import exchanged_lines
 from domain.order import Order
@@ -12,12 +10,7 @@ from tests.workflows.returning import WINDOW, closes_balanced, deliver, ended, g
 from tests.workflows.test_exchanges import MUG, bring_back, exchange
 from tests.workflows.world import World
 
-
-@pytest.fixture(autouse=True)
-def days_pass_when_told(server: WorkflowEnvironment) -> Iterator[None]:
-    """The server would skip the weeks in which goods are on their way before a test can send them."""
-    with server.with_time_skipping_disabled():
-        yield
+pytestmark = pytest.mark.usefixtures("days_pass_when_told")
 
 
 async def exchanged(world: World, order: Order) -> str:

@@ -1,12 +1,10 @@
 """Goods that come back for others: one return, new lines on the same order, the difference paid or given back once."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
-from temporalio.testing import WorkflowEnvironment
 
 from domain.balance import prove
 from domain.erp_order import ErpOrder
@@ -33,14 +31,9 @@ from workflows.messages import Attention, ReturnAsked
 from workflows.order import OrderWorkflow
 from workflows.return_messages import Inspection
 
+pytestmark = pytest.mark.usefixtures("days_pass_when_told")
+
 TEE, MUG, CAP, SOCK = "TEE-BLK-M", "MUG-LOGO", "CAP-BLK", "SOCK-GRY"
-
-
-@pytest.fixture(autouse=True)
-def days_pass_when_told(server: WorkflowEnvironment) -> Iterator[None]:
-    """The server would skip the weeks in which goods are on their way before a test can send them."""
-    with server.with_time_skipping_disabled():
-        yield
 
 
 async def exchange(world: World, order: Order, units: dict[str, int], instead: dict[str, int]) -> str:

@@ -1,7 +1,6 @@
 """Tips, duties and fees through a whole order: taken with parcels, given back with goods, a case where unmapped."""
 
 import asyncio
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -23,12 +22,7 @@ from tests.workflows.world import World
 from workflows.messages import Attention, OperatorMessage, ReturnAsked
 from workflows.order import OrderWorkflow
 
-
-@pytest.fixture(autouse=True)
-def days_pass_when_told(server: WorkflowEnvironment) -> Iterator[None]:
-    """The server would skip the return window before a test can use it."""
-    with server.with_time_skipping_disabled():
-        yield
+pytestmark = pytest.mark.usefixtures("days_pass_when_told")
 
 
 def charged(external_id: str) -> Order:

@@ -20,14 +20,13 @@ from tests.workflows.returning import (
     until,
     with_rules,
 )
-from tests.workflows.test_returns import days_pass_when_told
 from tests.workflows.world import World
 from workflows.customer_return import ReturnWorkflow
 from workflows.messages import OperatorMessage, ReturnAsked
 from workflows.order import OrderWorkflow
 from workflows.return_messages import Inspection
 
-__all__ = ["days_pass_when_told"]  # a fixture: pytest finds it by its name in this module
+pytestmark = pytest.mark.usefixtures("days_pass_when_told")
 
 TEE, SOCK = "11/TEE-BLK-M", "11/SOCK-GRY"
 

@@ -1,6 +1,5 @@
 """Orders of goods that were sold ahead: nothing is allocated before their day, which may move; money by the rule."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,12 +14,7 @@ from tests.workflows.world import World
 from workflows.messages import Attention, CancelAsked
 from workflows.order import OrderWorkflow
 
-
-@pytest.fixture(autouse=True)
-def days_pass_when_told(server: WorkflowEnvironment) -> Iterator[None]:
-    """The server would skip to the release before a test can look."""
-    with server.with_time_skipping_disabled():
-        yield
+pytestmark = pytest.mark.usefixtures("days_pass_when_told")
 
 
 TODAY = datetime.now(UTC)

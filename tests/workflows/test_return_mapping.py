@@ -1,6 +1,5 @@
 """A return that stopped for want of something in the mapping takes the one in force with its resubmit."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -13,12 +12,7 @@ from tests.workflows.world import World
 from workflows.customer_return import ReturnWorkflow
 from workflows.messages import OperatorMessage
 
-
-@pytest.fixture(autouse=True)
-def days_pass_when_told(server: WorkflowEnvironment) -> Iterator[None]:
-    """The server would skip the weeks in which goods are on their way before a test can send them."""
-    with server.with_time_skipping_disabled():
-        yield
+pytestmark = pytest.mark.usefixtures("days_pass_when_told")
 
 
 def fee(product: str) -> ReturnRules:

@@ -17,7 +17,6 @@ from tests.order_builder import sandbox_mapping
 from tests.workflows.test_returns import (
     ask,
     closes_balanced,
-    days_pass_when_told,
     deliver,
     ended,
     goods,
@@ -30,7 +29,7 @@ from workflows.customer_return import ReturnWorkflow
 from workflows.messages import OperatorMessage
 from workflows.return_messages import ERP_RETURN_CHANGED
 
-__all__ = ["days_pass_when_told"]  # a fixture: pytest finds it by its name in this module
+pytestmark = pytest.mark.usefixtures("days_pass_when_told")
 
 
 @pytest.fixture(autouse=True)

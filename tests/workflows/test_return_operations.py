@@ -1,10 +1,9 @@
 """What operators ask of returns, as the command line does: a whole return, from the wish to the refund."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
-from temporalio.testing import WorkflowEnvironment
 
 from domain.order import PaymentKind
 from domain.return_rules import InspectionRule, ReturnRules
@@ -23,12 +22,7 @@ from tests.workflows.world import World
 from workflows.messages import Attention, OperatorMessage, ReturnAsked
 from workflows.return_messages import Inspection, ReturnView
 
-
-@pytest.fixture(autouse=True)
-def days_pass_when_told(server: WorkflowEnvironment) -> Iterator[None]:
-    """The server would skip the weeks in which goods are on their way before a test can send them."""
-    with server.with_time_skipping_disabled():
-        yield
+pytestmark = pytest.mark.usefixtures("days_pass_when_told")
 
 
 async def until(

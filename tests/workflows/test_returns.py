@@ -1,12 +1,10 @@
 """Goods that come back, from the buyer's wish to the refund: on a real Temporal server, weeks are skipped."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
-from temporalio.testing import WorkflowEnvironment
 
 from adapters.memory.erp import MemoryErp
 from adapters.requests import ErpChanges
@@ -37,14 +35,9 @@ from workflows.messages import Attention, OperatorMessage, ReturnAsked
 from workflows.order import OrderWorkflow
 from workflows.return_messages import Inspection
 
+pytestmark = pytest.mark.usefixtures("days_pass_when_told")
+
 ASKED = OperatorMessage(actor="Ada", reason="the buyer called")
-
-
-@pytest.fixture(autouse=True)
-def days_pass_when_told(server: WorkflowEnvironment) -> Iterator[None]:
-    """The server would skip the weeks in which goods are on their way before a test can send them."""
-    with server.with_time_skipping_disabled():
-        yield
 
 
 async def test_a_return_is_agreed_to_received_credited_and_refunded(world: World, server, external_id):
