@@ -6,12 +6,14 @@ whose it was. Then the order is entered as it is now. Each step is seen in the r
 is finished by the next.
 """
 
+from collections import Counter
 from typing import Final
 
 from adapters.errors import Rejected
 from adapters.requests import AmendOutcome
 from adapters.spans import looked_up
 from adapters.tryton.cancellation import Cancellation
+from adapters.tryton.given_up import given_up_of
 from adapters.tryton.lowering import Lowering, lowered_lines, lowered_parts
 from adapters.tryton.reading import is_canceled, read_order
 from adapters.tryton.records import SaleRecord
@@ -75,6 +77,11 @@ class Amendment:
             if held.terms and held.lines:
                 await self._note(sale, target.instructions)
                 return None
+            # Another sale would send what people gave up of this one, where the order still has it.
+            if held.terms and _keeps_given_up(sale, target):
+                lowered = await self._lowered(sale, target)
+                if lowered is not None:
+                    return AmendOutcome(order=lowered)
             outcome = await self._cancellation.cancel_sale(sale, REPLACED)
             if not outcome.canceled:
                 lowered = await self._lowered(sale, target) if held.terms else None
@@ -117,6 +124,15 @@ class Amendment:
         return bool(
             await self._rpc.call("find sale set aside", f"model.{SALE}.search_count", domain, writes=False)
         )
+
+
+def _keeps_given_up(sale: SaleRecord, target: SalesOrder) -> bool:
+    """Whether the order still has units that people gave up."""
+    wanted = _wanted(target)
+    sold: Counter[str] = Counter()
+    for line in sale.order_lines:
+        sold[line.origin[0]] += int(line.units)
+    return any(wanted.get(line, 0) > sold[line] - units for line, units in given_up_of(sale).items())
 
 
 def _refused(target: SalesOrder, held: ErpOrder, reason: str, *, terms: bool) -> AmendOutcome:
