@@ -17,7 +17,7 @@ CANCELED_BY_US: Final = "Canceled by the store: "
 
 def given_up_of(sale: SaleRecord) -> dict[str, int]:
     """Storefront line -> units; lines without any are left out. Asks for a sale that is in force."""
-    if _is_being_canceled(sale):
+    if is_being_canceled(sale):
         return {}
     units: dict[str, int] = defaultdict(int)
     for line in sale.order_lines:
@@ -41,7 +41,7 @@ def _missing(movable: Movable) -> Decimal:
     return max(Decimal(0), min(canceled, movable.ordered - movable.alive))
 
 
-def _is_being_canceled(sale: SaleRecord) -> bool:
+def is_being_canceled(sale: SaleRecord) -> bool:
     """Whether a cancel or edit of ours stands half done: it cancels all shipments first, and nobody gave up a thing."""
     return CANCELED_BY_US in (sale.comment or "") and not any(
         move.state != "cancelled" for line in sale.order_lines for move in line.all_moves()

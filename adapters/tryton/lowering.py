@@ -14,6 +14,7 @@ from math import ceil
 from typing import Any, Final, NamedTuple
 
 from adapters.errors import Conflict, ContractBroken, Rejected
+from adapters.tryton.amounts import net_of
 from adapters.tryton.records import (
     SHIPMENT,
     ComponentRecord,
@@ -44,25 +45,37 @@ class Lowered(NamedTuple):
     quantity: Decimal
 
 
-def lowered_lines(sale: SaleRecord, wanted: Sequence[PlannedLine]) -> tuple[Lowered, ...] | None:
-    """The lines to lower; None where the sale cannot come to what is wanted in this way."""
-    return _lowered(sale, list(sale.order_lines), wanted)
+def lowered_lines(
+    sale: SaleRecord, wanted: Sequence[PlannedLine], target: SalesOrder
+) -> tuple[Lowered, ...] | None:
+    """The lines to lower, and those to bring its taxes to the cent with.
+
+    None where the sale cannot come to what is wanted in this way, as where a tax needs such a cent for the first time:
+    an amendment knows no new lines.
+    """
+    goods = [plan for plan in wanted if not is_rounding(plan.note)]
+    return _to_the_cent(
+        sale, [line for line in sale.order_lines if not is_rounding(line.note)], goods, target
+    )
 
 
 def lowered_parts(
     sale: SaleRecord, wanted: Sequence[PlannedLine], target: SalesOrder
 ) -> tuple[Lowered, ...] | None:
-    """The same where ``wanted`` are some lines of the sale, and all else of it stays but for cents of rounding.
-
-    None also where a tax needs such a cent for the first time: an amendment knows no new lines.
-    """
+    """The same where ``wanted`` are some lines of the sale, and all else of it stays but for cents of rounding."""
     parts = [line for line in sale.order_lines if line.origin[0] in target.only]
+    return _to_the_cent(sale, parts, wanted, target)
+
+
+def _to_the_cent(
+    sale: SaleRecord, parts: list[LineRecord], wanted: Sequence[PlannedLine], target: SalesOrder
+) -> tuple[Lowered, ...] | None:
     lowered = _lowered(sale, parts, wanted)
     if lowered is None:
         return None
     lowered += _rounding(_with_units(sale, lowered), target)
     total, taxes = amounts_of(_with_units(sale, lowered))
-    expected = {tax.code: tax.amount for tax in target.taxes}
+    expected = {tax.code: tax.amount for tax in target.taxes if tax.amount}
     return lowered if total == target.total and taxes == expected else None
 
 
@@ -94,7 +107,7 @@ def _lowered(
 ) -> tuple[Lowered, ...] | None:
     lowered = []
     for plan in wanted:
-        line = next((line for line in left if _same_but_for_units(line, plan)), None)
+        line = next((line for line in left if _same_but_for_units(line, plan, sale.currency.rounding)), None)
         if line is None:
             return None
         left.remove(line)
@@ -227,9 +240,12 @@ class Lowering:
             ) from error
 
 
-def _same_but_for_units(line: LineRecord, plan: PlannedLine) -> bool:
+def _same_but_for_units(line: LineRecord, plan: PlannedLine, step: Decimal) -> bool:
+    """Whether the line has the plan's net with the plan's units: a discount on all of them rarely divides evenly."""
     held = line.planned()
-    return held._replace(quantity=plan.quantity) == plan and line.units >= plan.quantity
+    same = held._replace(quantity=plan.quantity, unit_price=plan.unit_price) == plan
+    nets = (net_of(plan.quantity, price, step) for price in (held.unit_price, plan.unit_price))
+    return same and line.units >= plan.quantity and len({*nets}) == 1
 
 
 def _writes(every: Sequence[_LetGo]) -> Iterator[Any]:
