@@ -6,18 +6,21 @@ whose it was. Then the order is entered as it is now. Each step is seen in the r
 is finished by the next.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from adapters.errors import Rejected
 from adapters.requests import AmendOutcome
 from adapters.spans import looked_up
 from adapters.tryton.cancellation import Cancellation
-from adapters.tryton.lowering import Lowering, lowered_lines, lowered_parts
+from adapters.tryton.given_up import given_up_of, is_being_canceled
+from adapters.tryton.lowering import Lowered, Lowering, lowered_lines, lowered_parts
 from adapters.tryton.reading import is_canceled, read_order
 from adapters.tryton.records import SaleRecord
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import SALE, Sales, reference_aside
-from adapters.tryton.submission import OPEN, Submission
+from adapters.tryton.submission import OPEN, Held, Submission
 from domain.erp_order import ErpOrder, RefusedChange, SalesLineKind, SalesOrder
 from domain.order import OrderKey
 
@@ -72,14 +75,19 @@ class Amendment:
             return None
         else:
             held = await self._submission.holds(target, sale)
-            if held.terms and held.lines:
+            # An edit that was cut off has canceled its shipments: it goes on, though the order be as it was again.
+            stays = held.terms and not is_being_canceled(sale)
+            lines = await self._to_lower(sale, target, held) if stays else None
+            if lines == ():
                 await self._note(sale, target.instructions)
                 return None
+            # Another sale would send what people gave up of this one, where the order still has it.
+            if lines and _keeps_given_up(sale, target):
+                return await self._lowered(sale, lines, target)
             outcome = await self._cancellation.cancel_sale(sale, REPLACED)
             if not outcome.canceled:
-                lowered = await self._lowered(sale, target) if held.terms else None
-                if lowered is not None:
-                    return AmendOutcome(order=lowered)
+                if lines:
+                    return await self._lowered(sale, lines, target)
                 return _refused(target, outcome.order, outcome.reason, terms=not held.terms)
         await self._sales.set_aside(sale)
         return None
@@ -96,14 +104,13 @@ class Amendment:
             sale = await self._lowering.lower(sale, lines, "edited in the store")
         return AmendOutcome(order=await self._submission.align(sale))
 
-    async def _lowered(self, sale: SaleRecord, target: SalesOrder) -> ErpOrder | None:
-        """The sale with fewer units of its lines, where that is all that is asked for; None where it is not."""
-        lines = lowered_lines(sale, await self._submission.planned(target))
-        if lines is None:
-            return None
-        if lines:
-            await self._lowering.lower(sale, lines, "edited in the store")
-        return await self._submission.submit(target)
+    async def _to_lower(self, sale: SaleRecord, target: SalesOrder, held: Held) -> tuple[Lowered, ...] | None:
+        """Lines that are to have fewer units, where that is all that is asked for; None where it is not."""
+        return () if held.lines else lowered_lines(sale, await self._submission.planned(target), target)
+
+    async def _lowered(self, sale: SaleRecord, lines: Sequence[Lowered], target: SalesOrder) -> AmendOutcome:
+        await self._lowering.lower(sale, lines, "edited in the store")
+        return AmendOutcome(order=await self._submission.submit(target))
 
     async def _note(self, sale: SaleRecord, instructions: str) -> None:
         """Add what the buyer says now to the sale's comment, in any state; what people wrote there stays."""
@@ -117,6 +124,15 @@ class Amendment:
         return bool(
             await self._rpc.call("find sale set aside", f"model.{SALE}.search_count", domain, writes=False)
         )
+
+
+def _keeps_given_up(sale: SaleRecord, target: SalesOrder) -> bool:
+    """Whether the order still has units that people gave up."""
+    wanted = _wanted(target)
+    sold: Counter[str] = Counter()
+    for line in sale.order_lines:
+        sold[line.origin[0]] += int(line.units)
+    return any(wanted.get(line, 0) > sold[line] - units for line, units in given_up_of(sale).items())
 
 
 def _refused(target: SalesOrder, held: ErpOrder, reason: str, *, terms: bool) -> AmendOutcome:

@@ -4,6 +4,7 @@ from typing import Final
 
 from adapters.errors import Conflict, Rejected
 from adapters.requests import CancelOutcome
+from adapters.tryton.given_up import CANCELED_BY_US
 from adapters.tryton.reading import is_canceled, read_order
 from adapters.tryton.records import SHIPMENT, SaleRecord
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
@@ -101,7 +102,7 @@ class Cancellation:
             await self._sales.press(sale.id, "process")
 
     async def _note(self, sale: SaleRecord, reason: str) -> None:
-        line = f"Canceled by the store: {reason}"
+        line = f"{CANCELED_BY_US}{reason}"
         if line in (sale.comment or ""):
             return
         comment = "\n".join(filter(None, [sale.comment, line]))

@@ -2,15 +2,27 @@
 
 An amendment knows quantities of lines that are there, at their prices; so it does where the order as it is to be has
 the sale's own lines with fewer units, and nothing else. All else is refused as before.
+
+It deletes all moves that are drafts, and makes anew what a line lacks of its units. Two things have to be seen to
+before: what is picked is a draft too, and a canceled move counts as sent as long as nobody has said *recreate*.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Final, NamedTuple
+from math import ceil
+from typing import Any, Final, NamedTuple
 
 from adapters.errors import Conflict, ContractBroken, Rejected
-from adapters.tryton.records import SHIPMENT, LineRecord, SaleRecord
+from adapters.tryton.amounts import net_of
+from adapters.tryton.records import (
+    SHIPMENT,
+    ComponentRecord,
+    LineRecord,
+    Movable,
+    MoveRecord,
+    SaleRecord,
+)
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import Sales
 from adapters.tryton.sums import amounts_of
@@ -20,7 +32,10 @@ from domain.erp_order import SalesOrder
 AMENDMENT: Final = "sale.amendment"
 _OPERATION: Final = "amend sale"
 _RESERVED_OR_NOT: Final = frozenset({"waiting", "assigned"})
-_IN_HAND: Final = frozenset({"picked", "packed", "shipped", "done"})
+_PICKED: Final = "picked"
+_IN_HAND: Final = frozenset({_PICKED, "packed", "shipped", "done"})
+_LINE: Final = "sale.line"
+_COMPONENT: Final = "sale.line.component"
 
 
 class Lowered(NamedTuple):
@@ -30,25 +45,37 @@ class Lowered(NamedTuple):
     quantity: Decimal
 
 
-def lowered_lines(sale: SaleRecord, wanted: Sequence[PlannedLine]) -> tuple[Lowered, ...] | None:
-    """The lines to lower; None where the sale cannot come to what is wanted in this way."""
-    return _lowered(sale, list(sale.order_lines), wanted)
+def lowered_lines(
+    sale: SaleRecord, wanted: Sequence[PlannedLine], target: SalesOrder
+) -> tuple[Lowered, ...] | None:
+    """The lines to lower, and those to bring its taxes to the cent with.
+
+    None where the sale cannot come to what is wanted in this way, as where a tax needs such a cent for the first time:
+    an amendment knows no new lines.
+    """
+    goods = [plan for plan in wanted if not is_rounding(plan.note)]
+    return _to_the_cent(
+        sale, [line for line in sale.order_lines if not is_rounding(line.note)], goods, target
+    )
 
 
 def lowered_parts(
     sale: SaleRecord, wanted: Sequence[PlannedLine], target: SalesOrder
 ) -> tuple[Lowered, ...] | None:
-    """The same where ``wanted`` are some lines of the sale, and all else of it stays but for cents of rounding.
-
-    None also where a tax needs such a cent for the first time: an amendment knows no new lines.
-    """
+    """The same where ``wanted`` are some lines of the sale, and all else of it stays but for cents of rounding."""
     parts = [line for line in sale.order_lines if line.origin[0] in target.only]
+    return _to_the_cent(sale, parts, wanted, target)
+
+
+def _to_the_cent(
+    sale: SaleRecord, parts: list[LineRecord], wanted: Sequence[PlannedLine], target: SalesOrder
+) -> tuple[Lowered, ...] | None:
     lowered = _lowered(sale, parts, wanted)
     if lowered is None:
         return None
     lowered += _rounding(_with_units(sale, lowered), target)
     total, taxes = amounts_of(_with_units(sale, lowered))
-    expected = {tax.code: tax.amount for tax in target.taxes}
+    expected = {tax.code: tax.amount for tax in target.taxes if tax.amount}
     return lowered if total == target.total and taxes == expected else None
 
 
@@ -80,7 +107,7 @@ def _lowered(
 ) -> tuple[Lowered, ...] | None:
     lowered = []
     for plan in wanted:
-        line = next((line for line in left if _same_but_for_units(line, plan)), None)
+        line = next((line for line in left if _same_but_for_units(line, plan, sale.currency.rounding)), None)
         if line is None:
             return None
         left.remove(line)
@@ -89,9 +116,49 @@ def _lowered(
     lowered += [Lowered(line, Decimal(0)) for line in left if line.units]
     taken = _units_in_hand(sale)
     possible = all(
-        not line.components and taken[line.id] <= quantity < line.units for line, quantity in lowered
+        taken[line.id] <= quantity < line.units and _let_go(line, quantity) is not None
+        for line, quantity in lowered
     )
     return tuple(lowered) if possible else None
+
+
+class _LetGo(NamedTuple):
+    """Canceled moves that are to count no more, as what they were for is not sold any more."""
+
+    of: Movable
+    moves: tuple[MoveRecord, ...]
+
+
+def _let_go(line: LineRecord, quantity: Decimal) -> tuple[_LetGo, ...] | None:
+    """The moves of a line, or of its components, with which it comes to ``quantity`` units.
+
+    None where no canceled moves have just the units that are taken off, or a component's pieces do not follow the kits.
+    """
+    if any(component.fixed for component in line.components):
+        return None
+    found = []
+    for each in line.components or (line,):
+        moves = _outdated(each, each.ordered * quantity / line.units if line.components else quantity)
+        if moves is None:
+            return None
+        if moves:
+            found.append(_LetGo(each, moves))
+    return tuple(found)
+
+
+def _outdated(movable: Movable, ordered: Decimal) -> tuple[MoveRecord, ...] | None:
+    dropped = movable.dropped()
+    if ordered <= movable.alive:
+        return dropped
+    # Some of what people gave up is still sold, and is to stay given up.
+    too_many = movable.alive + sum((move.pieces for move in dropped), Decimal(0)) - ordered
+    if too_many <= 0 or all(move.state in {"done", "cancelled"} for move in movable.moves):
+        return ()
+    sums: dict[Decimal, tuple[MoveRecord, ...]] = {Decimal(0): ()}
+    for move in dropped:
+        for pieces, some in tuple(sums.items()):
+            sums.setdefault(pieces + move.pieces, (*some, move))
+    return sums.get(too_many)
 
 
 class Lowering:
@@ -102,7 +169,10 @@ class Lowering:
         self._sales = sales
 
     async def lower(self, sale: SaleRecord, lines: Sequence[Lowered], reason: str) -> SaleRecord:
-        """The sale with these lines lowered. Done again it finds nothing to lower: quantities are absolute."""
+        """The sale with these lines lowered. Done again it finds nothing to lower: quantities are absolute.
+
+        Raises Conflict where somebody took a shipment up after the sale was read.
+        """
         rows = await self._rpc.call(
             "read sale lines",
             "model.sale.line.read",
@@ -130,12 +200,33 @@ class Lowering:
         waiting = [shipment.id for shipment in sale.shipments if shipment.state in _RESERVED_OR_NOT]
         if waiting:
             await self._release(sale, waiting)
+        # Only once it is packed is what is picked no draft; a try that is cut off leaves it packed, and nothing worse.
+        picked = [shipment.id for shipment in sale.shipments if shipment.state == _PICKED]
+        await self._press("pack", picked)
+        await self._let_go(lines)
         values = {"sale": sale.id, "description": reason, "lines": [["create", changes]]}
         made = await self._rpc.call(_OPERATION, f"model.{AMENDMENT}.create", [values], writes=True)
         if not isinstance(made, list) or len(made) != 1:
             raise ContractBroken(SYSTEM, _OPERATION, "the answer is not one id", str(made))
         await self._rpc.call(_OPERATION, f"model.{AMENDMENT}.validate_amendment", made, writes=True)
+        await self._press("pick", picked)
         return await self._sales.get(sale.id)
+
+    async def _press(self, button: str, shipments: list[int]) -> None:
+        if shipments:
+            await self._rpc.call(f"{button} shipments", f"model.{SHIPMENT}.{button}", shipments, writes=True)
+
+    async def _let_go(self, lines: Sequence[Lowered]) -> None:
+        """Have canceled moves of what is not sold any more counted no longer.
+
+        Tryton calls them recreated. Done before the units are taken off: then a try that is cut off here leaves units
+        that are to be sent again, which the next takes off; the other way round it would leave some as given up.
+        """
+        every = [each for line, quantity in lines for each in _let_go(line, quantity) or ()]
+        for model, kind in ((_COMPONENT, ComponentRecord), (_LINE, LineRecord)):
+            writes = list(_writes([each for each in every if isinstance(each.of, kind)]))
+            if writes:
+                await self._rpc.call("let moves go", f"model.{model}.write", *writes, writes=True)
 
     async def _release(self, sale: SaleRecord, waiting: list[int]) -> None:
         """Raises Conflict where somebody took a shipment up after the sale was read."""
@@ -149,19 +240,34 @@ class Lowering:
             ) from error
 
 
-def _same_but_for_units(line: LineRecord, plan: PlannedLine) -> bool:
+def _same_but_for_units(line: LineRecord, plan: PlannedLine, step: Decimal) -> bool:
+    """Whether the line has the plan's net with the plan's units: a discount on all of them rarely divides evenly."""
     held = line.planned()
-    return held._replace(quantity=plan.quantity) == plan and line.units >= plan.quantity
+    same = held._replace(quantity=plan.quantity, unit_price=plan.unit_price) == plan
+    nets = (net_of(plan.quantity, price, step) for price in (held.unit_price, plan.unit_price))
+    return same and line.units >= plan.quantity and len({*nets}) == 1
+
+
+def _writes(every: Sequence[_LetGo]) -> Iterator[Any]:
+    for movable, moves in every:
+        numbers = [move.id for move in moves]
+        ignored = [number for number in numbers if number in movable.moves_ignored]
+        yield [movable.id]
+        yield {"moves_ignored": [["remove", ignored]], "moves_recreated": [["add", numbers]]}
 
 
 def _units_in_hand(sale: SaleRecord) -> Counter[int]:
-    """Line -> units on shipments that are picked or have left."""
+    """Line -> units on shipments that are picked or have left; of a kit all of which a piece has."""
     taken = {shipment.id for shipment in sale.shipments if shipment.state in _IN_HAND}
     units: Counter[int] = Counter()
     for line in sale.order_lines:
-        units[line.id] = sum(
-            int(move.quantity)
-            for move in line.moves
-            if move.shipment_id in taken and move.state != "cancelled"
+        units[line.id] = max(
+            ceil(_pieces_in(each, taken) * line.units / each.ordered) if each.ordered else 0
+            for each in line.components or (line,)
         )
     return units
+
+
+def _pieces_in(movable: Movable, shipments: set[int]) -> Decimal:
+    held = (m.pieces for m in movable.moves if m.shipment_id in shipments and m.state != "cancelled")
+    return sum(held, Decimal(0))

@@ -9,6 +9,7 @@ from typing import Final
 
 from adapters.errors import ContractBroken
 from adapters.tryton.bundles import kits_of
+from adapters.tryton.given_up import given_up_of
 from adapters.tryton.kits import units_by_shipment, walk_kits
 from adapters.tryton.records import BilledRecord, SaleBody, SaleRecord, ShipmentRecord
 from adapters.tryton.returned import returns_of
@@ -72,6 +73,7 @@ def read_order(sale: SaleRecord) -> ErpOrder:
         lines=tuple(line for each in together for line in _lines(each)),
         shipments=tuple(chain(*shipments)),
         backorders=tuple(chain(*backorders)),
+        given_up=_given_up(together),
         begun={line: kits for each in together for line, kits in _begun(each).items()},
         kits=kits_of(sale.every_line),
         invoices=tuple(_invoice(bill) for each in (*together, *sale.credits) for bill in each.invoices),
@@ -220,6 +222,15 @@ def _begun(sale: SaleRecord) -> dict[str, int]:
         if line.components:
             begun[line.origin[0]] += walk_kits(line, left).begun
     return {line: kits for line, kits in begun.items() if kits}
+
+
+def _given_up(sales: Iterable[SaleRecord]) -> dict[str, int]:
+    """Line -> units that nothing is to be sent of any more. What is canceled as a whole, or binds nobody, has none."""
+    units: dict[str, int] = defaultdict(int)
+    for sale in sales:
+        for line, number in given_up_of(sale).items() if state_of(sale) in _IN_FORCE else ():
+            units[line] += number
+    return dict(units)
 
 
 def _shipment(shipment: ShipmentRecord, lines: dict[str, int], pieces: list[KitPieces]) -> ErpShipment:

@@ -48,7 +48,7 @@ SALE_FIELDS: Final = (
     *(f"lines.taxes.{name}" for name in ("description", "type", "rate", "amount", "sequence")),
     *(f"lines.moves.{name}" for name in _SENT),
     *("lines.moves_ignored", "lines.moves_recreated"),
-    *(f"lines.components.{name}" for name in ("quantity", "product.code", "price_ratio")),
+    *(f"lines.components.{name}" for name in ("quantity", "product.code", "price_ratio", "fixed")),
     *(f"lines.components.moves.{name}" for name in _SENT),
     *("lines.components.moves_ignored", "lines.components.moves_recreated"),
     *("shipments.number", "shipments.state", "shipments.warehouse.code", "shipments.reference"),
@@ -187,7 +187,7 @@ class InventoryMoveRecord(_Record):
     origin: str | None = None
 
 
-class _Movable(_Record):
+class Movable(_Record):
     """What has moves: a sale line, or a component of a kit."""
 
     quantity: float | None = None
@@ -195,18 +195,35 @@ class _Movable(_Record):
     moves_ignored: tuple[int, ...] = ()
     moves_recreated: tuple[int, ...] = ()
 
+    @property
+    def ordered(self) -> Decimal:
+        """Units, or pieces of a component, that are sold, exactly."""
+        return Decimal(str(self.quantity or 0))
+
+    @property
+    def alive(self) -> Decimal:
+        """Units on moves that are not canceled: what has left, and what is to."""
+        return sum((move.pieces for move in self.moves if move.state != "cancelled"), Decimal(0))
+
+    def dropped(self) -> tuple[MoveRecord, ...]:
+        """Canceled moves that none was made anew for. Tryton counts them as shipped and makes none in their place."""
+        return tuple(
+            move for move in self.moves if move.state == "cancelled" and move.id not in self.moves_recreated
+        )
+
     def unhandled(self) -> Iterator[int]:
         """Canceled moves of which nobody has said yet what shall become of them."""
-        settled = {*self.moves_ignored, *self.moves_recreated}
-        return (move.id for move in self.moves if move.state == "cancelled" and move.id not in settled)
+        return (move.id for move in self.dropped() if move.id not in self.moves_ignored)
 
 
-class ComponentRecord(_Movable):
+class ComponentRecord(Movable):
     """A component of a kit."""
 
     product: CodeRecord | None = Field(default=None, alias="product.")
     price_ratio: Decimal | None = None
     """What one piece is of the kit's price."""
+    fixed: bool = False
+    """As many pieces go along however many kits there are."""
 
     @property
     def code(self) -> str:
@@ -214,7 +231,7 @@ class ComponentRecord(_Movable):
         return (self.product.code if self.product else None) or f"component {self.id}"
 
 
-class LineRecord(_Movable):
+class LineRecord(Movable):
     """A sale line."""
 
     type: str
@@ -227,7 +244,7 @@ class LineRecord(_Movable):
     @property
     def units(self) -> Decimal:
         """Ordered units, exactly."""
-        return Decimal(str(self.quantity or 0))
+        return self.ordered
 
     @property
     def origin(self) -> tuple[str, str | None]:

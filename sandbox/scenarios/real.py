@@ -1,7 +1,7 @@
 """The real ground: Tryton, the Shopify-compatible store, Temporal, worker and web in processes of their own."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -46,6 +46,14 @@ class TrytonPeople(TrytonOffice):
     async def put_back(self, external_id: str) -> None:
         """See ``People``."""
         await self._staff.put_back(external_id)
+
+    async def give_up(self, external_id: str, units: Mapping[str, int], *, handled: bool = True) -> None:
+        """Take units (by SKU) off an order's shipments for good; ``handled``: and settle it with the ERP."""
+        await self._staff.give_up(external_id, units, handled=handled)
+
+    async def send_after_all(self, external_id: str) -> None:
+        """Ship what was given up of an order after all. Raises LookupError where nothing was."""
+        await self._staff.send_after_all(external_id)
 
     async def send_picked(self, external_id: str) -> None:
         """See ``People``."""

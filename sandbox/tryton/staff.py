@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from sandbox.tryton.clerk import Clerk, of_orders
+from sandbox.tryton.giving_up import GivingUp
 from sandbox.tryton.reading import Reader, SaleReading, ShipmentReading
 from sandbox.tryton.returns_desk import ReturnsDesk
 from sandbox.tryton.rpc import Refused, Rpc
@@ -60,6 +61,7 @@ class Staff(Clerk):
         super().__init__(Rpc(url, database, login, password), channel)
         self._reader = Reader(self._rpc, channel, TAX_ROUNDING_PRODUCT)
         self._returns = ReturnsDesk(self._rpc)
+        self._giving_up = GivingUp(self._rpc, channel)
 
     async def __aenter__(self) -> Self:
         return self
@@ -209,6 +211,14 @@ class Staff(Clerk):
         if not picked:
             raise LookupError(f"nothing of order {web_id} is picked")
         await self._rpc.press(SHIPMENT, "cancel", picked)
+
+    async def give_up(self, web_id: str, units: Mapping[str, int], *, handled: bool = True) -> None:
+        """Take units (by product as sold) off an order's shipments for good; see ``GivingUp.give_up``."""
+        await self._giving_up.give_up(web_id, units, handled=handled)
+
+    async def send_after_all(self, web_id: str) -> None:
+        """Have what was given up of an order shipped anew; see ``GivingUp.send_after_all``."""
+        await self._giving_up.send_after_all(web_id)
 
     async def _shipments(self, web_ids: Collection[str]) -> list[dict[str, Any]]:
         sales = await self._rpc.find(

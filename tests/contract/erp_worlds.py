@@ -152,6 +152,21 @@ class ErpWorld(Protocol):
         ...
 
 
+class GivingUpWorld(ErpWorld, Protocol):
+    """One whose people can decide that units are not sent."""
+
+    async def give_up(self, key: OrderKey, units: dict[str, int], *, handled: bool = True) -> None:
+        """Take units (by line, kits whole) off shipments that have not left.
+
+        Not ``handled``: the shipment is canceled, and nobody has said yet what shall become of them.
+        """
+        ...
+
+    async def send_after_all(self, key: OrderKey) -> None:
+        """Have all that was given up shipped."""
+        ...
+
+
 class MemoryErpWorld:
     """The memory ERP as the sandbox would seed it."""
 
@@ -316,6 +331,16 @@ class TrytonErpWorld:
 
     async def pick(self, key: OrderKey) -> str:
         return (await self._staff.pick_only(key.external_id)).number
+
+    async def give_up(self, key: OrderKey, units: dict[str, int], *, handled: bool = True) -> None:
+        order = await self.erp.find_order(key)
+        assert order is not None
+        product = {line.line_id: line.product for line in order.lines}
+        sold = {product[line_id]: number for line_id, number in units.items()}
+        await self._staff.give_up(key.external_id, sold, handled=handled)
+
+    async def send_after_all(self, key: OrderKey) -> None:
+        await self._staff.send_after_all(key.external_id)
 
     async def receive_return(
         self, key: OrderKey, return_id: str, units: dict[str, int] | None = None

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -126,6 +127,26 @@ async def test_whichever_answer_is_lost_the_edit_is_carried_over_once(erp_world:
     assert outcome.refused == ()
     assert units(outcome.order, OPEN) == {("11", "WH-EAST"): 2, ("12", "WH-WEST"): 1}
     assert await erp_world.books(target.key) == books_of(target)
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3, 5, 8])
+async def test_an_edit_that_is_cut_off_and_taken_back_leaves_all_to_be_shipped(
+    erp_world: ErpWorld, attempts: int
+):
+    external_id = erp_world.new_id()
+    order = sale(external_id, tees=3, caps=1)
+    await erp_world.erp.submit_order(order)
+    for _ in range(attempts):
+        erp_world.lose_answer()
+        with suppress(OutcomeUnknown):
+            await erp_world.erp.amend_order(sale(external_id, tees=2, caps=1))
+    erp_world.mend_line()
+    outcome = await erp_world.erp.amend_order(order)
+    assert outcome.refused == ()
+    assert outcome.order.state is ErpOrderState.ACCEPTED
+    assert outcome.order.given_up == {}
+    assert units(outcome.order, OPEN) == {("11", "WH-EAST"): 3, ("12", "WH-WEST"): 1}
+    assert await erp_world.books(order.key) == books_of(order)
 
 
 async def test_an_edited_order_ships_and_the_feed_tells_it(erp_world: ErpWorld):

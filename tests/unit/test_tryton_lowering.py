@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.tryton.lowering import lowered_parts
+from adapters.tryton.lowering import Lowered, lowered_lines, lowered_parts
 from adapters.tryton.records import SaleRecord, read_record
 from adapters.tryton.translate import PlannedLine
 from domain.erp_order import SalesOrder, TaxAmount
@@ -75,3 +75,56 @@ def test_a_cent_for_which_there_is_no_line_is_refused() -> None:
     without = record.model_copy(update={"lines": record.lines[:2]})
     assert lowered_parts(without, wanted(2), target("44.01", "7.34")) is None
     assert lowered_parts(without, wanted(2), target("44.00", "7.33")) is not None
+
+
+def given_up(*canceled: float, state: str = "draft") -> SaleRecord:
+    """A line with two units to ship, or that have left, and moves that people ignored; without tax."""
+    moves = [move(21 + n, units, 2, "cancelled") for n, units in enumerate(canceled)]
+    ignored = {"moves_ignored": [each["id"] for each in moves], "unit_price": Decimal("3.0000")}
+    return read_record(sale(line(2, 2.0 + sum(canceled), move(20, 2.0, 1, state), *moves, **ignored)))
+
+
+def lowered_to(record: SaleRecord, units: int) -> tuple[Lowered, ...] | None:
+    plan = PlannedLine(1, Decimal(units), Decimal("3.0000"), frozenset(), "Store line: L2\nShips from: EAST")
+    return lowered_lines(record, [plan], target(f"{3 * units}.00", "0"))
+
+
+@pytest.mark.parametrize(
+    ("canceled", "units", "possible"),
+    [
+        ((3.0,), 2, True),  # all of it
+        ((3.0,), 1, True),  # and some of what is to be shipped
+        ((3.0,), 4, False),  # Tryton would send one of two
+        ((2.0, 1.0), 4, True),  # the single one goes
+        ((2.0, 1.0), 3, True),
+        ((2.0, 2.0), 5, False),
+    ],
+)
+def test_of_what_is_given_up_whole_moves_can_be_taken_off(
+    canceled: tuple[float, ...], units: int, possible: bool
+) -> None:
+    assert (lowered_to(given_up(*canceled), units) is not None) is possible
+
+
+def test_where_nothing_is_to_be_shipped_any_more_any_number_of_units_can_be_taken_off() -> None:
+    assert lowered_to(given_up(3.0, state="done"), 4) is not None
+
+
+def test_a_discount_that_does_not_divide_is_no_other_price_as_long_as_the_net_is_the_same() -> None:
+    """10.00 for three: 3.3333 each; 6.67 for two: 3.3350."""
+    assert lowered_parts(held(), wanted(2, Decimal("3.3350")), target("44.01", "7.34")) is not None
+    assert lowered_parts(held(), wanted(2, Decimal("3.3300")), target("44.00", "7.34")) is None
+
+
+def test_of_a_whole_order_the_cents_follow_too() -> None:
+    others = [
+        PlannedLine(1, Decimal(3), Decimal("10.0000"), frozenset({5}), "Store line: L1\nShips from: EAST"),
+        *wanted(2),
+    ]
+    gone = lowered_lines(held(), others, target("44.00", "7.33"))
+    assert gone is not None
+    assert {each.line.id: int(each.quantity) for each in gone} == {2: 2, 3: 0}
+    cent = PlannedLine(1, Decimal(1), Decimal(0), frozenset({6}), "Tax rounding: VAT-20 +0.02")
+    more = lowered_lines(held(), [*others, cent], target("44.02", "7.35"))
+    assert more is not None
+    assert {each.line.id: int(each.quantity) for each in more} == {2: 2, 3: 2}
