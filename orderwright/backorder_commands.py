@@ -18,7 +18,7 @@ def cancel_rest(
     no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Cancel what is on backorder of an order in both systems; the rest of it goes on."""
+    """Cancel in both systems what is on backorder of an order, or what the ERP gave up; all else of it goes on."""
     send(ctx, order, "cancel_rest", reason, actor, wait=not no_wait, as_json=as_json)
 
 

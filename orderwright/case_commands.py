@@ -116,7 +116,7 @@ def resolve(
         bool, typer.Option("--ship", help="What is in stock leaves, the rest as it comes.")
     ] = False,
     cancel_rest: Annotated[
-        bool, typer.Option("--cancel-rest", help="Cancel what is not in stock in both systems.")
+        bool, typer.Option("--cancel-rest", help="Cancel in both systems what is not in stock, or given up.")
     ] = False,
     kind: Annotated[
         CancelKind,

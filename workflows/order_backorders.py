@@ -254,7 +254,7 @@ class OrderBackorders(OrderPreorders):
 
     @workflow.signal(name="cancel_rest")
     def cancel_rest_signal(self, message: OperatorMessage | None = None) -> None:
-        """Cancel what is on backorder in both systems."""
+        """Cancel in both systems what is on backorder; of an order that asks about what was given up, that."""
         self._told_by_signal(message, backorder_story.cancel_rest_obstacle(self._state), self._cancel_rest_by)
 
     @workflow.update(name="wait_for_all")
@@ -283,10 +283,12 @@ class OrderBackorders(OrderPreorders):
 
     @workflow.update(name="cancel_rest")
     def cancel_rest_update(self, message: OperatorMessage) -> OperatorAnswer:
-        """Cancel what is on backorder in both systems."""
+        """Cancel in both systems what is on backorder; of an order that asks about what was given up, that."""
         if not self._seen(message.message_id):
             self._cancel_rest_by(message)
-        return OperatorAnswer(done=True, text="What is on backorder is being canceled in both systems.")
+        return OperatorAnswer(
+            done=True, text="It is being canceled in both systems; all else of the order goes on."
+        )
 
     @cancel_rest_update.validator
     def _may_cancel_rest(self, message: OperatorMessage) -> None:

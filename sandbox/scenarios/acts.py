@@ -37,6 +37,8 @@ class Acts:
                 | words.PieceShipped()
                 | words.Picked()
                 | words.PutBack()
+                | words.GivenUp()
+                | words.SentAfterAll()
                 | words.SentPicked()
                 | words.TakenBack()
                 | words.Counted()
@@ -94,6 +96,8 @@ class Acts:
         | words.PieceShipped
         | words.Picked
         | words.PutBack
+        | words.GivenUp
+        | words.SentAfterAll
         | words.SentPicked
         | words.TakenBack
         | words.Counted,
@@ -106,10 +110,6 @@ class Acts:
                     raise LookupError("nothing could be shipped")
             case words.PieceShipped():
                 await people.ship_piece(external_id, act.product, act.pieces)
-            case words.Picked():
-                await people.pick(external_id)
-            case words.PutBack():
-                await people.put_back(external_id)
             case words.SentPicked():
                 await people.send_picked(external_id)
             case words.TakenBack() if act.warehouse is not None:
@@ -118,6 +118,22 @@ class Acts:
                 await self._take_back(act, external_id)
             case words.Counted():
                 await people.take_stock(act.sku, act.warehouse, act.units, external_id)
+            case _:
+                await self._on_the_shelves(act, external_id)
+
+    async def _on_the_shelves(
+        self, act: words.Picked | words.PutBack | words.GivenUp | words.SentAfterAll, external_id: str
+    ) -> None:
+        people = self._ground.people
+        match act:
+            case words.Picked():
+                await people.pick(external_id)
+            case words.PutBack():
+                await people.put_back(external_id)
+            case words.GivenUp():
+                await people.give_up(external_id, act.units, handled=act.handled)
+            case words.SentAfterAll():
+                await people.send_after_all(external_id)
 
     async def _take_back(self, act: words.TakenBack, external_id: str) -> None:
         """Goods may be at the door a moment before the warehouse knows that they are to come."""

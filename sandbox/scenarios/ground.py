@@ -1,5 +1,6 @@
 """Where scenarios are played: the store, the ERP's people, Temporal and the list of orders, however they are run."""
 
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from temporalio.client import Client
@@ -36,6 +37,17 @@ class People(BackOffice, Protocol):
 
     async def put_back(self, external_id: str) -> None:
         """Put what is picked back on the shelves. Raises LookupError where nothing is."""
+        ...
+
+    async def give_up(self, external_id: str, units: Mapping[str, int], *, handled: bool) -> None:
+        """Take units (SKU -> units) off their shipments and send nothing instead. Raises LookupError where none waits.
+
+        ``handled``: and settle in the ERP that this is for good, where it asks about that.
+        """
+        ...
+
+    async def send_after_all(self, external_id: str) -> None:
+        """Ship anew what was given up. Raises LookupError where nothing was."""
         ...
 
     async def send_picked(self, external_id: str) -> None:

@@ -137,6 +137,16 @@ class MemoryPeople:
             raise LookupError(f"nothing of order {external_id} is picked")
         self.erp.put_back(key)
 
+    async def give_up(self, external_id: str, units: Mapping[str, int], *, handled: bool) -> None:
+        """See ``People``. These books ask about nothing."""
+        del handled
+        key = _key(external_id)
+        self.erp.give_up(key, lines_of(self.erp, key, units))
+
+    async def send_after_all(self, external_id: str) -> None:
+        """See ``People``."""
+        self.erp.send_after_all(_key(external_id))
+
     async def send_picked(self, external_id: str) -> None:
         """See ``People``."""
         key = _key(external_id)

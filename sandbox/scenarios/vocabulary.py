@@ -80,6 +80,21 @@ class PutBack(Frozen):
     act: Literal["warehouse puts back"]
 
 
+class GivenUp(Frozen):
+    """The ERP's people decide that units are not sent: they cancel their shipment. ``handled``: and say so for good."""
+
+    act: Literal["warehouse gives up"]
+    units: dict[str, Annotated[int, Field(ge=1)]]
+    """By SKU."""
+    handled: bool = True
+
+
+class SentAfterAll(Frozen):
+    """What was given up is shipped anew."""
+
+    act: Literal["warehouse sends after all"]
+
+
 class SentPicked(Frozen):
     """What lies on the packing table leaves."""
 
@@ -249,7 +264,8 @@ class TimePassed(Frozen):
 Act = Annotated[
     Edited | CanceledAtStore | Paid | Assessed | ToldAgain | ReturnWanted | ReturnWithdrawn
     | OperatorReturns | OperatorInspects
-    | Shipped | PieceShipped | Picked | PutBack | SentPicked | TakenBack | Counted | StoreShows | StoreHides
+    | Shipped | PieceShipped | Picked | PutBack | GivenUp | SentAfterAll | SentPicked | TakenBack | Counted
+    | StoreShows | StoreHides
     | ProductHidden | ProductShown | Operated | WentDown | CameBack | WentWrong | Waited | TimePassed,
     Field(discriminator="act"),
 ]  # fmt: skip
