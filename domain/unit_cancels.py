@@ -11,7 +11,7 @@ from domain.erp_order import ErpOrder, ErpShipmentState
 from domain.exchanges import exchanged_lines
 from domain.model import Frozen, Quantity
 from domain.order import LineKind, Order
-from domain.quantities import LineState, shipped_units
+from domain.quantities import LineState, shipped_units, units_returned
 
 LineId = str
 Warehouse = str
@@ -64,24 +64,32 @@ def all_that_has_not_left(
     }
 
 
-def without_given_up(order: Order, erp: ErpOrder) -> dict[LineId, int]:
-    """The wish that goes with what the ERP's people gave up: line -> units that it comes down to.
-
-    Absolute, and never below what has left or has begun to: once the storefront was told, it names no line. What is
-    exchanged is ended with its return.
+def given_up_still_sold(order: Order, erp: ErpOrder) -> dict[LineId, int]:
+    """Line -> units that the storefront would have without what the ERP's people gave up; lines that do not differ are
+    left out. Absolute, and never below what has left or has begun to, less what came back.
     """
-    new, gone = exchanged_lines(order), _gone(erp)
+    gone, back = _gone(erp), units_returned(order)
     held: Counter[LineId] = Counter()
     for part in erp.lines:
         held[part.line_id] += part.quantity
     wanted = {
-        line: max(gone[line], held[line] - units) for line, units in erp.given_up.items() if line not in new
+        line: max(0, max(gone[line], held[line] - units) - back.get(line, 0))
+        for line, units in erp.given_up.items()
     }
     return {
         line.line_id: wanted[line.line_id]
         for line in order.lines
         if line.current > wanted.get(line.line_id, line.current)
     }
+
+
+def without_given_up(order: Order, erp: ErpOrder) -> dict[LineId, int]:
+    """The wish that goes with what was given up: once the storefront was told, it names no line.
+
+    What is exchanged is ended with its return, and of a line of which goods came back nothing is canceled.
+    """
+    kept = exchanged_lines(order).keys() | units_returned(order).keys()
+    return {line: units for line, units in given_up_still_sold(order, erp).items() if line not in kept}
 
 
 def is_whole(order: Order, down_to: Mapping[LineId, int]) -> bool:

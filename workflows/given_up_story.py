@@ -21,13 +21,28 @@ def cancel_obstacle(state: OrderState) -> str:
         return "it is being canceled already"
     if state.amend or state.reread:
         return "an edit of the order is under way; ask again in a moment"
+    assert state.erp is not None
+    if cancelable(state):
+        return ""
+    if any(line in _come_back(state) for line in state.erp.given_up):
+        return "other units of that line came back, and none of it can be canceled after that; have it sent after all"
+    return "goods of an exchange are canceled with their return, in the storefront"
+
+
+def cancelable(state: OrderState) -> dict[str, int]:
+    """Line -> units that it comes down to once what was given up is canceled, of lines of which that is possible."""
     assert state.order is not None
     assert state.erp is not None
-    if units_returned(state.order):
-        return "goods of it came back; take the units off the order in the storefront, the ERP follows"
-    if not without_given_up(state.order, state.erp):
-        return "goods of an exchange are canceled with their return, in the storefront"
-    return ""
+    back = _come_back(state)
+    return {
+        line: units for line, units in without_given_up(state.order, state.erp).items() if line not in back
+    }
+
+
+def _come_back(state: OrderState) -> set[str]:
+    """Lines of which goods came back: by the page as it was read last, and by returns since."""
+    assert state.order is not None
+    return {*units_returned(state.order), *(line.line_id for line in state.lines if line.returned)}
 
 
 def _units(state: OrderState) -> str:

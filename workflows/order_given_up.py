@@ -10,7 +10,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from domain.cases import GIVEN_UP
     from domain.erp_order import ErpOrder
-    from domain.unit_cancels import without_given_up
     from workflows import cancel_story, given_up_story
     from workflows.messages import OperatorMessage, UnitCancel
     from workflows.order_cancels import OrderCancels
@@ -30,6 +29,8 @@ class OrderGivenUp(OrderCancels):
         super()._take_erp(erp)
         now = self._state.erp
         changed = before is not None and now is not None and before.given_up != now.given_up
+        # Of refunds of its returns an order is not told: what its page shows now decides what can be canceled.
+        self._state.reread = self._state.reread or changed
         self._hear_about_given_up(changed=changed)
 
     def _hear_about_given_up(self, *, changed: bool = False) -> None:
@@ -50,10 +51,7 @@ class OrderGivenUp(OrderCancels):
             super()._cancel_rest_by(message)
             return
         assert state.order is not None
-        assert state.erp is not None
         reason = message.reason or "given up in the ERP"
-        wish = UnitCancel(
-            actor=message.actor, reason=reason, down_to=without_given_up(state.order, state.erp)
-        )
+        wish = UnitCancel(actor=message.actor, reason=reason, down_to=given_up_story.cancelable(state))
         state.unit_cancel, state.cancel_refused = wish, None
         self._tell(message.actor, cancel_story.asked_for(wish, state.order))

@@ -6,7 +6,7 @@ from domain.cases import APPROVAL_NEEDED, GIVEN_UP, family
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
 from domain.exchanges import missing_exchanges
 from domain.quantities import LineState
-from domain.unit_cancels import without_given_up
+from domain.unit_cancels import given_up_still_sold
 from workflows.messages import CancelStage, OrderState
 
 
@@ -158,8 +158,7 @@ def given_up_undecided(state: OrderState) -> bool:
     """The ERP sends units no more, and the storefront has them still."""
     if state.order is None or state.erp is None or state.amend:
         return False
-    new = {line.line_id for line in state.lines if line.exchange}
-    return bool(without_given_up(state.order, state.erp)) or any(line in new for line in state.erp.given_up)
+    return bool(given_up_still_sold(state.order, state.erp))
 
 
 def lacks_approval(state: OrderState) -> bool:

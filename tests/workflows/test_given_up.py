@@ -1,11 +1,14 @@
 """The ERP's people give up units of an order: a person is asked, and both systems end alike."""
 
 import pytest
+from temporalio.client import WorkflowUpdateFailedError
 
 from domain.cases import GIVEN_UP
 from domain.order import Order
 from store.cases import Cases
+from tests.workflows.returning import WINDOW, ask, ended, with_rules
 from tests.workflows.test_cancels import MUG, TEE, balanced, in_the_erp, paid, two_places, units_in_erp
+from tests.workflows.test_exchanges import bring_back
 from tests.workflows.world import World
 from workflows.messages import Attention, OperatorMessage, OrderView
 from workflows.order import OrderWorkflow
@@ -95,4 +98,33 @@ async def test_a_parcel_that_leaves_meanwhile_is_told_and_the_question_stays(wor
         await handle.execute_update(OrderWorkflow.cancel_rest_update, ADA)
         assert (await handle.result()).outcome is Attention.CLOSED
     assert [line.current for line in world.storefront.orders[external_id].lines] == [2, 0]
+    assert balanced(world, order)
+
+
+@pytest.mark.parametrize("line", ["11", "12"])
+async def test_of_a_line_of_which_goods_came_back_nothing_is_canceled(world: World, external_id, line):
+    with_rules(world, WINDOW)
+    order = two_places(external_id)
+    async with in_the_erp(world, order) as handle:
+        world.erp.ship(order.key, "WH-EAST", {"11": 2}, tracking="T1")
+        await world.until_told(order.key, "2 units left WH-EAST")
+        return_id = await ask(world, order, {"11": 1})
+        await bring_back(world, order, return_id, {"11": 1})
+        await ended(world, order, return_id)
+        world.erp.give_up(order.key, {line: 1})
+        view = await asked(world, order)
+        if line == "11":
+            assert "cancel_rest" not in view.can_do
+            with pytest.raises(WorkflowUpdateFailedError) as refused:
+                await handle.execute_update(OrderWorkflow.cancel_rest_update, ADA)
+            assert "have it sent after all" in str(refused.value.__cause__)
+            world.erp.send_after_all(order.key)
+            await world.until_told(order.key, "Nothing of it is given up any more")
+        else:
+            await handle.execute_update(OrderWorkflow.cancel_rest_update, ADA)
+            await world.until_told(order.key, "Edit carried into")
+            assert not world.erp.orders[order.key].given_up
+        world.erp.ship_all(order.key)
+        await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
+        await world.until_in_no_case(order.key)
     assert balanced(world, order)
