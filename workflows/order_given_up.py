@@ -33,7 +33,7 @@ class OrderGivenUp(OrderCancels):
         self._state.reread = self._state.reread or changed
         self._hear_about_given_up(changed=changed)
 
-    def _hear_about_given_up(self, *, changed: bool = False) -> None:
+    def _hear_about_given_up(self, *, changed: bool = False, read: bool = False) -> None:
         """The question is over, or another one, or a parcel has left that the storefront is to hear of first."""
         state, problem = self._state, self._state.problem
         if problem is None or not stands_for_given_up(state):
@@ -41,6 +41,9 @@ class OrderGivenUp(OrderCancels):
         decided = not given_up_undecided(state)
         if decided or changed or unreported_shipments(state):
             self._go_on(problem)
+        elif read:
+            # The reading took the problem off the order's row: it is written there once more.
+            state.problem = problem.model_copy(update={"in_case": False})
         if decided and state.erp is not None and not state.erp.given_up:
             self._tell("Orderwright", "Nothing of it is given up any more; the order goes on.")
 

@@ -6,6 +6,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from domain.cases import GIVEN_UP
 from domain.order import Order
 from store.cases import Cases
+from store.order_view import OrderViews
 from tests.workflows.returning import WINDOW, ask, ended, with_rules
 from tests.workflows.test_cancels import MUG, TEE, balanced, in_the_erp, paid, two_places, units_in_erp
 from tests.workflows.test_exchanges import bring_back
@@ -60,6 +61,14 @@ async def test_what_is_sent_after_all_takes_the_order_on_by_itself(world: World,
     async with in_the_erp(world, order) as handle:
         world.erp.give_up(order.key, {"12": 2})
         await asked(world, order)
+        # A webhook that is no answer leaves the question where people see it.
+        readings = len(world.storefront.calls)
+        await world.start(order, "orders/updated")
+        await world.until(order.key, lambda _view: len(world.storefront.calls) > readings)
+        await asked(world, order)
+        row = OrderViews(world.database).get(order.key)
+        assert row is not None
+        assert "give" in row.problem or "gave" in row.problem
         world.erp.send_after_all(order.key)
         await world.until_told(order.key, "Nothing of it is given up any more; the order goes on.")
         world.erp.ship_all(order.key)
