@@ -138,6 +138,7 @@ class GivingUp:
         raise AssertionError("unreachable")
 
     async def _split(self, shipment: int, pieces: Mapping[int, int]) -> int:
+        (before,) = await self._rpc.read(SHIPMENT, [shipment], ["state"])
         for button in ("wait", "draft"):
             await self._rpc.press(SHIPMENT, button, [shipment])
         for move in await self._rpc.read(MOVE, list(pieces), ["quantity", "unit"]):
@@ -146,7 +147,9 @@ class GivingUp:
                 await self._run("stock.move.split", (MOVE, move["id"]), "start", form, "split")
         chosen = {"moves": list(pieces), "domain_moves": list(pieces)}
         await self._run("stock.shipment.split", (SHIPMENT, shipment), "start", chosen, "split")
-        await self._rpc.press(SHIPMENT, "wait", [shipment])
+        # What was reserved of the rest is reserved again.
+        for button in ("wait", "assign_try") if before["state"] == "assigned" else ("wait",):
+            await self._rpc.press(SHIPMENT, button, [shipment])
         moved = await self._rpc.read(MOVE, list(pieces), ["shipment"])
         (apart,) = {_shipment_of(move) for move in moved}
         assert apart is not None

@@ -186,7 +186,9 @@ def discounted(external_id: str, tees: int, discount: str) -> SalesOrder:
     """Tees from the east for less, and a cap from the west."""
     less = make_line("11", "TEE-BLK-M", tees, unit_price="15.00", discounts=[make_discount(discount)])
     placement = {"11": {"101": tees}, "12": {"102": 1}}
-    return sales_order(make_order(external_id, lines=[less, make_line("12", "CAP-BLK")], placement=placement))
+    return sales_order(
+        make_order(external_id, lines=[less, make_line("12", "CAP-BLK", 1)], placement=placement)
+    )
 
 
 async def test_a_discount_that_does_not_divide_comes_out_to_the_cent(erp_world: GivingUpWorld):

@@ -191,3 +191,28 @@ async def test_canceling_an_order_that_is_not_there_is_refused(erp: TrytonErp) -
     with pytest.raises(Rejected) as caught:
         await erp.cancel_order(OrderKey(channel="shop", external_id="never-placed"), "why not")
     assert caught.value.cause == "order_unknown"
+
+
+async def test_an_exception_that_people_left_open_is_settled_with_the_cancel_of_its_units(
+    erp: TrytonErp, staff: Staff, administrator: Rpc
+) -> None:
+    belt = goods("2", "BELT-BRN", WEST, 1, "10.00")
+    order = order_of(goods("1", "CAP-BLK", EAST, 3, "30.00"), belt)
+    await erp.submit_order(order)
+
+    async def shipment_state() -> str:
+        domain = [["web_id", "=", order.key.external_id]]
+        (sale,) = await administrator.find("sale.sale", domain, ["shipment_state"])
+        return str(sale["shipment_state"])
+
+    (job,) = [j for j in await staff.shipments_to_do([order.key.external_id]) if j.warehouse == WEST]
+    assert await staff.ship(job, part=False) is not None
+    await staff.give_up(order.key.external_id, {"CAP-BLK": 1}, handled=False)
+    assert await shipment_state() == "exception"
+    names = {"key": order.key, "number": order.number, "party": order.party}
+    target = order_of(goods("1", "CAP-BLK", EAST, 2, "20.00"), belt).model_copy(update=names)
+    outcome = await erp.amend_order(target)
+    assert (outcome.refused, outcome.order.given_up) == ((), {})
+    assert await shipment_state() == "partially shipped"
+    with pytest.raises(LookupError):
+        await staff.send_after_all(order.key.external_id)
