@@ -15,17 +15,16 @@ class GivingUp(BackOffice):
     def give_up(self, key: OrderKey, units: Mapping[str, int]) -> ErpOrder:
         """Take so many units (line id -> quantity) off the open shipments; nothing is sent in their place.
 
-        Their goods go back on the shelf; the order still has sold them. Raises ValueError where no open shipment holds
-        them, or nothing of the order would be left to send.
+        Their goods go back on the shelf, and what was picked with them waits to be picked anew; they stay sold. Raises
+        ValueError where no open shipment holds them.
         """
         order, missing = self.orders[key], Counter(units)
         shipments = tuple(_without(shipment, missing) for shipment in order.shipments)
         if any(missing.values()):
             raise ValueError(f"{key}: no open shipment holds {dict(+missing)} more")
-        if all(shipment.state is ErpShipmentState.CANCELED for shipment in shipments):
-            raise ValueError(f"{key}: nothing would be left to send; cancel the order instead")
         gone = Counter(order.given_up) + Counter(units)
         over = all(s.state in OVER for s in shipments) and not order.backorders
+        over = over and any(s.state is ErpShipmentState.SHIPPED for s in shipments)
         update = {
             "shipments": shipments,
             "given_up": dict(gone),
@@ -53,9 +52,13 @@ def _without(shipment: ErpShipment, missing: Counter[str]) -> ErpShipment:
     if shipment.state in OVER:
         return shipment
     held = {line.line_id: line.quantity for line in shipment.lines}
+    if not any(missing[line] for line in held):
+        return shipment
     for line, quantity in held.items():
         taken = min(quantity, missing[line])
         held[line] -= taken
         missing[line] -= taken
     lines = shipment_lines(held)
-    return shipment.model_copy(update={"lines": lines} if lines else {"state": ErpShipmentState.CANCELED})
+    if not lines:
+        return shipment.model_copy(update={"state": ErpShipmentState.CANCELED})
+    return shipment.model_copy(update={"lines": lines, "state": ErpShipmentState.WAITING})

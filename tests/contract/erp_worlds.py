@@ -151,10 +151,6 @@ class ErpWorld(Protocol):
         """Give connections back."""
         ...
 
-
-class GivingUpWorld(ErpWorld, Protocol):
-    """One whose people can decide that units are not sent."""
-
     async def give_up(self, key: OrderKey, units: dict[str, int], *, handled: bool = True) -> None:
         """Take units (by line, kits whole) off shipments that have not left.
 
@@ -262,6 +258,15 @@ class MemoryErpWorld:
 
     async def close(self) -> None:
         await self.erp.close()
+
+    async def give_up(self, key: OrderKey, units: dict[str, int], *, handled: bool = True) -> None:
+        """See ``ErpWorld``. These books ask about nothing."""
+        del handled
+        self._memory.give_up(key, units)
+
+    async def send_after_all(self, key: OrderKey) -> None:
+        """See ``ErpWorld``."""
+        self._memory.send_after_all(key)
 
 
 class CuttableLine(httpx.AsyncBaseTransport):

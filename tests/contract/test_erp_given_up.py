@@ -10,7 +10,7 @@ from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState, SalesOrd
 from domain.order import OrderKey
 from sandbox.catalog import KIT_SKU
 from tests.contract.coming_back import EAST, WEST, Feed
-from tests.contract.erp_worlds import GivingUpWorld
+from tests.contract.erp_worlds import ErpWorld
 from tests.contract.order_shapes import sales_order
 from tests.contract.test_erp_amendment import MOST_WRITES, OPEN, books_of, sale, units
 from tests.order_builder import make_discount, make_line, make_order, make_shipping
@@ -18,20 +18,23 @@ from tests.order_builder import make_discount, make_line, make_order, make_shipp
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.parametrize(
-        "erp_world", [pytest.param("tryton", marks=pytest.mark.tryton)], indirect=True, scope="module"
+        "erp_world",
+        ["memory", pytest.param("tryton", marks=pytest.mark.tryton)],
+        indirect=True,
+        scope="module",
     ),
 ]
 SHIPPED = {ErpShipmentState.SHIPPED}
 HANDLED = pytest.mark.parametrize("handled", [True, False], ids=["handled", "undecided"])
 
 
-async def found(world: GivingUpWorld, key: OrderKey) -> ErpOrder:
+async def found(world: ErpWorld, key: OrderKey) -> ErpOrder:
     order = await world.erp.find_order(key)
     assert order is not None
     return order
 
 
-async def sold(world: GivingUpWorld, *, tees: int = 3, caps: int = 2) -> SalesOrder:
+async def sold(world: ErpWorld, *, tees: int = 3, caps: int = 2) -> SalesOrder:
     order = sale(world.new_id(), tees=tees, caps=caps)
     await world.erp.submit_order(order)
     return order
@@ -46,7 +49,7 @@ def with_kits(external_id: str, kits: int, mugs: int = 1) -> SalesOrder:
 
 @HANDLED
 async def test_what_is_given_up_is_told_and_neither_to_ship_nor_on_backorder(
-    erp_world: GivingUpWorld, handled: bool
+    erp_world: ErpWorld, handled: bool
 ):
     order = await sold(erp_world)
     feed = await Feed.from_now(erp_world)
@@ -60,7 +63,7 @@ async def test_what_is_given_up_is_told_and_neither_to_ship_nor_on_backorder(
     assert await feed.told(order.key) == held
 
 
-async def test_what_was_picked_goes_back_and_the_rest_of_it_is_shipped_anew(erp_world: GivingUpWorld):
+async def test_what_was_picked_goes_back_and_the_rest_of_it_is_shipped_anew(erp_world: ErpWorld):
     order = await sold(erp_world, caps=0)
     await erp_world.pick(order.key)
     await erp_world.give_up(order.key, {"11": 1})
@@ -74,7 +77,7 @@ async def test_what_was_picked_goes_back_and_the_rest_of_it_is_shipped_anew(erp_
 
 
 @HANDLED
-async def test_nothing_may_be_left_to_send(erp_world: GivingUpWorld, handled: bool):
+async def test_nothing_may_be_left_to_send(erp_world: ErpWorld, handled: bool):
     order = await sold(erp_world, caps=0)
     await erp_world.give_up(order.key, {"11": 3}, handled=handled)
     held = await found(erp_world, order.key)
@@ -85,7 +88,7 @@ async def test_nothing_may_be_left_to_send(erp_world: GivingUpWorld, handled: bo
     assert outcome.order.given_up == {}
 
 
-async def test_kits_are_given_up_whole(erp_world: GivingUpWorld):
+async def test_kits_are_given_up_whole(erp_world: ErpWorld):
     order = with_kits(erp_world.new_id(), 3)
     await erp_world.erp.submit_order(order)
     await erp_world.give_up(order.key, {"11": 1})
@@ -96,7 +99,7 @@ async def test_kits_are_given_up_whole(erp_world: GivingUpWorld):
 
 
 @HANDLED
-async def test_what_is_sent_after_all_is_to_ship_again(erp_world: GivingUpWorld, handled: bool):
+async def test_what_is_sent_after_all_is_to_ship_again(erp_world: ErpWorld, handled: bool):
     order = await sold(erp_world)
     await erp_world.give_up(order.key, {"11": 1, "12": 2}, handled=handled)
     assert (await found(erp_world, order.key)).given_up == {"11": 1, "12": 2}
@@ -108,15 +111,15 @@ async def test_what_is_sent_after_all_is_to_ship_again(erp_world: GivingUpWorld,
     assert (await feed.told(order.key)).given_up == {}
 
 
-async def nothing_has_left(world: GivingUpWorld, key: OrderKey) -> None:
+async def nothing_has_left(world: ErpWorld, key: OrderKey) -> None:
     pass
 
 
-async def another_parcel_has_left(world: GivingUpWorld, key: OrderKey) -> None:
+async def another_parcel_has_left(world: ErpWorld, key: OrderKey) -> None:
     await world.ship(key, WEST, part=False)
 
 
-async def a_part_of_it_has_left(world: GivingUpWorld, key: OrderKey) -> None:
+async def a_part_of_it_has_left(world: ErpWorld, key: OrderKey) -> None:
     await world.ship(key, EAST, part=True)
 
 
@@ -130,7 +133,7 @@ LEFT = pytest.mark.parametrize(
 @LEFT
 @HANDLED
 async def test_their_cancel_is_carried_over_and_the_rest_is_sent(
-    erp_world: GivingUpWorld, leaves: Callable, handled: bool
+    erp_world: ErpWorld, leaves: Callable, handled: bool
 ):
     order = await sold(erp_world)
     await leaves(erp_world, order.key)
@@ -154,7 +157,7 @@ async def test_their_cancel_is_carried_over_and_the_rest_is_sent(
 
 
 @pytest.mark.parametrize("leaves", [nothing_has_left, another_parcel_has_left])
-async def test_a_line_may_go_as_a_whole(erp_world: GivingUpWorld, leaves: Callable):
+async def test_a_line_may_go_as_a_whole(erp_world: ErpWorld, leaves: Callable):
     order = await sold(erp_world)
     await leaves(erp_world, order.key)
     await erp_world.give_up(order.key, {"11": 3})
@@ -168,7 +171,7 @@ async def test_a_line_may_go_as_a_whole(erp_world: GivingUpWorld, leaves: Callab
 
 
 @pytest.mark.parametrize("leaves", [nothing_has_left, another_parcel_has_left])
-async def test_the_cancel_of_kits_is_carried_over(erp_world: GivingUpWorld, leaves: Callable):
+async def test_the_cancel_of_kits_is_carried_over(erp_world: ErpWorld, leaves: Callable):
     order = with_kits(erp_world.new_id(), 3)
     await erp_world.erp.submit_order(order)
     await leaves(erp_world, order.key)
@@ -191,7 +194,7 @@ def discounted(external_id: str, tees: int, discount: str) -> SalesOrder:
     )
 
 
-async def test_a_discount_that_does_not_divide_comes_out_to_the_cent(erp_world: GivingUpWorld):
+async def test_a_discount_that_does_not_divide_comes_out_to_the_cent(erp_world: ErpWorld):
     order = discounted(erp_world.new_id(), 3, "5.00")
     await erp_world.erp.submit_order(order)
     await erp_world.ship(order.key, WEST, part=False)
@@ -207,7 +210,7 @@ async def test_a_discount_that_does_not_divide_comes_out_to_the_cent(erp_world: 
 @LEFT
 @HANDLED
 async def test_units_of_other_goods_can_be_canceled_meanwhile(
-    erp_world: GivingUpWorld, leaves: Callable, handled: bool
+    erp_world: ErpWorld, leaves: Callable, handled: bool
 ):
     lines = {"tees": 3, "caps": 2, "jeans": 2}
     order = sale(erp_world.new_id(), **lines)
@@ -223,7 +226,7 @@ async def test_units_of_other_goods_can_be_canceled_meanwhile(
     assert (await erp_world.erp.amend_order(target)).order == outcome.order
 
 
-async def test_what_is_picked_elsewhere_stays_picked(erp_world: GivingUpWorld):
+async def test_what_is_picked_elsewhere_stays_picked(erp_world: ErpWorld):
     order = await sold(erp_world)
     await erp_world.give_up(order.key, {"12": 1})
     number = await erp_world.pick(order.key)
@@ -240,7 +243,7 @@ async def test_what_is_picked_elsewhere_stays_picked(erp_world: GivingUpWorld):
 @pytest.mark.parametrize("leaves", [nothing_has_left, another_parcel_has_left])
 @HANDLED
 async def test_whichever_answer_is_lost_their_cancel_is_carried_over_once(
-    erp_world: GivingUpWorld, leaves: Callable, handled: bool
+    erp_world: ErpWorld, leaves: Callable, handled: bool
 ):
     order = await sold(erp_world)
     await leaves(erp_world, order.key)

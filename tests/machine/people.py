@@ -255,16 +255,12 @@ class People:
         self._model.reasons |= {"canceled_in_erp"}
 
     def give_up(self, dice: int) -> None:
-        """People decide that a unit is not sent, as long as something of the order is left."""
+        """People decide that a unit is not sent."""
         shipment = pick_one(self._open(), dice)
-        if shipment is None:
-            return
-        line = shipment.lines[dice % len(shipment.lines)].line_id
-        try:
+        if shipment is not None:
+            line = shipment.lines[dice % len(shipment.lines)].line_id
             self._world.erp.give_up(self._key, {line: 1})
-        except ValueError:
-            return
-        self._model.reasons |= {GIVEN_UP}
+            self._model.reasons |= {GIVEN_UP}
 
     def send_after_all(self, dice: int) -> None:
         """Whatever was given up waits to be picked again."""

@@ -4,6 +4,7 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from domain.cases import GIVEN_UP
+from domain.erp_order import ErpOrderState
 from domain.order import Order
 from store.cases import Cases
 from store.order_view import OrderViews
@@ -137,3 +138,14 @@ async def test_of_a_line_of_which_goods_came_back_nothing_is_canceled(world: Wor
         await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
         await world.until_in_no_case(order.key)
     assert balanced(world, order)
+
+
+async def test_where_all_of_it_was_given_up_the_order_is_canceled(world: World, external_id):
+    order = paid(two_places(external_id))
+    async with in_the_erp(world, order) as handle:
+        world.erp.give_up(order.key, {"11": 3, "12": 2})
+        await asked(world, order)
+        await handle.execute_update(OrderWorkflow.cancel_rest_update, ADA)
+        assert (await handle.result()).outcome is Attention.CANCELED
+    assert world.storefront.orders[external_id].canceled_at is not None
+    assert world.erp.orders[order.key].state is ErpOrderState.CANCELED
