@@ -32,7 +32,7 @@ class QuantitiesBroken(Exception):
 class LineState(Frozen):
     """Where the units of one order line are. Kits are counted in whole kits.
 
-    ``ordered = canceled + shipped + open`` and ``open = allocated + backordered + unallocated``.
+    ``ordered = canceled + shipped + open`` and ``open = allocated + backordered + given_up + unallocated``.
     """
 
     line_id: str
@@ -46,6 +46,8 @@ class LineState(Frozen):
     """Open units that the ERP took on without a shipment for them."""
     expected: date | None = None
     """The day on which the ERP expects to send the last of those."""
+    given_up: Quantity = 0
+    """Open units that the ERP sends no more."""
     shipped: Quantity = 0
     """Units that left. What needs no parcel leaves with the first one."""
     returned: Quantity = 0
@@ -66,13 +68,13 @@ class LineState(Frozen):
 
     @property
     def unallocated(self) -> int:
-        """Open units that neither a warehouse nor the backorder list holds."""
-        return self.open - sum(self.allocated.values()) - self.backordered
+        """Open units of which the ERP has not said anything yet."""
+        return self.open - sum(self.allocated.values()) - self.backordered - self.given_up
 
     def conserved(self) -> "LineState":
         """The line itself where its units add up. Raises QuantitiesBroken with the numbers otherwise."""
         numbers = {"canceled": self.canceled, "backordered": self.backordered, "shipped": self.shipped}
-        numbers |= {"returned": self.returned, "refunded": self.refunded}
+        numbers |= {"given up": self.given_up, "returned": self.returned, "refunded": self.refunded}
         numbers |= {f"allocated at {warehouse}": units for warehouse, units in self.allocated.items()}
         for name, units in numbers.items():
             if units < 0:
@@ -83,10 +85,9 @@ class LineState(Frozen):
                 f"{self.shipped} shipped and {self.canceled} canceled are more than {self.ordered} ordered",
             )
         if self.unallocated < 0:
+            held = f"{sum(self.allocated.values())} allocated, {self.backordered} backordered"
             raise QuantitiesBroken(
-                self.line_id,
-                f"{sum(self.allocated.values())} allocated and {self.backordered} backordered are more than "
-                f"the {self.open} open",
+                self.line_id, f"{held} and {self.given_up} given up are more than the {self.open} open"
             )
         if self.returned > self.shipped:
             raise QuantitiesBroken(
@@ -241,11 +242,17 @@ def apply_erp(lines: Iterable[LineState], erp: ErpOrder) -> tuple[LineState, ...
         covered = sum(held.values())
         # What the ERP has not taken on yet (an exchange that is to be entered) is on no list of its either.
         taken_on = erp.state is ErpOrderState.ACCEPTED and line.line_id not in later
-        backordered = max(0, line.open - covered - erp.given_up.get(line.line_id, 0)) if taken_on else 0
+        given_up = min(line.given_up if outdated else erp.given_up.get(line.line_id, 0), line.open - covered)
+        backordered = line.open - covered - given_up if taken_on else 0
         if outdated:
-            backordered = min(line.backordered, line.open - covered)
+            backordered = min(line.backordered, line.open - covered - given_up)
         expected = promised.get(line.line_id) if backordered else None
-        update = {"allocated": held, "backordered": backordered, "expected": expected}
+        update = {
+            "allocated": held,
+            "backordered": backordered,
+            "expected": expected,
+            "given_up": given_up,
+        }
         result.append(line.model_copy(update=update))
     return tuple(line.conserved() for line in result)
 
@@ -259,6 +266,7 @@ def cancel_open(lines: Iterable[LineState]) -> tuple[LineState, ...]:
                 "allocated": {},
                 "backordered": 0,
                 "expected": None,
+                "given_up": 0,
             }
         ).conserved()
         for line in lines
@@ -274,13 +282,16 @@ def _with_due(line: LineState, due: int, *, at_least: int = 0) -> LineState:
         shipped = min(shipped, due)
     ordered = max(line.ordered, at_least, due)
     allocated = _capped(line.allocated, due - shipped)
+    rest = due - shipped - sum(allocated.values())
+    backordered = min(line.backordered, rest)
     return line.model_copy(
         update={
             "ordered": ordered,
             "canceled": ordered - due,
             "shipped": shipped,
             "allocated": allocated,
-            "backordered": min(line.backordered, due - shipped - sum(allocated.values())),
+            "backordered": backordered,
+            "given_up": min(line.given_up, rest - backordered),
         }
     )
 

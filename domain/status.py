@@ -53,6 +53,7 @@ def describe(lines: Sequence[LineState]) -> str:
     backordered = f"on backorder, expected {max(days)}" if days else "on backorder"
     others = {
         backordered: sum(line.backordered for line in lines),
+        "given up by the ERP": sum(line.given_up for line in lines),
         "not allocated yet": sum(line.unallocated for line in lines),
         "canceled": canceled,
         "returned": sum(line.returned for line in lines),

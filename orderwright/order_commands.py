@@ -399,6 +399,11 @@ def _print_order(
             ("can be done", ", ".join(view.can_do) or "nothing"),
         ]
         facts += [("on backorder", _backordered(line)) for line in view.lines if line.backordered]
+        facts += [
+            ("given up by the ERP", f"{count_units(line.given_up)} of {line.sku or line.title}")
+            for line in view.lines
+            if line.given_up
+        ]
     elif summary is not None:
         facts += [
             ("store, ERP", f"{summary.number}, {summary.erp_number or 'not in the ERP'}"),

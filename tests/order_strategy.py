@@ -4,6 +4,7 @@ Every shape that a real order takes is drawn: taxes in the price or on top, disc
 edited away, lines that need no parcel, lines split over locations, several payments, another presentment currency.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -211,7 +212,10 @@ def _payments(draw: st.DrawFn, order: Order) -> tuple[Payment, ...]:
 
 @st.composite
 def erp_histories(draw: st.DrawFn, sales_order: SalesOrder) -> list[ErpOrder]:
-    """Readings of the ERP's order as its units leave parcel by parcel, oldest first; the last has shipped all."""
+    """Readings of the ERP's order as its units leave parcel by parcel, oldest first; the last has shipped all.
+
+    Meanwhile people give some up, and send them after all.
+    """
     waiting = {
         (line.line_id, line.warehouse): line.quantity
         for line in sales_order.lines
@@ -229,6 +233,10 @@ def erp_histories(draw: st.DrawFn, sales_order: SalesOrder) -> list[ErpOrder]:
         if units:
             waiting[line_id, warehouse] -= units
             shipped.append(make_shipment({line_id: units}, shipment_id=str(number), warehouse=warehouse))
+        kept = {place: draw(st.integers(0, left)) for place, left in sorted(waiting.items())}
+        given_up = Counter[str]()
+        for (line, at), left in waiting.items():
+            given_up[line] += left - kept[line, at]
         rest = [
             make_shipment(
                 {line: left},
@@ -236,8 +244,9 @@ def erp_histories(draw: st.DrawFn, sales_order: SalesOrder) -> list[ErpOrder]:
                 warehouse=at,
                 state=draw(st.sampled_from(NOT_SHIPPED_YET)),
             )
-            for (line, at), left in sorted(waiting.items())
+            for (line, at), left in sorted(kept.items())
             if left
         ]
-        readings.append(make_erp_order(sales_order, [*shipped, *rest], state=ErpOrderState.ACCEPTED))
+        reading = make_erp_order(sales_order, [*shipped, *rest], state=ErpOrderState.ACCEPTED)
+        readings.append(reading.model_copy(update={"given_up": dict(+given_up)}))
     return readings

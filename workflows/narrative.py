@@ -302,6 +302,7 @@ def _line_row(line: LineState) -> str:
     told = [f"{line.shipped} of {line.due} shipped"] if line.due or not line.canceled else []
     others = {
         f"on backorder{expected_words(line.expected)}": line.backordered,
+        "given up by the ERP": line.given_up,
         "returned": line.returned,
         "canceled": line.canceled,
     }

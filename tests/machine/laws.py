@@ -139,7 +139,9 @@ def _units_are_conserved(view: OrderView, model: Model) -> None:
         assert all(units >= 0 for units in parts), f"below zero: {line}"
         open_units = line.ordered - line.canceled - line.shipped
         assert open_units >= 0, f"more left than is due: {line}"
-        assert sum(line.allocated.values()) + line.backordered <= open_units, f"promised twice: {line}"
+        assert sum(line.allocated.values()) + line.backordered + line.given_up <= open_units, (
+            f"promised twice: {line}"
+        )
         if line.requires_shipping:
             assert line.shipped <= left.get(line.line_id, 0), f"{line.shipped} of {line.line_id} never left"
 

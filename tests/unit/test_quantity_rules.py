@@ -51,7 +51,10 @@ def test_units_are_conserved_in_any_sequence_of_readings_and_cancels(order, data
         for line, old in zip(lines, before, strict=True):
             line.conserved()
             assert line.ordered == line.canceled + line.shipped + line.open
-            assert line.open == sum(line.allocated.values()) + line.backordered + line.unallocated
+            assert (
+                line.open
+                == sum(line.allocated.values()) + line.backordered + line.given_up + line.unallocated
+            )
             assert line.unallocated >= 0
             assert line.shipped >= old.shipped
             assert line.canceled >= old.canceled
@@ -245,7 +248,7 @@ class TestWithoutParcel:
         ({"canceled": 3, "shipped": 3}, "3 shipped and 3 canceled are more than 5 ordered"),
         (
             {"allocated": {"WH-EAST": 3}, "backordered": 3},
-            "3 allocated and 3 backordered are more than the 5 open",
+            "3 allocated, 3 backordered and 0 given up are more than the 5 open",
         ),
         ({"shipped": 1, "returned": 2}, "2 returned are more than the 1 shipped"),
         ({"refunded": 6}, "6 refunded are more than the 5 ordered"),
@@ -256,9 +259,9 @@ def test_what_does_not_add_up_is_named(values, problem):
         state(**values).conserved()
 
 
-@pytest.mark.parametrize("field", ["canceled", "backordered", "shipped", "returned", "refunded"])
+@pytest.mark.parametrize("field", ["canceled", "backordered", "given_up", "shipped", "returned", "refunded"])
 def test_nothing_is_below_zero(field):
-    with pytest.raises(QuantitiesBroken, match=f"{field} is -1, below zero"):
+    with pytest.raises(QuantitiesBroken, match=f"{field.replace('_', ' ')} is -1, below zero"):
         state().model_copy(update={field: -1}).conserved()
     with pytest.raises(QuantitiesBroken, match="allocated at WH-EAST is -2"):
         state().model_copy(update={"allocated": {"WH-EAST": -2}}).conserved()

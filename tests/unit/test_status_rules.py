@@ -21,13 +21,15 @@ def line_states(draw):
     canceled = draw(st.integers(0, ordered))
     shipped = draw(st.integers(0, ordered - canceled))
     allocated = draw(st.integers(0, ordered - canceled - shipped))
+    backordered = draw(st.integers(0, ordered - canceled - shipped - allocated))
     return line(
         str(draw(st.integers(11, 99))),
         ordered=ordered,
         canceled=canceled,
         shipped=shipped,
         allocated={"WH-EAST": allocated} if allocated else {},
-        backordered=draw(st.integers(0, ordered - canceled - shipped - allocated)),
+        backordered=backordered,
+        given_up=draw(st.integers(0, ordered - canceled - shipped - allocated - backordered)),
         returned=draw(st.integers(0, shipped)),
     ).conserved()
 

@@ -168,7 +168,7 @@ def test_what_was_given_up_is_canceled_once_and_nothing_else(shipped, waiting, g
     wish = without_given_up(order, erp)
     assert wish == {"11": shipped + waiting}
     (state,) = apply_erp(lines_from_order(order), erp)
-    assert (state.unallocated, state.backordered) == (gone, 0)
+    assert (state.given_up, state.backordered, state.unallocated) == (gone, 0, 0)
     now = ordered(max(shipped, ordered_units - taken_off))
     left = without_given_up(now, erp)
     assert bool(left) == (now.lines[0].current > shipped + waiting)

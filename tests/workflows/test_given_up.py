@@ -40,8 +40,9 @@ async def test_what_was_given_up_is_canceled_in_both_systems_once_a_person_says_
         view = await asked(world, order)
         assert view.problem is not None
         assert f"does not send 1 unit of {TEE} any more" in view.problem.reason
-        assert view.lines[0].unallocated == 1
-        assert view.lines[0].backordered == 0
+        tees = view.lines[0]
+        assert (tees.given_up, tees.backordered, tees.unallocated) == (1, 0, 0)
+        assert "1 given up by the ERP" in view.sentence
         assert {"cancel_rest", "resubmit"} <= set(view.can_do)
         (case,) = Cases(world.database).of_order(order.key)
         assert "sent after all" in case.guide.fix
