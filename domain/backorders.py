@@ -15,7 +15,7 @@ from domain.exchanges import exchanged_lines
 from domain.mapping import Mapping as FieldMapping
 from domain.model import Frozen, Instant
 from domain.order import LocationLine, LocationPlan, Order
-from domain.quantities import shipped_units
+from domain.quantities import shipped_units, units_returned
 from domain.status import count_units
 
 LineId = str
@@ -72,10 +72,11 @@ def without_rest(order: Order, erp: ErpOrder) -> dict[LineId, int]:
     """Line -> units that it comes down to once its backordered ones are canceled; lines that stay are left out.
 
     Absolute, and never below what the ERP has in hand, or has begun to send: asked again after the storefront was
-    told, it names no line. What the buyer gets in exchange waits: it is paid for by what came back.
+    told, it names no line. What the buyer gets in exchange waits: it is paid for by what came back. So do lines of
+    which units came back: no ERP takes units off these.
     """
-    new, shipped = exchanged_lines(order), shipped_units(erp)
-    short = {line: units for line, units in short_units(erp).items() if line not in new}
+    stay, shipped = exchanged_lines(order).keys() | units_returned(order).keys(), shipped_units(erp)
+    short = {line: units for line, units in short_units(erp).items() if line not in stay}
     held: defaultdict[LineId, int] = defaultdict(int)
     for part in erp.lines:
         held[part.line_id] += part.quantity

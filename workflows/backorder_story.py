@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from domain.backorder_rules import OnShortage
-from domain.backorders import ShortageAct, judge_shortage, shortage_words
+from domain.backorders import ShortageAct, judge_shortage, shortage_words, without_rest
 from domain.cases import BACKORDER, family
 from domain.erp_order import ErpOrder
 from domain.quantities import LineState
@@ -55,6 +55,12 @@ def ship_obstacle(state: OrderState) -> str:
     return "" if held_back else "what is there of the order leaves in any case"
 
 
+NOTHING_TO_CANCEL = (
+    "what is on backorder is canceled in the storefront already, or it belongs to a return: it is an exchange, or "
+    "other units of its line came back"
+)
+
+
 def cancel_rest_obstacle(state: OrderState) -> str:
     """Why the rest cannot be canceled now; empty where it can."""
     if state.outcome is not None:
@@ -67,7 +73,9 @@ def cancel_rest_obstacle(state: OrderState) -> str:
         return "nothing of the order is on backorder"
     if state.amend or state.reread:
         return "an edit of the order is under way; ask again in a moment"
-    return ""
+    assert state.order is not None
+    assert state.erp is not None
+    return "" if without_rest(state.order, state.erp) else NOTHING_TO_CANCEL
 
 
 def _names(lines: Iterable[LineState]) -> dict[str, str]:

@@ -118,7 +118,7 @@ class OrderBackorders(OrderPreorders):
         state.short_settled = state.short
         down_to = without_rest(state.order, state.erp)
         if not down_to:
-            self._tell("Orderwright", "What is on backorder is canceled in the storefront already.")
+            self._tell("Orderwright", f"Not canceled: {backorder_story.NOTHING_TO_CANCEL}.")
             return
         if all(down_to.get(line.line_id, line.current) == 0 for line in state.order.lines):
             state.cancel, state.cancel_refused = CancelRequest(actor=actor, reason=reason), None

@@ -28,7 +28,7 @@ from domain.erp_order import (
     ErpShipmentState,
     ShipmentLine,
 )
-from domain.order import Order, PaymentKind
+from domain.order import Fulfillment, FulfillmentLine, Order, PaymentKind
 from domain.overpayment import overpaid
 from domain.planning import plan_sales_order
 from domain.quantities import apply_erp, lines_from_order
@@ -39,6 +39,7 @@ from tests.order_builder import (
     make_line,
     make_order,
     make_payment,
+    make_plans,
     sandbox_mapping,
 )
 
@@ -129,6 +130,22 @@ def test_the_rest_is_canceled_once(tees, data):
     assert sum(line.current for line in order.lines) - sum(line.current for line in less.lines) == short
     # The ERP still holds all of it, refuses to give up a unit or answers late: nothing more is canceled.
     assert without_rest(less, erp) == {}
+
+
+def test_of_a_line_of_which_units_came_back_nothing_is_canceled():
+    order = ordered(caps=3)
+    erp = at_erp(order, tees_short(2), Backorder(line_id="12", warehouse="WH-WEST", quantity=1))
+    left = Fulfillment(fulfillment_id="1", location="102", lines=(FulfillmentLine(line_id="11", quantity=2),))
+    to_leave = make_plans({"11": {"101": 3}, "12": {"102": 3}})
+    tees, caps = order.lines
+    returned = order.model_copy(
+        update={
+            "lines": (tees.model_copy(update={"current": 4}), caps),
+            "fulfillments": (left,),
+            "location_plans": to_leave,
+        }
+    )
+    assert without_rest(returned, erp) == {"12": 2}
 
 
 def test_a_line_stays_where_the_erp_has_it_in_hand():
