@@ -108,21 +108,26 @@ async def test_edits_follow_one_another_and_lead_back(erp_world: ErpWorld):
     assert await erp_world.books(first.key) == books_of(first)
 
 
+async def amended_unheard(world: ErpWorld, target: SalesOrder) -> list[ErpOrder | None]:
+    """Amend until an answer is heard: each attempt gets one write further. What the ERP held after each lost one."""
+    held = []
+    for _ in range(MOST_WRITES):
+        world.lose_answer()
+        try:
+            await world.erp.amend_order(target)
+            break
+        except OutcomeUnknown:
+            held.append(await world.erp.find_order(target.key))
+    world.mend_line()
+    assert held
+    return held
+
+
 async def test_whichever_answer_is_lost_the_edit_is_carried_over_once(erp_world: ErpWorld):
     external_id = erp_world.new_id()
     await erp_world.erp.submit_order(sales_order(two_warehouses(external_id)))
     target = sale(external_id, tees=2, caps=1)
-    unheard = 0
-    for _ in range(MOST_WRITES):
-        # Each attempt gets one write further, and never hears of it.
-        erp_world.lose_answer()
-        try:
-            await erp_world.erp.amend_order(target)
-            break
-        except OutcomeUnknown:
-            unheard += 1
-    erp_world.mend_line()
-    assert unheard
+    await amended_unheard(erp_world, target)
     outcome = await erp_world.erp.amend_order(target)
     assert outcome.refused == ()
     assert units(outcome.order, OPEN) == {("11", "WH-EAST"): 2, ("12", "WH-WEST"): 1}

@@ -5,14 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
-from adapters.errors import OutcomeUnknown
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState, SalesOrder
 from domain.order import OrderKey
 from sandbox.catalog import KIT_SKU
 from tests.contract.coming_back import EAST, WEST, Feed
 from tests.contract.erp_worlds import ErpWorld
 from tests.contract.order_shapes import sales_order
-from tests.contract.test_erp_amendment import MOST_WRITES, OPEN, books_of, sale, units
+from tests.contract.test_erp_amendment import OPEN, amended_unheard, books_of, sale, units
 from tests.order_builder import make_discount, make_line, make_order, make_shipping
 
 pytestmark = [
@@ -245,19 +244,8 @@ async def test_whichever_answer_is_lost_their_cancel_is_carried_over_once(
     await leaves(erp_world, order.key)
     await erp_world.give_up(order.key, {"11": 1}, handled=True)
     target = sale(order.key.external_id, tees=2, caps=2)
-    unheard = 0
-    for _ in range(MOST_WRITES):
-        # Each attempt gets one write further, and never hears of it.
-        erp_world.lose_answer()
-        try:
-            await erp_world.erp.amend_order(target)
-            break
-        except OutcomeUnknown:
-            unheard += 1
-            held = await erp_world.erp.find_order(order.key)
-            assert held is None or held.given_up in ({}, {"11": 1})
-    erp_world.mend_line()
-    assert unheard
+    for held in await amended_unheard(erp_world, target):
+        assert held is None or held.given_up in ({}, {"11": 1})
     outcome = await erp_world.erp.amend_order(target)
     assert outcome.refused == ()
     assert outcome.order.given_up == {}
