@@ -14,7 +14,7 @@ from domain.exchanges import as_sold, exchange_worth, exchanged_lines, only_exch
 from domain.model import Amount, Frozen, Quantity
 from domain.money import format_money
 from domain.order import Address, Discount, ExtraCharge, Order, ShippingCharge, TaxLine
-from domain.quantities import units_returned
+from domain.quantities import held_units, units_returned
 from domain.status import count_units
 
 LineId = str
@@ -247,10 +247,7 @@ def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
         again = back.keys() & set(exchange.lines)
         entered -= exchange_worth(order, exchange.return_id) if again else exchange.total
     entered -= sum((each.total + each.fee for each in erp.returns), Decimal(0))
-    units = {line.line_id: 0 for line in sold.lines}
-    for line in erp.lines:
-        if line.line_id in units:
-            units[line.line_id] += line.quantity
+    units = held_units(erp)
     return sold.total != entered or any(
         line.current != units[line.line_id] - back.get(line.line_id, 0) for line in sold.lines
     )
@@ -261,9 +258,7 @@ def exchanges_differ(order: Order, erp: ErpOrder) -> bool:
 
     One of which units came back has its own credit note in the ERP, and cannot be compared so.
     """
-    units = Counter[str]()
-    for held in erp.lines:
-        units[held.line_id] += held.quantity
+    units = held_units(erp)
     for each in erp.exchanges:
         part = only_exchange(order, each.return_id)
         if units_returned(part):

@@ -15,7 +15,7 @@ from domain.exchanges import exchanged_lines
 from domain.mapping import Mapping as FieldMapping
 from domain.model import Frozen, Instant
 from domain.order import LocationLine, LocationPlan, Order
-from domain.quantities import shipped_units, units_returned
+from domain.quantities import held_units, shipped_units, units_returned
 from domain.status import count_units
 
 LineId = str
@@ -77,9 +77,7 @@ def without_rest(order: Order, erp: ErpOrder) -> dict[LineId, int]:
     """
     stay, shipped = exchanged_lines(order).keys() | units_returned(order).keys(), shipped_units(erp)
     short = {line: units for line, units in short_units(erp).items() if line not in stay}
-    held: defaultdict[LineId, int] = defaultdict(int)
-    for part in erp.lines:
-        held[part.line_id] += part.quantity
+    held = held_units(erp)
     at_least = {line: shipped.get(line, 0) + kits for line, kits in erp.begun.items()}
     wanted = {
         line.line_id: max(at_least.get(line.line_id, 0), held[line.line_id] - short.get(line.line_id, 0))

@@ -16,7 +16,7 @@ from domain.exchanges import as_sold, exchanged_lines
 from domain.mapping import Mapping
 from domain.order import Order
 from domain.planning import map_taxes, plan_lines
-from domain.quantities import shipped_units, units_returned
+from domain.quantities import held_units, shipped_units, units_returned
 from domain.status import count_units
 from domain.tax_allocation import charged_in
 
@@ -75,9 +75,7 @@ def _refuse_what_left(order: Order, sold: Order, erp: ErpOrder, back: Units[str,
 
 def _held_otherwise(sold: Order, erp: ErpOrder, back: Units[str, int]) -> list[str]:
     """Lines of which the ERP has another number of units than the order had before its returns."""
-    held = Counter[str]()
-    for line in erp.lines:
-        held[line.line_id] += line.quantity
+    held = held_units(erp)
     return [x.line_id for x in sold.lines if held[x.line_id] != x.current + back.get(x.line_id, 0)]
 
 

@@ -4,7 +4,7 @@ All rules are pure and idempotent: taking in the same reading of the ERP again c
 older one that arrives late takes nothing back.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
 
@@ -188,6 +188,14 @@ def take_edit(
     # A storefront that forgets a line altogether has taken it off.
     result += [_with_due(gone, kept.get(gone.line_id, 0)) for gone in before.values()]
     return tuple(line.conserved() for line in result)
+
+
+def held_units(erp: ErpOrder) -> Counter[str]:
+    """Line -> units that the ERP has sold, at all warehouses together."""
+    units = Counter[str]()
+    for line in erp.lines:
+        units[line.line_id] += line.quantity
+    return units
 
 
 def shipped_units(erp: ErpOrder) -> dict[str, int]:

@@ -11,7 +11,7 @@ from domain.erp_order import ErpOrder, ErpShipmentState
 from domain.exchanges import exchanged_lines
 from domain.model import Frozen, Quantity
 from domain.order import LineKind, Order
-from domain.quantities import LineState, shipped_units, units_returned
+from domain.quantities import LineState, held_units, shipped_units, units_returned
 
 LineId = str
 Warehouse = str
@@ -68,10 +68,7 @@ def given_up_still_sold(order: Order, erp: ErpOrder) -> dict[LineId, int]:
     """Line -> units that the storefront would have without what the ERP's people gave up; lines that do not differ are
     left out. Absolute, and never below what has left or has begun to, less what came back.
     """
-    gone, back = _gone(erp), units_returned(order)
-    held: Counter[LineId] = Counter()
-    for part in erp.lines:
-        held[part.line_id] += part.quantity
+    gone, back, held = _gone(erp), units_returned(order), held_units(erp)
     wanted = {
         line: max(0, max(gone[line], held[line] - units) - back.get(line, 0))
         for line, units in erp.given_up.items()
