@@ -14,14 +14,8 @@ from adapters.shopify.storefront import ShopifyStorefront
 from adapters.shopify.webhooks import ShopifyWebhooks
 from adapters.tryton.erp import TrytonErp
 from adapters.webhook_ports import WebhookReader
-from config.settings import (
-    ChannelSettings,
-    ErpVendor,
-    Settings,
-    SettingsError,
-    StorefrontVendor,
-    variable,
-)
+from config.setting_groups import ChannelSettings, ErpVendor, StorefrontVendor
+from config.settings import Settings, SettingsError, variable
 
 
 def build_storefront(channel: str, settings: Settings) -> StorefrontPort:

@@ -9,7 +9,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.envconfig import ClientConfig
 
 from adapters.payloads import DATA_CONVERTER
-from config.settings import TemporalSettings
+from config.setting_groups import TemporalSettings
 
 
 async def connect(settings: TemporalSettings, *, lazy: bool = False, traced: bool = False) -> Client:

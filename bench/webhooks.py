@@ -31,7 +31,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.memory.webhooks import MemoryWebhooks
 from adapters.temporal import connect
-from config.settings import TemporalSettings
+from config.setting_groups import TemporalSettings
 from domain.order import OrderKey
 from sandbox.processes import Part, free_port
 from sandbox.stack import temporal_part

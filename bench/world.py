@@ -26,7 +26,7 @@ from bench.floor import PACKING
 from bench.sample_order import sample_order
 from bench.stopwatch import Stopwatch
 from config.mappings import load_mapping
-from config.settings import WebSettings
+from config.setting_groups import WebSettings
 from domain.erp_order import ErpOrder, SalesOrder
 from domain.mapping import Mapping
 from domain.order import Fulfillment, Order, OrderKey

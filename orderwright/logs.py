@@ -17,7 +17,7 @@ from temporalio import activity, workflow
 
 from adapters.concern import concerned, order_of
 from adapters.spans import trace_ids
-from config.settings import LogFormat, LogSettings
+from config.setting_groups import LogFormat, LogSettings
 from store.masking import MASK, mask_secrets
 
 CHATTY = ("httpx", "httpcore", "alembic", "uvicorn.access")

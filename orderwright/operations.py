@@ -23,7 +23,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.temporal import connect
-from config.settings import TemporalSettings
+from config.setting_groups import TemporalSettings
 from domain.order import OrderKey
 from orderwright.terminal import CommandFailed
 from workflows.messages import (

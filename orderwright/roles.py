@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from config.settings import Settings, WebSettings
+from config.setting_groups import WebSettings
+from config.settings import Settings
 from orderwright.logs import configure_logs, secrets_of
 from orderwright.operations import temporal
 from orderwright.terminal import AsJson, CommandFailed, invocation, print_json, print_json_line

@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from adapters.temporal import connect
-from config.settings import TemporalSettings
+from config.setting_groups import TemporalSettings
 from domain.order import OrderKey
 from domain.status import OrderStatus
 from sandbox.audit import Audited, StoreSide, compare, tax_codes

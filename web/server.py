@@ -16,7 +16,8 @@ from temporalio.service import RPCError
 from adapters.ports import Probe
 from adapters.registry import build_webhook_reader
 from adapters.temporal import connect
-from config.settings import Settings, SettingsError, WebSettings, variable
+from config.setting_groups import WebSettings
+from config.settings import Settings, SettingsError, variable
 from store.database import Database
 from store.figures import read_figures
 from store.inbox import Inbox

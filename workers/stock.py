@@ -14,7 +14,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from activities.gates import Gates
 from activities.stock_contracts import STOCK_ERP_QUEUE, stock_queue
 from activities.stock_push import told_channels
-from config.settings import MOST_SHARDS, StockSettings
+from config.setting_groups import MOST_SHARDS, StockSettings
 from domain.connection import ERP_SYSTEM
 from store.stock_whole import WholeReadings
 from workers.composition import Parts

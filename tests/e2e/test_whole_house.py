@@ -20,7 +20,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from adapters.temporal import connect
-from config.settings import TemporalSettings
+from config.setting_groups import TemporalSettings
 from domain.order import OrderKey
 from sandbox.audit import tax_codes
 from sandbox.stack import CHANNEL, Stack, find_temporal

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from config.settings import LogSettings, SettingsError
+from config.setting_groups import LogSettings
+from config.settings import SettingsError
 from orderwright.cli import app
 from orderwright.logs import configure_logs
 from orderwright.terminal import Invocation

@@ -13,7 +13,8 @@ from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from adapters.concern import concern, concerned, concerning, order_of
-from config.settings import ErpSettings, ErpVendor, LogSettings, Settings
+from config.setting_groups import ErpSettings, ErpVendor, LogSettings
+from config.settings import Settings
 from orderwright.logs import configure_logs, masking, secrets_of
 from workers.observation import Observation
 

@@ -9,7 +9,8 @@ from adapters.memory.webhooks import MemoryWebhooks
 from adapters.registry import build_erp, build_storefront, build_webhook_reader
 from adapters.shopify.webhooks import ShopifyWebhooks
 from adapters.webhook_ports import DeliveryMalformed
-from config.settings import ChannelSettings, ErpSettings, ErpVendor, Settings, SettingsError, StorefrontVendor
+from config.setting_groups import ChannelSettings, ErpSettings, ErpVendor, StorefrontVendor
+from config.settings import Settings, SettingsError
 
 STOREFRONTS = {
     StorefrontVendor.SHOPIFY: "ShopifyStorefront",

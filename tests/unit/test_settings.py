@@ -6,13 +6,7 @@ import traceback
 
 import pytest
 
-from config.settings import (
-    Settings,
-    SettingsError,
-    every_variable,
-    load_settings,
-    variable,
-)
+from config.settings import Settings, SettingsError, every_variable, load_settings, variable
 
 SECRETS = {
     "ORDERWRIGHT_DATABASE_URL": "postgresql+psycopg://app:secret-database@db/orders",

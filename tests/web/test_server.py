@@ -14,14 +14,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from adapters.memory.webhooks import MemoryWebhooks
 from adapters.payloads import DATA_CONVERTER
-from config.settings import (
-    ChannelSettings,
-    Settings,
-    SettingsError,
-    StorefrontVendor,
-    TemporalSettings,
-    WebSettings,
-)
+from config.setting_groups import ChannelSettings, StorefrontVendor, TemporalSettings, WebSettings
+from config.settings import Settings, SettingsError
 from sandbox.processes import free_port
 from sandbox.stack import find_temporal
 from store.database import Database
