@@ -15,8 +15,9 @@ LAST_LINES = 15
 _OWN_PORTS = (18_000, 32_000)
 _MOST_DRAWS = 100
 _MOST_CLAIMS = 200
-_claims: deque[socket.socket] = deque()
-"""UDP sockets on the ports drawn last. Nothing here speaks UDP: they only tell every process that a port is given."""
+_claims: deque[int] = deque()
+"""Descriptors of UDP sockets on the ports drawn last; the end of the process closes them. Nothing here speaks UDP: they
+only tell every process that a port is given."""
 
 
 class PartFailed(Exception):
@@ -43,9 +44,9 @@ def free_port(preferred: int = 0) -> int:
             claim.close()
             continue
         if _nobody_listens(wanted):
-            _claims.append(claim)
+            _claims.append(claim.detach())
             if len(_claims) > _MOST_CLAIMS:
-                _claims.popleft().close()
+                os.close(_claims.popleft())
             return wanted
         claim.close()
     raise PartFailed("no loopback port is free")
