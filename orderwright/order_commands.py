@@ -103,10 +103,12 @@ def show(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
     settings = invocation(ctx).settings()
     key = order_named(ctx, order)
     with open_store(ctx) as database:
+        known = OrderViews(database).get(key) is not None
+        # The order first: what it knows to be done is in the tables by then.
+        view, story, back = asyncio.run(_look(settings, key, known=known))
         summary, acts = OrderViews(database).get(key), Audit(database).for_order(key)
         waits_in = Cases(database).of_order(key)
-        connections = {known.system: known for known in Connections(database).all()}
-    view, story, back = asyncio.run(_look(settings, key, known=summary is not None))
+        connections = {connection.system: connection for connection in Connections(database).all()}
     if view is not None:
         told = with_outage(view.waiting_for, view.waits_on, connections, settings)
         view = view.model_copy(update={"waiting_for": told})
