@@ -7,8 +7,8 @@ from adapters.requests import RefundRequest
 from domain.capture import taken_presentment
 from domain.erp_order import ErpOrder
 from domain.model import Amount, Frozen
-from domain.order import Order, PaymentKind, PaymentStatus
-from domain.refunds import held_beyond_worth
+from domain.order import Order
+from domain.refunds import held_beyond_worth, refunded_presentment
 
 _NOTHING = Decimal(0)
 
@@ -30,18 +30,10 @@ async def settle_exchanges(storefront: StorefrontPort, order: Order, erp: ErpOrd
     money = held_beyond_worth(order, erp) if storefront.capabilities.refunds else ()
     if not money:
         return Settled(order=order)
-    back = sum(
-        (
-            p.presentment_amount
-            for p in order.payments
-            if p.kind is PaymentKind.REFUND and p.status is not PaymentStatus.FAILED
-        ),
-        _NOTHING,
-    )
     made = await storefront.refund_order(
         RefundRequest(
             key=order.key,
-            refund_key=f"balance:{order.key}:{taken_presentment(order)}-{back}",
+            refund_key=f"balance:{order.key}:{taken_presentment(order)}-{refunded_presentment(order)}",
             money=money,
             note="What the buyer gets in exchange was changed",
         )

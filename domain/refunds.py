@@ -179,14 +179,27 @@ def fees_presentment(order: Order, fees: Decimal) -> Decimal:
 def given_back_earlier(order: Order, erp: ErpOrder, beside: Collection[str]) -> Decimal:
     """What returns of an earlier life of the order gave back, fees included, in ``Order.presentment_currency``.
 
-    By their credit notes; of an exchange what is left once the new goods are paid. ``beside`` are the others.
+    By their credit notes; of an exchange what is left once the new goods are paid. ``beside`` are the others. A note
+    may come to more than was held, as two roundings differ by a cent: no more was given back than refunds say.
     """
     paid_for = {each.return_id: each.total for each in erp.exchanges}
-    settled = (
+    settled = [
         each for each in erp.returns if each.state is ErpReturnState.SETTLED and each.return_id not in beside
-    )
+    ]
     back = (each.total + each.fee - paid_for.get(each.return_id, _NOTHING) for each in settled)
-    return fees_presentment(order, sum((max(amount, _NOTHING) for amount in back), _NOTHING))
+    noted = fees_presentment(order, sum((max(amount, _NOTHING) for amount in back), _NOTHING))
+    fees = fees_presentment(order, sum((each.fee for each in settled), _NOTHING))
+    return min(noted, refunded_presentment(order) + fees)
+
+
+def refunded_presentment(order: Order) -> Decimal:
+    """All money given back, or on its way back, in ``Order.presentment_currency``."""
+    back = (
+        payment.presentment_amount
+        for payment in order.payments
+        if payment.kind is PaymentKind.REFUND and payment.status is not PaymentStatus.FAILED
+    )
+    return sum(back, _NOTHING)
 
 
 def money_back(

@@ -16,12 +16,19 @@ from domain.capture import plan_captures
 from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState, ShipmentLine
 from domain.mapping import Mapping
 from domain.money import round_money
-from domain.order import Fulfillment, FulfillmentLine, Order, PaymentKind
+from domain.order import Discount, DiscountScope, Fulfillment, FulfillmentLine, Order, PaymentKind
 from domain.planning import plan_sales_order
 from domain.quantities import units_returned
-from domain.refunds import NotTakenYet, credit_for, fees_presentment, money_back
+from domain.refunds import (
+    NotTakenYet,
+    credit_for,
+    fees_presentment,
+    given_back_earlier,
+    money_back,
+    refunded_presentment,
+)
 from domain.return_rules import ReturnRules
-from tests.order_builder import make_erp_order, make_order, make_payment, make_shipment
+from tests.order_builder import make_erp_order, make_line, make_order, make_payment, make_shipment
 from tests.order_strategy import orders, wide_mapping
 
 TAKEN = frozenset({PaymentKind.CAPTURE, PaymentKind.SALE})
@@ -101,6 +108,8 @@ def test_any_sequence_of_returns_stays_balanced_to_the_cent(placed, data):
             continue
         order, erp, _ = give_back(order, placed, erp, units, mapping)
         came_back.update(units)
+        fees = fees_presentment(order, sum((each.fee for each in erp.returns), Decimal(0)))
+        assert given_back_earlier(order, erp, ()) <= refunded_presentment(order) + fees
         report = check_closing(order, erp, mapping)
         assert report.balanced, report.differences
     assert units_returned(order) == {line: n for line, n in came_back.items() if n}
@@ -179,6 +188,30 @@ def test_what_is_taken_for_goods_still_to_come_is_kept():
     worth = round_money(placed.total / line.current, placed.currency)
     [part] = money_back(order, erp, worth, Decimal(0))
     assert part.amount == worth
+
+
+def test_a_credit_note_that_comes_to_more_than_was_held_takes_no_money_for_the_rest():
+    """Three of four units of half a cent: a cent is taken for them and given back, and the ERP credits two."""
+    line = make_line(
+        ordered=4,
+        unit_price="0.01",
+        discounts=(Discount(title="SALE", scope=DiscountScope.ORDER, amount=Decimal("0.02")),),
+        tax_rates=(),
+    )
+    placed = make_order(lines=(line,))
+    [promised] = placed.payments
+    units = {line.line_id: 3}
+    gone = Fulfillment(
+        fulfillment_id="f", location="101", lines=(FulfillmentLine(line_id=line.line_id, quantity=3),)
+    )
+    order = after_shipping(placed, gone, lambda: "m")
+    [step] = plan_captures(order, units)
+    order = after_capture(order, promised, step.capture_up_to, order.placed_at, lambda: "c")
+    erp = make_erp_order(plan_sales_order(placed, wide_mapping()), [make_shipment(units)])
+    order, erp, money = give_back(order, placed, erp, units, wide_mapping())
+    assert (money, erp.returns[0].total) == (Decimal("0.01"), Decimal("0.02"))
+    earlier = given_back_earlier(order, erp, ())
+    assert plan_captures(order, {line.line_id: 4}, given_back=earlier) == ()
 
 
 def test_fees_are_worth_the_same_to_the_buyer_whatever_was_captured_so_far():
