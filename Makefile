@@ -4,7 +4,7 @@
 
 SHELL := /bin/sh
 VENV ?= .venv
-PROCESSES ?= 2
+PROCESSES ?= 3
 BIN := $(VENV)/bin
 export VENV PYTHON
 LOCKS := requirements.lock requirements-dev.lock sandbox/tryton/requirements.lock

@@ -22,6 +22,6 @@ QUICK = frozenset({"replay", "unit", "web"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the long files (``make test`` runs two processes, each a file at a time)."""
+    """Begin with the long files (``make test`` runs some processes, each a file at a time)."""
     here = Path(__file__).parent
     items.sort(key=lambda item: item.path.relative_to(here).parts[0] in QUICK)
