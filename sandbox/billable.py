@@ -1,9 +1,11 @@
 """What a workflow cost: history events, payload bytes and Temporal Cloud's billable actions, read off its history.
 
 Counted as Temporal Cloud bills (2026): a start, each signal and update received, each timer, each search-attribute
-upsert, each child start and continue-as-new, and each activity with every retry. Queries and heartbeats leave no
-event and are not in the count; the order workflow uses neither on its way. What one workflow does to another (a child's
-start, a signal) is one action and stands in both histories: it is counted in that of who did it.
+upsert, each continue-as-new, and each activity with every retry. A signal-with-start is one action, whether it starts
+the workflow or not, and the start of a child is two: so say Temporal's documentation of actions, the estimate in its
+UI and the server's own counters. Queries and heartbeats leave no event and are not in the count; the order workflow
+uses neither on its way. What one workflow does to another (a child's start, a signal) stands in both histories: it is
+counted in that of who did it.
 """
 
 from collections.abc import Iterable
@@ -12,14 +14,14 @@ from pydantic import BaseModel
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-_ONE_EACH = {
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
-    EventType.EVENT_TYPE_TIMER_STARTED,
-    EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
-    EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED,
-    EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
+_ACTIONS = {
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: 1,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED: 1,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED: 1,
+    EventType.EVENT_TYPE_TIMER_STARTED: 1,
+    EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: 1,
+    EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED: 2,
+    EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED: 1,
 }
 
 
@@ -34,14 +36,20 @@ class Cost(BaseModel):
 def cost_of(events: Iterable[HistoryEvent]) -> Cost:
     """Count a history. The start that continue-as-new makes is the action of continue-as-new itself."""
     count = actions = size = 0
+    before: HistoryEvent | None = None
     for event in events:
         count += 1
         size += event.ByteSize()
-        if event.event_type in _ONE_EACH and not _done_by_another(event):
-            actions += 1
+        if (
+            event.event_type in _ACTIONS
+            and not _done_by_another(event)
+            and not _came_with_the_start(event, before)
+        ):
+            actions += _ACTIONS[event.event_type]
         elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
             # One started event holds the number of the attempt that ended it: earlier attempts were billed too.
             actions += max(1, event.activity_task_started_event_attributes.attempt)
+        before = event
     return Cost(events=count, actions=actions, payload_bytes=size)
 
 
@@ -50,3 +58,12 @@ def _done_by_another(event: HistoryEvent) -> bool:
         return event.workflow_execution_signaled_event_attributes.HasField("external_workflow_execution")
     started = event.workflow_execution_started_event_attributes
     return started.parent_initiated_event_id > 0 and not started.continued_execution_run_id
+
+
+def _came_with_the_start(event: HistoryEvent, before: HistoryEvent | None) -> bool:
+    """Of a client's start. Any other run may hear a signal before its first task: a child, or one that goes on."""
+    if event.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED or before is None:
+        return False
+    started = before.workflow_execution_started_event_attributes
+    by_client = not started.parent_initiated_event_id and not started.continued_execution_run_id
+    return by_client and before.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED

@@ -1,6 +1,7 @@
 """The count of billable actions, on recorded histories of real runs and on events made for a single rule."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
@@ -35,14 +36,14 @@ def started(attempt: int) -> HistoryEvent:
 @pytest.mark.parametrize(
     ("name", "actions"),
     [
-        # start, 2 signals, 4 activities, 1 upsert
-        ("cancel-by-signal", 1 + 2 + 4 + 1),
+        # start with its signal, a signal, 4 activities, 1 upsert
+        ("cancel-by-signal", 1 + 1 + 4 + 1),
         # the update counts like a signal, its answer does not
-        ("cancel-by-update", 1 + 1 + 1 + 4 + 1),
+        ("cancel-by-update", 1 + 1 + 4 + 1),
         # activities that took 2, 2, 3, 1 and 1 attempts
-        ("every-answer-lost-once", 1 + 2 + 9 + 1),
-        # 4 signals and 3 upserts: on hold, released, closed
-        ("hold-and-release-by-signal", 1 + 5 + 4 + 3),
+        ("every-answer-lost-once", 1 + 1 + 9 + 1),
+        # 4 signals after the start's and 3 upserts: on hold, released, closed
+        ("hold-and-release-by-signal", 1 + 4 + 4 + 3),
     ],
 )
 def test_a_recorded_order_costs_what_its_story_says(name: str, actions: int) -> None:
@@ -51,7 +52,8 @@ def test_a_recorded_order_costs_what_its_story_says(name: str, actions: int) -> 
 
 def test_continue_as_new_is_billed_once_as_the_start_it_makes() -> None:
     runs = [recorded(name) for name in ("continue-as-new", "continue-as-new-2", "continue-as-new-3")]
-    starts, signals, activities, upserts = 3, 5, 6, 3
+    # One more signal came with the first start.
+    starts, signals, activities, upserts = 3, 4, 6, 3
     assert sum(run.actions for run in runs) == starts + signals + activities + upserts
 
 
@@ -83,8 +85,28 @@ def test_what_a_workflow_does_to_another_is_counted_where_it_was_done() -> None:
         HistoryEvent(event_type=EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED),
     ]
     assert cost_of([begun(child), signaled]).actions == 0
-    assert cost_of(initiated).actions == 2
+    assert cost_of(initiated).actions == 3, "a child's start is two"
     assert cost_of([begun(later_run)]).actions == 1
+
+
+def event_of(kind: str) -> HistoryEvent:
+    return HistoryEvent(event_type=EventType.Value(f"EVENT_TYPE_{kind}"))
+
+
+def test_a_signal_with_start_is_one_action() -> None:
+    start, signal = event_of("WORKFLOW_EXECUTION_STARTED"), event_of("WORKFLOW_EXECUTION_SIGNALED")
+    assert cost_of([start, signal]).actions == 1
+    assert cost_of([start, signal, signal]).actions == 2
+    assert cost_of([start, event_of("WORKFLOW_TASK_SCHEDULED"), signal]).actions == 2
+
+
+@pytest.mark.parametrize("begun", [{"parent_initiated_event_id": 7}, {"continued_execution_run_id": "r"}])
+def test_a_signal_before_the_first_task_of_any_other_run_is_billed(begun: dict[str, Any]) -> None:
+    start, signal = event_of("WORKFLOW_EXECUTION_STARTED"), event_of("WORKFLOW_EXECUTION_SIGNALED")
+    start.workflow_execution_started_event_attributes.CopyFrom(
+        WorkflowExecutionStartedEventAttributes(**begun)
+    )
+    assert cost_of([start, signal]).actions == cost_of([start]).actions + 1
 
 
 @pytest.mark.parametrize(
@@ -95,7 +117,6 @@ def test_what_a_workflow_does_to_another_is_counted_where_it_was_done() -> None:
         "WORKFLOW_EXECUTION_UPDATE_ACCEPTED",
         "TIMER_STARTED",
         "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES",
-        "START_CHILD_WORKFLOW_EXECUTION_INITIATED",
         "SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED",
     ],
 )
