@@ -11,6 +11,7 @@ from typing import Final
 
 from adapters.errors import ContractBroken, Rejected
 from adapters.spans import looked_up
+from adapters.tryton.notes import read_note
 from adapters.tryton.putting_away import PuttingAway
 from adapters.tryton.reading import read_order
 from adapters.tryton.records import CREDIT_MARK, SaleRecord
@@ -27,7 +28,6 @@ from adapters.tryton.translate import (
     SalePlan,
     numbered,
     plan_lines,
-    read_note,
     rounding_lines,
     sum_taxes,
 )

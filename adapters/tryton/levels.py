@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final, NamedTuple
 
+from adapters.tryton.notes import read_note
 from adapters.tryton.places import Places
 from adapters.tryton.records import RETURN_SHIPMENT
 from adapters.tryton.stock_records import OPEN, Movement, StockedProduct, Wanted, WantingLine
-from adapters.tryton.translate import read_note
 from domain.stock import ErpStock, Incoming, Kit
 
 Place = tuple[str, int]

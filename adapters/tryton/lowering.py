@@ -1,7 +1,8 @@
 """Takes units off a sale of which a part is picked or has left, by Tryton's own amendment.
 
-An amendment knows quantities of lines that are there, at their prices; so it does where the order as it is to be has
-the sale's own lines with fewer units, and nothing else. All else is refused as before.
+An amendment knows quantities and prices of lines that are there; so it does where the order as it is to be has the
+sale's own lines with fewer units, and nothing else. All else is refused as before. Cents of rounding follow: taxes by
+the rounding lines that a sale has to spare, and a line's net, where its price does not divide, by its unit price.
 
 It deletes all moves that are drafts, and makes anew what a line lacks of its units. Two things have to be seen to
 before: what is picked is a draft too, and a canceled move counts as sent as long as nobody has said *recreate*.
@@ -14,7 +15,8 @@ from math import ceil
 from typing import Any, Final, NamedTuple
 
 from adapters.errors import Conflict, ContractBroken, Rejected
-from adapters.tryton.amounts import net_of
+from adapters.tryton.amounts import EndlessRounding, net_of
+from adapters.tryton.notes import is_rounding
 from adapters.tryton.records import (
     SHIPMENT,
     ComponentRecord,
@@ -26,7 +28,7 @@ from adapters.tryton.records import (
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import Sales
 from adapters.tryton.sums import amounts_of
-from adapters.tryton.translate import PlannedLine, is_rounding, real_tax
+from adapters.tryton.translate import PlannedLine, real_tax
 from domain.erp_order import SalesOrder
 
 AMENDMENT: Final = "sale.amendment"
@@ -39,10 +41,16 @@ _COMPONENT: Final = "sale.line.component"
 
 
 class Lowered(NamedTuple):
-    """A line of the sale and the units it is to have."""
+    """A line of the sale, the units it is to have, and their price: its own but for rounding."""
 
     line: LineRecord
     quantity: Decimal
+    unit_price: Decimal
+
+    @property
+    def changed(self) -> LineRecord:
+        """The line as it is to be."""
+        return self.line.model_copy(update={"quantity": float(self.quantity), "unit_price": self.unit_price})
 
 
 def lowered_lines(
@@ -50,8 +58,8 @@ def lowered_lines(
 ) -> tuple[Lowered, ...] | None:
     """The lines to lower, and those to bring its taxes to the cent with.
 
-    None where the sale cannot come to what is wanted in this way, as where a tax needs such a cent for the first time:
-    an amendment knows no new lines.
+    None where the sale cannot come to what is wanted in this way, as where a tax needs such a cent and the sale,
+    entered by an older version, has no line for it: an amendment knows no new lines.
     """
     goods = [plan for plan in wanted if not is_rounding(plan.note)]
     return _to_the_cent(
@@ -73,19 +81,18 @@ def _to_the_cent(
     lowered = _lowered(sale, parts, wanted)
     if lowered is None:
         return None
-    lowered += _rounding(_with_units(sale, lowered), target)
-    total, taxes = amounts_of(_with_units(sale, lowered))
+    try:
+        lowered += _rounding(_changed(sale, lowered), target)
+        total, taxes = amounts_of(_changed(sale, lowered))
+    except EndlessRounding:
+        return None
     expected = {tax.code: tax.amount for tax in target.taxes if tax.amount}
     return lowered if total == target.total and taxes == expected else None
 
 
-def _with_units(sale: SaleRecord, lowered: Sequence[Lowered]) -> SaleRecord:
-    units = {line.id: float(quantity) for line, quantity in lowered}
-    lines = (
-        line.model_copy(update={"quantity": units[line.id]}) if line.id in units else line
-        for line in sale.lines
-    )
-    return sale.model_copy(update={"lines": tuple(lines)})
+def _changed(sale: SaleRecord, lowered: Sequence[Lowered]) -> SaleRecord:
+    changed = {each.line.id: each.changed for each in lowered}
+    return sale.model_copy(update={"lines": tuple(changed.get(line.id, line) for line in sale.lines)})
 
 
 def _rounding(sale: SaleRecord, target: SalesOrder) -> tuple[Lowered, ...]:
@@ -98,7 +105,7 @@ def _rounding(sale: SaleRecord, target: SalesOrder) -> tuple[Lowered, ...]:
         tax = line.taxes[0].line_tax() if is_rounding(line.note) and len(line.taxes) == 1 else None
         if tax is None or not tax.amount or not (cents := missing.pop(real_tax(tax.code), Decimal(0))):
             continue
-        rounded.append(Lowered(line, line.units + cents / tax.amount))
+        rounded.append(Lowered(line, line.units + cents / tax.amount, Decimal(0)))
     return tuple(rounded)
 
 
@@ -107,17 +114,17 @@ def _lowered(
 ) -> tuple[Lowered, ...] | None:
     lowered = []
     for plan in wanted:
-        line = next((line for line in left if _same_but_for_units(line, plan, sale.currency.rounding)), None)
-        if line is None:
+        found = next((found for line in left if (found := _as_planned(sale, line, plan)) is not None), None)
+        if found is None:
             return None
-        left.remove(line)
-        if line.units != plan.quantity:
-            lowered.append(Lowered(line, plan.quantity))
-    lowered += [Lowered(line, Decimal(0)) for line in left if line.units]
+        left.remove(found.line)
+        if found.changed != found.line:
+            lowered.append(found)
+    lowered += [Lowered(line, Decimal(0), line.planned().unit_price) for line in left if line.units]
     taken = _units_in_hand(sale)
     possible = all(
-        taken[line.id] <= quantity < line.units and _let_go(line, quantity) is not None
-        for line, quantity in lowered
+        taken[line.id] <= quantity <= line.units and _let_go(line, quantity) is not None
+        for line, quantity, _ in lowered
     )
     return tuple(lowered) if possible else None
 
@@ -189,10 +196,10 @@ class Lowering:
                     "product": line.product.id if line.product else None,
                     "quantity": float(quantity),
                     "unit": form[line.id][0],
-                    "unit_price": line.unit_price,
+                    "unit_price": price,
                     "description": form[line.id][1],
                 }
-                for line, quantity in lines
+                for line, quantity, price in lines
             ]
         except (KeyError, TypeError) as error:
             raise ContractBroken(SYSTEM, _OPERATION, f"a line lacks {error}", str(rows)) from error
@@ -222,7 +229,7 @@ class Lowering:
         Tryton calls them recreated. Done before the units are taken off: then a try that is cut off here leaves units
         that are to be sent again, which the next takes off; the other way round it would leave some as given up.
         """
-        every = [each for line, quantity in lines for each in _let_go(line, quantity) or ()]
+        every = [each for line, quantity, _ in lines for each in _let_go(line, quantity) or ()]
         for model, kind in ((_COMPONENT, ComponentRecord), (_LINE, LineRecord)):
             writes = list(_writes([each for each in every if isinstance(each.of, kind)]))
             if writes:
@@ -240,12 +247,29 @@ class Lowering:
             ) from error
 
 
-def _same_but_for_units(line: LineRecord, plan: PlannedLine, step: Decimal) -> bool:
-    """Whether the line has the plan's net with the plan's units: a discount on all of them rarely divides evenly."""
-    held = line.planned()
-    same = held._replace(quantity=plan.quantity, unit_price=plan.unit_price) == plan
-    nets = (net_of(plan.quantity, price, step) for price in (held.unit_price, plan.unit_price))
-    return same and line.units >= plan.quantity and len({*nets}) == 1
+def _as_planned(sale: SaleRecord, line: LineRecord, plan: PlannedLine) -> Lowered | None:
+    """The line with the plan's units and net; None where it is another, has fewer units or another price.
+
+    A discount, or a tax within the price, rarely divides evenly: the net of some of its units may be a cent off itself,
+    and another for each tax. Then the units get the plan's price. Not once an invoice is posted: what Tryton credits is
+    units at the price of now, and would not come to the difference.
+    """
+    held, step = line.planned(), sale.currency.rounding
+    if (
+        held._replace(quantity=plan.quantity, unit_price=plan.unit_price) != plan
+        or line.units < plan.quantity
+    ):
+        return None
+    off = net_of(plan.quantity, held.unit_price, step) - net_of(plan.quantity, plan.unit_price, step)
+    if not off:
+        return Lowered(line, plan.quantity, held.unit_price)
+    if abs(off) > step * (1 + len(plan.taxes)) or _is_billed(sale):
+        return None
+    return Lowered(line, plan.quantity, plan.unit_price)
+
+
+def _is_billed(sale: SaleRecord) -> bool:
+    return any(invoice.state not in {"draft", "cancelled"} for invoice in sale.invoices)
 
 
 def _writes(every: Sequence[_LetGo]) -> Iterator[Any]:

@@ -11,11 +11,11 @@ from adapters.errors import ContractBroken
 from adapters.tryton.bundles import kits_of
 from adapters.tryton.given_up import given_up_of
 from adapters.tryton.kits import units_by_shipment, walk_kits
+from adapters.tryton.notes import is_rounding
 from adapters.tryton.records import BilledRecord, SaleBody, SaleRecord, ShipmentRecord
 from adapters.tryton.returned import returns_of
 from adapters.tryton.stock import in_hand, promised, tells_stock
 from adapters.tryton.sums import net_of_line, tax_adjustments, tax_amounts
-from adapters.tryton.translate import is_rounding
 from domain.erp_order import (
     ADJUSTMENT_LINES,
     Backorder,

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapters.errors import ContractBroken
 from adapters.tryton.amounts import LineTax
-from adapters.tryton.translate import EXCHANGE_MARK, PlannedLine, read_note
+from adapters.tryton.notes import read_note
+from adapters.tryton.translate import EXCHANGE_MARK, PlannedLine
 from domain.order import OrderKey
 
 SHIPMENT: Final = "stock.shipment.out"

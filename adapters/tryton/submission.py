@@ -194,6 +194,6 @@ def _compare_content(sale: SaleRecord, plan: SalePlan) -> Held:
     header = (sale.party, sale.invoice_address, sale.shipment_address, sale.carrier)
     warehouse = sale.warehouse.id if sale.warehouse else None
     wanted = tuple(values[name] for name in ("party", "invoice_address", "shipment_address", "carrier"))
-    held = sorted((line.planned() for line in sale.order_lines), key=str)
+    held = sorted((line.planned() for line in sale.order_lines if line.units), key=str)
     lines = warehouse == values["warehouse"] and held == sorted(plan.lines, key=str)
     return Held(terms=header == wanted, lines=lines, comment=sale.comment == values["comment"])

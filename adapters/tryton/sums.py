@@ -4,8 +4,9 @@ from collections import defaultdict
 from decimal import Decimal
 
 from adapters.tryton.amounts import net_of, taxes_of
+from adapters.tryton.notes import adjustment_cause
 from adapters.tryton.records import LineRecord, SaleRecord
-from adapters.tryton.translate import adjustment_cause, real_tax
+from adapters.tryton.translate import real_tax
 from domain.erp_order import TAX_ADJUSTMENT_LINE, TaxAdjustment, TaxAdjustmentCause
 
 
@@ -55,6 +56,7 @@ def tax_adjustments(sale: SaleRecord) -> tuple[TaxAdjustment, ...]:
         for line in sale.order_lines
         if (cause := adjustment_cause(line.note)) is not None
         for code, amount in _line_taxes(sale, line)
+        if amount
     ]
     return (*tolerated, *sorted(named, key=lambda each: (each.code, each.cause)))
 

@@ -4,9 +4,11 @@ Tryton computes net and tax itself, so ``plan_sale`` chooses unit prices and, wh
 of the product TAX-ROUNDING: price zero, a quantity that is the number of cents, and a tax of a fixed cent on the same
 account as the real tax. What is off by more is no rounding: within the order's tolerance it is booked in the same way,
 named otherwise, and above it is refused.
+
+A sale of which something may leave before units come off has such a line for each of its taxes, of no cents where none
+is off: Tryton can change quantities of a sale in process, but add no lines (``lowering``). It invoices no spare one.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
@@ -21,6 +23,7 @@ from adapters.tryton.amounts import (
     split_for_net,
     taxes_of,
 )
+from adapters.tryton.notes import line_note, rounding_note
 from domain.erp_order import (
     SalesLine,
     SalesLineKind,
@@ -37,15 +40,6 @@ EXCHANGE_MARK: Final = "/exchange/"
 ROUNDING_PRODUCT: Final = "TAX-ROUNDING"
 ROUNDING_SUFFIX: Final = "-ROUNDING"
 _OPERATION: Final = "translate order"
-_LINE_NOTE: Final = re.compile(
-    r"^Store line: (?P<line>.+?)(?:\nShips from: (?P<warehouse>.+))?$", re.MULTILINE
-)
-_ROUNDING_NOTE: Final = "Tax rounding: "
-_DIFFERENCE_NOTE: Final = "Tax difference within the tolerance: "
-_NOTES: Final = {
-    TaxAdjustmentCause.ROUNDING: _ROUNDING_NOTE,
-    TaxAdjustmentCause.TOLERANCE: _DIFFERENCE_NOTE,
-}
 
 
 class ProductReference(Frozen):
@@ -111,27 +105,7 @@ class SalePlan(Frozen):
 
     values: dict[str, Any]
     lines: tuple[PlannedLine, ...]
-
-
-def line_note(line: SalesLine) -> str:
-    """What a sale line says of its origin, for people and for ``read_note``."""
-    return f"Store line: {line.line_id}" + (f"\nShips from: {line.warehouse}" if line.warehouse else "")
-
-
-def read_note(note: str | None) -> tuple[str, str | None] | None:
-    """Storefront line and warehouse of a sale line; None where the note is not ours."""
-    found = _LINE_NOTE.search(note or "")
-    return (found["line"], found["warehouse"]) if found else None
-
-
-def is_rounding(note: str | None) -> bool:
-    """Whether a sale line only brings a tax to the cent."""
-    return adjustment_cause(note) is not None
-
-
-def adjustment_cause(note: str | None) -> TaxAdjustmentCause | None:
-    """Why a sale line brings a tax to the cent; None where it does not."""
-    return next((cause for cause, text in _NOTES.items() if (note or "").startswith(text)), None)
+    """Those that have units: spare ones for rounding come to nothing, and sales of older versions lack them."""
 
 
 def real_tax(code: str) -> str:
@@ -171,7 +145,10 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
         "shipment_method": "order",
         "comment": order_comment(order),
     }
-    return SalePlan(values={**values, "lines": numbered(lines)}, lines=tuple(planned for planned, _ in lines))
+    spare = _spare_lines(order, adjustments, references)
+    return SalePlan(
+        values={**values, "lines": numbered([*lines, *spare])}, lines=tuple(planned for planned, _ in lines)
+    )
 
 
 def web_id_of(order: SalesOrder) -> str:
@@ -208,6 +185,25 @@ def plan_lines(
 def rounding_lines(adjustments: Iterable[TaxAdjustment], references: References) -> list[LineValues]:
     """Sale lines that bring each tax to the cent. Raises Rejected, cause ``rounding_missing``."""
     return [_rounding_line(each, references) for each in adjustments]
+
+
+def _spare_lines(
+    order: SalesOrder, adjustments: Iterable[TaxAdjustment], references: References
+) -> list[LineValues]:
+    """A rounding line of no cents for each tax that has none, where units may come off once others have left.
+
+    Left out where the ERP cannot book rounding of that tax: nothing is off yet, and the order is as good without.
+    """
+    if sum(line.quantity for line in order.lines if line.kind is SalesLineKind.GOODS) < 2:  # noqa: PLR2004
+        return []
+    rounded = {each.code for each in adjustments if each.cause is TaxAdjustmentCause.ROUNDING}
+    codes = {tax.code for line in order.lines for tax in line.taxes} - rounded
+    return [
+        _cents_line(product, 0, tax, rounding_note(TaxAdjustmentCause.ROUNDING, code))
+        for code in sorted(codes)
+        if (product := references.products.get(ROUNDING_PRODUCT)) is not None
+        and (tax := references.taxes.get(code + ROUNDING_SUFFIX)) is not None
+    ]
 
 
 def numbered(lines: list[LineValues]) -> list[Any]:
@@ -368,9 +364,12 @@ def _rounding_line(adjustment: TaxAdjustment, references: References) -> LineVal
             f"rounding_missing:tryton:{code}",
         )
     cents = int(difference / cent)
-    note = f"{_NOTES[adjustment.cause]}{code} {difference:+}"
-    planned = PlannedLine(product.id, Decimal(cents), Decimal(0), frozenset({rounding.id}), note)
-    return planned, _line_values(product, cents, Decimal(0), [rounding.id], note)
+    return _cents_line(product, cents, rounding, rounding_note(adjustment.cause, code, difference))
+
+
+def _cents_line(product: ProductReference, cents: int, tax: LineTax, note: str) -> LineValues:
+    planned = PlannedLine(product.id, Decimal(cents), Decimal(0), frozenset({tax.id}), note)
+    return planned, _line_values(product, cents, Decimal(0), [tax.id], note)
 
 
 def _line_values(

@@ -8,10 +8,11 @@ from adapters.tryton.lowering import Lowered, lowered_lines, lowered_parts
 from adapters.tryton.records import SaleRecord, read_record
 from adapters.tryton.translate import PlannedLine
 from domain.erp_order import SalesOrder, TaxAmount
-from tests.unit.test_tryton_reading import CENT, VAT, line, move, sale
+from tests.unit.test_tryton_reading import CENT, VAT, invoice, line, move, sale
 from tests.unit.test_tryton_translate import sales_order
 
 PRICE = Decimal("3.3333")
+POSTED = {"invoices.": [invoice(state="posted")]}
 
 
 def held(*, picked: float = 0.0) -> SaleRecord:
@@ -113,7 +114,17 @@ def test_where_nothing_is_to_be_shipped_any_more_any_number_of_units_can_be_take
 def test_a_discount_that_does_not_divide_is_no_other_price_as_long_as_the_net_is_the_same() -> None:
     """10.00 for three: 3.3333 each; 6.67 for two: 3.3350."""
     assert lowered_parts(held(), wanted(2, Decimal("3.3350")), target("44.01", "7.34")) is not None
-    assert lowered_parts(held(), wanted(2, Decimal("3.3300")), target("44.00", "7.34")) is None
+    assert lowered_parts(held(), wanted(2, Decimal("3.3200")), target("43.98", "7.34")) is None
+
+
+def test_where_a_price_does_not_divide_the_units_that_stay_get_the_price_of_their_net() -> None:
+    """10.00 for three and 6.66 for two: the storefront gave the cent to the unit that goes."""
+    found = lowered_parts(held(), wanted(2, Decimal("3.3300")), target("44.00", "7.34"))
+    assert found is not None
+    assert [(each.line.id, each.quantity, each.unit_price) for each in found] == [(2, 2, Decimal("3.3300"))]
+    billed = held().model_copy(update={"invoices": read_record(sale(**POSTED)).invoices})
+    assert lowered_parts(billed, wanted(2, Decimal("3.3300")), target("44.00", "7.34")) is None
+    assert lowered_parts(billed, wanted(2), target("44.01", "7.34")) is not None
 
 
 def test_of_a_whole_order_the_cents_follow_too() -> None:

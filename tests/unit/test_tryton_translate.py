@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from adapters.errors import Rejected
 from adapters.tryton.amounts import LineTax, split_for_net, taxes_of
+from adapters.tryton.notes import adjustment_cause, line_note, read_note
 from adapters.tryton.translate import (
     ROUNDING_PRODUCT,
     PartyReference,
@@ -19,11 +20,8 @@ from adapters.tryton.translate import (
     References,
     SalePlan,
     WarehouseReference,
-    adjustment_cause,
-    line_note,
     main_warehouse,
     plan_sale,
-    read_note,
 )
 from domain.erp_order import (
     ADJUSTMENT_LINE,
@@ -260,7 +258,10 @@ def test_taxes_that_tryton_would_round_for_ever_are_kept_from_it() -> None:
 
 
 def test_a_cent_of_such_a_tax_is_booked_by_the_rounding_line_alone() -> None:
-    *goods, rounding = created_lines(plan(sales_line(672, "0.08", {"CITY-1.5": "0.00", "MWST-7.7": "0.01"})))
+    *goods, rounding, spare = created_lines(
+        plan(sales_line(672, "0.08", {"CITY-1.5": "0.00", "MWST-7.7": "0.01"}))
+    )
+    assert (spare["quantity"], spare["taxes"]) == (0.0, [["add", [ROUNDING_IDS["CITY-1.5"]]]])
     assert [each["taxes"] for each in goods] == [[["add", []]]] * len(goods)
     assert (rounding["quantity"], rounding["taxes"]) == (1.0, [["add", [ROUNDING_IDS["MWST-7.7"]]]])
 
@@ -277,11 +278,21 @@ def test_a_cent_too_much_is_a_negative_quantity() -> None:
     assert created_lines(plan(sales_line(3, "10.01", {"VAT-20": "1.99"})))[1]["quantity"] == -1.0
 
 
-def test_cents_of_several_lines_that_cancel_out_need_no_line() -> None:
-    lines = created_lines(
-        plan(sales_line(3, "10.01", {"VAT-20": "2.01"}), sales_line(3, "10.01", {"VAT-20": "1.99"}))
-    )
-    assert [line["product"] for line in lines] == [11, 11]
+def test_cents_of_several_lines_that_cancel_out_need_a_spare_line_at_most() -> None:
+    planned = plan(sales_line(3, "10.01", {"VAT-20": "2.01"}), sales_line(3, "10.01", {"VAT-20": "1.99"}))
+    *goods, spare = created_lines(planned)
+    assert [line["product"] for line in goods] == [11, 11]
+    assert (spare["product"], spare["quantity"], spare["note"]) == (13, 0.0, "Tax rounding: VAT-20")
+    assert all(line.quantity for line in planned.lines)
+
+
+def test_a_single_unit_has_no_spare_line_as_nothing_comes_off_once_it_has_left() -> None:
+    single = sales_line(1, "10.00", {"VAT-20": "2.00"})
+    delivery = sales_line(1, "5.00", {"VAT-20": "1.00"}, line_id="D", product="SHIPPING", warehouse=None)
+    delivery = delivery.model_copy(update={"kind": SalesLineKind.SHIPPING})
+    assert [each["product"] for each in created_lines(plan(single, delivery))] == [11, 12]
+    other = sales_line(1, "10.00", {"VAT-20": "2.00"}, line_id="9002")
+    assert [each["product"] for each in created_lines(plan(single, other))] == [11, 11, 13]
 
 
 @pytest.mark.parametrize(("tax", "cents"), [("2.02", 2), ("1.98", -2)])
