@@ -4,12 +4,13 @@ from decimal import Decimal
 
 import pytest
 
+from domain.balance import compare_orders
 from domain.differences import Acceptance, PlanRefused
 from domain.erp_order import ErpInvoiceState, ErpOrder
-from domain.order import OrderKey
+from domain.order import Order, OrderKey
 from domain.planning import plan_sales_order
 from tests.contract.order_shapes import SHAPES, sales_order, two_warehouses
-from tests.order_builder import make_line, make_order, sandbox_mapping
+from tests.order_builder import make_discount, make_line, make_order, sandbox_mapping
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -73,3 +74,34 @@ async def test_an_accepted_difference_is_told_as_the_adjustment_it_was_entered_a
     submitted = await erp_world.erp.submit_order(order)
     assert submitted.adjustment == Decimal("0.01")
     assert billed(submitted) == submitted.total == storefront.total
+
+
+def with_odd_cents(external_id: str, units: int, discount: str) -> Order:
+    """Units at 5.00 and at 9.99 with a discount. Of four no cent is off; of three a tax is, and the discounted net."""
+    lines = [
+        make_line("11", "CAP-BLK", units, unit_price="5.00"),
+        make_line("12", "MUG-LOGO", units, unit_price="9.99", discounts=[make_discount(discount)]),
+    ]
+    return make_order(external_id, lines=lines)
+
+
+async def test_units_come_off_a_partly_shipped_order_to_the_cent_and_so_do_its_invoices(erp_world):
+    before = with_odd_cents(erp_world.new_id(), 4, "0.02")
+    now = with_odd_cents(before.key.external_id, 3, "0.01")
+    submitted = await erp_world.erp.submit_order(sales_order(before))
+    assert submitted.tax_adjustments == ()
+    assert {line.line_id: line.quantity for line in submitted.lines} == {"11": 4, "12": 4}
+    await erp_world.ship(now.key, "WH-EAST", part=True)
+    outcome = await erp_world.erp.amend_order(sales_order(now))
+    assert outcome.refused == ()
+    assert compare_orders(now, outcome.order, sandbox_mapping()) == ()
+    assert billed(outcome.order) == now.total
+    assert (await erp_world.books(now.key)).total == now.total
+    again = await erp_world.erp.amend_order(sales_order(now))
+    assert (again.order, again.refused) == (outcome.order, ())
+    await erp_world.ship(now.key, "WH-EAST", part=False)
+    await erp_world.post_invoices(now.key)
+    closed = await erp_world.erp.find_order(now.key)
+    assert compare_orders(now, closed, sandbox_mapping()) == ()
+    assert billed(closed) == now.total
+    assert sum(line.quantity for shipment in closed.shipments for line in shipment.lines) == 6
