@@ -81,13 +81,29 @@ def _to_the_cent(
     lowered = _lowered(sale, parts, wanted)
     if lowered is None:
         return None
+    expected = {tax.code: tax.amount for tax in target.taxes if tax.amount}
     try:
         lowered += _rounding(_changed(sale, lowered), target)
-        total, taxes = amounts_of(_changed(sale, lowered))
+        comes_to = amounts_of(_changed(sale, lowered))
+        if _is_billed(sale) and not _credit_comes_to(sale, lowered, comes_to):
+            return None
     except EndlessRounding:
         return None
-    expected = {tax.code: tax.amount for tax in target.taxes if tax.amount}
-    return lowered if total == target.total and taxes == expected else None
+    return lowered if comes_to == (target.total, expected) else None
+
+
+def _credit_comes_to(
+    sale: SaleRecord, lowered: Sequence[Lowered], now: tuple[Decimal, dict[str, Decimal]]
+) -> bool:
+    """Whether Tryton's credit note is worth as much as the sale falls by: it rounds its own lines, not the sale's."""
+    credited = [
+        each.line.model_copy(update={"quantity": float(each.line.units - each.quantity)}) for each in lowered
+    ]
+    (before, taxes), (after, left) = amounts_of(sale), now
+    total, off = amounts_of(sale.model_copy(update={"lines": tuple(credited)}))
+    fell = Counter(taxes)
+    fell.subtract(left)
+    return total == before - after and off == {code: amount for code, amount in fell.items() if amount}
 
 
 def _changed(sale: SaleRecord, lowered: Sequence[Lowered]) -> SaleRecord:

@@ -1,5 +1,7 @@
 """Whatever units come off a Tryton sale, its lines and their spare cents come to the storefront's order."""
 
+from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from adapters.tryton.lowering import lowered_lines
 from adapters.tryton.notes import is_rounding
-from adapters.tryton.records import SaleRecord, read_record
+from adapters.tryton.records import LineRecord, SaleRecord, read_record
 from adapters.tryton.translate import ROUNDING_PRODUCT, ProductReference, plan_sale
 from domain import tax_allocation
 from domain.erp_order import SalesOrder
@@ -23,6 +25,7 @@ from tests.order_builder import (
     sandbox_mapping,
     tax_lines,
 )
+from tests.unit.test_tryton_lowering import POSTED
 from tests.unit.test_tryton_reading import line, sale
 from tests.unit.test_tryton_translate import PARTY, REFERENCES, as_tryton_computes, created_lines
 
@@ -92,6 +95,16 @@ def test_whatever_units_are_taken_off_the_sale_comes_to_the_cent(orders: tuple[O
     assert found is not None
     assert all(each.quantity <= each.line.units for each in found if not is_rounding(each.line.note))
     changed = {each.line.id: each.changed for each in found}
+    amounts = as_computed([changed.get(each.id, each) for each in record.order_lines])
+    assert amounts == (now.total, {tax.code: tax.amount for tax in now.taxes if tax.amount})
+
+
+def billed(record: SaleRecord) -> SaleRecord:
+    return record.model_copy(update={"invoices": read_record(sale(**POSTED)).invoices})
+
+
+def as_computed(lines: Iterable[LineRecord]) -> tuple[Decimal, dict[str, Decimal]]:
+    """In all, and by tax."""
     net, taxes = as_tryton_computes(
         [
             {
@@ -99,8 +112,37 @@ def test_whatever_units_are_taken_off_the_sale_comes_to_the_cent(orders: tuple[O
                 "quantity": each.quantity,
                 "taxes": [["add", [tax.id for tax in each.taxes]]],
             }
-            for each in (changed.get(each.id, each) for each in record.order_lines)
+            for each in lines
         ]
     )
-    assert net + sum(taxes.values()) == now.total
-    assert taxes == {tax.code: tax.amount for tax in now.taxes if tax.amount}
+    return net + sum(taxes.values()), {code: amount for code, amount in taxes.items() if amount}
+
+
+@given(sold_and_lowered())
+def test_once_an_invoice_is_posted_its_credit_comes_to_the_cent_or_nothing_is_done(
+    orders: tuple[Order, Order],
+) -> None:
+    before, now = (plan_sales_order(each, sandbox_mapping(tax_tolerance="0")) for each in orders)
+    record = billed(entered(before))
+    total, taxes = as_computed(
+        each.line.model_copy(update={"quantity": float(each.line.units - each.quantity)})
+        for each in lowered_lines(record, plan_sale(now, PARTY, KNOWN).lines, now) or ()
+    )
+    fell = Counter({tax.code: tax.amount for tax in before.taxes})
+    fell.subtract({tax.code: tax.amount for tax in now.taxes})
+    expected = (before.total - now.total, {code: amount for code, amount in fell.items() if amount})
+    assert (total, taxes) in (expected, (Decimal(0), {}))
+
+
+def test_a_credit_that_tryton_would_round_otherwise_is_refused() -> None:
+    """Tax of 0.225 falls to 0.15, and Tryton's credit of one unit is of 0.08 beside the cent that had been added."""
+    before, now = (
+        plan_sales_order(
+            make_order(lines=[make_line("1", "MUG-LOGO", n, unit_price="1.20", tax_rates=US_TAXES[:1])]),
+            sandbox_mapping(tax_tolerance="0"),
+        )
+        for n in (3, 2)
+    )
+    record, lines = entered(before), plan_sale(now, PARTY, KNOWN).lines
+    assert lowered_lines(record, lines, now)
+    assert lowered_lines(billed(record), lines, now) is None
