@@ -1,6 +1,5 @@
 """Whatever units come off a Tryton sale, its lines and their spare cents come to the storefront's order."""
 
-from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -124,14 +123,12 @@ def test_once_an_invoice_is_posted_its_credit_comes_to_the_cent_or_nothing_is_do
 ) -> None:
     before, now = (plan_sales_order(each, sandbox_mapping(tax_tolerance="0")) for each in orders)
     record = billed(entered(before))
-    total, taxes = as_computed(
+    found = lowered_lines(record, plan_sale(now, PARTY, KNOWN).lines, now)
+    credited, _ = as_computed(
         each.line.model_copy(update={"quantity": float(each.line.units - each.quantity)})
-        for each in lowered_lines(record, plan_sale(now, PARTY, KNOWN).lines, now) or ()
+        for each in found or ()
     )
-    fell = Counter({tax.code: tax.amount for tax in before.taxes})
-    fell.subtract({tax.code: tax.amount for tax in now.taxes})
-    expected = (before.total - now.total, {code: amount for code, amount in fell.items() if amount})
-    assert (total, taxes) in (expected, (Decimal(0), {}))
+    assert credited == (before.total - now.total if found else 0)
 
 
 def test_a_credit_that_tryton_would_round_otherwise_is_refused() -> None:
