@@ -12,6 +12,7 @@ from decimal import Decimal
 from temporalio import activity
 
 from activities.amending import amend_parts, judge
+from activities.closing import outcome_of
 from activities.contracts import (
     LONGEST_ATTEMPT,
     AmendedOrder,
@@ -39,11 +40,11 @@ from adapters.errors import Rejected
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from domain.amendment import fingerprint
 from domain.approval import approval_needed
-from domain.balance import BalanceReport, check_closing, require_agreement
+from domain.balance import check_closing, require_agreement
 from domain.cases import CaseReport
 from domain.claims import NO_CLAIMS, OrderClaims, claims_of, held_by
 from domain.counter_sale import left_before, told_already, told_of_part
-from domain.differences import Acceptance, accepted_by
+from domain.differences import Acceptance
 from domain.erp_order import ErpOrder
 from domain.exchanges import missing_exchanges, with_later_lines
 from domain.mapping import Mapping as FieldMapping
@@ -362,32 +363,18 @@ class OrderActivities(NotedActs):
             settled = await settle_exchanges(storefront, with_later_lines(order, erp_order), erp_order)
             await self._expect(key, settled.echoes)
             report = check_closing(settled.order, erp_order, mapping, request.acceptances)
-        case, until = None, None
+        case, until, now = None, None, datetime.now(UTC)
         if report.balanced and not request.final:
-            until = window_until(order, erp_order, mapping.returns, datetime.now(UTC))
-        if until is not None:
-            text = f"Balanced: {format_money(report.total, order.currency)}; open for returns until {until:%Y-%m-%d}"
-            patch = OrderPatch(
-                status=OrderStatus.SHIPPED,
-                waiting_for=f"returns, until {until:%Y-%m-%d}",
-                erp_total=erp_order.total,
-                captured=report.captured,
-                problem="",
-            )
-        elif report.balanced:
-            text = _closed(report, order.currency, request.acceptances)
-            patch = OrderPatch(
-                status=OrderStatus.CLOSED,
-                waiting_for="",
-                total=report.total,
-                erp_total=erp_order.total,
-                captured=report.captured,
-                closed_at=datetime.now(UTC),
-                problem="",
-            )
-        else:
-            text = "Not balanced: " + "; ".join(d.sentence(order.currency) for d in report.differences)
-            patch = OrderPatch(problem=text, waiting_for="a person: resubmit after the correction")
+            until = window_until(order, erp_order, mapping.returns, now)
+        text, patch = outcome_of(
+            report,
+            currency=order.currency,
+            erp_total=erp_order.total,
+            until=until,
+            acceptances=request.acceptances,
+            at=now,
+        )
+        if not report.balanced:
             case = CaseReport(cause=report.cause, reason=text, key=key)
             known = await self._known(key)
             if known is not None and known.closed_at is not None:
@@ -424,17 +411,6 @@ class OrderActivities(NotedActs):
 
 def _erp_link(key: OrderKey, erp: ErpOrder) -> Link:
     return Link(kind="order", canonical_id=str(key), system=ERP, external_id=erp.erp_id)
-
-
-def _closed(report: BalanceReport, currency: str, acceptances: tuple[Acceptance, ...]) -> str:
-    total = format_money(report.total, currency)
-    if report.on_terms:
-        total += f"; {format_money(report.on_terms, currency)} due on terms ({report.terms})"
-    if not report.accepted:
-        return f"Balanced and closed: {total}"
-    who = accepted_by(report.accepted, acceptances)
-    listed = "; ".join(difference.sentence(currency) for difference in report.accepted)
-    return f"Closed at {total} with what {who} accepted: {listed}"
 
 
 def _on_its_way_back(order: Order) -> Decimal:
