@@ -1,6 +1,8 @@
 """Taxes that a storefront rounds once for the order: divided over its lines, to the cent, and nothing else bent."""
 
 from decimal import Decimal
+from fractions import Fraction
+from typing import TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,13 +14,24 @@ from domain.tax_allocation import settle_taxes, whole_of
 from tests.order_builder import US_TAXES, VAT, make_line, make_order, make_shipping
 from tests.order_strategy import orders, wide_mapping
 
+Part = TypeVar("Part", OrderLine, ShippingCharge)
 
-def exact_taxes(order: Order, part: OrderLine | ShippingCharge) -> tuple[TaxLine, ...]:
-    """A part's taxes with all the digits that its price and rates give."""
+
+def exact_taxes(order: Order, part: OrderLine | ShippingCharge) -> tuple[Fraction, ...]:
+    """What price and rates give for each of a part's taxes. Decimals would make 0.2649... of a sum that is 0.265."""
     whole = whole_of(order, part)
-    price = whole.gross if order.taxes_included else whole.net
-    rates = sum((tax.rate for tax in part.taxes), Decimal(0)) if order.taxes_included else Decimal(0)
-    return tuple(tax.model_copy(update={"amount": price * tax.rate / (1 + rates)}) for tax in part.taxes)
+    price = Fraction(whole.gross if order.taxes_included else whole.net)
+    rates = sum((Fraction(tax.rate) for tax in part.taxes), Fraction(0)) if order.taxes_included else 0
+    return tuple(price * Fraction(tax.rate) / (1 + rates) for tax in part.taxes)
+
+
+def told_fine(part: Part, exact: tuple[Fraction, ...]) -> Part:
+    """A part as a storefront tells it that rounds no line."""
+    amounts = (Decimal(amount.numerator) / amount.denominator for amount in exact)
+    taxes = (
+        tax.model_copy(update={"amount": amount}) for tax, amount in zip(part.taxes, amounts, strict=True)
+    )
+    return part.model_copy(update={"taxes": tuple(taxes)})
 
 
 def rounded_per_order(order: Order, *, together: bool, fine: bool) -> Order:
@@ -29,18 +42,18 @@ def rounded_per_order(order: Order, *, together: bool, fine: bool) -> Order:
     parts: list[OrderLine | ShippingCharge] = [x for x in order.lines if x.current]
     parts += order.shipping
     exact = {id(part): exact_taxes(order, part) for part in parts}
-    sums: dict[tuple[str, Decimal], Decimal] = {}
-    for taxes in exact.values():
-        for tax in taxes:
-            sums[tax.title, tax.rate] = sums.get((tax.title, tax.rate), Decimal(0)) + tax.amount
+    sums: dict[tuple[str, Decimal], Fraction] = {}
+    for part in parts:
+        for tax, amount in zip(part.taxes, exact[id(part)], strict=True):
+            sums[tax.title, tax.rate] = sums.get((tax.title, tax.rate), Fraction(0)) + amount
     total_tax = (
-        round_money(sum(sums.values(), Decimal(0)), order.currency)
+        round_money(sum(sums.values(), Fraction(0)), order.currency)
         if together
         else sum((round_money(amount, order.currency) for amount in sums.values()), Decimal(0))
     )
     if fine:
-        lines = [x.model_copy(update={"taxes": exact[id(x)]}) if x.current else x for x in order.lines]
-        shipping = [x.model_copy(update={"taxes": exact[id(x)]}) for x in order.shipping]
+        lines = [told_fine(x, exact[id(x)]) if x.current else x for x in order.lines]
+        shipping = [told_fine(x, exact[id(x)]) for x in order.shipping]
         order = order.model_copy(update={"lines": tuple(lines), "shipping": tuple(shipping)})
     total = order.total if order.taxes_included else order.total - order.total_tax + total_tax
     return order.model_copy(update={"total_tax": total_tax, "total": total})
@@ -71,13 +84,13 @@ def test_an_order_rounded_once_adds_up_tax_by_tax_and_no_tax_moves_by_two_cents(
         for title, rate in {(tax.title, tax.rate) for tax in taxes}:
             of_rate = [tax.amount for tax in taxes if (tax.title, tax.rate) == (title, rate)]
             exact = [
-                tax.amount
+                amount
                 for part in (*(x for x in order.lines if x.current), *order.shipping)
-                for tax in exact_taxes(order, part)
+                for tax, amount in zip(part.taxes, exact_taxes(order, part), strict=True)
                 if (tax.title, tax.rate) == (title, rate)
             ]
             if fine:
-                assert sum(of_rate) == round_money(sum(exact, Decimal(0)), order.currency)
+                assert sum(of_rate) == round_money(sum(exact, Fraction(0)), order.currency)
 
 
 @given(orders(max_lines=7), st.booleans())
