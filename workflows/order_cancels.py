@@ -133,8 +133,13 @@ class OrderCancels(OrderBackorders):
         if not at_erp.canceled:
             self._cancel_ended(at_erp.reason)
             self._tell("ERP", f"Not canceled: {at_erp.reason}.")
-            if at_erp.erp is not None:
-                self._take_erp(at_erp.erp)
+            # Before the first reading nothing is known to compare it with: it is found in the ERP after that.
+            if at_erp.erp is not None and state.order is not None:
+                if state.erp is None:
+                    # An earlier life of the order entered it, and maybe otherwise than it is by now.
+                    self._is_in_erp(at_erp.erp)
+                else:
+                    self._take_erp(at_erp.erp)
             if wish.actor == STOREFRONT:
                 reason = f"The storefront canceled the order, but the ERP did not: {at_erp.reason}."
                 self._stop(Step.CANCEL, Refusal(cause=CANCEL_REFUSED, reason=reason))

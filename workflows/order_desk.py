@@ -11,6 +11,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import ERP_CHANGED, ERP_UNREADABLE, UnreadableRecord
     from activities.failures import Refusal
+    from domain.amendment import amendment_between, holds_otherwise
     from domain.cases import (
         AUTHORIZATION_EXPIRES,
         CANCEL_PICKED,
@@ -22,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.differences import Acceptance
     from domain.erp_order import ErpOrder, ErpOrderState
+    from domain.exchanges import with_later_lines
     from domain.order import Order
     from domain.quantities import QuantitiesBroken, apply_erp
     from workflows import narrative, order_return_story
@@ -41,7 +43,7 @@ with workflow.unsafe.imports_passed_through():
         StorefrontChanged,
     )
     from workflows.search import ERP_NUMBER, ORDER_NUMBER, ORDER_STATE
-    from workflows.steps import Step, shipped_ids, stands_for_approval, unreported_shipments
+    from workflows.steps import Step, shipped_ids, stands_for_approval, still_here, unreported_shipments
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,6 +62,23 @@ class OrderDesk(Desk[OrderState]):
         self._attention = Attention.WORKING if start.state is None else narrative.attention(self._state)
 
     # -- state -----------------------------------------------------------------------------------------------------
+
+    def _is_in_erp(self, erp: ErpOrder) -> None:
+        """The ERP has the order: what it holds otherwise than the storefront is to be carried over."""
+        state = self._state
+        assert state.order is not None
+        tried = state.given or state.order
+        self._take_erp(erp)
+        if state.erp_early is not None:
+            early, state.erp_early = state.erp_early, None
+            self._take_erp(early)
+        edited = not amendment_between(tried, state.order, {}).empty
+        # An earlier life of it may have seen what came after an exchange.
+        state.order = with_later_lines(state.order, erp)
+        # An earlier life of the order may have entered another version as well.
+        state.amend = edited or holds_otherwise(state.order, erp)
+        state.given = tried if state.amend else None
+        state.hand_over = bool(state.order.fulfillments) and bool(still_here(erp))
 
     def _take_erp(self, erp: ErpOrder) -> None:
         """Take a snapshot of the ERP, unless it is older than what is known: what left the house stays shipped."""

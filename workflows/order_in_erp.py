@@ -5,14 +5,12 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import ERP_QUEUE, AmendOrder, SubmitOrder
     from activities.orders import OrderActivities
-    from domain.amendment import amendment_between, holds_otherwise
     from domain.erp_order import ErpOrder
-    from domain.exchanges import with_later_lines
     from domain.quantities import take_edit
     from workflows import happenings, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
     from workflows.order_given_up import OrderGivenUp
-    from workflows.steps import Step, still_here
+    from workflows.steps import Step
 
 
 class OrderInErp(OrderGivenUp):
@@ -22,8 +20,7 @@ class OrderInErp(OrderGivenUp):
         state = self._state
         assert state.order is not None
         # A try whose answer nobody could read may have entered what was edited since.
-        tried = state.given or state.order
-        state.given = tried
+        state.given = state.given or state.order
         erp = await workflow.execute_activity_method(
             OrderActivities.submit_order,
             SubmitOrder(
@@ -39,17 +36,7 @@ class OrderInErp(OrderGivenUp):
             priority=ORDERS_FIRST,
         )
         self._tell("ERP", happenings.submitted(erp))
-        self._take_erp(erp)
-        if state.erp_early is not None:
-            early, state.erp_early = state.erp_early, None
-            self._take_erp(early)
-        edited = not amendment_between(tried, state.order, {}).empty
-        # An earlier life of it may have seen what came after an exchange.
-        state.order = with_later_lines(state.order, erp)
-        # An earlier life of the order may have entered another version as well.
-        state.amend = edited or holds_otherwise(state.order, erp)
-        state.given = tried if state.amend else None
-        state.hand_over = bool(state.order.fulfillments) and bool(still_here(erp))
+        self._is_in_erp(erp)
 
     async def _amend(self) -> None:
         state = self._state

@@ -7,15 +7,15 @@ from temporalio import activity
 from adapters.memory.storefront import MemoryStorefront
 from adapters.requests import CancelUnitsRequest, UnitsCanceled
 from domain.erp_order import ErpOrderState
-from domain.order import Order, PaymentKind
+from domain.order import LocationLine, LocationPlan, Order, PaymentKind
 from domain.payment_rules import CaptureRule, PaymentRules
 from store.inbox import InboxState
-from tests.order_builder import make_payment
+from tests.order_builder import make_line, make_payment
 from tests.workflows.returning import goods
 from tests.workflows.test_backorders import TWO_WEEKS, order_of, short_of_caps, stocked
 from tests.workflows.test_echoes import told
-from tests.workflows.world import PRICES, World
-from workflows.messages import ORDERS_CANCELED, REFUNDED, Attention, OperatorMessage
+from tests.workflows.world import PRICES, Gate, World
+from workflows.messages import ORDERS_CANCELED, REFUNDED, Attention, CancelAsked, OperatorMessage
 from workflows.order import OrderWorkflow
 
 
@@ -28,6 +28,17 @@ class Remembering(MemoryStorefront):
         done = await super().cancel_units(request)
         self.told += done.echoes
         return done
+
+
+class SlowToRead(MemoryStorefront):
+    """Keeps a reading back while it has a gate."""
+
+    gate: Gate | None = None
+
+    async def read_order(self, external_id: str) -> Order:
+        if self.gate is not None:
+            await self.gate.hold_back()
+        return await super().read_order(external_id)
 
 
 async def runs(world: World, order: Order) -> int:
@@ -102,6 +113,39 @@ async def test_an_edit_that_makes_it_cheaper_brings_it_back(world: World, extern
         world.storefront.revise(now.model_copy(update=edited))
         assert await told(world, order, "orders/edited") is InboxState.DISPATCHED
         await world.until_stopped(order.key)
+
+
+async def test_what_was_added_is_entered_though_a_cancel_comes_before_the_first_reading(
+    world: World, external_id
+):
+    """The ERP refuses the cancel, as goods have left, and so tells of the order before it is looked for."""
+    world.replace_storefront(storefront := SlowToRead(faults=world.faults, prices=PRICES))
+    async with world.working():
+        order = await closed(world, external_id)
+        now = storefront.orders[external_id]
+        added = make_line("99", "MUG-LOGO", 1, tax_rates=())
+        part = LocationLine(id="610099", line_id="99", quantity=1, remaining=1)
+        more = {
+            "lines": (*now.lines, added),
+            "location_plans": (
+                *now.location_plans,
+                LocationPlan(id="7999", location="101", open=True, lines=(part,)),
+            ),
+            "payments": (*now.payments, make_payment(added.unit_price, payment_id="more")),
+            "total": now.total + added.unit_price,
+            "presentment_total": now.presentment_total + added.unit_price,
+        }
+        storefront.revise(now.model_copy(update=more))
+        storefront.gate = gate = Gate()
+        assert await told(world, order, "orders/edited") is InboxState.DISPATCHED
+        await gate.reached.wait()
+        carrier = world.client.get_workflow_handle(order.key.workflow_id)
+        await carrier.signal(OrderWorkflow.cancel_signal, CancelAsked(actor="Ada"))
+        gate.open.set()
+        await world.until_told(order.key, "Not canceled")
+        await world.until_told(order.key, "Edit carried into")
+        sold = {line.line_id: line.quantity for line in world.erp.orders[order.key].lines}
+        assert sold["99"] == 1
 
 
 async def test_a_return_that_is_over_is_told_to_an_order_that_runs(world: World, external_id):
