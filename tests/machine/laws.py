@@ -99,9 +99,15 @@ def _money_is_conserved(order: Order, model: Model) -> None:
 
 
 def _one_paid(order: Order) -> Fraction:
-    """What one minor unit of the buyer's currency is in the shop's."""
-    paid = int(order.presentment_total * 10 ** minor_digits(order.presentment_currency))
-    return Fraction(cents(order, order.total), paid) if paid else Fraction(0)
+    """What one minor unit of the buyer's currency is in the shop's, at the rate at which the money was promised.
+
+    An edit leaves totals of which one may be nothing, and no rate.
+    """
+    promised = [p for p in order.payments if p.kind in {PaymentKind.AUTHORIZATION, PaymentKind.SALE}]
+    worth = cents(order, sum((p.amount for p in promised), Decimal(0)))
+    paid = sum((p.presentment_amount for p in promised), Decimal(0))
+    units = int(paid * 10 ** minor_digits(order.presentment_currency))
+    return Fraction(worth, units) if units else Fraction(0)
 
 
 def _parcels_are_told_once(order: Order, model: Model) -> None:
