@@ -60,9 +60,11 @@ class ReadOrder(Frozen):
     """To compare with; empty for the one in force."""
     acceptances: tuple[Acceptance, ...] = ()
     revive: bool = False
+    """Somebody wants a return of it: it goes on though it had ended."""
     fees: Amount = Decimal(0)
     """What its returns held back, in ``Order.presentment_currency``."""
-    """Somebody wants a return of it: it goes on though it had ended."""
+    ask_erp: bool = False
+    """Tell also what the ERP holds: what was heard of that cannot be trusted."""
 
 
 class OrderRead(Frozen):
@@ -86,6 +88,8 @@ class OrderRead(Frozen):
     """What its mapping says about units that are not in stock."""
     release: Release | None = None
     """When its goods may leave, where they were sold ahead; also where that day is over."""
+    erp: ErpOrder | None = None
+    """What the ERP holds, where that was asked for."""
 
 
 class SubmitOrder(Frozen):

@@ -99,6 +99,7 @@ class OrderActivities(NotedActs):
                 pinned = self._mapping(request.mapping_version)
             if request.compare and request.given in {"", fingerprint(order)}:
                 await self._compare(order, pinned, request.acceptances)
+            held = await self._erp.find_order(order.key) if request.ask_erp else None
             captures = storefront.capabilities.capture
             outlook = look_ahead(order, pinned, datetime.now(UTC), captures=captures, fees=request.fees)
         known = None if request.submitted else await self._known(request.key)
@@ -150,6 +151,7 @@ class OrderActivities(NotedActs):
             returns=pinned.returns,
             backorders=pinned.backorders,
             release=release,
+            erp=held,
         )
 
     @activity.defn

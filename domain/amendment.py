@@ -253,20 +253,21 @@ def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
     )
 
 
-def exchanges_differ(order: Order, erp: ErpOrder) -> bool:
-    """Whether the ERP has an exchange otherwise than the order: other units of a line, or another total.
+def differing_exchanges(order: Order, erp: ErpOrder) -> tuple[str, ...]:
+    """Returns of which the ERP has the exchange otherwise than the order: other units of a line, or another total.
 
     One of which units came back has its own credit note in the ERP, and cannot be compared so.
     """
     units = held_units(erp)
+    found = []
     for each in erp.exchanges:
         part = only_exchange(order, each.return_id)
         if units_returned(part):
             continue
         now = {line.line_id: line.current for line in part.lines if line.current}
         if part.total != each.total or now != {line: units[line] for line in each.lines if units[line]}:
-            return True
-    return False
+            found.append(each.return_id)
+    return tuple(found)
 
 
 def _line_words(change: LineChange, currency: str) -> list[str]:

@@ -270,6 +270,8 @@ class OrderState(Remembered):
     """The storefront is to be read (again) before anything else."""
     compare: bool = False
     """With that, the order is to be compared with what the ERP holds."""
+    ask_erp: bool = False
+    """With that, the ERP is to be asked what it holds."""
     read_at: Instant | None = None
     fulfillments: dict[str, str] = {}
     """ERP shipment id -> storefront fulfillment id, for shipments the storefront knows."""

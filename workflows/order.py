@@ -146,6 +146,7 @@ class OrderWorkflow(OrderInErp):
         # Before the answer: a hint that comes while the answer is on its way may tell of something newer.
         state.reread, state.read_at = False, workflow.now()
         compare, state.compare = state.compare, False
+        asks, state.ask_erp = state.ask_erp, False
         read = await workflow.execute_activity_method(
             OrderActivities.read_order,
             ReadOrder(
@@ -159,6 +160,7 @@ class OrderWorkflow(OrderInErp):
                 acceptances=state.acceptances,
                 revive=self._comes_back(),
                 fees=state.fees,
+                ask_erp=asks,
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
@@ -166,6 +168,8 @@ class OrderWorkflow(OrderInErp):
             summary="Read the order from the storefront",
             priority=ORDERS_FIRST,
         )
+        if read.erp is not None:
+            self._take_erp(read.erp)
         order = with_later_lines(read.order, state.erp)
         before, state.order = state.order, self._of_one_party(order)
         state.payment, state.return_rules = read.payment, read.returns

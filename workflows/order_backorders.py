@@ -14,8 +14,8 @@ with workflow.unsafe.imports_passed_through():
     from domain.amendment import (
         EditParts,
         amendment_between,
+        differing_exchanges,
         edit_parts,
-        exchanges_differ,
         holds_otherwise,
     )
     from domain.backorders import (
@@ -222,7 +222,7 @@ class OrderBackorders(OrderPreorders):
         given = state.given or before
         if amendment_between(given, now, left, state.exchanges).empty:
             same = state.erp is not None and not holds_otherwise(now, state.erp)
-            same = same and state.erp is not None and not exchanges_differ(now, state.erp)
+            same = same and state.erp is not None and not differing_exchanges(now, state.erp)
             if state.amend and units_returned(now) and same:
                 # Undone in the storefront; of an edit after a return the ERP was given nothing.
                 state.amend, state.given, state.edited = False, None, None

@@ -11,7 +11,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import ERP_CHANGED, ERP_UNREADABLE, UnreadableRecord
     from activities.failures import Refusal
-    from domain.amendment import amendment_between, holds_otherwise
+    from domain.amendment import EditParts, amendment_between, differing_exchanges, holds_otherwise
     from domain.cases import (
         AUTHORIZATION_EXPIRES,
         CANCEL_PICKED,
@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.differences import Acceptance
     from domain.erp_order import ErpOrder, ErpOrderState
-    from domain.exchanges import with_later_lines
+    from domain.exchanges import exchange_worth, with_later_lines
     from domain.order import Order
     from domain.quantities import QuantitiesBroken, apply_erp
     from workflows import narrative, order_return_story
@@ -43,7 +43,14 @@ with workflow.unsafe.imports_passed_through():
         StorefrontChanged,
     )
     from workflows.search import ERP_NUMBER, ORDER_NUMBER, ORDER_STATE
-    from workflows.steps import Step, shipped_ids, stands_for_approval, still_here, unreported_shipments
+    from workflows.steps import (
+        Step,
+        edit_to_be_paid,
+        shipped_ids,
+        stands_for_approval,
+        still_here,
+        unreported_shipments,
+    )
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -78,6 +85,7 @@ class OrderDesk(Desk[OrderState]):
         # An earlier life of the order may have entered another version as well.
         state.amend = edited or holds_otherwise(state.order, erp)
         state.given = tried if state.amend else None
+        self._amend_exchanges()
         state.hand_over = bool(state.order.fulfillments) and bool(still_here(erp))
 
     def _take_erp(self, erp: ErpOrder) -> None:
@@ -90,6 +98,21 @@ class OrderDesk(Desk[OrderState]):
         self._state.lines = apply_erp(self._state.lines, erp)
         self._state.erp = erp
         self._stop_if_canceled_in_erp(erp)
+
+    def _amend_exchanges(self) -> None:
+        """Exchanges that the ERP has otherwise than the storefront are to be amended there."""
+        state = self._state
+        assert state.order is not None
+        held = {} if state.erp is None else {each.return_id: each for each in state.erp.exchanges}
+        differing = () if state.erp is None else differing_exchanges(state.order, state.erp)
+        if not differing:
+            return
+        dearer = any(exchange_worth(state.order, each) > held[each].total for each in differing)
+        parts = EditParts(sold=state.amend, exchanges=differing, dearer=dearer)
+        state.edited = state.edited.joined(parts) if state.edited else parts
+        state.amend, state.given = True, state.given or state.order
+        if edit_to_be_paid(state):
+            self._tell("Orderwright", narrative.unpaid(state))
 
     def _of_one_party(self, order: Order) -> Order:
         """The order as read, of the customer whose party the ERP has: customers who were merged are one party there."""
@@ -170,6 +193,10 @@ class OrderDesk(Desk[OrderState]):
         """The ERP's change feed brings the order as it is there now."""
         if self._state.outcome is not None or self._state.erp is None or self._amending:
             self._state.erp_early = erp
+            return
+        if self._state.exchanges - {each.return_id for each in erp.exchanges}:
+            # Read before the exchange was entered and heard after it, or people canceled it: only the ERP can tell.
+            self._state.ask_erp = self._state.reread = True
             return
         try:
             self._take_erp(erp)
@@ -304,6 +331,8 @@ class OrderDesk(Desk[OrderState]):
         # What is still to be carried into the ERP needs no comparing: it is not there yet.
         self._state.reread = True
         self._state.compare = self._state.erp is not None and not self._state.amend
+        # Of an exchange that the ERP's people canceled nobody was told for sure while the order stood still.
+        self._state.ask_erp = bool(self._state.exchanges)
         self._state.leaves_cases = self._state.leaves_cases or problem.own
         self._state.take_new_mapping = self._state.take_new_mapping or cured_by_mapping(problem.cause)
 

@@ -71,6 +71,8 @@ class OrderExchanges(OrderReturns):
         if early is not None and len(early.exchanges) >= len(erp.exchanges):
             self._take_erp(early)
         self._tell("ERP", order_return_story.exchange_entered(erp, return_id))
+        # An earlier try, or an earlier life of the order, may have entered what was edited since.
+        self._amend_exchanges()
 
     async def _look_at(self, asked: ReturnAsked) -> None:
         """An exchange that an operator wants is noted in the storefront first: its record says what the buyer gets."""

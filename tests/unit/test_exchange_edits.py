@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.memory.order_changes import after_edit, summed
-from domain.amendment import EditParts, amendment_between, edit_parts, exchanges_differ
+from domain.amendment import EditParts, amendment_between, differing_exchanges, edit_parts
 from domain.balance import prove
 from domain.differences import PlanRefused
 from domain.edits_after_return import plan_after_return
@@ -254,8 +254,8 @@ def test_what_is_held_beyond_an_exchange_that_was_lowered_goes_back_once():
 def test_the_erp_has_an_exchange_otherwise_until_it_is_amended():
     shop, return_id, new = exchanged()
     shop.send(return_id)
-    assert not exchanges_differ(shop.order, shop.erp)
-    assert exchanges_differ(set_to(shop, new, 3), shop.erp)
+    assert not differing_exchanges(shop.order, shop.erp)
+    assert differing_exchanges(set_to(shop, new, 3), shop.erp)
 
 
 def test_what_was_paid_for_an_exchange_before_its_goods_were_back_goes_back_once():

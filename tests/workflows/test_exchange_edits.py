@@ -9,6 +9,7 @@ from domain.order import Order
 from tests.workflows.returning import WINDOW, closes_balanced, deliver, ended, goods, refunds, with_rules
 from tests.workflows.test_exchanges import MUG, bring_back, exchange
 from tests.workflows.world import World
+from workflows.order import OrderWorkflow
 
 pytestmark = pytest.mark.usefixtures("days_pass_when_told")
 
@@ -75,3 +76,43 @@ async def test_an_exchange_that_is_taken_off_is_not_sent_and_its_money_goes_back
     (credit,) = held.returns
     assert refunds(world, order) == credit.total == order.total - world.storefront.orders[external_id].total
     assert credit.total > Decimal(0)
+
+
+async def test_news_older_than_an_exchange_do_not_hide_an_edit_of_it(world: World, server, external_id):
+    """The change feed may have read the ERP just before the exchange was entered, and be heard after it."""
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    async with world.working():
+        line = await exchanged(world, order)
+        await world.until_told(order.key, "Exchange entered in the ERP")
+        older = world.erp.orders[order.key].model_copy(update={"exchanges": ()})
+        handle = world.client.get_workflow_handle(order.key.workflow_id)
+        await handle.signal(OrderWorkflow.erp_changed, older)
+        await lower(world, order, line, 1)
+        await world.until_told(order.key, f"{MUG}: 2 -> 1 units")
+        await world.until_told(order.key, "Edit carried into")
+        world.erp.ship_all(order.key)
+        await closes_balanced(world, order, server)
+        story = await world.story(order.key)
+    assert story.count("Exchange entered in the ERP") == 1
+
+
+async def test_an_exchange_edited_while_nobody_carried_its_order_is_amended(
+    world: World, server, external_id
+):
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    async with world.working():
+        line = await exchanged(world, order)
+        await world.until_told(order.key, "Exchange entered in the ERP")
+        await world.client.get_workflow_handle(order.key.workflow_id).terminate(
+            "somebody thinks that this helps"
+        )
+        await lower(world, order, line, 1)
+        await world.until_told(order.key, "Edit carried into SO-00001-X1")
+        assert "Entered in the ERP as SO-00001" in await world.story(order.key)
+        world.erp.ship_all(order.key)
+        await closes_balanced(world, order, server)
+    (left,) = [x for x in world.erp.orders[order.key].lines if x.line_id == line]
+    assert left.quantity == 1
+    assert refunds(world, order) == order.total - world.storefront.orders[external_id].total > 0
