@@ -1,5 +1,5 @@
 # Every target makes or reuses .venv by itself; nothing but Python 3.11+, git and make is needed.
-# PYTHON=/path/to/python3.12 chooses the interpreter, ARGS="..." adds arguments to demo, up, drill, scenarios, test and bench.
+# PYTHON=/path/to/python3.12 chooses the interpreter, ARGS="..." adds arguments to demo, up, drill, scenarios, tests and bench.
 # PROCESSES=0 runs the tests in one process, as a debugger wants it.
 
 SHELL := /bin/sh
@@ -10,9 +10,10 @@ export VENV PYTHON
 LOCKS := requirements.lock requirements-dev.lock sandbox/tryton/requirements.lock
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links
+PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-dev demo up drill scenarios machine test check docs lock bench bench-causes matrix histories clean bench-heavy bench-waiting bench-stock bench-stock-latency
+.PHONY: help setup setup-run setup-dev demo up drill scenarios machine test test-long check docs lock bench bench-causes matrix histories clean bench-heavy bench-waiting bench-stock bench-stock-latency
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +38,11 @@ drill: setup-run ## every failure drill in its quick size (minutes); one: make d
 scenarios: setup-run ## the whole scenario catalogue on real systems (minutes); quick: make scenarios ARGS=--memory
 	@$(BIN)/orderwright scenarios $(ARGS)
 
-test: setup-dev ## all tests but the long failure drills
-	$(BIN)/python -m pytest -m "not drill" -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+test: setup-dev ## all tests but the long ones
+	$(PYTEST) -m "not long and not drill" $(ARGS)
+
+test-long: setup-dev ## the long ones: journeys through the whole house, matrices of faults, thousands of lives
+	$(PYTEST) -m "long and not drill" $(ARGS)
 
 check: setup-dev ## lint, types, import rules, docs, compose file, lock files
 	$(BIN)/ruff check .

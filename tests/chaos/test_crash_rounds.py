@@ -41,6 +41,7 @@ def assert_nothing_happened(toll: Toll) -> None:
     assert toll.stuck == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_a_few_rounds_of_crashes_leave_one_of_everything(tmp_path: Path):
     assert_nothing_happened(await crash(tmp_path, rounds=3, orders=18, patience=120))

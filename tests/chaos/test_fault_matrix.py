@@ -12,7 +12,7 @@ from tests.chaos.memory_matrix import MemoryMatrix
 from tests.chaos.page import agree, read, table, wants_writing, write
 from tests.chaos.spoiled import MemoryFault
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

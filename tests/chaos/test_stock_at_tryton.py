@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.stock_at_tryton import run
 from tests.tryton_fixture import ROOT
 
-pytestmark = pytest.mark.tryton
+pytestmark = [pytest.mark.long, pytest.mark.tryton]
 
 SKUS, SECONDS = 60, 10.0
 

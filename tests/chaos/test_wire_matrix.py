@@ -83,12 +83,14 @@ async def live_through_all(system: str, calls: Iterable[Call], matrix: WireMatri
     assert committed(system) == shown
 
 
+@pytest.mark.long
 async def test_what_often_goes_wrong_on_the_wire_to_the_store_leaves_one_of_everything(
     server: WorkflowEnvironment, database: Database, running_store: RunningStore
 ):
     await live_through_some(STOREFRONT, WireMatrix(server.client, database, running_store, None))
 
 
+@pytest.mark.long
 @pytest.mark.tryton
 @pytest.mark.timeout(300)
 async def test_what_often_goes_wrong_on_the_wire_to_the_erp_leaves_one_of_everything(

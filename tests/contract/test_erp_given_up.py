@@ -15,6 +15,7 @@ from tests.contract.test_erp_amendment import OPEN, amended_unheard, books_of, s
 from tests.order_builder import make_discount, make_line, make_order, make_shipping
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.parametrize(
         "erp_world",

@@ -30,6 +30,7 @@ class Impatient:
         raise HouseStuck("0 of 1 orders came")
 
 
+@pytest.mark.long
 async def test_a_failing_drill_is_reported_and_spoils_neither_the_next_nor_the_exit_status(tmp_path: Path):
     said: list[str] = []
     status = await run_drills([Impatient(), Shuffle(Wish(orders=4))], said.append, tmp_path)

@@ -28,7 +28,7 @@ from sandbox.processes import free_port
 from sandbox.stack import CHANNEL, Stack
 from tests.running_store import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

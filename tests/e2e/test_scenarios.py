@@ -24,6 +24,7 @@ async def play(*scenarios: Scenario, patience: float = PATIENCE):
             player.close()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(SECONDS)
 async def test_every_scenario_is_balanced():
     rows = await play(*catalogue())

@@ -34,7 +34,7 @@ from store.inbox import Inbox, InboxState
 from workflows.messages import Attention, OrderResult, OrderView
 from workflows.search import ORDER_NUMBER
 
-pytestmark = [pytest.mark.tryton, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.long, pytest.mark.tryton, pytest.mark.asyncio(loop_scope="module")]
 
 ROOT = Path(__file__).parents[2]
 TRYTON_STATE = Path(os.environ.get("ORDERWRIGHT_TEST_TRYTON_DIR", ROOT / "var" / "tryton"))
