@@ -145,7 +145,8 @@ class OrderWorkflow(OrderInErp):
         state = self._state
         # Before the answer: a hint that comes while the answer is on its way may tell of something newer.
         state.reread, state.read_at = False, workflow.now()
-        compare, state.compare = state.compare, False
+        # What is still to be carried into the ERP needs no comparing: it is not there yet.
+        compare, state.compare = state.compare and not state.amend, False
         asks, state.ask_erp = state.ask_erp, False
         read = await workflow.execute_activity_method(
             OrderActivities.read_order,

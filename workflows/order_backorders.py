@@ -183,8 +183,6 @@ class OrderBackorders(OrderPreorders):
             state.lines = lines_from_order(canceled.order)
         else:
             self._notice_edit(before, state.order)
-            # What is still to be carried into the ERP needs no comparing: it is not there yet.
-            state.compare = state.compare and not state.amend
 
     async def _send_what_is_there(self) -> None:
         state = self._state

@@ -328,9 +328,7 @@ class OrderDesk(Desk[OrderState]):
         self._state.problem = None
         if self._state.unit_cancel is not None:
             self._state.unit_cancel = self._state.unit_cancel.at(CancelStage.WANTED)
-        # What is still to be carried into the ERP needs no comparing: it is not there yet.
-        self._state.reread = True
-        self._state.compare = self._state.erp is not None and not self._state.amend
+        self._state.reread, self._state.compare = True, self._state.erp is not None
         # Of an exchange that the ERP's people canceled nobody was told for sure while the order stood still.
         self._state.ask_erp = bool(self._state.exchanges)
         self._state.leaves_cases = self._state.leaves_cases or problem.own

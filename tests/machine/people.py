@@ -353,10 +353,13 @@ class People:
         self._world.write_webhook(self.order, "orders/edited")
         if self._model.back:
             self._model.reasons |= {"edit_after_return"}
-        paid = sum((p.amount for p in self.order.payments if p.kind is PaymentKind.SALE), Decimal(0))
+        sales = [p for p in self.order.payments if p.kind is PaymentKind.SALE]
+        paid = sum((p.amount for p in sales), Decimal(0))
         taken = max(self._model.may_have_taken, cents(self.order, paid))
+        # In another currency it may be a cent too much that is none in the shop's.
+        beyond = sum((p.presentment_amount for p in sales), Decimal(0)) > self.order.presentment_total
         # Nobody gives the buyer money back here; and what the warehouse has in hand cannot be edited.
-        if taken > self._model.sheet.total + self._model.given_back or self._touched():
+        if beyond or taken > self._model.sheet.total + self._model.given_back or self._touched():
             self._model.reasons |= TOO_LATE
 
     def _touch(self) -> None:

@@ -1,5 +1,7 @@
 """The ERP's people give up units of an order: a person is asked, and both systems end alike."""
 
+import asyncio
+
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
@@ -155,3 +157,22 @@ async def test_where_all_of_it_was_given_up_the_order_is_canceled(world: World, 
         assert (await handle.result()).outcome is Attention.CANCELED
     assert world.storefront.orders[external_id].canceled_at is not None
     assert world.erp.orders[order.key].state is ErpOrderState.CANCELED
+
+
+async def test_an_edit_that_is_read_while_a_person_says_to_go_on_is_carried_over(world: World, external_id):
+    order = paid(two_places(external_id))
+    async with in_the_erp(world, order) as handle:
+        world.erp.give_up(order.key, {"11": 1})
+        await asked(world, order)
+        world.faults.unavailable("storefront.read_order")
+        world.storefront.edit_quantity(external_id, "12", 1)
+        await world.start(order, "orders/edited")
+        for _ in range(100):
+            if (await handle.describe()).raw_description.pending_activities:
+                break
+            await asyncio.sleep(0.05)
+        await handle.signal("resubmit")
+        world.faults.lift()
+        await world.until_told(order.key, "Edit carried into")
+        assert "do not agree" not in await world.story(order.key)
+        await asked(world, order)
