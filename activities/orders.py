@@ -45,7 +45,7 @@ from domain.cases import CaseReport
 from domain.claims import NO_CLAIMS, OrderClaims, claims_of, held_by
 from domain.counter_sale import left_before, told_already, told_of_part
 from domain.differences import Acceptance
-from domain.erp_order import ErpOrder
+from domain.erp_order import ErpOrder, ErpOrderState
 from domain.exchanges import missing_exchanges, with_later_lines
 from domain.mapping import Mapping as FieldMapping
 from domain.money import format_money
@@ -407,8 +407,15 @@ class OrderActivities(NotedActs):
         return await asyncio.to_thread(self._views.get, key)
 
     async def _entered_before(self, order: Order) -> ErpOrder | None:
-        """The ERP's order where goods of it came back already: what it was sold for is known to the ERP alone."""
-        return await self._erp.find_order(order.key) if units_returned(order) else None
+        """The ERP's order where an earlier life of it was entered, or goods of it came back already.
+
+        What it was sold for is known to the ERP alone, and an edit since then is carried over, not entered.
+        """
+        known = await self._known(order.key)
+        if not units_returned(order) and (known is None or known.erp_number is None):
+            return None
+        held = await self._erp.find_order(order.key)
+        return None if held is not None and held.state is ErpOrderState.DRAFT else held
 
 
 def _erp_link(key: OrderKey, erp: ErpOrder) -> Link:
