@@ -218,7 +218,7 @@ async def read_books(staff: Staff, external_id: str, number: str) -> ErpSide | N
     sale = await staff.read_sale(external_id)
     if sale is None:
         return None
-    together = (sale, *sale.exchanges)
+    together = (sale, *sale.beside)
     taxes = added(each.taxes for each in together)
     return ErpSide(
         count=await staff.count_sales(external_id, number),

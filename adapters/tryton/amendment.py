@@ -8,24 +8,23 @@ is finished by the next.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
 
 from adapters.errors import Rejected
 from adapters.requests import AmendOutcome
 from adapters.spans import looked_up
-from adapters.tryton.cancellation import Cancellation
+from adapters.tryton.cancellation import REPLACED, Cancellation
+from adapters.tryton.dividing import sale_of_lines
 from adapters.tryton.given_up import given_up_of, is_being_canceled
 from adapters.tryton.lowering import Lowered, Lowering, lowered_lines, lowered_parts
 from adapters.tryton.reading import is_canceled, read_order
 from adapters.tryton.records import SaleRecord
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import SALE, Sales, reference_aside
-from adapters.tryton.submission import OPEN, Held, Submission
+from adapters.tryton.submission import OPEN, Beside, Held, Submission
+from adapters.tryton.supplements import Supplements
+from adapters.tryton.translate import exchange_mark
 from domain.erp_order import ErpOrder, RefusedChange, SalesLineKind, SalesOrder
 from domain.order import OrderKey
-
-REPLACED: Final = "the order was edited, another sale takes its place"
-"""Stands on a sale that we canceled for an edit; one that people canceled takes no edit."""
 
 
 class Amendment:
@@ -39,6 +38,7 @@ class Amendment:
         self._submission = submission
         self._cancellation = cancellation
         self._lowering = Lowering(rpc, sales)
+        self._supplements = Supplements(sales, submission, cancellation, self._lowering)
 
     async def amend(self, target: SalesOrder) -> AmendOutcome:
         """See ``ErpPort.amend_order``. Raises Rejected with cause ``order_unknown``."""
@@ -53,15 +53,32 @@ class Amendment:
             return await self._lower_parts(order, target)
         if target.exchange_id:
             return await self._amend_exchange(order, target)
+        if order.supplements:
+            reason = (
+                f"a part of it is in sale {order.supplements[0].number}, and the rest cannot be changed so"
+            )
+            return await self._with_supplement(order, target) or _refused(
+                target, read_order(order), reason, terms=False
+            )
         stays = await self._make_room(order, target)
+        if stays is not None and stays.refused:
+            return await self._with_supplement(order, target) or stays
         return stays or AmendOutcome(order=await self._submission.submit(target))
+
+    async def _with_supplement(self, order: SaleRecord, target: SalesOrder) -> AmendOutcome | None:
+        """None where the order cannot become what the target says by another sale beside it."""
+        if not await self._supplements.amend(order, target):
+            return None
+        await self._note(order, target.instructions)
+        return AmendOutcome(order=read_order(await self._sales.get(order.id)))
 
     async def _amend_exchange(self, order: SaleRecord, target: SalesOrder) -> AmendOutcome:
         """As an order, but for its own sale alone; where nothing is to be sent any more, none takes its place."""
         sale = order.exchange_of(target.exchange_id)
         stays = None if sale is None else await self._make_room(sale, target)
         if stays is None and target.lines:
-            await self._submission.submit(target, beside=order.id)
+            mark = exchange_mark(target.exchange_id)
+            await self._submission.submit(target, beside=Beside(order.id, mark))
         whole = read_order(await self._sales.get(order.id))
         return AmendOutcome(order=whole, refused=stays.refused if stays else ())
 
@@ -96,13 +113,18 @@ class Amendment:
         """Goods of the order came back: units of some lines are taken off, all else of the sale stays."""
         if is_canceled(sale):
             return _refused(target, read_order(sale), f"sale {sale.number} is canceled", terms=False)
-        lines = lowered_parts(sale, await self._submission.planned_parts(target), target)
-        if lines is None:
+        own = sale_of_lines(sale, target)
+        lines = None
+        if own is not None:
+            lines = lowered_parts(own.sale, await self._submission.planned_parts(target), own.order)
+        if lines is None and await self._supplements.add_parts(sale, target):
+            return AmendOutcome(order=read_order(await self._sales.get(sale.id)))
+        if own is None or lines is None:
             reason = f"goods of sale {sale.number} came back: units that have not left can be taken off, and no more"
             return _refused(target, read_order(sale), reason, terms=False)
         if lines:
-            sale = await self._lowering.lower(sale, lines, "edited in the store")
-        return AmendOutcome(order=await self._submission.align(sale))
+            await self._submission.align(await self._lowering.lower(own.sale, lines, "edited in the store"))
+        return AmendOutcome(order=read_order(await self._sales.get(sale.id)))
 
     async def _to_lower(self, sale: SaleRecord, target: SalesOrder, held: Held) -> tuple[Lowered, ...] | None:
         """Lines that are to have fewer units, where that is all that is asked for; None where it is not."""

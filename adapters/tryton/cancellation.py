@@ -11,6 +11,8 @@ from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import SALE, Sales
 from domain.order import OrderKey
 
+REPLACED: Final = "the order was edited, another sale takes its place"
+"""Stands on a sale that we canceled for an edit; one that people canceled takes no edit."""
 _INVOICE: Final = "account.invoice"
 _TAKEN: Final = {
     "picked": "is picked",
@@ -33,6 +35,15 @@ class Cancellation:
         sale = await self._sales.find(key)
         if sale is None:
             raise Rejected(SYSTEM, "cancel order", f"the ERP has no order {key}", "order_unknown")
+        # The order's own sale is canceled last: as long as it lives, so does the order. None is where one cannot be.
+        obstacles = filter(None, map(_obstacle, (sale, *sale.supplements)))
+        if sale.supplements and (obstacle := "; ".join(obstacles)):
+            return CancelOutcome(canceled=False, order=read_order(sale), reason=obstacle)
+        for each in sale.supplements:
+            outcome = await self.cancel_sale(each, reason)
+            sale = await self._sales.get(sale.id)
+            if not outcome.canceled:
+                return CancelOutcome(canceled=False, order=read_order(sale), reason=outcome.reason)
         return await self.cancel_sale(sale, reason)
 
     async def cancel_sale(self, sale: SaleRecord, reason: str) -> CancelOutcome:

@@ -188,8 +188,8 @@ class TrytonErp:
     async def _settled(self, sale: SaleRecord) -> SaleRecord:
         drifted, short = has_drifted(sale), short_returns(sale)
         wanting = self._allocation.wants_reserving(sale)
-        # What an exchange brings is shipped by a sale of its own, which has the same ways.
-        astray = [x for x in sale.exchanges if has_drifted(x) or self._allocation.wants_reserving(x)]
+        # What an exchange or an edit brings is shipped by a sale of its own, which has the same ways.
+        astray = [x for x in sale.beside if has_drifted(x) or self._allocation.wants_reserving(x)]
         if not drifted and not short and not wanting and not astray:
             return sale
         try:

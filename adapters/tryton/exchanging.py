@@ -5,11 +5,12 @@ which every reading of the order finds it. It is entered, shipped and invoiced a
 """
 
 from adapters.errors import Rejected
-from adapters.tryton.amendment import REPLACED
+from adapters.tryton.cancellation import REPLACED
 from adapters.tryton.reading import is_canceled, read_order, state_of
 from adapters.tryton.rpc import SYSTEM
 from adapters.tryton.sales import Sales
-from adapters.tryton.submission import Submission
+from adapters.tryton.submission import Beside, Submission
+from adapters.tryton.translate import exchange_mark
 from domain.erp_order import ErpOrder, ErpOrderState, SalesOrder
 
 _OPERATION = "add exchange"
@@ -34,7 +35,7 @@ class Exchanging:
         if held is not None and is_canceled(held) and REPLACED in (held.comment or ""):
             # An edit of it stopped here: nothing was to be sent any more, and now something is again.
             await self._sales.set_aside(held)
-        await self._submission.submit(exchange, beside=sale.id)
+        await self._submission.submit(exchange, beside=Beside(sale.id, exchange_mark(exchange.exchange_id)))
         order = read_order(await self._sales.get(sale.id))
         if not any(each.return_id == exchange.exchange_id for each in order.exchanges):
             reason = f"the sale of exchange {exchange.number} was canceled there"

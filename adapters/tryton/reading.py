@@ -54,9 +54,9 @@ INVOICE_STATES: Final = {
 
 
 def read_order(sale: SaleRecord) -> ErpOrder:
-    """The sale in the words of this project; what binds of its exchanges is counted in."""
-    exchanges = sorted((x for x in sale.exchanges if state_of(x) in _IN_FORCE), key=lambda x: x.id)
-    together = (sale, *exchanges)
+    """The sale in the words of this project; what binds of those beside it is counted in."""
+    beside = sorted((x for x in sale.beside if is_in_force(x)), key=lambda x: x.id)
+    together = (sale, *beside)
     shipments, backorders = zip(*(_to_ship(each) for each in together), strict=True)
     taxes: dict[str, Decimal] = defaultdict(Decimal)
     for each in together:
@@ -66,21 +66,21 @@ def read_order(sale: SaleRecord) -> ErpOrder:
         key=sale.key,
         erp_id=str(sale.id),
         number=sale.number or str(sale.id),
-        state=_state_together(sale, exchanges),
+        state=_state_together(sale, beside),
         currency=sale.currency.code,
         total=sum((each.total_amount for each in together), Decimal(0)),
         taxes=tuple(TaxAmount(code=code, amount=amount) for code, amount in sorted(taxes.items())),
-        lines=tuple(line for each in together for line in _lines(each)),
+        lines=_lines(*together),
         shipments=tuple(chain(*shipments)),
         backorders=tuple(chain(*backorders)),
         given_up=_given_up(together),
-        begun={line: kits for each in together for line, kits in _begun(each).items()},
+        begun=_begun(together),
         kits=kits_of(sale.every_line),
         invoices=tuple(_invoice(bill) for each in (*together, *sale.credits) for bill in each.invoices),
         adjustment=sum((net_of_line(each, x) for each in together for x in ADJUSTMENT_LINES), Decimal(0)),
         tax_adjustments=tuple(x for each in together for x in tax_adjustments(each)),
         returns=returns_of(sale),
-        exchanges=tuple(_exchange(each) for each in exchanges),
+        exchanges=tuple(_exchange(each) for each in beside if each.exchanged_return),
     )
 
 
@@ -96,10 +96,10 @@ def _exchange(sale: SaleRecord) -> ErpExchange:
     )
 
 
-def _state_together(sale: SaleRecord, exchanges: Iterable[SaleRecord]) -> ErpOrderState:
-    """An order is done once its exchanges are."""
+def _state_together(sale: SaleRecord, beside: Iterable[SaleRecord]) -> ErpOrderState:
+    """An order is done once what ships beside it is."""
     state = state_of(sale)
-    open_still = any(state_of(each) is ErpOrderState.ACCEPTED for each in exchanges)
+    open_still = any(state_of(each) is ErpOrderState.ACCEPTED for each in beside)
     return ErpOrderState.ACCEPTED if state is ErpOrderState.DONE and open_still else state
 
 
@@ -163,6 +163,11 @@ def state_of(sale: SaleBody) -> ErpOrderState:
             raise ContractBroken("tryton", "read sale", f"sale {sale.id} is in an unknown state {unknown!r}")
 
 
+def is_in_force(sale: SaleBody) -> bool:
+    """Whether it binds, or did."""
+    return state_of(sale) in _IN_FORCE
+
+
 def is_canceled(sale: SaleBody) -> bool:
     """Whether nothing is left to ship or to invoice because all of it was canceled.
 
@@ -180,9 +185,9 @@ def is_canceled(sale: SaleBody) -> bool:
     )
 
 
-def _lines(sale: SaleRecord) -> tuple[ErpLine, ...]:
+def _lines(*sales: SaleRecord) -> tuple[ErpLine, ...]:
     units: dict[tuple[str, str, str | None], Decimal] = defaultdict(Decimal)
-    for line in sale.order_lines:
+    for line in (line for sale in sales for line in sale.order_lines):
         if line.product is not None and not is_rounding(line.note):
             line_id, warehouse = line.origin
             units[line_id, line.product.code or str(line.product.id), warehouse] += line.units
@@ -214,13 +219,14 @@ def shipments_of(sale: SaleBody) -> tuple[ErpShipment, ...]:
     )
 
 
-def _begun(sale: SaleRecord) -> dict[str, int]:
+def _begun(sales: Iterable[SaleRecord]) -> dict[str, int]:
     """Line -> kits of which some pieces have left and others have not."""
-    left = [shipment for shipment in sale.shipments if shipment.state in _LEFT]
     begun: dict[str, int] = defaultdict(int)
-    for line in sale.order_lines:
-        if line.components:
-            begun[line.origin[0]] += walk_kits(line, left).begun
+    for sale in sales:
+        left = [shipment for shipment in sale.shipments if shipment.state in _LEFT]
+        for line in sale.order_lines:
+            if line.components:
+                begun[line.origin[0]] += walk_kits(line, left).begun
     return {line: kits for line, kits in begun.items() if kits}
 
 
@@ -228,7 +234,7 @@ def _given_up(sales: Iterable[SaleRecord]) -> dict[str, int]:
     """Line -> units that nothing is to be sent of any more. What is canceled as a whole, or binds nobody, has none."""
     units: dict[str, int] = defaultdict(int)
     for sale in sales:
-        for line, number in given_up_of(sale).items() if state_of(sale) in _IN_FORCE else ():
+        for line, number in given_up_of(sale).items() if is_in_force(sale) else ():
             units[line] += number
     return dict(units)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from adapters.errors import ContractBroken
 from adapters.tryton.amounts import LineTax
 from adapters.tryton.notes import read_note
-from adapters.tryton.translate import EXCHANGE_MARK, PlannedLine
+from adapters.tryton.translate import EXCHANGE_MARK, SUPPLEMENT_MARK, PlannedLine, exchange_mark
 from domain.order import OrderKey
 
 SHIPMENT: Final = "stock.shipment.out"
@@ -334,7 +334,7 @@ CREDIT_MARK: Final = "/return/"
 
 
 class SaleRecord(SaleBody):
-    """A sale with all that belongs to it, the sales included that credit its returns and those for its exchanges."""
+    """A sale with all that belongs to it, the sales included that credit its returns and those that ship beside it."""
 
     web_id: str
     web_shop: ShopRecord = Field(alias="web_shop.")
@@ -352,7 +352,8 @@ class SaleRecord(SaleBody):
     invoices: tuple[BilledRecord, ...] = Field(default=(), alias="invoices.")
     invoices_ignored: tuple[int, ...] = ()
     credits: tuple["SaleRecord", ...] = ()
-    exchanges: tuple["SaleRecord", ...] = ()
+    beside: tuple["SaleRecord", ...] = ()
+    """Those for its exchanges, and for what edits added once it was on its way."""
 
     @property
     def key(self) -> OrderKey:
@@ -371,12 +372,22 @@ class SaleRecord(SaleBody):
 
     @property
     def every_line(self) -> tuple[LineRecord, ...]:
-        """Its lines and those of its exchanges: what may come back of it."""
-        return (*self.order_lines, *(line for each in self.exchanges for line in each.order_lines))
+        """Its lines and those of the sales beside it: what may come back of it."""
+        return (*self.order_lines, *(line for each in self.beside for line in each.order_lines))
+
+    @property
+    def supplements(self) -> tuple["SaleRecord", ...]:
+        """The sales for what edits added, as they came."""
+        found = (each for each in self.beside if SUPPLEMENT_MARK in each.web_id)
+        return tuple(sorted(found, key=lambda each: each.id))
 
     def exchange_of(self, return_id: str) -> "SaleRecord | None":
         """The sale for the exchange of a return; Tryton lets there be one only."""
-        return next((each for each in self.exchanges if each.exchanged_return == return_id), None)
+        return self.marked(exchange_mark(return_id))
+
+    def marked(self, mark: str) -> "SaleRecord | None":
+        """The sale beside it with this mark; Tryton lets there be one only."""
+        return next((each for each in self.beside if each.web_id == f"{self.web_id}{mark}"), None)
 
     def credit_of(self, return_id: str) -> "SaleRecord | None":
         """The sale that credits a return; Tryton lets there be one only."""

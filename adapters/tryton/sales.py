@@ -8,7 +8,7 @@ from adapters.errors import ContractBroken
 from adapters.requests import UnreadableOrder
 from adapters.tryton.records import SALE_FIELDS, STOCK_FIELDS, SaleRecord, read_record
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
-from adapters.tryton.translate import EXCHANGE_MARK
+from adapters.tryton.translate import EXCHANGE_MARK, SUPPLEMENT_MARK
 from domain.order import OrderKey
 
 SALE: Final = "sale.sale"
@@ -28,7 +28,7 @@ class Sales:
     async def find(self, key: OrderKey) -> SaleRecord | None:
         """The sale of an order; Tryton lets there be one only.
 
-        Those that credit its returns and those for its exchanges come along.
+        Those that credit its returns and those that ship beside it come along.
         """
         found = await self._search(
             [["web_shop.name", "=", key.channel], ["web_id", "=", key.external_id]],
@@ -40,7 +40,7 @@ class Sales:
         return found[0] if found else None
 
     async def get(self, sale: int) -> SaleRecord:
-        """A sale by its id, one for an exchange too. Raises ContractBroken where it is gone."""
+        """A sale by its id, one beside an order's too. Raises ContractBroken where it is gone."""
         found = await self._search([["id", "=", sale]], [["origin", "=", f"{SALE},{sale}"]], itself=sale)
         if not found:
             raise ContractBroken(SYSTEM, "read sale", f"sale {sale} is gone")
@@ -97,7 +97,7 @@ class Sales:
     async def _rows(
         self, orders: list[Any], made_from_them: list[Any], *, itself: int | None = None
     ) -> list[dict[str, Any]]:
-        """Sales, each with those that credit its returns and those for its exchanges; one call for all.
+        """Sales, each with those that credit its returns and those that ship beside it; one call for all.
 
         One that was made from another is told by itself where it is ``itself`` what is asked for.
         """
@@ -108,13 +108,14 @@ class Sales:
         if not isinstance(rows, list):
             raise ContractBroken(SYSTEM, "read sale", "the answer is no list", str(rows))
         credited: dict[int, list[Any]] = defaultdict(list)
-        exchanged: dict[int, list[Any]] = defaultdict(list)
+        beside: dict[int, list[Any]] = defaultdict(list)
         for row in rows:
             if (order := made_from(row)) is not None and row["id"] != itself:
-                kind = exchanged if EXCHANGE_MARK in (row.get("web_id") or "") else credited
+                ships = any(mark in (row.get("web_id") or "") for mark in (EXCHANGE_MARK, SUPPLEMENT_MARK))
+                kind = beside if ships else credited
                 kind[order].append(row)
         return [
-            {**row, "credits": credited.get(row["id"], []), "exchanges": exchanged.get(row["id"], [])}
+            {**row, "credits": credited.get(row["id"], []), "beside": beside.get(row["id"], [])}
             for row in rows
             if made_from(row) is None or row["id"] == itself
         ]
@@ -126,7 +127,7 @@ def reference_aside(key: OrderKey) -> str:
 
 
 def made_from(row: dict[str, Any]) -> int | None:
-    """The id of the sale that a sale was made from: it credits a return of it, or is for an exchange.
+    """The id of the sale that a sale was made from: it credits a return of it, or ships beside it.
 
     Tryton's own mark of a return sale is its origin, too.
     """

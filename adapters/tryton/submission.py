@@ -3,25 +3,35 @@
 nothing -> draft -> quotation -> (amounts compared) -> confirmed -> processing -> shipments at their warehouses
 """
 
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from adapters.errors import ContractBroken, Rejected
 from adapters.spans import looked_up
 from adapters.tryton.parties import PartyBook
-from adapters.tryton.reading import read_order
+from adapters.tryton.reading import is_in_force, read_order
 from adapters.tryton.records import SaleRecord
 from adapters.tryton.references import ReferenceBook
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import SALE, Sales
 from adapters.tryton.shipments import Allocation
 from adapters.tryton.sums import tax_amounts
-from adapters.tryton.translate import PlannedLine, SalePlan, plan_lines, plan_sale, require_equal
-from domain.erp_order import ErpOrder, SalesOrder
+from adapters.tryton.translate import PlannedLine, SalePlan, plan_lines, plan_sale, require_equal, sum_taxes
+from domain.erp_order import ErpOrder, SalesOrder, TaxAmount
 
 OPEN: Final = frozenset({"draft", "quotation", "confirmed"})
 """States in which a sale binds nobody yet: a submission is under way, or was interrupted."""
 _STEPS: Final = 8
 _STOCK_WARNING: Final = "stock_quantity_warning_"
+
+
+class Beside(NamedTuple):
+    """Where a sale is entered that ships beside an order's own."""
+
+    sale: int
+    """Id of the order's own."""
+    mark: str
+    """What stands in its web id behind the order's."""
 
 
 class Held(NamedTuple):
@@ -57,8 +67,8 @@ class Submission:
         self._allocation = allocation
         self._backorder = backorder
 
-    async def submit(self, order: SalesOrder, *, beside: int | None = None) -> ErpOrder:
-        """See ``ErpPort.submit_order``. An exchange is entered ``beside`` the sale of that id, and told by itself."""
+    async def submit(self, order: SalesOrder, *, beside: Beside | None = None) -> ErpOrder:
+        """See ``ErpPort.submit_order``. One ``beside`` the order's own sale is told by itself."""
         try:
             return await self._submit(order, beside)
         except Rejected:
@@ -66,15 +76,15 @@ class Submission:
             self._references.forget()
             raise
 
-    async def holds(self, order: SalesOrder, sale: SaleRecord) -> Held:
+    async def holds(self, order: SalesOrder, sale: SaleRecord, mark: str = "") -> Held:
         """How much of the order's content the sale has. Raises Rejected for what the ERP does not know."""
         references = await self._references.of_order(order)
-        return _compare_content(sale, plan_sale(order, await self._parties.of_order(order), references))
+        return _compare_content(sale, plan_sale(order, await self._parties.of_order(order), references, mark))
 
-    async def planned(self, order: SalesOrder) -> tuple[PlannedLine, ...]:
+    async def planned(self, order: SalesOrder, mark: str = "") -> tuple[PlannedLine, ...]:
         """The lines that a sale of the order would have. Raises Rejected for what the ERP does not know."""
         references = await self._references.of_order(order)
-        return plan_sale(order, await self._parties.of_order(order), references).lines
+        return plan_sale(order, await self._parties.of_order(order), references, mark).lines
 
     async def planned_parts(self, order: SalesOrder) -> tuple[PlannedLine, ...]:
         """The lines that a sale would have for some lines of an order; what rounding they ask for is left out."""
@@ -86,8 +96,8 @@ class Submission:
         """The order, its shipments at the warehouses that its sale names."""
         return read_order(await self._allocation.align(sale))
 
-    async def _submit(self, order: SalesOrder, beside: int | None) -> ErpOrder:
-        sale = await self._find(order)
+    async def _submit(self, order: SalesOrder, beside: Beside | None) -> ErpOrder:
+        sale = await self._find(order, beside)
         looked_up(SYSTEM, "order", found=sale is not None)
         if sale is None or sale.state in OPEN:
             sale = await self._entered(order, sale, beside)
@@ -97,27 +107,26 @@ class Submission:
         _compare(order, sale)
         return read_order(await self._allocation.align(sale))
 
-    async def _find(self, order: SalesOrder) -> SaleRecord | None:
-        """The sale of the order, or the one for its exchange where that is meant."""
+    async def _find(self, order: SalesOrder, beside: Beside | None) -> SaleRecord | None:
+        """The sale of the order, or the one beside it that is meant."""
         sale = await self._sales.find(order.key)
-        if sale is None or not order.exchange_id:
-            return sale
-        return sale.exchange_of(order.exchange_id)
+        return sale if sale is None or beside is None else sale.marked(beside.mark)
 
-    async def _entered(self, order: SalesOrder, left: SaleRecord | None, beside: int | None) -> SaleRecord:
+    async def _entered(self, order: SalesOrder, left: SaleRecord | None, beside: Beside | None) -> SaleRecord:
         """A sale with exactly the order's content; what an earlier try left with another content is replaced."""
         references = await self._references.of_order(order)
-        plan = plan_sale(order, await self._parties.of_order(order), references)
+        mark = "" if beside is None else beside.mark
+        plan = plan_sale(order, await self._parties.of_order(order), references, mark)
         if left is not None:
             if _compare_content(left, plan).everything:
                 return left
-            await self._remove(left)
+            await self.remove(left)
         try:
-            values = plan.values if beside is None else {**plan.values, "origin": f"{SALE},{beside}"}
+            values = plan.values if beside is None else {**plan.values, "origin": f"{SALE},{beside.sale}"}
             made = await self._rpc.call("create sale", f"model.{SALE}.create", [values], writes=True)
         except Rejected:
             # Tryton keeps web shop and web id unique: somebody else may have entered the order just now.
-            if (sale := await self._find(order)) is not None:
+            if (sale := await self._find(order, beside)) is not None:
                 return sale
             raise
         if not isinstance(made, list) or len(made) != 1:
@@ -172,10 +181,11 @@ class Submission:
         try:
             _compare(order, sale)
         except Rejected:
-            await self._remove(sale)
+            await self.remove(sale)
             raise
 
-    async def _remove(self, sale: SaleRecord) -> None:
+    async def remove(self, sale: SaleRecord) -> None:
+        """Throw away a sale that binds nobody yet."""
         if sale.state != "draft":
             await self._sales.press(sale.id, "draft")
         await self._rpc.call("delete draft sale", f"model.{SALE}.delete", [sale.id], writes=True)
@@ -185,7 +195,12 @@ def _compare(order: SalesOrder, sale: SaleRecord) -> None:
     if sale.currency.code != order.currency:
         reason = f"order {order.number} is in {order.currency}, the ERP holds it in {sale.currency.code}"
         raise Rejected(SYSTEM, "compare amounts", reason, "amounts_differ")
-    require_equal(order, sale.total_amount, tax_amounts(sale), "the ERP says")
+    # Of an order that was told whole: what edits added is a part of it.
+    together = (sale, *(each for each in sale.supplements if is_in_force(each)))
+    taxes = sum_taxes(
+        TaxAmount(code=code, amount=tax) for each in together for code, tax in tax_amounts(each).items()
+    )
+    require_equal(order, sum((each.total_amount for each in together), Decimal(0)), taxes, "the ERP says")
 
 
 def _compare_content(sale: SaleRecord, plan: SalePlan) -> Held:

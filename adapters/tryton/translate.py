@@ -37,6 +37,8 @@ from domain.tax_reconciliation import TaxesDiffer, TaxReading, beyond_rounding, 
 
 EXCHANGE_MARK: Final = "/exchange/"
 """Stands in the web id of a sale for an exchange: after the order's, before the return's."""
+SUPPLEMENT_MARK: Final = "/supplement/"
+"""The same of a sale for what an edit added to an order that was on its way already; a number follows."""
 ROUNDING_PRODUCT: Final = "TAX-ROUNDING"
 ROUNDING_SUFFIX: Final = "-ROUNDING"
 _OPERATION: Final = "translate order"
@@ -113,13 +115,16 @@ def real_tax(code: str) -> str:
     return code.removesuffix(ROUNDING_SUFFIX)
 
 
-def plan_sale(order: SalesOrder, party: PartyReference, references: References) -> SalePlan:
+def plan_sale(order: SalesOrder, party: PartyReference, references: References, mark: str = "") -> SalePlan:
     """The sale that comes to the order's amounts to the cent, tax by tax.
 
+    ``mark``: what stands in its web id behind the order's where it is one beside the order's own.
     Raises Rejected with cause ``amounts_differ``, the difference named, where that cannot be.
     """
     check_sums(order)
-    lines, adjustments = plan_lines(order.lines, references, tolerance=order.tax_tolerance)
+    # A supplement's taxes are the order's less those of its other sales, each of which may be rounded by one.
+    steps = 2 if mark.startswith(SUPPLEMENT_MARK) else 1
+    lines, adjustments = plan_lines(order.lines, references, steps=steps, tolerance=order.tax_tolerance)
     lines += rounding_lines(adjustments, references)
     _check_services(order, references)
     ships = any(references.products[line.product].ships for line in order.lines if line.quantity)
@@ -127,9 +132,9 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
     values: dict[str, Any] = {
         "company": references.company,
         "web_shop": references.shop,
-        "web_id": web_id_of(order),
+        "web_id": f"{order.key.external_id}{mark}",
         "reference": order.number,
-        "description": f"{'Exchange' if order.exchange_id else 'Order'} {order.number} of {order.key.channel}",
+        "description": f"{_what(mark)} {order.number} of {order.key.channel}",
         "party": party.id,
         "invoice_address": party.invoice_address,
         "shipment_address": party.shipment_address,
@@ -151,10 +156,15 @@ def plan_sale(order: SalesOrder, party: PartyReference, references: References) 
     )
 
 
-def web_id_of(order: SalesOrder) -> str:
-    """What Tryton keeps unique within a web shop."""
-    exchange = f"{EXCHANGE_MARK}{order.exchange_id}" if order.exchange_id else ""
-    return f"{order.key.external_id}{exchange}"
+def _what(mark: str) -> str:
+    if mark.startswith(SUPPLEMENT_MARK):
+        return "Supplement to"
+    return "Exchange" if mark else "Order"
+
+
+def exchange_mark(return_id: str) -> str:
+    """``mark`` of the sale for the exchange of a return."""
+    return f"{EXCHANGE_MARK}{return_id}"
 
 
 def plan_lines(

@@ -9,9 +9,11 @@ from sandbox.tryton.rpc import Rpc
 
 
 def of_orders(web_ids: Collection[str]) -> list[Any]:
-    """The sales of these orders, and those for what their buyers get in exchange."""
-    exchanges = [["web_id", "like", f"{web_id}/exchange/%"] for web_id in sorted(web_ids)]
-    return ["OR", ["web_id", "in", sorted(web_ids)], *exchanges]
+    """The sales of these orders, and those beside them: for exchanges, and for what edits added."""
+    beside = [
+        ["web_id", "like", f"{x}/{kind}/%"] for x in sorted(web_ids) for kind in ("exchange", "supplement")
+    ]
+    return ["OR", ["web_id", "in", sorted(web_ids)], *beside]
 
 
 class Clerk:

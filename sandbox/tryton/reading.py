@@ -8,7 +8,7 @@ from typing import Any, Final
 from sandbox.catalog import ADJUSTMENT_PRODUCT
 from sandbox.tryton.rpc import Rpc
 
-_EXCHANGES: Final = "%/exchange/%"
+_BESIDE: Final = ("%/exchange/%", "%/supplement/%")
 ROUNDING_SUFFIX: Final = "-ROUNDING"
 
 
@@ -79,8 +79,8 @@ class SaleReading:
     ordered: dict[str, int] = field(default_factory=dict)
     """Units by product code as sold: kits whole, the rounding line left out."""
     credits: tuple[CreditReading, ...] = ()
-    exchanges: tuple["SaleReading", ...] = ()
-    """Sales for what the buyer gets for goods that come back."""
+    beside: tuple["SaleReading", ...] = ()
+    """Sales for what the buyer gets for goods that come back, and for what edits added."""
     adjusted: Decimal = Decimal(0)
     """What its lines of the product for adjustments come to."""
 
@@ -89,7 +89,7 @@ class SaleReading:
         """Total of all invoices that count, less credit notes."""
         bills = [*self.invoices, *(each for credit in self.credits for each in credit.invoices)]
         own = sum((i.total for i in bills if i.state != "cancelled"), Decimal(0))
-        return sum((each.invoiced for each in self.exchanges), own)
+        return sum((each.invoiced for each in self.beside), own)
 
     @property
     def canceled(self) -> bool:
@@ -117,7 +117,7 @@ class Reader:
         return int(await self._rpc.call("sale.sale", "search_count", domain))
 
     async def read_sale(self, web_id: str) -> SaleReading | None:
-        """The sale of one order with its shipments, invoices, credits and exchanges, or None."""
+        """The sale of one order with its shipments, invoices, credits and the sales beside it, or None."""
         sales = await self._rpc.find(
             "sale.sale",
             self._of(web_id),
@@ -168,7 +168,7 @@ class Reader:
             invoices=await self._invoices(sale["invoices"]),
             ordered=dict(ordered),
             credits=await self._credits(sale["id"]),
-            exchanges=await self._exchanges(sale["id"]),
+            beside=await self._beside(sale["id"]),
             adjusted=sum(
                 (
                     line["amount"]
@@ -224,7 +224,7 @@ class Reader:
         domain = [
             ["origin", "=", f"sale.sale,{sale}"],
             ["web_shop", "!=", None],
-            ["web_id", "not like", _EXCHANGES],
+            *(["web_id", "not like", kind] for kind in _BESIDE),
             ["state", "!=", "cancelled"],
         ]
         found = []
@@ -257,9 +257,10 @@ class Reader:
             )
         return tuple(found)
 
-    async def _exchanges(self, sale: int) -> tuple[SaleReading, ...]:
-        domain = [["origin", "=", f"sale.sale,{sale}"], ["web_id", "like", _EXCHANGES]]
-        rows = await self._rpc.find("sale.sale", [*domain, ["state", "!=", "cancelled"]], ["web_id"])
+    async def _beside(self, sale: int) -> tuple[SaleReading, ...]:
+        kinds = ["OR", *(["web_id", "like", kind] for kind in _BESIDE)]
+        domain = [["origin", "=", f"sale.sale,{sale}"], kinds, ["state", "!=", "cancelled"]]
+        rows = await self._rpc.find("sale.sale", domain, ["web_id"])
         found = [await self.read_sale(row["web_id"]) for row in rows]
         return tuple(each for each in found if each is not None)
 

@@ -49,11 +49,11 @@ class TrytonPeople:
         assert states == {"done": SHIPMENTS}
         books = await read_books(self._staff, external_id, told.name)
         assert compare("", store_side(told), books, None).differences == ()
-        both = [sale, *sale.exchanges]
+        both = [sale, *sale.beside]
         left = {each.tracking_number for of in both for each in of.shipments if each.tracking_number}
         assert left == set(told.tracking_numbers)
-        parcels = [[x.state for x in each.shipments] for each in sale.exchanges]
-        assert parcels == [["done"]] * (back is Back.EXCHANGED), sale.exchanges
+        parcels = [[x.state for x in each.shipments] for each in sale.beside]
+        assert parcels == [["done"]] * (back is Back.EXCHANGED), sale.beside
         credit_notes = [[invoice.state for invoice in each.invoices] for each in sale.credits]
         assert credit_notes == [["posted"]] * (back in {Back.SENT, Back.EXCHANGED}), sale.credits
         ended = {None: (), Back.WITHDRAWN: ("cancelled",)}.get(back, ("done",))

@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -91,6 +92,10 @@ class ErpWorld(Protocol):
 
     async def pick(self, key: OrderKey) -> str:
         """Take a shipment off the shelf; returns its number."""
+        ...
+
+    async def put_back(self, key: OrderKey) -> None:
+        """Put what is picked back on the shelf."""
         ...
 
     async def receive_return(
@@ -212,6 +217,9 @@ class MemoryErpWorld:
         self._memory.pick(key, shipment.warehouse)
         return shipment.number
 
+    async def put_back(self, key: OrderKey) -> None:
+        self._memory.put_back(key)
+
     async def receive_return(
         self, key: OrderKey, return_id: str, units: dict[str, int] | None = None
     ) -> None:
@@ -321,10 +329,15 @@ class TrytonErpWorld:
     async def books(self, key: OrderKey) -> Books:
         orders = await self._staff.count_sales(key.external_id, f"#{key.external_id}")
         sale = await self._staff.read_sale(key.external_id)
-        return Books(orders, sale.total, sale.taxes) if sale else Books(orders)
+        if sale is None:
+            return Books(orders)
+        together = (sale, *sale.beside)
+        taxes = sum((Counter(each.taxes) for each in together), Counter[str]())
+        return Books(orders, sum((each.total for each in together), Decimal(0)), dict(taxes))
 
     async def ship(self, key: OrderKey, warehouse: str, *, part: bool) -> Parcel:
-        (job,) = [job for job in await self._jobs(key) if job.warehouse == warehouse]
+        # What an edit added is a shipment of its own.
+        job = next(job for job in await self._jobs(key) if job.warehouse == warehouse)
         parcel = await self._staff.ship(job, part=part)
         assert parcel is not None, f"stock is missing for {job}"
         return Parcel(str(parcel.shipment_id), parcel.warehouse, parcel.quantities, parcel.tracking_number)
@@ -336,6 +349,9 @@ class TrytonErpWorld:
 
     async def pick(self, key: OrderKey) -> str:
         return (await self._staff.pick_only(key.external_id)).number
+
+    async def put_back(self, key: OrderKey) -> None:
+        await self._staff.put_back(key.external_id)
 
     async def give_up(self, key: OrderKey, units: dict[str, int], *, handled: bool = True) -> None:
         order = await self.erp.find_order(key)

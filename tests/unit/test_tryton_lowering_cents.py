@@ -65,11 +65,12 @@ KNOWN = REFERENCES.model_copy(
 """What the sandbox's mapping names."""
 
 
-def entered(order: SalesOrder) -> SaleRecord:
+def entered(order: SalesOrder, mark: str = "") -> SaleRecord:
     """The sale of the order as Tryton would hold it."""
     taxes = {tax.id: tax for tax in KNOWN.taxes.values()}
+    codes = {product.id: code for code, product in KNOWN.products.items()}
     lines = []
-    for number, values in enumerate(created_lines(plan_sale(order, PARTY, KNOWN)), 1):
+    for number, values in enumerate(created_lines(plan_sale(order, PARTY, KNOWN, mark)), 1):
         held = [
             {
                 "id": tax,
@@ -81,9 +82,10 @@ def entered(order: SalesOrder) -> SaleRecord:
             for tax in values["taxes"][0][1]
         ]
         changes = {name: values[name] for name in ("unit_price", "note")} | {"taxes.": held}
-        product = {"product.": {"id": values["product"], "code": "X", "type": "goods"}}
+        product = {"product.": {"id": values["product"], "code": codes[values["product"]], "type": "goods"}}
         lines.append(line(number, values["quantity"], **changes, **product))
-    return read_record(sale(*lines))
+    tax = sum((each.amount for each in order.taxes), Decimal(0))
+    return read_record(sale(*lines, total_amount=order.total, tax_amount=tax))
 
 
 @given(sold_and_lowered())
