@@ -42,6 +42,8 @@ CANCEL_PICKED = "cancel_picked"
 """Family of units that are to be canceled and that the warehouse has in hand."""
 CANCEL_REFUSED = "cancel_refused"
 """Family of orders that the storefront has canceled and the ERP has not."""
+UNBALANCED = "unbalanced"
+"""Family of orders that the two systems hold otherwise."""
 GIVEN_UP = "given_up_in_erp"
 """Family of units that people of the ERP gave up, where a person is to say whether they are canceled."""
 EDIT_REFUSED = "edit_refused"
@@ -103,4 +105,4 @@ def cured_by_mapping(cause: str) -> bool:
 def cured_by_payment(cause: str) -> bool:
     """Whether it may be over once the storefront says that the order is paid."""
     name, _, kinds = cause.partition(":")
-    return name in _CURED_BY_PAYMENT or (name == "unbalanced" and "money" in kinds.split("+"))
+    return name in _CURED_BY_PAYMENT or (name == UNBALANCED and "money" in kinds.split("+"))

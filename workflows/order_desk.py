@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
         AUTHORIZATION_EXPIRES,
         CANCEL_PICKED,
         EDIT_REFUSED,
+        UNBALANCED,
         case_key,
         cured_by_mapping,
         cured_by_payment,
@@ -142,6 +143,15 @@ class OrderDesk(Desk[OrderState]):
         self._state.in_cases = True
         self._tell("Orderwright", f"Stopped: {narrative.full_stop(refusal.reason)}")
         self._hear_early_resubmit()
+        if self._state.reread:
+            self._compare_again()
+
+    def _compare_again(self) -> None:
+        """Where the systems did not agree: what the storefront tells may be the cause, or the remedy."""
+        problem = self._state.problem
+        if problem is not None and family(problem.cause) == UNBALANCED:
+            self._go_on(problem)
+            self._tell("storefront", "It was changed there; the two systems are compared again.")
 
     def _show(self) -> None:
         """Make the Temporal UI tell where the order stands; costs one action, and only when the group changes."""
@@ -174,6 +184,7 @@ class OrderDesk(Desk[OrderState]):
         known = known and message.topic != ORDERS_PAID
         if not creation and not known:
             self._state.reread = True
+            self._compare_again()
 
     def _hears_payment(self) -> bool:
         """Whether the order waited for money. It goes on; of any other it is an echo of our own last capture."""

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.memory.erp import MemoryErp
+from adapters.memory.storefront import MemoryStorefront
 from adapters.requests import AmendOutcome
 from domain.erp_order import ErpOrder, ErpOrderState, SalesOrder
 from domain.order import Order
@@ -135,6 +136,41 @@ def a_mug_more(world: World, order: Order) -> Order:
     kept = {"payments": payments, "fulfillments": sent.fulfillments, "location_plans": (*plans, mugs)}
     world.storefront.replace(more.model_copy(update=kept))
     return more
+
+
+@pytest.mark.parametrize("meanwhile", [True, False], ids=["told while it is compared", "told afterwards"])
+async def test_an_edit_that_the_closing_sees_before_the_order_hears_of_it_is_carried_over(
+    world: World, external_id, meanwhile
+):
+    gate = Gate()
+
+    class SlowStorefront(MemoryStorefront):
+        async def read_order(self, external_id: str) -> Order:
+            sent = self.orders[external_id]
+            if sent.captured == sent.total and not gate.open.is_set():
+                await gate.hold_back()
+            return await super().read_order(external_id)
+
+    world.replace_storefront(SlowStorefront(faults=world.faults))
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.ship_all(order.key)
+        await gate.reached.wait()
+        more = a_mug_more(world, order)
+        if meanwhile:
+            await world.start(order, "orders/edited")
+        gate.open.set()
+        if not meanwhile:
+            await world.until_told(order.key, "do not agree")
+            await world.start(order, "orders/edited")
+        await world.until_told(order.key, "Edit carried into")
+        world.erp.ship_all(order.key)
+        assert (await handle.result()).outcome is Attention.CLOSED
+        await world.until_in_no_case(order.key)
+    told = world.storefront.orders[external_id]
+    assert told.captured == told.total == more.total > order.total
 
 
 @pytest.mark.usefixtures("days_pass_when_told")
