@@ -159,5 +159,5 @@ def _of_sale(prefix: str) -> list[str]:
 
 def _order_of(row: dict[str, Any]) -> int:
     """The order that a sale is, or whose return it credits, or that it is an exchange of."""
-    order = made_from(row)
+    order = made_from(row.get("origin"))
     return int(row["id"]) if order is None else order

@@ -1,6 +1,7 @@
 """Lists of sales to compare with the storefront: those of a web shop, and those that people entered without one."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -12,14 +13,19 @@ from adapters.requests import ErpRecordPage
 from adapters.tryton.reading import shipments_of, state_of
 from adapters.tryton.records import LISTED_FIELDS, ListedSale
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
-from adapters.tryton.sales import SALE
+from adapters.tryton.sales import SALE, made_from
+from adapters.tryton.translate import EXCHANGE_MARK, SUPPLEMENT_MARK
 from domain.erp_order import ErpOrderState, ErpShipmentState
 from domain.listings import ErpRecord, OrderName
 from domain.order import OrderKey
 
 _OPERATION: Final = "list sales"
 _NO_RETURN: Final = ["OR", ["origin", "=", None], ["origin", "not like", f"{SALE},%"]]
-"""A sale that was made from another credits a return of it, or is for an exchange; it is no second order."""
+"""A sale that was made from another credits a return of it, or ships beside it; it is no second order."""
+
+
+_BESIDE: Final = ["OR", *(["web_id", "like", f"%{mark}%"] for mark in (EXCHANGE_MARK, SUPPLEMENT_MARK))]
+"""Sales for exchanges and for what edits added: what leaves by them is counted with their order."""
 
 
 class Listing:
@@ -42,13 +48,15 @@ class Listing:
             ["write_date", ">=", floor],
             ["shipments.write_date", ">=", floor],
         ]
+        beside = await self._rows([changed, _entered_by_us(channel), _BESIDE], None)
+        orders = sorted({order for each in beside if (order := made_from(each.origin)) is not None})
         named = [["reference", "!=", None], ["reference", "!=", ""]]
         whose = ["OR", _entered_by_us(channel), [_entered_by_hand(channel), named]]
-        domain = [["id", ">", int(cursor or 0)], changed, whose, _NO_RETURN]
+        domain = [["id", ">", int(cursor or 0)], [*changed, ["id", "in", orders]], whose, _NO_RETURN]
         rows = await self._rows(domain, self._page_size + 1)
         page = rows[: self._page_size]
         return ErpRecordPage(
-            records=tuple(_record(sale) for sale in page),
+            records=await self._records(page),
             next_cursor=str(page[-1].id) if len(rows) > len(page) else None,
         )
 
@@ -61,7 +69,15 @@ class Listing:
         by_key = [_entered_by_us(channel), ["web_id", "in", ids]]
         by_number = [_entered_by_hand(channel), ["reference", "in", numbers]]
         domain = [["OR", by_key, by_number], _NO_RETURN]
-        return tuple(_record(sale) for sale in await self._rows(domain, None))
+        return await self._records(await self._rows(domain, None))
+
+    async def _records(self, sales: Sequence[ListedSale]) -> tuple[ErpRecord, ...]:
+        """Each with what left by the sales beside it; one call for all of those."""
+        of_these = ["origin", "in", [f"{SALE},{sale.id}" for sale in sales]]
+        beside: dict[int | None, list[ListedSale]] = defaultdict(list)
+        for each in await self._rows([of_these, _BESIDE], None) if sales else ():
+            beside[made_from(each.origin)].append(each)
+        return tuple(_record(sale, beside[sale.id]) for sale in sales)
 
     async def _rows(self, domain: list[Any], limit: int | None) -> list[ListedSale]:
         order = [["id", "ASC"]]
@@ -94,7 +110,7 @@ def _entered_by_hand(channel: str) -> list[Any]:
     return [["web_id", "=", None], ["OR", ["web_shop", "=", None], ["web_shop.name", "=", channel]]]
 
 
-def _record(sale: ListedSale) -> ErpRecord:
+def _record(sale: ListedSale, beside: Sequence[ListedSale]) -> ErpRecord:
     key = None
     if sale.web_shop is not None and sale.web_id:
         key = OrderKey(channel=sale.web_shop.name, external_id=sale.web_id)
@@ -102,7 +118,8 @@ def _record(sale: ListedSale) -> ErpRecord:
         state, unreadable = state_of(sale), ""
         shipped = sum(
             line.quantity
-            for shipment in shipments_of(sale)
+            for each in (sale, *beside)
+            for shipment in shipments_of(each)
             if shipment.state is ErpShipmentState.SHIPPED
             for line in shipment.lines
         )
@@ -115,7 +132,7 @@ def _record(sale: ListedSale) -> ErpRecord:
         reference=sale.reference or "",
         state=state,
         shipped=shipped,
-        changed_at=_changed_at(sale),
+        changed_at=max(map(_changed_at, (sale, *beside))),
         unreadable=unreadable,
     )
 

@@ -64,7 +64,7 @@ STOCK_FIELDS: Final = (
 )
 """What is read beside them where the ERP is to tell what is not in stock."""
 LISTED_FIELDS: Final = (
-    *("number", "state", "web_id", "web_shop.name", "reference", "shipment_state", "invoice_state"),
+    *("number", "state", "origin", "web_id", "web_shop.name", "reference", "shipment_state", "invoice_state"),
     *("create_date", "write_date", "lines.type", "lines.quantity", "lines.note"),
     *(f"lines.moves.{name}" for name in _MOVE),
     "lines.components.quantity",
@@ -325,6 +325,7 @@ class ListedSale(SaleBody):
     web_id: str | None = None
     web_shop: ShopRecord | None = Field(default=None, alias="web_shop.")
     reference: str | None = None
+    origin: str | None = None
     create_date: datetime
     write_date: datetime | None = None
 

@@ -110,14 +110,14 @@ class Sales:
         credited: dict[int, list[Any]] = defaultdict(list)
         beside: dict[int, list[Any]] = defaultdict(list)
         for row in rows:
-            if (order := made_from(row)) is not None and row["id"] != itself:
+            if (order := made_from(row.get("origin"))) is not None and row["id"] != itself:
                 ships = any(mark in (row.get("web_id") or "") for mark in (EXCHANGE_MARK, SUPPLEMENT_MARK))
                 kind = beside if ships else credited
                 kind[order].append(row)
         return [
             {**row, "credits": credited.get(row["id"], []), "beside": beside.get(row["id"], [])}
             for row in rows
-            if made_from(row) is None or row["id"] == itself
+            if made_from(row.get("origin")) is None or row["id"] == itself
         ]
 
 
@@ -126,12 +126,12 @@ def reference_aside(key: OrderKey) -> str:
     return f"replaced: {key}"
 
 
-def made_from(row: dict[str, Any]) -> int | None:
+def made_from(origin: str | None) -> int | None:
     """The id of the sale that a sale was made from: it credits a return of it, or ships beside it.
 
     Tryton's own mark of a return sale is its origin, too.
     """
-    model, _, number = str(row.get("origin") or "").partition(",")
+    model, _, number = (origin or "").partition(",")
     return int(number) if model == SALE else None
 
 

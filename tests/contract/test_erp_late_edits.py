@@ -7,6 +7,7 @@ import pytest
 
 from adapters.errors import OutcomeUnknown, Rejected
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState, SalesOrder
+from domain.listings import OrderName
 from tests.contract.coming_back import announce, credit_of
 from tests.contract.erp_worlds import ErpWorld
 from tests.contract.test_erp_amendment import OPEN, amended_unheard, books_of, sale, units
@@ -208,3 +209,19 @@ async def test_lines_beside_what_came_back_are_amended_where_they_stand(
     expected = {("11", EAST): 2, ("12", WEST): edited["caps"], ("13", EAST): edited["jeans"]}
     assert units(outcome.order, OPEN) == expected
     assert (await erp_world.erp.amend_order(part)).order == outcome.order
+
+
+async def test_a_parcel_of_what_was_added_is_in_the_list_with_its_order(erp_world: ErpWorld):
+    external_id = await begun(erp_world)
+    target = sale(external_id, tees=4, caps=2, jeans=1)
+    await erp_world.erp.amend_order(target)
+    await send_all(erp_world, sale(external_id, tees=4, caps=2, jeans=1))
+    name = OrderName(external_id=external_id, number=target.number)
+    (before,) = await erp_world.erp.find_records("shop", [name])
+    assert before.shipped == 7
+    since = await erp_world.now()
+    await erp_world.erp.amend_order(sale(external_id, tees=4, caps=3, jeans=1))
+    await erp_world.ship(target.key, WEST, part=False)
+    page = await erp_world.erp.list_records("shop", since)
+    assert [(each.key, each.shipped) for each in page.records] == [(target.key, 8)]
+    assert page.records[0].changed_at >= since
