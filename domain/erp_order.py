@@ -332,6 +332,8 @@ class ErpOrder(Frozen):
     tax_adjustments: tuple[TaxAdjustment, ...] = ()
     """By code and cause. Those with a code are in ``taxes``, the one without is in ``adjustment``."""
     returns: tuple[ErpReturn, ...] = ()
+    supplements: tuple[str, ...] = ()
+    """Numbers of further records that hold what edits added, where the ERP needs any; all of theirs is counted in."""
     exchanges: tuple[ErpExchange, ...] = ()
     """Their lines, shipments, invoices and amounts are among those of the order, the amounts of canceled ones not."""
 

@@ -72,7 +72,8 @@ def amended(outcome: AmendedOrder, before: ErpOrder, parts: EditParts | None) ->
     carried, gone = [], []
     if parts is None or parts.sold or not parts.exchanges:
         total = erp.total - sum((each.total for each in erp.exchanges), Decimal(0))
-        carried.append(_carried(erp.number, before.number, total, erp.currency))
+        place = _carried(erp.number, before.number, total, erp.currency)
+        carried.append(f"{place}, {' and '.join(erp.supplements)} included" if erp.supplements else place)
     for return_id in parts.exchanges if parts is not None else ():
         was, now = were.get(return_id, ""), are.get(return_id)
         if now is not None:

@@ -80,6 +80,7 @@ def read_order(sale: SaleRecord) -> ErpOrder:
         adjustment=sum((net_of_line(each, x) for each in together for x in ADJUSTMENT_LINES), Decimal(0)),
         tax_adjustments=tuple(x for each in together for x in tax_adjustments(each)),
         returns=returns_of(sale),
+        supplements=tuple(x.number or str(x.id) for x in beside if not x.exchanged_return),
         exchanges=tuple(_exchange(each) for each in beside if each.exchanged_return),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from activities.contracts import AmendedOrder
 from adapters.errors import ContractBroken
 from adapters.tryton.reading import read_order
 from adapters.tryton.records import read_record
@@ -20,6 +21,7 @@ from domain.erp_order import (
     TaxAdjustmentCause,
     TaxAmount,
 )
+from workflows import happenings
 
 VAT = {
     "id": 5,
@@ -348,3 +350,16 @@ def test_what_brings_taxes_to_the_cent_is_told_by_its_cause() -> None:
         ("VAT-20", TaxAdjustmentCause.TOLERANCE, Decimal("0.02")),
     ]
     assert read(line(1, 3.0)).tax_adjustments == ()
+
+
+def test_what_edits_added_counts_as_the_orders_and_is_named() -> None:
+    added = sale(line(2, 2.0), number="78", web_id="5001/supplement/1", total_amount=Decimal("20.00"))
+    swapped = sale(line(3, 1.0), number="79", web_id="5001/exchange/7", total_amount=Decimal("5.00"))
+    beside = [{**each, "id": number} for number, each in enumerate((added, swapped), 13)]
+    told = read(line(1, 3.0), beside=beside)
+    assert (told.number, told.supplements, told.total) == ("77", ("78",), Decimal("55.00"))
+    assert [each.return_id for each in told.exchanges] == ["7"]
+    amended = happenings.amended(AmendedOrder(erp=told), told, None)
+    assert amended == "Edit carried into 77, USD 50.00 now, 78 included."
+    canceled = [{**each, "state": "cancelled"} for each in beside]
+    assert read(line(1, 3.0), beside=canceled).supplements == ()
