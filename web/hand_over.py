@@ -90,9 +90,9 @@ class _News:
 
 def _is_echo(order: OrderSummary | None) -> bool:
     """Whether "paid" only tells of our own last capture: the order is in the ERP, and waits for no person or money."""
-    if order is None or order.awaits_payment:
+    if order is None or order.awaits_payment or order.closed_at is not None:
         return False
-    return order.closed_at is not None or (order.status is not OrderStatus.RECEIVED and not order.problem)
+    return order.status is not OrderStatus.RECEIVED and not order.problem
 
 
 def _concerns_nobody(order: OrderSummary | None) -> bool:
@@ -113,6 +113,6 @@ _ASIDE = {
 }
 """Topics that go no further where the order's row says that they are no news."""
 
-_OF_THE_LIVING = RETURN_OVER | {ORDERS_CREATED}
-"""Topics that bring no order back that is over: it was placed, and nothing more comes of a return. What asks for one,
-edits it or gives money back does."""
+_OF_THE_LIVING = RETURN_OVER | {ORDERS_CREATED, ORDERS_PAID}
+"""Topics that bring no order back that is over: it was placed or is paid, and nothing more comes of a return. What asks
+for one, edits it or gives money back does."""

@@ -15,7 +15,7 @@ from tests.workflows.returning import goods
 from tests.workflows.test_backorders import TWO_WEEKS, order_of, short_of_caps, stocked
 from tests.workflows.test_echoes import told
 from tests.workflows.world import PRICES, Gate, World
-from workflows.messages import ORDERS_CANCELED, REFUNDED, Attention, CancelAsked, OperatorMessage
+from workflows.messages import ORDERS_CANCELED, ORDERS_PAID, REFUNDED, Attention, CancelAsked, OperatorMessage
 from workflows.order import OrderWorkflow
 
 
@@ -155,6 +155,18 @@ async def test_a_return_that_is_over_is_told_to_an_order_that_runs(world: World,
         world.faults.unavailable("storefront.read_order")
         assert await told(world, order, "returns/request") is InboxState.DISPATCHED
         assert await told(world, order, "returns/cancel", "return 7 canceled") is InboxState.DISPATCHED
+        world.faults.lift()
+
+
+async def test_money_that_comes_while_an_order_comes_back_to_life_is_told_to_it(world: World, external_id):
+    """It may have been read just before, and would wait for the money until the next sweep."""
+    async with world.working():
+        order = await closed(world, external_id)
+        assert await told(world, order, ORDERS_PAID) is InboxState.ECHO
+        assert await runs(world, order) == 1
+        world.faults.unavailable("storefront.read_order")
+        assert await told(world, order, "orders/edited") is InboxState.DISPATCHED
+        assert await told(world, order, ORDERS_PAID, "paid") is InboxState.DISPATCHED
         world.faults.lift()
 
 
