@@ -53,6 +53,9 @@ _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attentio
 # Done without a refusal, these take the order out of its cases in the same call.
 _OVERCOMES = {Step.SUBMIT, Step.CAPTURE, Step.AMEND, Step.ENTER_EXCHANGE, Step.REPORT, Step.CLOSE}
 
+# They find that the two systems do not agree.
+_COMPARING = {Step.READ, Step.CLOSE}
+
 
 @workflow.defn(name=ORDER_WORKFLOW)
 class OrderWorkflow(OrderInErp):
@@ -138,6 +141,9 @@ class OrderWorkflow(OrderInErp):
             self._stop(step, refusal, in_case=True)
         except QuantitiesBroken as error:
             self._stop(step, Refusal(cause="quantities_broken", reason=str(error)))
+        if step in _COMPARING and self._state.reread:
+            # It was told of a change while the step was under way.
+            self._compare_again()
 
     # -- steps -----------------------------------------------------------------------------------------------------
 

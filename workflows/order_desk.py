@@ -143,8 +143,6 @@ class OrderDesk(Desk[OrderState]):
         self._state.in_cases = True
         self._tell("Orderwright", f"Stopped: {narrative.full_stop(refusal.reason)}")
         self._hear_early_resubmit()
-        if self._state.reread:
-            self._compare_again()
 
     def _compare_again(self) -> None:
         """Where the systems did not agree: what the storefront tells may be the cause, or the remedy."""
