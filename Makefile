@@ -41,7 +41,7 @@ scenarios: setup-run ## the whole scenario catalogue on real systems (minutes); 
 test: setup-dev ## all tests but the long ones
 	$(PYTEST) -m "not long and not drill" $(ARGS)
 
-test-long: setup-dev ## the long ones: journeys through the whole house, matrices of faults, thousands of lives
+test-long: setup-dev ## the long ones: the whole house, fault matrices, Tryton's own ways, thousands of lives
 	$(PYTEST) -m "long and not drill" $(ARGS)
 
 check: setup-dev ## lint, types, import rules, docs, compose file, lock files

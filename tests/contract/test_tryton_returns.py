@@ -35,7 +35,7 @@ from tests.contract.tryton_world import erp as erp  # noqa: PLC0414  a fixture
 from tests.contract.tryton_world import staff as staff  # noqa: PLC0414  a fixture
 from tests.contract.tryton_world import tryton_server as tryton_server  # noqa: PLC0414  a fixture
 
-pytestmark = pytest.mark.tryton
+pytestmark = [pytest.mark.long, pytest.mark.tryton]
 
 RETURN = "stock.shipment.out.return"
 

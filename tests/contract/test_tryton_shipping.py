@@ -32,7 +32,7 @@ from tests.contract.tryton_world import erp as erp  # noqa: PLC0414  a fixture
 from tests.contract.tryton_world import staff as staff  # noqa: PLC0414  a fixture
 from tests.contract.tryton_world import tryton_server as tryton_server  # noqa: PLC0414  a fixture
 
-pytestmark = pytest.mark.tryton
+pytestmark = [pytest.mark.long, pytest.mark.tryton]
 
 
 async def test_a_part_that_ships_is_told_once_and_its_rest_goes_back_to_its_warehouse(

@@ -28,7 +28,7 @@ from tests.contract.tryton_world import administrator as administrator  # noqa: 
 from tests.contract.tryton_world import staff as staff  # noqa: PLC0414  a fixture
 from tests.contract.tryton_world import tryton_server as tryton_server  # noqa: PLC0414  a fixture
 
-pytestmark = pytest.mark.tryton
+pytestmark = [pytest.mark.long, pytest.mark.tryton]
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ from tests.contract.tryton_world import erp as erp  # noqa: PLC0414  a fixture
 from tests.contract.tryton_world import staff as staff  # noqa: PLC0414  a fixture
 from tests.contract.tryton_world import tryton_server as tryton_server  # noqa: PLC0414  a fixture
 
-pytestmark = pytest.mark.tryton
+pytestmark = [pytest.mark.long, pytest.mark.tryton]
 
 
 async def test_an_order_for_two_warehouses_is_entered_split_and_found(erp: TrytonErp, staff: Staff) -> None:

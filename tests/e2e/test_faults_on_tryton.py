@@ -30,7 +30,7 @@ from tests.contract.tryton_world import EAST, assert_entered, goods, order_of, t
 from tests.contract.tryton_world import staff as staff  # noqa: PLC0414  a fixture
 from tests.tryton_fixture import TrytonAccess
 
-pytestmark = pytest.mark.tryton
+pytestmark = [pytest.mark.long, pytest.mark.tryton]
 
 PATIENCE = httpx.Timeout(8.0, connect=2.0)
 NOBODY = OrderKey(channel="shop", external_id="never-placed")

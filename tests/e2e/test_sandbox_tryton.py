@@ -17,7 +17,7 @@ from sandbox.tryton.rpc import Refused, Rpc
 from sandbox.tryton.server import TrytonServer
 from sandbox.tryton.staff import Piece, Staff
 
-pytestmark = [pytest.mark.tryton, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.long, pytest.mark.tryton, pytest.mark.asyncio(loop_scope="module")]
 
 ROOT = Path(__file__).parents[2]
 STATE = ROOT / "var" / "tryton"
