@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from adapters.errors import Rejected
 from adapters.requests import AmendOutcome
 from adapters.spans import looked_up
-from adapters.tryton.cancellation import REPLACED, Cancellation
+from adapters.tryton.cancellation import REPLACED, Cancellation, obstacle_to_cancel
 from adapters.tryton.dividing import sale_of_lines
 from adapters.tryton.given_up import given_up_of, is_being_canceled
 from adapters.tryton.lowering import Lowered, Lowering, lowered_lines, lowered_parts
@@ -54,11 +54,8 @@ class Amendment:
         if target.exchange_id:
             return await self._amend_exchange(order, target)
         if order.supplements:
-            reason = (
-                f"a part of it is in sale {order.supplements[0].number}, and the rest cannot be changed so"
-            )
             return await self._with_supplement(order, target) or _refused(
-                target, read_order(order), reason, terms=False
+                target, read_order(order), _why_not(order), terms=False
             )
         stays = await self._make_room(order, target)
         if stays is not None and stays.refused:
@@ -146,6 +143,18 @@ class Amendment:
         return bool(
             await self._rpc.call("find sale set aside", f"model.{SALE}.search_count", domain, writes=False)
         )
+
+
+def _why_not(order: SaleRecord) -> str:
+    """Why an order with supplements does not become what an edit wants."""
+    gone = [each.number for each in (order, *order.supplements) if is_canceled(each)]
+    if gone:
+        return f"sale {' and '.join(map(str, gone))} is canceled"
+    hindering = "; ".join(filter(None, map(obstacle_to_cancel, (order, *order.supplements))))
+    allowed = (
+        "a part of it is on its way: units that are not picked come off and others may be added, nothing else"
+    )
+    return f"{allowed}: {hindering}" if hindering else allowed
 
 
 def _keeps_given_up(sale: SaleRecord, target: SalesOrder) -> bool:

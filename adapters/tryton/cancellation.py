@@ -36,7 +36,7 @@ class Cancellation:
         if sale is None:
             raise Rejected(SYSTEM, "cancel order", f"the ERP has no order {key}", "order_unknown")
         # The order's own sale is canceled last: as long as it lives, so does the order. None is where one cannot be.
-        obstacles = filter(None, map(_obstacle, (sale, *sale.supplements)))
+        obstacles = filter(None, map(obstacle_to_cancel, (sale, *sale.supplements)))
         if sale.supplements and (obstacle := "; ".join(obstacles)):
             return CancelOutcome(canceled=False, order=read_order(sale), reason=obstacle)
         for each in sale.supplements:
@@ -51,7 +51,7 @@ class Cancellation:
         for _ in range(_ROUNDS):
             if is_canceled(sale):
                 return CancelOutcome(canceled=True, order=read_order(sale))
-            if obstacle := _obstacle(sale):
+            if obstacle := obstacle_to_cancel(sale):
                 return CancelOutcome(canceled=False, order=read_order(sale), reason=obstacle)
             try:
                 await self._step(sale, reason)
@@ -122,7 +122,7 @@ class Cancellation:
         )
 
 
-def _obstacle(sale: SaleRecord) -> str:
+def obstacle_to_cancel(sale: SaleRecord) -> str:
     """What stands in the way of canceling, in plain words; empty where nothing does."""
     taken = [
         f"shipment {shipment.number} from {shipment.warehouse.code} {_TAKEN[shipment.state]}"

@@ -25,6 +25,14 @@ class _Held(NamedTuple):
     net: Decimal
 
 
+class _Shared(NamedTuple):
+    """Lines that a sale has, those that it has not, and whether the former are all that it holds."""
+
+    mine: list[SalesLine]
+    others: list[SalesLine]
+    stays: bool
+
+
 class Part(NamedTuple):
     """What one sale is to have of an order."""
 
@@ -50,13 +58,10 @@ def divide(sales: Sequence[SaleRecord], target: SalesOrder) -> Divided | None:
     shares: list[tuple[SaleRecord, list[SalesLine], bool]] = []
     off: dict[str, Decimal] = defaultdict(Decimal)
     for sale in sales:
-        held = _held(sale)
-        divided = [_divided(x, held.get(_content(x)), target.currency, sale.currency.rounding) for x in left]
-        if None in divided:
+        shared = _shared(left, sale, _held(sale))
+        if shared is None:
             return None
-        mine = [line for each in divided if each is not None for line in each[0]]
-        left = [line for each in divided if each is not None for line in each[1]]
-        stays = {_content(line): _Held(line.quantity, line.net) for line in mine} == held
+        mine, left, stays = shared
         shares.append((sale, mine, stays))
         # Between the units of a line taxes were divided by estimate; those of a sale that stays are what they are.
         beyond = _beyond(sale, mine) if stays else {}
@@ -82,13 +87,10 @@ def added_parts(sales: Sequence[SaleRecord], target: SalesOrder) -> SalesOrder |
     total = target.total
     for sale in sales:
         held = {content: each for content, each in _held(sale).items() if content[0] in target.only}
-        shares = [_divided(x, held.get(_content(x)), target.currency, sale.currency.rounding) for x in left]
-        if None in shares:
+        shared = _shared(left, sale, held)
+        if shared is None or not shared.stays:
             return None
-        mine = [line for share in shares if share is not None for line in share[0]]
-        left = [line for share in shares if share is not None for line in share[1]]
-        if {_content(line): _Held(line.quantity, line.net) for line in mine} != held:
-            return None
+        left = shared.others
         total -= sale.total_amount
         for code, amount in tax_amounts(sale).items():
             more[code] = more.get(code, _NOTHING) - amount
@@ -103,7 +105,7 @@ def added_parts(sales: Sequence[SaleRecord], target: SalesOrder) -> SalesOrder |
 def sale_of_lines(order: SaleRecord, target: SalesOrder) -> Part | None:
     """The one sale that has the lines ``target.only``, and what it is to come to; None where several have some."""
     together = [order, *(each for each in order.supplements if is_in_force(each))]
-    having = [each for each in together if {line.origin[0] for line in each.order_lines} & set(target.only)]
+    having = [each for each in together if {content[0] for content in _held(each)} & set(target.only)]
     if len(having) > 1:
         return None
     (sale,) = having or (order,)
@@ -114,6 +116,20 @@ def sale_of_lines(order: SaleRecord, target: SalesOrder) -> Part | None:
         "taxes": sum_by_code((*target.taxes, *taxes)),
     }
     return Part(sale, target.model_copy(update=update), stays=False)
+
+
+def _shared(lines: Sequence[SalesLine], sale: SaleRecord, held: Mapping[_Content, _Held]) -> _Shared | None:
+    """None where the price of a line is another than the sale's."""
+    mine: list[SalesLine] = []
+    others: list[SalesLine] = []
+    for line in lines:
+        divided = _divided(line, held.get(_content(line)), sale.currency.code, sale.currency.rounding)
+        if divided is None:
+            return None
+        mine += divided[0]
+        others += divided[1]
+    stays = {_content(line): _Held(line.quantity, line.net) for line in mine} == held
+    return _Shared(mine, others, stays)
 
 
 def _divided(

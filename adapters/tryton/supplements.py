@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from adapters.errors import Conflict
-from adapters.tryton.cancellation import REPLACED, Cancellation
+from adapters.tryton.cancellation import REPLACED, Cancellation, obstacle_to_cancel
 from adapters.tryton.dividing import Part, added_parts, divide
 from adapters.tryton.given_up import is_being_canceled
 from adapters.tryton.lowering import Lowered, Lowering, lowered_lines
@@ -75,7 +75,7 @@ class Supplements:
         """
         lowered: list[tuple[Part, tuple[Lowered, ...]]] = []
         for part in parts:
-            if not part.order.lines and SUPPLEMENT_MARK in part.sale.web_id and _is_untouched(part.sale):
+            if not part.order.lines and _mark(part.sale) and not obstacle_to_cancel(part.sale):
                 lowered.append((part, ()))
                 continue
             held = await self._submission.holds(part.order, part.sale, _mark(part.sale))
@@ -130,14 +130,6 @@ def _standing(order: SaleRecord) -> _Standing | None:
     if by_people or is_canceled(order) or is_being_canceled(order):
         return None
     return _Standing(begun, tuple(each for each in entered if each not in gone), gone)
-
-
-def _is_untouched(sale: SaleRecord) -> bool:
-    """Nothing of it is picked, has left or is billed, so that it may be canceled as a whole."""
-    waiting = all(
-        shipment.state in {"draft", "waiting", "assigned", "cancelled"} for shipment in sale.shipments
-    )
-    return waiting and all(invoice.state in {"draft", "cancelled"} for invoice in sale.invoices)
 
 
 def _mark(sale: SaleRecord) -> str:

@@ -225,3 +225,15 @@ async def test_a_parcel_of_what_was_added_is_in_the_list_with_its_order(erp_worl
     page = await erp_world.erp.list_records("shop", since)
     assert [(each.key, each.shipped) for each in page.records] == [(target.key, 8)]
     assert page.records[0].changed_at >= since
+
+
+async def test_what_has_left_is_not_taken_off_beside_what_was_added_and_the_refusal_says_so(
+    erp_world: ErpWorld,
+):
+    external_id = await begun(erp_world)
+    await erp_world.erp.amend_order(sale(external_id, tees=4, caps=2, jeans=1))
+    outcome = await erp_world.erp.amend_order(sale(external_id, tees=1, caps=2, jeans=1))
+    (refused,) = outcome.refused
+    assert (refused.line_id, refused.change) == ("11", "4 -> 1 units")
+    assert "has left" in refused.reason
+    assert units(outcome.order, LEFT) == {("11", EAST): 2}

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from hypothesis import given
 
-from adapters.tryton.dividing import Divided, divide
+from adapters.tryton.dividing import Divided, divide, sale_of_lines
 from adapters.tryton.records import SaleRecord
 from adapters.tryton.translate import SUPPLEMENT_MARK
 from domain.erp_order import SalesOrder
@@ -73,3 +73,18 @@ def test_another_price_is_nothing_that_a_sale_on_its_way_can_take() -> None:
     divided = divide(sold, _of(3, price="9.00"))
     assert divided is not None
     assert [part.stays for part in divided.parts] == [False]
+
+
+def test_a_line_stands_in_the_sale_that_has_units_of_it() -> None:
+    sold, added = entered(_of(3, 2)), entered(_of(0, 4)).model_copy(update={"web_id": "5001/supplement/1"})
+    lines = tuple(
+        line.model_copy(update={"quantity": 0.0}) if line.origin[0] == "2" else line for line in sold.lines
+    )
+    order = sold.model_copy(update={"lines": lines, "beside": (added,)})
+    target = _of(3, 3)
+    part = sale_of_lines(order, target.model_copy(update={"only": ("2",)}))
+    assert part is not None
+    assert part.sale is added
+    assert part.order.total == target.total - order.total_amount
+    both = sold.model_copy(update={"beside": (added,)})
+    assert sale_of_lines(both, target.model_copy(update={"only": ("2",)})) is None
