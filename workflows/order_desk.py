@@ -149,7 +149,7 @@ class OrderDesk(Desk[OrderState]):
         problem = self._state.problem
         if problem is not None and family(problem.cause) == UNBALANCED:
             self._go_on(problem)
-            self._tell("storefront", "It was changed there; the two systems are compared again.")
+            self._tell("storefront", "Tells of a change of the order; the two systems are compared again.")
 
     def _show(self) -> None:
         """Make the Temporal UI tell where the order stands; costs one action, and only when the group changes."""
