@@ -40,7 +40,8 @@ async def amend_parts(erp: ErpPort, request: AmendOrder, mapping: Mapping) -> Am
     if parts.sold and whole:
         targets.append(target_of(request, mapping))
     elif parts.sold:
-        targets.append(plan_after_return(order, await find_in_erp(erp, order.key), parts, mapping))
+        held = await find_in_erp(erp, order.key)
+        targets.append(plan_after_return(order, held, parts, mapping, request.places))
     outcomes = [await erp.amend_order(target) for target in targets]
     held = outcomes[-1].order if outcomes else await find_in_erp(erp, order.key)
     return AmendOutcome(order=held, refused=tuple(part for each in outcomes for part in each.refused))

@@ -1,14 +1,23 @@
-"""Whether the lines of a planned order come to its total: the line that brings them there, or why none may. Pure."""
+"""Sums of taxes and lines, and whether the lines of a planned order come to its total. Pure."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 from domain.differences import Acceptance, Difference, PlanRefused, accepted_by, not_accepted
-from domain.erp_order import ADJUSTMENT_LINE, TAX_ADJUSTMENT_LINE, SalesLine, SalesLineKind, TaxAmount
+from domain.erp_order import (
+    ADJUSTMENT_LINE,
+    COUNTED,
+    TAX_ADJUSTMENT_LINE,
+    CreditedLine,
+    SalesLine,
+    SalesLineKind,
+    TaxAmount,
+)
 from domain.mapping import Mapping
 from domain.money import format_money
 from domain.order import Order
+from domain.returns import CreditLine
 from domain.tax_allocation import odd_rates
 
 _NOTHING = Decimal(0)
@@ -21,6 +30,29 @@ def sum_by_code(taxes: Iterable[TaxAmount]) -> tuple[TaxAmount, ...]:
     for tax in taxes:
         sums[tax.code] += tax.amount
     return tuple(TaxAmount(code=code, amount=amount) for code, amount in sorted(sums.items()) if amount)
+
+
+def sum_credited(parts: Iterable[CreditedLine]) -> tuple[CreditedLine, ...]:
+    """One entry a line that has units, sorted by line."""
+    sums: dict[str, CreditedLine] = {}
+    for part in parts:
+        was = sums.get(part.line_id, CreditedLine(line_id=part.line_id, quantity=0))
+        sums[part.line_id] = CreditedLine(
+            line_id=part.line_id,
+            quantity=was.quantity + part.quantity,
+            net=was.net + part.net,
+            taxes=sum_by_code((*was.taxes, *part.taxes)),
+        )
+    return tuple(sums[line] for line in sorted(sums) if sums[line].quantity)
+
+
+def credited_by(lines: Iterable[CreditLine]) -> tuple[CreditedLine, ...]:
+    """Units whose worth a credit note of these lines gives back."""
+    return sum_credited(
+        CreditedLine(line_id=line.line_id, quantity=line.quantity, net=line.net, taxes=line.taxes)
+        for line in lines
+        if line.kind in COUNTED
+    )
 
 
 def adjustment(

@@ -160,8 +160,8 @@ def amendment_between(
     Goods that came back are no edit: the ERP holds them as they were sold, and credits them apart. ``exchanges``: the
     returns whose new lines the ERP has; others are entered as they stand then.
     """
-    before = _before_returns(now, given, exchanges)
-    return diff(content(given, left, exchanges), content(before, left, exchanges))
+    before, after = _beside_returns(given, now, exchanges)
+    return diff(content(before, left, exchanges), content(after, left, exchanges))
 
 
 def edit_parts(given: Order, now: Order, left: Mapping[LineId, int], exchanges: Collection[str]) -> EditParts:
@@ -201,27 +201,34 @@ def _is_open(order: Order, left: Mapping[LineId, int]) -> bool:
     )
 
 
-def _before_returns(now: Order, given: Order, exchanges: Collection[str]) -> Order:
-    """The order, as it was sold, as if nothing had come back since it was given to the ERP."""
+def _beside_returns(given: Order, now: Order, exchanges: Collection[str]) -> tuple[Order, Order]:
+    """Both orders, as they were sold, without what came back between them.
+
+    A line that nobody edited is as it was given; one that was has been given without the units that came back.
+    """
     # What was got in exchange and comes back takes the delivery of what was sold with it, where it is the last.
     before, after = units_returned(given), units_returned(now)
     given, now = as_sold(given, exchanges), as_sold(now, exchanges)
     if before == after:
-        return now
-    sold = {line.line_id: line for line in given.lines}
-    lines = []
-    for line in now.lines:
-        was = sold.get(line.line_id)
+        return given, now
+    lines = {line.line_id: line for line in now.lines}
+    was = list(given.lines)
+    for index, line in enumerate(given.lines):
         back = after.get(line.line_id, 0) - before.get(line.line_id, 0)
-        lines.append(was if was is not None and back and line.current + back == was.current else line)
+        if back and (same := lines.get(line.line_id)) is not None:
+            if same.current + back == line.current:
+                lines[line.line_id] = line
+            else:
+                was[index] = line.model_copy(update={"current": max(0, line.current - back)})
+    edited = tuple(lines.values())
     terms = {
         "total": given.total,
         "total_tax": given.total_tax,
         "shipping": given.shipping,
         "fees": given.fees,
     }
-    update = {"lines": tuple(lines), **(terms if tuple(lines) == given.lines else {})}
-    return now.model_copy(update=update)
+    update = {"lines": edited, **(terms if edited == given.lines else {})}
+    return given.model_copy(update={"lines": tuple(was)}), now.model_copy(update=update)
 
 
 def fingerprint(order: Order) -> str:

@@ -72,21 +72,20 @@ def without_rest(order: Order, erp: ErpOrder) -> dict[LineId, int]:
     """Line -> units that it comes down to once its backordered ones are canceled; lines that stay are left out.
 
     Absolute, and never below what the ERP has in hand, or has begun to send: asked again after the storefront was
-    told, it names no line. What the buyer gets in exchange waits: it is paid for by what came back. So do lines of
-    which units came back: no ERP takes units off these.
+    told, it names no line. What the buyer gets in exchange waits: it is paid for by what came back.
     """
-    stay, shipped = exchanged_lines(order).keys() | units_returned(order).keys(), shipped_units(erp)
+    stay, shipped, back = exchanged_lines(order).keys(), shipped_units(erp), units_returned(order)
     short = {line: units for line, units in short_units(erp).items() if line not in stay}
     held = held_units(erp)
     at_least = {line: shipped.get(line, 0) + kits for line, kits in erp.begun.items()}
     wanted = {
-        line.line_id: max(at_least.get(line.line_id, 0), held[line.line_id] - short.get(line.line_id, 0))
-        for line in order.lines
+        line: max(0, max(at_least.get(line, 0), held[line] - units) - back.get(line, 0))
+        for line, units in short.items()
     }
     return {
         line.line_id: wanted[line.line_id]
         for line in order.lines
-        if line.line_id in short and line.current > wanted[line.line_id]
+        if line.current > wanted.get(line.line_id, line.current)
     }
 
 

@@ -255,6 +255,14 @@ class ErpReturnState(StrEnum):
     CANCELED = "canceled"
 
 
+class CreditedLine(ShipmentLine):
+    """Units of a storefront line that a credit note gives the worth back of: ``net`` is of all of them, without tax."""
+
+    net: Amount = Decimal(0)
+    taxes: tuple[TaxAmount, ...] = ()
+    """By code, as the ERP taxes the line; what it rounds over the whole note stands in the note's own taxes alone."""
+
+
 class ErpReturn(Frozen):
     """A return as the ERP tells it; amounts are above zero in the buyer's favor."""
 
@@ -265,8 +273,8 @@ class ErpReturn(Frozen):
     expected: tuple[ShipmentLine, ...] = ()
     received: tuple[ShipmentLine, ...] = ()
     """Units that came in. Pieces of a kit that is not complete stand as ``domain.kit_returns.piece_of`` names them."""
-    credited: tuple[ShipmentLine, ...] = ()
-    """Units of which the credit note gives the worth back."""
+    credited: tuple[CreditedLine, ...] = ()
+    """Of kits whole ones, whatever of them is ``kept``."""
     total: Amount = Decimal(0)
     """What its credit note comes to, tax included and the fee taken off."""
     taxes: tuple[TaxAmount, ...] = ()

@@ -124,6 +124,19 @@ def units_returned(order: Order) -> dict[str, int]:
     return {line: units for line, units in back.items() if units > 0}
 
 
+def page_after_returns(order: Order, lines: Iterable[LineState]) -> Order:
+    """The order without units that came back and that it counts still, as it was read before their refund."""
+    back, returned = units_returned(order), {line.line_id: line.returned for line in lines}
+    unseen = {line: units - back.get(line, 0) for line, units in returned.items()}
+    if not any(units > 0 for units in unseen.values()):
+        return order
+    after = (
+        line.model_copy(update={"current": max(0, line.current - max(0, unseen.get(line.line_id, 0)))})
+        for line in order.lines
+    )
+    return order.model_copy(update={"lines": tuple(after)})
+
+
 def lines_from_order(order: Order) -> tuple[LineState, ...]:
     """The state before the ERP knows the order: what edits took away is canceled, the rest is open.
 

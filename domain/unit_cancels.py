@@ -32,7 +32,7 @@ class CancelPlan(Frozen):
 
 def plan_cancel(order: Order, erp: ErpOrder | None, down_to: Mapping[LineId, int]) -> CancelPlan:
     """Compare a wish with where the units are. ``erp`` is None while the ERP does not have the order."""
-    gone, held = _gone(erp), _in_hand(erp)
+    gone, held = _kept_by_the_buyer(order, erp), _in_hand(erp)
     now, in_hand, left = dict[str, int](), dict[str, int](), dict[str, int]()
     for line in order.lines:
         wanted = down_to.get(line.line_id, line.current)
@@ -54,9 +54,9 @@ def all_that_has_not_left(
 
     What is exchanged is ended with its return, and a tip stays where goods have left.
     """
-    gone, exchanged = _gone(erp), {line.line_id for line in lines if line.exchange}
-    delivered = {line.line_id: line.shipped for line in lines}
-    anything = any(gone.values())
+    gone, exchanged = _kept_by_the_buyer(order, erp), {line.line_id for line in lines if line.exchange}
+    delivered = {line.line_id: line.shipped - line.returned for line in lines}
+    anything = any(_gone(erp).values())
     return {
         line.line_id: min(line.current, max(gone[line.line_id], delivered.get(line.line_id, 0)))
         for line in order.lines
@@ -68,10 +68,9 @@ def given_up_still_sold(order: Order, erp: ErpOrder) -> dict[LineId, int]:
     """Line -> units that the storefront would have without what the ERP's people gave up; lines that do not differ are
     left out. Absolute, and never below what has left or has begun to, less what came back.
     """
-    gone, back, held = _gone(erp), units_returned(order), held_units(erp)
+    gone, back, held = _kept_by_the_buyer(order, erp), units_returned(order), held_units(erp)
     wanted = {
-        line: max(0, max(gone[line], held[line] - units) - back.get(line, 0))
-        for line, units in erp.given_up.items()
+        line: max(gone[line], held[line] - units - back.get(line, 0)) for line, units in erp.given_up.items()
     }
     return {
         line.line_id: wanted[line.line_id]
@@ -83,15 +82,17 @@ def given_up_still_sold(order: Order, erp: ErpOrder) -> dict[LineId, int]:
 def without_given_up(order: Order, erp: ErpOrder) -> dict[LineId, int]:
     """The wish that goes with what was given up: once the storefront was told, it names no line.
 
-    What is exchanged is ended with its return, and of a line of which goods came back nothing is canceled.
+    What is exchanged is ended with its return.
     """
-    kept = exchanged_lines(order).keys() | units_returned(order).keys()
+    kept = exchanged_lines(order).keys()
     return {line: units for line, units in given_up_still_sold(order, erp).items() if line not in kept}
 
 
 def is_whole(order: Order, down_to: Mapping[LineId, int]) -> bool:
-    """Whether nothing of the order is left after that."""
-    return all(down_to.get(line.line_id, line.current) == 0 for line in order.lines)
+    """Whether nothing of the order is left after that, nor was."""
+    return not units_returned(order) and all(
+        down_to.get(line.line_id, line.current) == 0 for line in order.lines
+    )
 
 
 def hands_on(erp: ErpOrder | None) -> dict[str, ErpShipmentState]:
@@ -103,15 +104,16 @@ def hands_on(erp: ErpOrder | None) -> dict[str, ErpShipmentState]:
 def places_kept(
     order: Order, erp: ErpOrder | None, down_to: Mapping[LineId, int]
 ) -> dict[LineId, dict[Warehouse, int]]:
-    """Line -> warehouse -> units that stay, so that none of those that a warehouse has in hand is canceled.
+    """Line -> warehouse -> units that stay, or came back, so that none that a warehouse has in hand is canceled.
 
     Units on backorder go first, then those that wait, the most at one warehouse first. Lines of which some stay on
     backorder are left out: nobody knows where those will be.
     """
     places: dict[LineId, dict[Warehouse, int]] = {}
+    back = units_returned(order)
     for line_id, units in down_to.items():
         firm, waiting = _by_warehouse(erp, line_id)
-        missing = sum(firm.values()) + sum(waiting.values()) - units
+        missing = sum(firm.values()) + sum(waiting.values()) - units - back.get(line_id, 0)
         if missing < 0:
             continue
         for warehouse, there in sorted(waiting.items(), key=lambda item: (-item[1], item[0])):
@@ -136,6 +138,14 @@ def _by_warehouse(erp: ErpOrder | None, line_id: LineId) -> tuple[Counter[Wareho
             if part.line_id == line_id:
                 counts[shipment.warehouse] += part.quantity
     return firm, waiting
+
+
+def _kept_by_the_buyer(order: Order, erp: ErpOrder | None) -> defaultdict[LineId, int]:
+    """Line -> units that have left, or have begun to, and did not come back."""
+    units, back = _gone(erp), units_returned(order)
+    for line, count in units.items():
+        units[line] = max(0, count - back.get(line, 0))
+    return units
 
 
 def _gone(erp: ErpOrder | None) -> defaultdict[LineId, int]:

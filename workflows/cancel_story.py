@@ -6,7 +6,7 @@ from decimal import Decimal
 from activities.contracts import RestCanceled
 from domain.money import format_money
 from domain.order import CancelKind, Order, PaymentKind, PaymentStatus
-from domain.quantities import units_returned
+from domain.quantities import page_after_returns
 from domain.status import count_units
 from domain.unit_cancels import CancelPlan, all_that_has_not_left, hands_on
 from workflows.messages import CancelAsked, CancelRequest, CancelStage, OrderState, UnitCancel
@@ -35,8 +35,6 @@ def obstacle(state: OrderState, asked: CancelAsked | None = None) -> str:
     free = units_free(state)
     if not any(free.values()):
         return _nothing_left(state)
-    if units_returned(state.order):
-        return "goods of it came back, and what was sold cannot be changed in the ERP after that"
     if state.amend or state.reread:
         return "an edit of the order is under way; ask again in a moment"
     return _not_named(state, asked.lines) if asked is not None and named else ""
@@ -46,23 +44,26 @@ def units_free(state: OrderState) -> dict[str, int]:
     """Line -> units that have not left, of lines that may be canceled."""
     if state.order is None:
         return {}
-    down_to = all_that_has_not_left(state.order, state.erp, state.lines)
+    now = page(state)
+    down_to = all_that_has_not_left(now, state.erp, state.lines)
     return {
-        line.line_id: line.current - down_to[line.line_id]
-        for line in state.order.lines
-        if line.line_id in down_to
+        line.line_id: line.current - down_to[line.line_id] for line in now.lines if line.line_id in down_to
     }
+
+
+def page(state: OrderState) -> Order:
+    """The order as the storefront has it by now: what came back is off its lines, whenever it was read."""
+    assert state.order is not None
+    return page_after_returns(state.order, state.lines)
 
 
 def wish_of(state: OrderState, asked: CancelAsked) -> dict[str, int]:
     """Line -> units that it is to come down to; without a line all that has not left is canceled."""
-    assert state.order is not None
+    now = page(state)
     if not any(asked.lines.values()):
-        return all_that_has_not_left(state.order, state.erp, state.lines)
+        return all_that_has_not_left(now, state.erp, state.lines)
     off, _ = _taken(state, asked.lines)
-    return {
-        line.line_id: line.current - off[line.line_id] for line in state.order.lines if line.line_id in off
-    }
+    return {line.line_id: line.current - off[line.line_id] for line in now.lines if line.line_id in off}
 
 
 def asked_for(wish: UnitCancel, order: Order) -> str:

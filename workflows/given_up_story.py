@@ -1,8 +1,8 @@
 """What an order tells of units that the ERP's people gave up, in plain words, and what may be done. Pure."""
 
-from domain.quantities import units_returned
 from domain.status import count_units
 from domain.unit_cancels import without_given_up
+from workflows.cancel_story import page
 from workflows.messages import OrderState
 
 
@@ -24,25 +24,13 @@ def cancel_obstacle(state: OrderState) -> str:
     assert state.erp is not None
     if cancelable(state):
         return ""
-    if any(line in _come_back(state) for line in state.erp.given_up):
-        return "other units of that line came back, and none of it can be canceled after that; have it sent after all"
     return "goods of an exchange are canceled with their return, in the storefront"
 
 
 def cancelable(state: OrderState) -> dict[str, int]:
     """Line -> units that it comes down to once what was given up is canceled, of lines of which that is possible."""
-    assert state.order is not None
     assert state.erp is not None
-    back = _come_back(state)
-    return {
-        line: units for line, units in without_given_up(state.order, state.erp).items() if line not in back
-    }
-
-
-def _come_back(state: OrderState) -> set[str]:
-    """Lines of which goods came back: by the page as it was read last, and by returns since."""
-    assert state.order is not None
-    return {*units_returned(state.order), *(line.line_id for line in state.lines if line.returned)}
+    return without_given_up(page(state), state.erp)
 
 
 def _units(state: OrderState) -> str:

@@ -32,13 +32,14 @@ with workflow.unsafe.imports_passed_through():
     from domain.exchanges import with_later_lines
     from domain.order import Order
     from domain.quantities import lines_from_order, take_edit, units_returned
+    from domain.unit_cancels import is_whole
     from workflows import backorder_story, cancel_story, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
     from workflows.desk import refuse
     from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
     from workflows.order_alarms import Alarm
     from workflows.order_preorders import OrderPreorders
-    from workflows.steps import Step, edit_to_be_paid, unreported_shipments
+    from workflows.steps import Step, edit_to_be_paid, lacks_returns, unreported_shipments
 
 
 class OrderBackorders(OrderPreorders):
@@ -116,16 +117,22 @@ class OrderBackorders(OrderPreorders):
         assert state.erp is not None
         # Whatever comes of it, the same units are not canceled in a circle.
         state.short_settled = state.short
-        down_to = without_rest(state.order, state.erp)
+        page = cancel_story.page(state)
+        down_to = without_rest(page, state.erp)
         if not down_to:
             self._tell("Orderwright", f"Not canceled: {backorder_story.NOTHING_TO_CANCEL}.")
             return
-        if all(down_to.get(line.line_id, line.current) == 0 for line in state.order.lines):
+        if is_whole(page, down_to):
             state.cancel, state.cancel_refused = CancelRequest(actor=actor, reason=reason), None
             self._tell(actor, f"Asked to cancel the order, of which nothing is there: {reason}.")
             return
         state.rest_cancel = RestCancel(actor=actor, reason=reason)
+        self._read_what_came_back()
         self._tell(actor, f"Asked to cancel what is on backorder: {reason}.")
+
+    def _read_what_came_back(self) -> None:
+        """Before units are canceled: the storefront is told how many are to be left of those on its page."""
+        self._state.reread = self._state.reread or lacks_returns(self._state)
 
     # -- steps -----------------------------------------------------------------------------------------------------
 

@@ -91,13 +91,14 @@ class OrderCancels(OrderBackorders):
         state = self._state
         state.cancel_refused = None
         if state.order is not None:
-            down_to = cancel_story.wish_of(state, message)
-            if not is_whole(state.order, down_to):
+            down_to, page = cancel_story.wish_of(state, message), cancel_story.page(state)
+            if not is_whole(page, down_to):
                 wish = UnitCancel(
                     actor=message.actor, reason=message.reason, kind=message.kind, down_to=down_to
                 )
                 state.unit_cancel = wish
-                self._tell(message.actor, cancel_story.asked_for(wish, state.order))
+                self._read_what_came_back()
+                self._tell(message.actor, cancel_story.asked_for(wish, page))
                 return
         state.unit_cancel = None
         state.cancel = CancelRequest(actor=message.actor, reason=message.reason, kind=message.kind)

@@ -57,4 +57,5 @@ class OrderGivenUp(OrderCancels):
         reason = message.reason or "given up in the ERP"
         wish = UnitCancel(actor=message.actor, reason=reason, down_to=given_up_story.cancelable(state))
         state.unit_cancel, state.cancel_refused = wish, None
-        self._tell(message.actor, cancel_story.asked_for(wish, state.order))
+        self._read_what_came_back()
+        self._tell(message.actor, cancel_story.asked_for(wish, cancel_story.page(state)))

@@ -5,7 +5,7 @@ from enum import StrEnum
 from domain.cases import APPROVAL_NEEDED, GIVEN_UP, family
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
 from domain.exchanges import missing_exchanges
-from domain.quantities import LineState
+from domain.quantities import LineState, page_after_returns
 from domain.unit_cancels import given_up_still_sold
 from workflows.messages import CancelStage, OrderState
 
@@ -43,7 +43,7 @@ def next_step(state: OrderState) -> Step:
     if state.cancel is not None:
         return Step.CANCEL
     if cancels_units(state):
-        return Step.CANCEL_UNITS
+        return Step.READ if state.reread and lacks_returns(state) else Step.CANCEL_UNITS
     if state.problem is not None and not state.problem.in_case:
         return Step.REPORT_PROBLEM
     if state.return_tellings:
@@ -102,6 +102,11 @@ def _way_to_the_erp(state: OrderState) -> Step:
     if state.release is not None:
         return Step.CAPTURE if state.capture_all else Step.WAIT
     return Step.SUBMIT
+
+
+def lacks_returns(state: OrderState) -> bool:
+    """Whether the order was read before units that came back were off its page."""
+    return state.order is not None and page_after_returns(state.order, state.lines) != state.order
 
 
 def cancels_units(state: OrderState) -> bool:

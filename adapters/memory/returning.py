@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from adapters.errors import Rejected
+from domain.adding_up import credited_by
 from domain.erp_order import (
-    COUNTED,
     LOWERING,
     ErpInvoice,
     ErpInvoiceState,
@@ -91,15 +91,11 @@ def credited(order: ErpOrder, credit: ReturnCredit) -> ErpOrder:
         number=f"RMA-{order.number}-{len(order.returns) + 1}",
         state=ErpReturnState.SETTLED,
     )
-    units: Counter[str] = Counter()
-    for line in credit.lines:
-        if line.kind in COUNTED:
-            units[line.line_id] += line.quantity
     kept = tuple(_kept(line) for line in credit.lines if line.kind in _OF_PIECES)
     settled = held.model_copy(
         update={
             "state": ErpReturnState.SETTLED,
-            "credited": _lines(units),
+            "credited": credited_by(credit.lines),
             "total": credit.total,
             "taxes": credit.taxes,
             "fee": sum((x.net for x in credit.lines if x.kind is SalesLineKind.FEE), gross_of(kept)),

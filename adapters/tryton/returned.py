@@ -15,8 +15,9 @@ from typing import Final, NamedTuple
 from adapters.errors import ContractBroken
 from adapters.tryton.bundles import Bundle, bundles_of, count_parts, kits_of
 from adapters.tryton.records import MoveRecord, OutcomeMove, PaperRecord, SaleRecord
-from adapters.tryton.sums import net_of_line, tax_amounts
-from domain.erp_order import ErpReturn, ErpReturnState, KeptPieces, ShipmentLine, TaxAmount
+from adapters.tryton.sums import amounts_of_line, net_of_line, tax_amounts
+from domain.adding_up import sum_credited
+from domain.erp_order import CreditedLine, ErpReturn, ErpReturnState, KeptPieces, ShipmentLine, TaxAmount
 from domain.kit_returns import Kits, gross_of, in_pieces, in_units, line_of, product_of
 from domain.order import OrderKey
 from domain.returns import FEE_LINE, CreditLine, ReturnAuthorization
@@ -218,7 +219,7 @@ def _return(return_id: str, papers: list[ReturnPaper], credit: SaleRecord | None
         state=_state(papers, credit),
         expected=_lines(papers[0].announced if papers else {}),
         received=_lines(came_in(papers)),
-        credited=_lines(_credited(binding) if binding else {}),
+        credited=_credited(binding) if binding else (),
         total=-binding.total_amount if binding else Decimal(0),
         taxes=tuple(TaxAmount(code=code, amount=-amount) for code, amount in sorted(taxes.items()) if amount),
         fee=net_of_line(binding, FEE_LINE) + gross_of(kept) if binding else Decimal(0),
@@ -266,12 +267,17 @@ def _read_reference(key: OrderKey, reference: str) -> tuple[str, dict[str, int]]
     return found["name"].removeprefix(f"{key}:"), announced
 
 
-def _credited(credit: SaleRecord) -> dict[str, int]:
-    units: dict[str, int] = defaultdict(int)
+def _credited(credit: SaleRecord) -> tuple[CreditedLine, ...]:
+    """The credit's lines are below zero."""
+    parts = []
     for line in credit.order_lines:
         if UNITS_NOTE in (line.note or ""):
-            units[line.origin[0]] -= int(line.units)
-    return dict(units)
+            net, taxes = amounts_of_line(credit, line)
+            back = tuple(TaxAmount(code=tax.code, amount=-tax.amount) for tax in taxes)
+            parts.append(
+                CreditedLine(line_id=line.origin[0], quantity=-int(line.units), net=-net, taxes=back)
+            )
+    return sum_credited(parts)
 
 
 def worth_note(line: CreditLine) -> str:

@@ -7,7 +7,8 @@ from adapters.tryton.amounts import net_of, taxes_of
 from adapters.tryton.notes import adjustment_cause
 from adapters.tryton.records import LineRecord, SaleRecord
 from adapters.tryton.translate import real_tax
-from domain.erp_order import TAX_ADJUSTMENT_LINE, TaxAdjustment, TaxAdjustmentCause
+from domain.adding_up import sum_by_code
+from domain.erp_order import TAX_ADJUSTMENT_LINE, TaxAdjustment, TaxAdjustmentCause, TaxAmount
 
 
 def tax_amounts(sale: SaleRecord) -> dict[str, Decimal]:
@@ -39,12 +40,15 @@ def amounts_of(sale: SaleRecord) -> tuple[Decimal, dict[str, Decimal]]:
 
 def net_of_line(sale: SaleRecord, line_id: str) -> Decimal:
     """What the lines of that id come to without tax."""
-    nets = (
-        net_of(line.units, line.unit_price or Decimal(0), sale.currency.rounding)
-        for line in sale.order_lines
-        if line.origin[0] == line_id
-    )
+    nets = (amounts_of_line(sale, line)[0] for line in sale.order_lines if line.origin[0] == line_id)
     return sum(nets, Decimal(0))
+
+
+def amounts_of_line(sale: SaleRecord, line: LineRecord) -> tuple[Decimal, tuple[TaxAmount, ...]]:
+    """What a line comes to without tax, and its taxes, as Tryton computes them on it."""
+    net = net_of(line.units, line.unit_price or Decimal(0), sale.currency.rounding)
+    taxes = [TaxAmount(code=real_tax(code), amount=amount) for code, amount in _line_taxes(sale, line)]
+    return net, sum_by_code(taxes)
 
 
 def tax_adjustments(sale: SaleRecord) -> tuple[TaxAdjustment, ...]:

@@ -180,17 +180,20 @@ async def test_an_order_that_was_added_to_is_canceled_whole_or_not_at_all(erp_wo
     assert units(order, on_its_way) == {}
 
 
-COMES_BACK = {
-    "fewer of what was sold first": {"caps": 1, "jeans": 3},
-    "fewer of what was added": {"caps": 2, "jeans": 1},
-    "more of what was sold first": {"caps": 4, "jeans": 3},
-    "more of what was added": {"caps": 2, "jeans": 5},
+COMES_BACK: dict[str, tuple[str, int]] = {
+    "fewer of what was sold first": ("12", 1),
+    "fewer of what was added": ("13", 1),
+    "more of what was sold first": ("12", 4),
+    "more of what was added": ("13", 5),
+    "fewer of what came back": ("11", 3),
+    "no more of what came back": ("11", 2),
+    "more of what came back": ("11", 5),
 }
 
 
-@pytest.mark.parametrize("edited", COMES_BACK.values(), ids=COMES_BACK.keys())
-async def test_lines_beside_what_came_back_are_amended_where_they_stand(
-    erp_world: ErpWorld, edited: dict[str, int]
+@pytest.mark.parametrize(("line", "number"), COMES_BACK.values(), ids=COMES_BACK.keys())
+async def test_after_goods_came_back_lines_are_amended_where_they_stand(
+    erp_world: ErpWorld, line: str, number: int
 ):
     external_id = await begun(erp_world)
     whole = sale(external_id, tees=4, caps=2, jeans=3)
@@ -198,16 +201,16 @@ async def test_lines_beside_what_came_back_are_amended_where_they_stand(
     await erp_world.erp.authorize_return(announce(whole.key, line_11=2))
     await erp_world.receive_return(whole.key, "1")
     await erp_world.erp.credit_return(credit_of(whole, "1", restocked={"11": 2}))
-    target = sale(external_id, tees=4, **edited)
-    line = "13" if edited["jeans"] != 3 else "12"
+    sold = {"11": 4, "12": 2, "13": 3} | {line: number}
+    target = sale(external_id, tees=sold["11"], caps=sold["12"], jeans=sold["13"])
     lines = tuple(each for each in target.lines if each.line_id == line)
     part = target.model_copy(update={"lines": lines, "only": (line,)})
     outcome = await erp_world.erp.amend_order(part)
     assert outcome.refused == ()
     assert outcome.order.total == target.total
     assert {tax.code: tax.amount for tax in outcome.order.taxes} == {t.code: t.amount for t in target.taxes}
-    expected = {("11", EAST): 2, ("12", WEST): edited["caps"], ("13", EAST): edited["jeans"]}
-    assert units(outcome.order, OPEN) == expected
+    expected = {("11", EAST): sold["11"] - 2, ("12", WEST): sold["12"], ("13", EAST): sold["13"]}
+    assert units(outcome.order, OPEN) == {place: units for place, units in expected.items() if units}
     assert (await erp_world.erp.amend_order(part)).order == outcome.order
 
 

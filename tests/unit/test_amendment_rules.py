@@ -19,13 +19,14 @@ from domain.amendment import (
     holds_otherwise,
 )
 from domain.cases import EDIT_REFUSED
-from domain.erp_order import ErpReturn, ErpReturnState, ErpShipmentState, RefusedChange, ShipmentLine
+from domain.erp_order import CreditedLine, ErpReturn, ErpReturnState, ErpShipmentState, RefusedChange
 from domain.order import Address, Fulfillment, FulfillmentLine
 from tests.contract.order_shapes import sales_order
 from tests.order_builder import (
     make_erp_order,
     make_line,
     make_order,
+    make_plans,
     make_shipment,
     make_shipping,
     sandbox_mapping,
@@ -105,7 +106,7 @@ def test_an_order_is_known_again_also_after_something_came_back():
     )
     gone = {"fulfillments": (left,), "location_plans": ()}
     now = order(tees=1).model_copy(update=gone)
-    unit = (ShipmentLine(line_id="11", quantity=1),)
+    unit = (CreditedLine(line_id="11", quantity=1),)
     back = ErpReturn(
         return_id="r", number="R1", state=ErpReturnState.SETTLED, credited=unit, total=sold.total - now.total
     )
@@ -114,6 +115,16 @@ def test_an_order_is_known_again_also_after_something_came_back():
     assert holds_otherwise(order(tees=1, mugs=1).model_copy(update=gone), held)
     # It is refunded, and not credited yet: nobody can tell.
     assert not holds_otherwise(now, held.model_copy(update={"returns": ()}))
+
+
+def test_an_edit_after_a_return_is_told_by_what_the_page_has():
+    left = Fulfillment(fulfillment_id="1", location="101", lines=(FulfillmentLine(line_id="11", quantity=2),))
+    before, to_leave = make_plans({"11": {"101": 2}}), make_plans({"11": {"101": 1}})
+    sold = order(tees=4).model_copy(update={"fulfillments": (left,), "location_plans": before})
+    # One came back and another that was still to leave is taken off.
+    now = order(tees=2).model_copy(update={"fulfillments": (left,), "location_plans": to_leave})
+    edit = amendment_between(sold, now, {"11": 2})
+    assert edit.sentence("USD").startswith("TEE-BLK-M: 3 -> 2 units")
 
 
 def refusal_of(shipment_state: ErpShipmentState, refused: RefusedChange):

@@ -132,7 +132,7 @@ def test_the_rest_is_canceled_once(tees, data):
     assert without_rest(less, erp) == {}
 
 
-def test_of_a_line_of_which_units_came_back_nothing_is_canceled():
+def test_of_a_line_of_which_units_came_back_what_is_not_there_is_canceled_too():
     order = ordered(caps=3)
     erp = at_erp(order, tees_short(2), Backorder(line_id="12", warehouse="WH-WEST", quantity=1))
     left = Fulfillment(fulfillment_id="1", location="102", lines=(FulfillmentLine(line_id="11", quantity=2),))
@@ -145,7 +145,7 @@ def test_of_a_line_of_which_units_came_back_nothing_is_canceled():
             "location_plans": to_leave,
         }
     )
-    assert without_rest(returned, erp) == {"12": 2}
+    assert without_rest(returned, erp) == {"11": 2, "12": 2}
 
 
 def test_a_line_stays_where_the_erp_has_it_in_hand():

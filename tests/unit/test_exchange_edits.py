@@ -180,10 +180,10 @@ def test_of_what_was_sold_the_edited_lines_alone_are_planned_after_a_return():
     assert [(x.line_id, x.quantity) for x in planned.lines] == [(MUG, 2)]
     (settled,) = shop.erp.returns
     assert planned.total == as_sold(shop.order).total + settled.total
-    for edit in (EditParts(sold=True, lines=("11",)), EditParts(sold=True, lines=(MUG,), terms=True)):
-        with pytest.raises(PlanRefused, match="undo the edit in the store") as refused:
-            plan_after_return(shop.order, shop.erp, edit, shop.mapping)
-        assert refused.value.cause.startswith("edit_after_return:")
+    edit = EditParts(sold=True, lines=(MUG,), terms=True)
+    with pytest.raises(PlanRefused, match="undo the edit in the store") as refused:
+        plan_after_return(shop.order, shop.erp, edit, shop.mapping)
+    assert refused.value.cause.startswith("edit_after_return:")
     not_yet = shop.erp.model_copy(update={"returns": ()})
     with pytest.raises(PlanRefused, match="not the same in both systems"):
         plan_after_return(shop.order, not_yet, EditParts(sold=True, lines=(MUG,)), shop.mapping)

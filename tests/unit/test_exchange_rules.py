@@ -13,10 +13,10 @@ from adapters.memory.book_lines import erp_lines
 from adapters.memory.giving_back import after_refund, find, quote, requested, with_status
 from adapters.memory.order_changes import after_shipping
 from adapters.requests import RefundLine, RefundRequest
-from domain.adding_up import sum_by_code
+from domain.adding_up import credited_by, sum_by_code
 from domain.amendment import amendment_between, fingerprint, holds_otherwise
 from domain.balance import check_closing, prove
-from domain.erp_order import ErpOrderState, ErpReturn, ErpReturnState, ShipmentLine
+from domain.erp_order import ErpOrderState, ErpReturn, ErpReturnState
 from domain.exchanges import (
     as_sold,
     exchange_presentment,
@@ -95,7 +95,7 @@ class Shop:
             return_id=return_id,
             number=return_id,
             state=ErpReturnState.SETTLED,
-            credited=tuple(ShipmentLine(line_id=line, quantity=n) for line, n in units.items()),
+            credited=credited_by(credit.lines),
             total=credit.total,
             taxes=credit.taxes,
             fee=credit.fee,

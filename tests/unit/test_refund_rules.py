@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from adapters.memory.giving_back import after_refund, quote
 from adapters.memory.order_changes import after_capture, after_shipping
 from adapters.requests import RefundLine, RefundRequest
+from domain.adding_up import credited_by
 from domain.balance import check_closing
 from domain.capture import plan_captures
-from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState, ShipmentLine
+from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState
 from domain.mapping import Mapping
 from domain.money import round_money
 from domain.order import Discount, DiscountScope, Fulfillment, FulfillmentLine, Order, PaymentKind
@@ -84,7 +85,7 @@ def give_back(
         return_id=f"r{len(erp.returns)}",
         number=f"R{len(erp.returns)}",
         state=ErpReturnState.SETTLED,
-        credited=tuple(ShipmentLine(line_id=line, quantity=n) for line, n in units.items() if n),
+        credited=credited_by(credit.lines),
         total=credit.total,
         taxes=credit.taxes,
         fee=credit.fee,

@@ -9,7 +9,7 @@ from tests.order_builder import make_line, make_order
 from tests.workflows.returning import WINDOW, ask, ended, with_rules
 from tests.workflows.test_exchanges import bring_back
 from tests.workflows.world import World
-from workflows.messages import OperatorMessage, OrderView
+from workflows.messages import Attention, OperatorMessage, OrderView
 from workflows.order import OrderWorkflow
 
 pytestmark = pytest.mark.usefixtures("days_pass_when_told")
@@ -96,13 +96,14 @@ async def test_a_second_edit_does_not_make_one_forget_what_was_refused_of_the_fi
         await partly_returned(world, order)
         entered = world.erp.orders[order.key]
         before = told(world, order)
-        await lower(world, order, "11", 1)
-        view = await until_refused(world, order, "1 unit of line 11 came back")
+        world.storefront.replace(before.model_copy(update={"note": "Ring twice"}))
+        await world.start(order, "orders/edited-note")
+        view = await until_refused(world, order, "the note cannot be changed")
         assert "undo the edit in the store" in view.problem.reason  # type: ignore[union-attr]
         await lower(world, order, "12", 1)
         await resubmit(world, order)
         await world.until_told(order.key, "MUG-LOGO: 2 -> 1 units")
-        await until_refused(world, order, "1 unit of line 11 came back")
+        await until_refused(world, order, "the note cannot be changed")
         assert world.erp.orders[order.key].total == entered.total
         # With the first one undone the second alone is carried over.
         put_back_on(world, order, before)
@@ -112,6 +113,21 @@ async def test_a_second_edit_does_not_make_one_forget_what_was_refused_of_the_fi
         assert "amounts_differ" not in await world.story(order.key)
 
 
+@pytest.mark.parametrize("line", ["11", "12"], ids=["that came back in part", "beside"])
+async def test_units_of_a_line_are_taken_off_in_the_erp_as_well(world: World, external_id, line):
+    order = untaxed(external_id)
+    async with world.working():
+        await partly_returned(world, order)
+        entered, before = world.erp.orders[order.key], told(world, order)
+        await lower(world, order, line, 1)
+        await world.until_told(order.key, "Edit carried into")
+        assert (
+            entered.total - world.erp.orders[order.key].total == before.total - told(world, order).total > 0
+        )
+        world.erp.ship_all(order.key)
+        await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
+
+
 async def test_units_that_leave_although_they_were_taken_off_are_told_and_the_order_goes_on(
     world: World, external_id
 ):
@@ -119,10 +135,13 @@ async def test_units_that_leave_although_they_were_taken_off_are_told_and_the_or
     async with world.working():
         await partly_returned(world, order)
         before = told(world, order)
+        # What is refused of an edit keeps the rest of it from the ERP, until that has sent the unit.
+        world.storefront.replace(before.model_copy(update={"note": "Ring twice"}))
         await lower(world, order, "11", 1)
-        await until_refused(world, order, "1 unit of line 11 came back")
+        await until_refused(world, order, "the note cannot be changed")
         world.erp.ship(order.key, "WH-EAST", {"11": 1}, tracking="UPS-2")
         await world.until(order.key, lambda v: v.lines[0].shipped == 3)
+        world.storefront.replace(told(world, order).model_copy(update={"note": before.note}))
         await resubmit(world, order)
         await until_refused(
             world, order, "1 unit of line 11 had been taken off in the store and left all the same"
