@@ -55,7 +55,7 @@ def ship_obstacle(state: OrderState) -> str:
     return "" if held_back else "what is there of the order leaves in any case"
 
 
-NOTHING_TO_CANCEL = "what is on backorder is canceled in the storefront already, or it is an exchange and belongs to its return"
+NOTHING_TO_CANCEL = "what is on backorder is canceled in the storefront already, or ends with its return"
 
 
 def cancel_rest_obstacle(state: OrderState) -> str:
