@@ -83,7 +83,9 @@ class EditParts(Frozen):
     lines: tuple[LineId, ...] = ()
     """Edited ones of what was sold."""
     terms: bool = False
-    """An address, delivery, a fee or the note of what was sold differs as well."""
+    """An address, delivery or a fee of what was sold differs as well."""
+    note: bool = False
+    """So does what the buyer has to say."""
     exchanges: tuple[str, ...] = ()
     """By their returns."""
     dearer: bool = False
@@ -95,6 +97,7 @@ class EditParts(Frozen):
             sold=self.sold or later.sold,
             lines=tuple(dict.fromkeys((*self.lines, *later.lines))),
             terms=self.terms or later.terms,
+            note=self.note or later.note,
             exchanges=tuple(dict.fromkeys((*self.exchanges, *later.exchanges))),
             dearer=later.dearer,
         )
@@ -167,7 +170,8 @@ def amendment_between(
 def edit_parts(given: Order, now: Order, left: Mapping[LineId, int], exchanges: Collection[str]) -> EditParts:
     """Which records have to be amended; one of which nothing is left to send takes no address and no note."""
     sold = amendment_between(given, now, left)
-    concerned = bool(sold.lines) or (_terms_differ(sold) and _is_open(as_sold(now), left))
+    terms, note = _terms_differ(sold), _note_differs(sold)
+    concerned = bool(sold.lines) or ((terms or note) and _is_open(as_sold(now), left))
     parts = {each: (only_exchange(given, each), only_exchange(now, each)) for each in exchanges}
     edited = []
     for return_id, (before, after) in parts.items():
@@ -177,18 +181,24 @@ def edit_parts(given: Order, now: Order, left: Mapping[LineId, int], exchanges: 
     return EditParts(
         sold=concerned or not (sold.empty or units_returned(as_sold(now))),
         lines=tuple(change.line_id for change in sold.lines),
-        terms=concerned and _terms_differ(sold),
+        terms=concerned and terms,
+        note=concerned and note,
         exchanges=tuple(edited),
         dearer=any(parts[each][1].total > parts[each][0].total for each in edited),
     )
 
 
 def _terms_differ(amendment: Amendment) -> bool:
-    """Whether anything but the totals does."""
+    """Whether anything but the totals and the note does."""
     if amendment.terms is None:
         return False
     before, after = amendment.terms
-    return before.model_copy(update={"total": after.total, "total_tax": after.total_tax}) != after
+    same = {"total": after.total, "total_tax": after.total_tax, "note": after.note}
+    return before.model_copy(update=same) != after
+
+
+def _note_differs(amendment: Amendment) -> bool:
+    return amendment.terms is not None and amendment.terms[0].note != amendment.terms[1].note
 
 
 def _is_open(order: Order, left: Mapping[LineId, int]) -> bool:

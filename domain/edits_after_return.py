@@ -32,14 +32,12 @@ def plan_after_return(
 
     A line of which the ERP has other units is edited too, noted or not: the total is of all of them. ``places``: line
     -> warehouse -> units that stay or came back, where a storefront may have planned otherwise. Raises PlanRefused
-    where the edit is of more than lines, of units that have left, or of kits that came back in part, Unmapped.
+    where the edit is of more than lines and note, of units that have left or kits that came back in part; or Unmapped.
     """
     sold, back = as_sold(order), units_returned(order)
     _refuse_what_left(order, sold, erp, back)
     if edit.terms:
-        raise _refused(
-            order, "goods of it came back, so an address, delivery, a fee or the note cannot be changed"
-        )
+        raise _refused(order, "goods of it came back, so an address, delivery or a fee cannot be changed")
     credited = {part.line_id: part for part in sum_credited(x for each in erp.returns for x in each.credited)}
     same = {line: part.quantity for line, part in credited.items()} == back
     if not same or credited.keys() & exchanged_lines(order).keys():
@@ -59,6 +57,7 @@ def plan_after_return(
     given_back = sum((each.total + each.fee for each in erp.returns), Decimal(0))
     update = {
         "only": (*lines, *(duty.charge_id for x in sold.lines if x.line_id in lines for duty in x.duties)),
+        "instructions": order.note.strip(),
         "lines": _at_prices_sold(planned.lines, sold, credited, mapping),
         "total": sold.total + given_back,
         "taxes": sum_by_code(returned),

@@ -112,9 +112,9 @@ class SalesOrder(Frozen):
     instructions: str = ""
     exchange_id: str = ""
     """Id of the return that these lines are the exchange of, and with ``key`` the idempotency key; else empty."""
-    only: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
     """Ids of the lines that ``lines`` are all there is of, zero units of one included; whatever else the ERP has stays
-    as it is there, and comes with them to ``total`` and ``taxes``. Empty: ``lines`` are the whole order."""
+    as it is there, and comes with them to ``total`` and ``taxes``. None: ``lines`` are the whole order."""
     complete_only: bool = False
     """Nothing of it is to leave before all of it is in stock; an ERP that cannot hold back ships what is there."""
 

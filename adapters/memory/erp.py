@@ -122,7 +122,7 @@ class MemoryErp(StockRoom):
             if held.state is ErpOrderState.DRAFT:
                 return AmendOutcome(order=self._enter(target, held))
             whole = with_exchanges(target, held, entered)
-            told = whole if target.only else target
+            told = target if target.only is None else whole
             _refuse("amend order", (*self._unknown(target), *self._differences(told)))
             amended = amend(held, entered, whole)
             if not amended.refused:

@@ -114,11 +114,12 @@ def beside(sales: SalesOrder, exchange: SalesOrder) -> SalesOrder:
 def with_exchanges(target: SalesOrder, held: ErpOrder, entered: SalesOrder) -> SalesOrder:
     """All that the books are to hold where one part of it is amended: what was sold, some lines of it, an exchange."""
     exchanged = {line: each.return_id for each in held.exchanges for line in each.lines}
-    if target.exchange_id or target.only:
+    if target.exchange_id or target.only is not None:
         replaced = target.only or {line for line, each in exchanged.items() if each == target.exchange_id}
         kept = tuple(line for line in entered.lines if line.line_id not in replaced)
         lines = (*kept, *target.lines)
-        return _together(entered, lines, _worth(lines))
+        noted = {} if target.exchange_id else {"instructions": target.instructions}
+        return _together(entered.model_copy(update=noted), lines, _worth(lines))
     lines = tuple(line for line in entered.lines if line.line_id in exchanged)
     total = sum((each.total for each in held.exchanges), target.total)
     return _together(target, (*target.lines, *lines), total) if exchanged else target
@@ -148,7 +149,7 @@ def amended_exchange(order: ErpOrder, sales: SalesOrder, target: SalesOrder) -> 
 def require_total(order: ErpOrder, sales: SalesOrder, target: SalesOrder) -> None:
     """Raises Rejected, cause ``amounts_differ``, where some lines and what stays do not come to what is asked for."""
     held = sales.total - sum((each.total for each in order.exchanges), _NOTHING)
-    if target.only and held != target.total:
+    if target.only is not None and held != target.total:
         reason = f"with the edit the order comes to {held}, the order says {target.total}"
         raise Rejected("erp", "amend order", reason, "amounts_differ")
 

@@ -45,12 +45,13 @@ class Amendment:
         order = await self._sales.find(target.key)
         looked_up(SYSTEM, "order", found=order is not None)
         if order is None:
-            if target.exchange_id or target.only or not await self._was_set_aside(target.key):
+            part = target.exchange_id or target.only is not None
+            if part or not await self._was_set_aside(target.key):
                 reason = f"the ERP has no order {target.key}"
                 raise Rejected(SYSTEM, "amend order", reason, "order_unknown")
             return AmendOutcome(order=await self._submission.submit(target))
-        if target.only:
-            return await self._lower_parts(order, target)
+        if target.only is not None:
+            return await self._amend_parts(order, target)
         if target.exchange_id:
             return await self._amend_exchange(order, target)
         if order.supplements:
@@ -106,21 +107,20 @@ class Amendment:
         await self._sales.set_aside(sale)
         return None
 
-    async def _lower_parts(self, sale: SaleRecord, target: SalesOrder) -> AmendOutcome:
-        """Goods of the order came back: units of some lines are taken off, all else of the sale stays."""
+    async def _amend_parts(self, sale: SaleRecord, target: SalesOrder) -> AmendOutcome:
+        """Goods of the order came back: units of some lines are taken off, or are added, and all else stays."""
         if is_canceled(sale):
             return _refused(target, read_order(sale), f"sale {sale.number} is canceled", terms=False)
         own = sale_of_lines(sale, target)
         lines = None
         if own is not None:
             lines = lowered_parts(own.sale, await self._submission.planned_parts(target), own.order)
-        if lines is None and await self._supplements.add_parts(sale, target):
-            return AmendOutcome(order=read_order(await self._sales.get(sale.id)))
-        if own is None or lines is None:
-            reason = f"goods of sale {sale.number} came back: units that have not left can be taken off, and no more"
+        if lines is None and not await self._supplements.add_parts(sale, target):
+            reason = f"goods of sale {sale.number} came back: units that have not left may come off, others be added"
             return _refused(target, read_order(sale), reason, terms=False)
-        if lines:
+        if own is not None and lines:
             await self._submission.align(await self._lowering.lower(own.sale, lines, "edited in the store"))
+        await self._note(sale, target.instructions)
         return AmendOutcome(order=read_order(await self._sales.get(sale.id)))
 
     async def _to_lower(self, sale: SaleRecord, target: SalesOrder, held: Held) -> tuple[Lowered, ...] | None:
@@ -169,7 +169,7 @@ def _keeps_given_up(sale: SaleRecord, target: SalesOrder) -> bool:
 def _refused(target: SalesOrder, held: ErpOrder, reason: str, *, terms: bool) -> AmendOutcome:
     """Nothing was changed. Lines are told by their units; ``terms``: party, address or carrier differ as well."""
     had, wanted = _units(held, target), _wanted(target)
-    had = {line: units for line, units in had.items() if not target.only or line in target.only}
+    had = {line: units for line, units in had.items() if target.only is None or line in target.only}
     changes = tuple(
         RefusedChange(
             line_id=line,

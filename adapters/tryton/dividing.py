@@ -82,11 +82,11 @@ def divide(sales: Sequence[SaleRecord], target: SalesOrder) -> Divided | None:
 
 def added_parts(sales: Sequence[SaleRecord], target: SalesOrder) -> SalesOrder | None:
     """What no sale has of the lines ``target.only``; None where one is to have less of them, or where it is nothing."""
-    left = list(target.lines)
+    left, only = list(target.lines), target.only or ()
     more = {tax.code: tax.amount for tax in target.taxes}
     total = target.total
     for sale in sales:
-        held = {content: each for content, each in _held(sale).items() if content[0] in target.only}
+        held = {content: each for content, each in _held(sale).items() if content[0] in only}
         shared = _shared(left, sale, held)
         if shared is None or not shared.stays:
             return None
@@ -98,14 +98,14 @@ def added_parts(sales: Sequence[SaleRecord], target: SalesOrder) -> SalesOrder |
         more[tax.code] = more.get(tax.code, _NOTHING) - tax.amount
     if not left or not _add_taxes(left, more, target.currency):
         return None
-    added = _order_of(target, left).model_copy(update={"payments": (), "only": ()})
+    added = _order_of(target, left).model_copy(update={"payments": (), "only": None})
     return added if added.total == total else None
 
 
 def sale_of_lines(order: SaleRecord, target: SalesOrder) -> Part | None:
     """The one sale that has the lines ``target.only``, and what it is to come to; None where several have some."""
     together = [order, *(each for each in order.supplements if is_in_force(each))]
-    having = [each for each in together if {content[0] for content in _held(each)} & set(target.only)]
+    having = [each for each in together if {content[0] for content in _held(each)} & set(target.only or ())]
     if len(having) > 1:
         return None
     (sale,) = having or (order,)

@@ -71,7 +71,7 @@ def lowered_parts(
     sale: SaleRecord, wanted: Sequence[PlannedLine], target: SalesOrder
 ) -> tuple[Lowered, ...] | None:
     """The same where ``wanted`` are some lines of the sale, and all else of it stays but for cents of rounding."""
-    parts = [line for line in sale.order_lines if line.origin[0] in target.only]
+    parts = [line for line in sale.order_lines if line.origin[0] in (target.only or ())]
     return _to_the_cent(sale, parts, wanted, target)
 
 

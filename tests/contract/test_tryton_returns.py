@@ -292,3 +292,19 @@ async def test_a_return_sale_that_people_make_is_theirs(
     )
     assert record.key == order.key
     await administrator.call("sale.sale", "delete", [copy])
+
+
+async def test_a_note_of_an_order_of_which_goods_came_back_is_added_once(
+    erp: TrytonErp, staff: Staff, administrator: Rpc
+) -> None:
+    order = await sent(erp, staff, goods("1", "STICKER", EAST, 7, "6.10", ("STATE-6.25",)))
+    answered = await erp.credit_return(credit(order, back("1", "STICKER", 3, "2.62", {"STATE-6.25": "0.17"})))
+    note = order.model_copy(
+        update={"only": (), "lines": (), "payments": (), "instructions": "Ring at the mill"}
+    )
+    for _ in range(2):
+        outcome = await erp.amend_order(note)
+        assert (outcome.refused, outcome.order) == ((), answered)
+    (sale,) = await administrator.read("sale.sale", [int(answered.erp_id)], ["comment"])
+    assert sale["comment"].count("Ring at the mill") == 1
+    assert "Card" in sale["comment"]

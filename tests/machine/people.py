@@ -55,7 +55,7 @@ class People:
     def __init__(self, world: World, key: OrderKey, model: Model) -> None:
         self._world, self._key, self._model = world, key, model
         self._numbers = 0
-        self.edits = 0
+        self._moved = False
         self._credited: set[str] = set()
         """Returns that the ERP has settled, as far as somebody looked."""
 
@@ -153,6 +153,7 @@ class People:
         address = self.order.shipping_address
         if self.order.canceled_at is None and address is not None:
             moved = address.model_copy(update={"street": (f"{dice} Main Street",)})
+            self._moved = True
             self._world.storefront.revise(self.order.model_copy(update={"shipping_address": moved}))
             self._edited()
 
@@ -347,12 +348,9 @@ class People:
             self._edited()
 
     def _edited(self) -> None:
-        self.edits += 1
         self._model.see(sheet_of(self.order))
         self.look_at_total()
         self._world.write_webhook(self.order, "orders/edited")
-        if self._model.back:
-            self._model.reasons |= {"edit_after_return"}
         sales = [p for p in self.order.payments if p.kind is PaymentKind.SALE]
         paid = sum((p.amount for p in sales), Decimal(0))
         taken = max(self._model.may_have_taken, cents(self.order, paid))
@@ -361,11 +359,18 @@ class People:
         # Nobody gives the buyer money back here; and what the warehouse has in hand cannot be edited.
         if beyond or taken > self._model.sheet.total + self._model.given_back or self._touched():
             self._model.reasons |= TOO_LATE
+        self._come_after_return()
+
+    def _come_after_return(self) -> None:
+        """Once goods came back, the ERP takes no other address, and an edit that came too late is nobody's but ours."""
+        if self._model.back and (self._moved or self._model.reasons >= TOO_LATE):
+            self._model.reasons |= {"edit_after_return"}
 
     def _touch(self) -> None:
         """The warehouse takes something in hand; of an edit that is not carried over yet some may come too late."""
         if not self._carried_over():
             self._model.reasons |= TOO_LATE
+            self._come_after_return()
 
     def _carried_over(self) -> bool:
         """Whether the ERP has the order as the page has it, what came back aside."""

@@ -262,10 +262,8 @@ class Returners(People):
         for name in self._world.storefront.refunds:
             return_id = name.rpartition(":")[2]
             if return_id not in self._model.refunds:
-                if self.edits:
-                    # Some of them may be still to be carried into the ERP, or be so again after something was undone.
-                    self._model.reasons |= {"edit_after_return"}
                 self._model.refund(return_id, sheet_of(self.order))
+                self._come_after_return()
                 self._world.write_webhook(self.order, "refunds/create")
 
     def _see_credits(self) -> None:

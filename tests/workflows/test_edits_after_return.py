@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.memory.storefront import MemoryStorefront
-from domain.order import Order
+from domain.order import Address, Order
 from store.cases import Cases
 from tests.order_builder import make_line, make_order
 from tests.workflows.returning import WINDOW, ask, ended, with_rules
@@ -11,6 +11,8 @@ from tests.workflows.test_exchanges import bring_back
 from tests.workflows.world import World
 from workflows.messages import Attention, OperatorMessage, OrderView
 from workflows.order import OrderWorkflow
+
+ELSEWHERE = Address(name="Ada", street=("2 New Road",), city="Boston", country="US")
 
 pytestmark = pytest.mark.usefixtures("days_pass_when_told")
 
@@ -96,14 +98,14 @@ async def test_a_second_edit_does_not_make_one_forget_what_was_refused_of_the_fi
         await partly_returned(world, order)
         entered = world.erp.orders[order.key]
         before = told(world, order)
-        world.storefront.replace(before.model_copy(update={"note": "Ring twice"}))
-        await world.start(order, "orders/edited-note")
-        view = await until_refused(world, order, "the note cannot be changed")
+        world.storefront.replace(before.model_copy(update={"shipping_address": ELSEWHERE}))
+        await world.start(order, "orders/edited-address")
+        view = await until_refused(world, order, "an address, delivery or a fee cannot be changed")
         assert "undo the edit in the store" in view.problem.reason  # type: ignore[union-attr]
         await lower(world, order, "12", 1)
         await resubmit(world, order)
         await world.until_told(order.key, "MUG-LOGO: 2 -> 1 units")
-        await until_refused(world, order, "the note cannot be changed")
+        await until_refused(world, order, "a fee cannot be changed")
         assert world.erp.orders[order.key].total == entered.total
         # With the first one undone the second alone is carried over.
         put_back_on(world, order, before)
@@ -111,6 +113,18 @@ async def test_a_second_edit_does_not_make_one_forget_what_was_refused_of_the_fi
         await resubmit(world, order)
         await world.until(order.key, lambda v: v.problem is None)
         assert "amounts_differ" not in await world.story(order.key)
+
+
+async def test_a_note_is_carried_into_the_erp_as_well(world: World, external_id):
+    order = untaxed(external_id)
+    async with world.working():
+        await partly_returned(world, order)
+        lines = world.erp.orders[order.key].lines
+        world.storefront.replace(told(world, order).model_copy(update={"note": "Ring twice"}))
+        await world.start(order, "orders/edited-note")
+        await world.until_told(order.key, "Edit carried into")
+        assert world.erp.entered[order.key].instructions == "Ring twice"
+        assert world.erp.orders[order.key].lines == lines
 
 
 @pytest.mark.parametrize("line", ["11", "12"], ids=["that came back in part", "beside"])
@@ -136,12 +150,14 @@ async def test_units_that_leave_although_they_were_taken_off_are_told_and_the_or
         await partly_returned(world, order)
         before = told(world, order)
         # What is refused of an edit keeps the rest of it from the ERP, until that has sent the unit.
-        world.storefront.replace(before.model_copy(update={"note": "Ring twice"}))
+        world.storefront.replace(before.model_copy(update={"shipping_address": ELSEWHERE}))
         await lower(world, order, "11", 1)
-        await until_refused(world, order, "the note cannot be changed")
+        await until_refused(world, order, "a fee cannot be changed")
         world.erp.ship(order.key, "WH-EAST", {"11": 1}, tracking="UPS-2")
         await world.until(order.key, lambda v: v.lines[0].shipped == 3)
-        world.storefront.replace(told(world, order).model_copy(update={"note": before.note}))
+        world.storefront.replace(
+            told(world, order).model_copy(update={"shipping_address": before.shipping_address})
+        )
         await resubmit(world, order)
         await until_refused(
             world, order, "1 unit of line 11 had been taken off in the store and left all the same"
