@@ -36,7 +36,7 @@ async def amend_parts(erp: ErpPort, request: AmendOrder, mapping: Mapping) -> Am
     if parts is None:
         return await erp.amend_order(target_of(request, mapping))
     targets = [plan_exchange(order, return_id, mapping) for return_id in parts.exchanges]
-    whole = not units_returned(as_sold(order)) or not (parts.lines or parts.terms or parts.note)
+    whole = not units_returned(as_sold(order)) or not (parts.lines or parts.terms or parts.directions)
     if parts.sold and whole:
         targets.append(target_of(request, mapping))
     elif parts.sold:

@@ -43,6 +43,11 @@ class OrderTerms(Frozen):
     total_tax: Amount
 
 
+_DIRECTIONS = frozenset({"shipping_address", "billing_address", "note"})
+_TERMS = frozenset(OrderTerms.model_fields) - {"total", "total_tax"}
+"""All but what follows from the lines."""
+
+
 class Content(Frozen):
     """All of an order that the ERP has to know; lines without units are left out."""
 
@@ -83,9 +88,9 @@ class EditParts(Frozen):
     lines: tuple[LineId, ...] = ()
     """Edited ones of what was sold."""
     terms: bool = False
-    """An address, delivery or a fee of what was sold differs as well."""
-    note: bool = False
-    """So does what the buyer has to say."""
+    """Delivery or a fee of what was sold differs as well."""
+    directions: bool = False
+    """So does an address or the note: where its goods are to go, and in what way."""
     exchanges: tuple[str, ...] = ()
     """By their returns."""
     dearer: bool = False
@@ -97,7 +102,7 @@ class EditParts(Frozen):
             sold=self.sold or later.sold,
             lines=tuple(dict.fromkeys((*self.lines, *later.lines))),
             terms=self.terms or later.terms,
-            note=self.note or later.note,
+            directions=self.directions or later.directions,
             exchanges=tuple(dict.fromkeys((*self.exchanges, *later.exchanges))),
             dearer=later.dearer,
         )
@@ -170,8 +175,7 @@ def amendment_between(
 def edit_parts(given: Order, now: Order, left: Mapping[LineId, int], exchanges: Collection[str]) -> EditParts:
     """Which records have to be amended; one of which nothing is left to send takes no address and no note."""
     sold = amendment_between(given, now, left)
-    terms, note = _terms_differ(sold), _note_differs(sold)
-    concerned = bool(sold.lines) or ((terms or note) and _is_open(as_sold(now), left))
+    concerned = bool(sold.lines) or (_terms_differ(sold) and _is_open(as_sold(now), left))
     parts = {each: (only_exchange(given, each), only_exchange(now, each)) for each in exchanges}
     edited = []
     for return_id, (before, after) in parts.items():
@@ -181,24 +185,19 @@ def edit_parts(given: Order, now: Order, left: Mapping[LineId, int], exchanges: 
     return EditParts(
         sold=concerned or not (sold.empty or units_returned(as_sold(now))),
         lines=tuple(change.line_id for change in sold.lines),
-        terms=concerned and terms,
-        note=concerned and note,
+        terms=concerned and _terms_differ(sold, but=_DIRECTIONS),
+        directions=concerned and _terms_differ(sold, but=_TERMS - _DIRECTIONS),
         exchanges=tuple(edited),
         dearer=any(parts[each][1].total > parts[each][0].total for each in edited),
     )
 
 
-def _terms_differ(amendment: Amendment) -> bool:
-    """Whether anything but the totals and the note does."""
+def _terms_differ(amendment: Amendment, but: Collection[str] = ()) -> bool:
+    """Whether anything does but the totals, and what is named."""
     if amendment.terms is None:
         return False
     before, after = amendment.terms
-    same = {"total": after.total, "total_tax": after.total_tax, "note": after.note}
-    return before.model_copy(update=same) != after
-
-
-def _note_differs(amendment: Amendment) -> bool:
-    return amendment.terms is not None and amendment.terms[0].note != amendment.terms[1].note
+    return any(getattr(before, name) != getattr(after, name) for name in _TERMS.difference(but))
 
 
 def _is_open(order: Order, left: Mapping[LineId, int]) -> bool:

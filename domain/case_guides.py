@@ -221,8 +221,8 @@ GUIDES = {
     "edit_after_return": _guide(
         "Order {0}:{1} was edited after goods of it came back",
         "Undo the edit in the storefront, then resubmit: once a part has come back, what was sold cannot be changed in "
-        "the ERP any more, but for units of its lines, the note, and what waits in exchange. What else the buyer is to "
-        "get is another order, or another return.",
+        "the ERP any more, but for units of its lines, addresses, the note, and what waits in exchange. What else the "
+        "buyer is to get is another order, or another return.",
     ),
     "backorder": _guide(
         "Orders of {0} lack {1}, which is not in stock",

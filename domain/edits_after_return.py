@@ -32,12 +32,12 @@ def plan_after_return(
 
     A line of which the ERP has other units is edited too, noted or not: the total is of all of them. ``places``: line
     -> warehouse -> units that stay or came back, where a storefront may have planned otherwise. Raises PlanRefused
-    where the edit is of more than lines and note, of units that have left or kits that came back in part; or Unmapped.
+    where the edit is of delivery or a fee, of units that have left, or of kits that came back in part; or Unmapped.
     """
     sold, back = as_sold(order), units_returned(order)
     _refuse_what_left(order, sold, erp, back)
     if edit.terms:
-        raise _refused(order, "goods of it came back, so an address, delivery or a fee cannot be changed")
+        raise _refused(order, "goods of it came back, so delivery or a fee cannot be changed")
     credited = {part.line_id: part for part in sum_credited(x for each in erp.returns for x in each.credited)}
     same = {line: part.quantity for line, part in credited.items()} == back
     if not same or credited.keys() & exchanged_lines(order).keys():

@@ -118,8 +118,9 @@ def with_exchanges(target: SalesOrder, held: ErpOrder, entered: SalesOrder) -> S
         replaced = target.only or {line for line, each in exchanged.items() if each == target.exchange_id}
         kept = tuple(line for line in entered.lines if line.line_id not in replaced)
         lines = (*kept, *target.lines)
-        noted = {} if target.exchange_id else {"instructions": target.instructions}
-        return _together(entered.model_copy(update=noted), lines, _worth(lines))
+        directions = ("instructions", "shipping_address", "billing_address") if not target.exchange_id else ()
+        update = {name: getattr(target, name) for name in directions}
+        return _together(entered.model_copy(update=update), lines, _worth(lines))
     lines = tuple(line for line in entered.lines if line.line_id in exchanged)
     total = sum((each.total for each in held.exchanges), target.total)
     return _together(target, (*target.lines, *lines), total) if exchanged else target

@@ -16,9 +16,10 @@ from adapters.tryton.cancellation import REPLACED, Cancellation, obstacle_to_can
 from adapters.tryton.dividing import sale_of_lines
 from adapters.tryton.given_up import given_up_of, is_being_canceled
 from adapters.tryton.lowering import Lowered, Lowering, lowered_lines, lowered_parts
-from adapters.tryton.reading import is_canceled, read_order
+from adapters.tryton.reading import is_canceled, is_in_force, read_order
 from adapters.tryton.records import SaleRecord
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
+from adapters.tryton.sale_amendment import SaleAmendments, is_still_to_leave, obstacle_to_redirect
 from adapters.tryton.sales import SALE, Sales, reference_aside
 from adapters.tryton.submission import OPEN, Beside, Held, Submission
 from adapters.tryton.supplements import Supplements
@@ -37,7 +38,8 @@ class Amendment:
         self._sales = sales
         self._submission = submission
         self._cancellation = cancellation
-        self._lowering = Lowering(rpc, sales)
+        self._amendments = SaleAmendments(rpc, sales)
+        self._lowering = Lowering(rpc, sales, self._amendments)
         self._supplements = Supplements(sales, submission, cancellation, self._lowering)
 
     async def amend(self, target: SalesOrder) -> AmendOutcome:
@@ -50,6 +52,7 @@ class Amendment:
                 reason = f"the ERP has no order {target.key}"
                 raise Rejected(SYSTEM, "amend order", reason, "order_unknown")
             return AmendOutcome(order=await self._submission.submit(target))
+        order = await self._redirected(order, target)
         if target.only is not None:
             return await self._amend_parts(order, target)
         if target.exchange_id:
@@ -62,6 +65,28 @@ class Amendment:
         if stays is not None and stays.refused:
             return await self._with_supplement(order, target) or stays
         return stays or AmendOutcome(order=await self._submission.submit(target))
+
+    async def _redirected(self, order: SaleRecord, target: SalesOrder) -> SaleRecord:
+        """The order; what has not left of it goes to the new addresses, where no other sale can take its place."""
+        sales = [
+            each for each in await self._going_elsewhere(order, target) if not obstacle_to_redirect(each)
+        ]
+        for sale in sales:
+            party = await self._submission.party_of(target)
+            moved = await self._amendments.redirect(sale, party, "another address in the store")
+            await self._submission.align(moved)
+        return await self._sales.get(order.id) if sales else order
+
+    async def _going_elsewhere(self, order: SaleRecord, target: SalesOrder) -> list[SaleRecord]:
+        """The sales of which something is on its way, or billed, and the rest is to go to other addresses."""
+        exchange = order.exchange_of(target.exchange_id) if target.exchange_id else None
+        own = (order, *order.supplements) if not target.exchange_id else (exchange,) if exchange else ()
+        begun = [x for x in own if is_in_force(x) and is_still_to_leave(x) and obstacle_to_cancel(x)]
+        if not begun:
+            return []
+        to = await self._submission.party_of(target)
+        addresses = (to.invoice_address, to.shipment_address)
+        return [x for x in begun if x.party == to.id and (x.invoice_address, x.shipment_address) != addresses]
 
     async def _with_supplement(self, order: SaleRecord, target: SalesOrder) -> AmendOutcome | None:
         """None where the order cannot become what the target says by another sale beside it."""
@@ -118,10 +143,18 @@ class Amendment:
         if lines is None and not await self._supplements.add_parts(sale, target):
             reason = f"goods of sale {sale.number} came back: units that have not left may come off, others be added"
             return _refused(target, read_order(sale), reason, terms=False)
-        if own is not None and lines:
-            await self._submission.align(await self._lowering.lower(own.sale, lines, "edited in the store"))
+        if own is not None and lines is not None:
+            lowered = (
+                await self._lowering.lower(own.sale, lines, "edited in the store") if lines else own.sale
+            )
+            # Also where there is nothing to lower: an earlier try may have been cut off in between.
+            await self._submission.align(lowered)
         await self._note(sale, target.instructions)
-        return AmendOutcome(order=read_order(await self._sales.get(sale.id)))
+        stays = tuple(
+            RefusedChange(line_id=None, change="another address", reason=obstacle_to_redirect(each))
+            for each in await self._going_elsewhere(sale, target)
+        )
+        return AmendOutcome(order=read_order(await self._sales.get(sale.id)), refused=stays)
 
     async def _to_lower(self, sale: SaleRecord, target: SalesOrder, held: Held) -> tuple[Lowered, ...] | None:
         """Lines that are to have fewer units, where that is all that is asked for; None where it is not."""

@@ -4,8 +4,8 @@ An amendment knows quantities and prices of lines that are there; so it does whe
 sale's own lines with fewer units, and nothing else. All else is refused as before. Cents of rounding follow: taxes by
 the rounding lines that a sale has to spare, and a line's net, where its price does not divide, by its unit price.
 
-It deletes all moves that are drafts, and makes anew what a line lacks of its units. Two things have to be seen to
-before: what is picked is a draft too, and a canceled move counts as sent as long as nobody has said *recreate*.
+Two things have to be seen to before: what is picked is a draft too, and would be deleted, and a canceled move counts as
+sent as long as nobody has said *recreate*.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from decimal import Decimal
 from math import ceil
 from typing import Any, Final, NamedTuple
 
-from adapters.errors import Conflict, ContractBroken, Rejected
+from adapters.errors import ContractBroken
 from adapters.tryton.amounts import EndlessRounding, net_of
 from adapters.tryton.notes import is_rounding
 from adapters.tryton.records import (
@@ -26,14 +26,12 @@ from adapters.tryton.records import (
     SaleRecord,
 )
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
+from adapters.tryton.sale_amendment import OPERATION, SaleAmendments
 from adapters.tryton.sales import Sales
 from adapters.tryton.sums import amounts_of
 from adapters.tryton.translate import PlannedLine, real_tax
 from domain.erp_order import SalesOrder
 
-AMENDMENT: Final = "sale.amendment"
-_OPERATION: Final = "amend sale"
-_RESERVED_OR_NOT: Final = frozenset({"waiting", "assigned"})
 _PICKED: Final = "picked"
 _IN_HAND: Final = frozenset({_PICKED, "packed", "shipped", "done"})
 _LINE: Final = "sale.line"
@@ -185,9 +183,10 @@ def _outdated(movable: Movable, ordered: Decimal) -> tuple[MoveRecord, ...] | No
 class Lowering:
     """Lowers lines of sales."""
 
-    def __init__(self, rpc: TrytonRpc, sales: Sales) -> None:
+    def __init__(self, rpc: TrytonRpc, sales: Sales, amendments: SaleAmendments) -> None:
         self._rpc = rpc
         self._sales = sales
+        self._amendments = amendments
 
     async def lower(self, sale: SaleRecord, lines: Sequence[Lowered], reason: str) -> SaleRecord:
         """The sale with these lines lowered. Done again it finds nothing to lower: quantities are absolute.
@@ -216,20 +215,13 @@ class Lowering:
                 for line, quantity, price in lines
             ]
         except (KeyError, TypeError) as error:
-            raise ContractBroken(SYSTEM, _OPERATION, f"a line lacks {error}", str(rows)) from error
-        # What is reserved, be it in part, keeps an amendment from laying its moves out anew: it is given back first.
-        waiting = [shipment.id for shipment in sale.shipments if shipment.state in _RESERVED_OR_NOT]
-        if waiting:
-            await self._release(sale, waiting)
+            raise ContractBroken(SYSTEM, OPERATION, f"a line lacks {error}", str(rows)) from error
+        await self._amendments.release(sale)
         # Only once it is packed is what is picked no draft; a try that is cut off leaves it packed, and nothing worse.
         picked = [shipment.id for shipment in sale.shipments if shipment.state == _PICKED]
         await self._press("pack", picked)
         await self._let_go(lines)
-        values = {"sale": sale.id, "description": reason, "lines": [["create", changes]]}
-        made = await self._rpc.call(_OPERATION, f"model.{AMENDMENT}.create", [values], writes=True)
-        if not isinstance(made, list) or len(made) != 1:
-            raise ContractBroken(SYSTEM, _OPERATION, "the answer is not one id", str(made))
-        await self._rpc.call(_OPERATION, f"model.{AMENDMENT}.validate_amendment", made, writes=True)
+        await self._amendments.carry_out(sale, changes, reason)
         await self._press("pick", picked)
         return await self._sales.get(sale.id)
 
@@ -248,17 +240,6 @@ class Lowering:
             writes = list(_writes([each for each in every if isinstance(each.of, kind)]))
             if writes:
                 await self._rpc.call("let moves go", f"model.{model}.write", *writes, writes=True)
-
-    async def _release(self, sale: SaleRecord, waiting: list[int]) -> None:
-        """Raises Conflict where somebody took a shipment up after the sale was read."""
-        try:
-            await self._rpc.call("release shipments", f"model.{SHIPMENT}.wait", waiting, writes=True)
-        except Rejected as error:
-            if (await self._sales.get(sale.id)).shipments == sale.shipments:
-                raise
-            raise Conflict(
-                SYSTEM, _OPERATION, f"a shipment was taken up meanwhile: {error.reason}"
-            ) from error
 
 
 def _as_planned(sale: SaleRecord, line: LineRecord, plan: PlannedLine) -> Lowered | None:

@@ -16,7 +16,15 @@ from adapters.tryton.rpc import SYSTEM, TrytonRpc
 from adapters.tryton.sales import SALE, Sales
 from adapters.tryton.shipments import Allocation
 from adapters.tryton.sums import tax_amounts
-from adapters.tryton.translate import PlannedLine, SalePlan, plan_lines, plan_sale, require_equal, sum_taxes
+from adapters.tryton.translate import (
+    PartyReference,
+    PlannedLine,
+    SalePlan,
+    plan_lines,
+    plan_sale,
+    require_equal,
+    sum_taxes,
+)
 from domain.erp_order import ErpOrder, SalesOrder, TaxAmount
 
 OPEN: Final = frozenset({"draft", "quotation", "confirmed"})
@@ -80,6 +88,10 @@ class Submission:
         """How much of the order's content the sale has. Raises Rejected for what the ERP does not know."""
         references = await self._references.of_order(order)
         return _compare_content(sale, plan_sale(order, await self._parties.of_order(order), references, mark))
+
+    async def party_of(self, order: SalesOrder) -> PartyReference:
+        """The order's party and addresses, made where they are missing. Raises Rejected for a party of a code."""
+        return await self._parties.of_order(order)
 
     async def planned(self, order: SalesOrder, mark: str = "") -> tuple[PlannedLine, ...]:
         """The lines that a sale of the order would have. Raises Rejected for what the ERP does not know."""

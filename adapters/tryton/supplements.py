@@ -17,6 +17,7 @@ from adapters.tryton.lowering import Lowered, Lowering, lowered_lines
 from adapters.tryton.reading import is_canceled
 from adapters.tryton.records import SaleRecord
 from adapters.tryton.rpc import SYSTEM
+from adapters.tryton.sale_amendment import is_still_to_leave
 from adapters.tryton.sales import Sales
 from adapters.tryton.submission import OPEN, Beside, Submission
 from adapters.tryton.translate import SUPPLEMENT_MARK
@@ -46,11 +47,14 @@ class Supplements:
         if divided.added is not None:
             # What it names may be unknown, which is to be told before anything is changed.
             await self._submission.planned(divided.added, SUPPLEMENT_MARK)
-        for part, lines in lowered:
+        changed = {part.sale.id: lines for part, lines in lowered}
+        for part in divided.parts:
+            lines, sale = changed.get(part.sale.id), part.sale
             if lines:
-                await self._submission.align(
-                    await self._lowering.lower(part.sale, lines, "edited in the store")
-                )
+                sale = await self._lowering.lower(sale, lines, "edited in the store")
+            if lines != ():
+                # Also where there is nothing to lower: an earlier try may have been cut off in between.
+                await self._submission.align(sale)
         for each in (*found.gone, *(part.sale for part, lines in lowered if not lines)):
             await self._remove(each)
         await self._add(order, found, divided.added)
@@ -79,7 +83,7 @@ class Supplements:
                 lowered.append((part, ()))
                 continue
             held = await self._submission.holds(part.order, part.sale, _mark(part.sale))
-            if not held.terms:
+            if not held.terms and is_still_to_leave(part.sale):
                 return None
             if part.stays or held.lines:
                 continue

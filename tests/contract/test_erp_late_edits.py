@@ -8,6 +8,7 @@ import pytest
 from adapters.errors import OutcomeUnknown, Rejected
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipmentState, SalesOrder
 from domain.listings import OrderName
+from domain.order import Address
 from tests.contract.coming_back import announce, credit_of
 from tests.contract.erp_worlds import ErpWorld
 from tests.contract.test_erp_amendment import OPEN, amended_unheard, books_of, sale, units
@@ -180,6 +181,36 @@ async def test_an_order_that_was_added_to_is_canceled_whole_or_not_at_all(erp_wo
     assert units(order, on_its_way) == {}
 
 
+ELSEWHERE = Address(name="Ada", street=("2 New Road",), city="Boston", postal_code="02101", country="US")
+
+
+@pytest.mark.parametrize(
+    "tees", [4, 3, 5], ids=["nothing else", "a unit is taken off as well", "a unit is added as well"]
+)
+async def test_what_is_still_to_leave_goes_to_another_address(erp_world: ErpWorld, tees: int):
+    external_id = await begun(erp_world)
+    target = sale(external_id, tees=tees, caps=2).model_copy(update={"shipping_address": ELSEWHERE})
+    outcome = await erp_world.erp.amend_order(target)
+    assert outcome.refused == ()
+    assert units(outcome.order, OPEN) == {("11", EAST): tees - 2, ("12", WEST): 2}
+    assert units(outcome.order, LEFT) == {("11", EAST): 2}
+    assert outcome.order.total == target.total
+    assert (await erp_world.erp.amend_order(target)).order == outcome.order
+    await erp_world.post_invoices(target.key)
+    assert await erp_world.books(target.key) == books_of(target)
+    assert billed(await send_all(erp_world, target)) == target.total
+
+
+async def test_whichever_answer_of_another_address_is_lost_it_is_carried_over_once(erp_world: ErpWorld):
+    external_id = await begun(erp_world)
+    target = sale(external_id, tees=4, caps=2).model_copy(update={"shipping_address": ELSEWHERE})
+    await amended_unheard(erp_world, target)
+    outcome = await erp_world.erp.amend_order(target)
+    assert outcome.refused == ()
+    assert units(outcome.order, OPEN) == {("11", EAST): 2, ("12", WEST): 2}
+    assert units(await send_all(erp_world, target), LEFT) == {("11", EAST): 4, ("12", WEST): 2}
+
+
 COMES_BACK: dict[str, tuple[str, int]] = {
     "fewer of what was sold first": ("12", 1),
     "fewer of what was added": ("13", 1),
@@ -212,6 +243,24 @@ async def test_after_goods_came_back_lines_are_amended_where_they_stand(
     expected = {("11", EAST): sold["11"] - 2, ("12", WEST): sold["12"], ("13", EAST): sold["13"]}
     assert units(outcome.order, OPEN) == {place: units for place, units in expected.items() if units}
     assert (await erp_world.erp.amend_order(part)).order == outcome.order
+
+
+async def test_after_goods_came_back_the_others_go_to_another_address(erp_world: ErpWorld):
+    whole = sale(await begun(erp_world), tees=4, caps=2)
+    await erp_world.erp.authorize_return(announce(whole.key, line_11=2))
+    await erp_world.receive_return(whole.key, "1")
+    before = await erp_world.erp.credit_return(credit_of(whole, "1", restocked={"11": 2}))
+    moved = whole.model_copy(update={"shipping_address": ELSEWHERE, "lines": (), "only": ()})
+    outcome = await erp_world.erp.amend_order(moved)
+    assert outcome.refused == ()
+    assert units(outcome.order, OPEN) == units(before, OPEN) == {("11", EAST): 2, ("12", WEST): 2}
+    assert (outcome.order.total, outcome.order.returns) == (before.total, before.returns)
+    assert (await erp_world.erp.amend_order(moved)).order == outcome.order
+    await erp_world.pick(whole.key)
+    refused = await erp_world.erp.amend_order(whole.model_copy(update={"lines": (), "only": ()}))
+    (part,) = refused.refused
+    assert "address" in part.change
+    assert "is picked" in part.reason
 
 
 async def test_a_parcel_of_what_was_added_is_in_the_list_with_its_order(erp_world: ErpWorld):

@@ -11,7 +11,7 @@ from domain.erp_order import (
     ErpOrderState,
     ErpShipmentState,
 )
-from domain.order import OrderKey
+from domain.order import Address, OrderKey
 from sandbox.tryton.rpc import Rpc
 from sandbox.tryton.staff import Staff
 from tests.contract.tryton_world import (
@@ -58,6 +58,35 @@ async def test_a_part_that_ships_is_told_once_and_its_rest_goes_back_to_its_ware
     assert again[0].get(order.key, told_order) == told_order
     quiet = await erp.changes(again[1])
     assert order.key not in {each.key for each in quiet.orders}
+
+
+@pytest.mark.parametrize("reserved", [False, True], ids=["not reserved", "reserved"])
+async def test_after_a_parcel_left_the_others_go_to_the_new_address(
+    erp: TrytonErp, staff: Staff, administrator: Rpc, reserved: bool
+) -> None:
+    order = order_of(goods("1", "CAP-BLK", EAST, 6, "60.00"), goods("2", "BELT-BRN", WEST, 4, "40.00"))
+    entered = await erp.submit_order(order)
+    jobs = await staff.shipments_to_do([order.key.external_id])
+    assert await staff.ship(next(job for job in jobs if job.warehouse == WEST), part=True) is not None
+    if reserved:
+        waiting = [job.shipment_id for job in jobs if job.warehouse == EAST]
+        await administrator.press("stock.shipment.out", "assign_try", waiting)
+    address = Address(name="Ada", street=("2 New Road",), city="Boston", postal_code="02101", country="US")
+    moved = order.model_copy(update={"shipping_address": address})
+    for _ in range(2):
+        outcome = await erp.amend_order(moved)
+        assert outcome.refused == ()
+        open_still = [s for s in outcome.order.shipments if s.state is not ErpShipmentState.SHIPPED]
+        assert contents(tuple(open_still)) == Counter({(EAST, "1", 6): 1, (WEST, "2", 2): 1})
+    shipments = await administrator.find(
+        "stock.shipment.out",
+        [["id", "in", [int(s.shipment_id) for s in outcome.order.shipments]]],
+        ["delivery_address.street", "state"],
+    )
+    went = Counter((x["delivery_address."]["street"].split("\n")[0], x["state"] == "done") for x in shipments)
+    assert went == {("1 Main St", True): 1, ("2 New Road", False): 2}
+    (sale,) = await administrator.read("sale.sale", [int(entered.erp_id)], ["shipment_address.street"])
+    assert sale["shipment_address."]["street"].startswith("2 New Road")
 
 
 async def drain(erp: TrytonErp, cursor: str) -> tuple[dict[OrderKey, ErpOrder], str]:

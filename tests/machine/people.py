@@ -55,7 +55,6 @@ class People:
     def __init__(self, world: World, key: OrderKey, model: Model) -> None:
         self._world, self._key, self._model = world, key, model
         self._numbers = 0
-        self._moved = False
         self._credited: set[str] = set()
         """Returns that the ERP has settled, as far as somebody looked."""
 
@@ -153,7 +152,6 @@ class People:
         address = self.order.shipping_address
         if self.order.canceled_at is None and address is not None:
             moved = address.model_copy(update={"street": (f"{dice} Main Street",)})
-            self._moved = True
             self._world.storefront.revise(self.order.model_copy(update={"shipping_address": moved}))
             self._edited()
 
@@ -362,8 +360,8 @@ class People:
         self._come_after_return()
 
     def _come_after_return(self) -> None:
-        """Once goods came back, the ERP takes no other address, and an edit that came too late is nobody's but ours."""
-        if self._model.back and (self._moved or self._model.reasons >= TOO_LATE):
+        """Once goods came back, what came too late of an edit is refused under another name."""
+        if self._model.back and self._model.reasons >= TOO_LATE:
             self._model.reasons |= {"edit_after_return"}
 
     def _touch(self) -> None:

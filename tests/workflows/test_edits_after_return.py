@@ -5,7 +5,7 @@ import pytest
 from adapters.memory.storefront import MemoryStorefront
 from domain.order import Address, Order
 from store.cases import Cases
-from tests.order_builder import make_line, make_order
+from tests.order_builder import make_line, make_order, make_shipping
 from tests.workflows.returning import WINDOW, ask, ended, with_rules
 from tests.workflows.test_exchanges import bring_back
 from tests.workflows.world import World
@@ -13,6 +13,8 @@ from workflows.messages import Attention, OperatorMessage, OrderView
 from workflows.order import OrderWorkflow
 
 ELSEWHERE = Address(name="Ada", street=("2 New Road",), city="Boston", country="US")
+FREE = (make_shipping("0.00"),)
+EXPRESS = (make_shipping("0.00", code="express"),)
 
 pytestmark = pytest.mark.usefixtures("days_pass_when_told")
 
@@ -23,7 +25,8 @@ def untaxed(external_id: str) -> Order:
         make_line("11", ordered=3, tax_rates=()),
         make_line("12", "MUG-LOGO", ordered=2, tax_rates=()),
     )
-    return make_order(external_id, lines=[tees, mugs], placement={"11": {"101": 3}, "12": {"102": 2}})
+    placement = {"11": {"101": 3}, "12": {"102": 2}}
+    return make_order(external_id, lines=[tees, mugs], placement=placement, shipping=FREE)
 
 
 class CountingStorefront(MemoryStorefront):
@@ -98,9 +101,9 @@ async def test_a_second_edit_does_not_make_one_forget_what_was_refused_of_the_fi
         await partly_returned(world, order)
         entered = world.erp.orders[order.key]
         before = told(world, order)
-        world.storefront.replace(before.model_copy(update={"shipping_address": ELSEWHERE}))
-        await world.start(order, "orders/edited-address")
-        view = await until_refused(world, order, "an address, delivery or a fee cannot be changed")
+        world.storefront.replace(before.model_copy(update={"shipping": EXPRESS}))
+        await world.start(order, "orders/edited-delivery")
+        view = await until_refused(world, order, "delivery or a fee cannot be changed")
         assert "undo the edit in the store" in view.problem.reason  # type: ignore[union-attr]
         await lower(world, order, "12", 1)
         await resubmit(world, order)
@@ -115,14 +118,16 @@ async def test_a_second_edit_does_not_make_one_forget_what_was_refused_of_the_fi
         assert "amounts_differ" not in await world.story(order.key)
 
 
-async def test_a_note_is_carried_into_the_erp_as_well(world: World, external_id):
+async def test_a_note_and_an_address_are_carried_into_the_erp_as_well(world: World, external_id):
     order = untaxed(external_id)
     async with world.working():
         await partly_returned(world, order)
         lines = world.erp.orders[order.key].lines
-        world.storefront.replace(told(world, order).model_copy(update={"note": "Ring twice"}))
+        edited = {"note": "Ring twice", "shipping_address": ELSEWHERE}
+        world.storefront.replace(told(world, order).model_copy(update=edited))
         await world.start(order, "orders/edited-note")
         await world.until_told(order.key, "Edit carried into")
+        assert world.erp.entered[order.key].shipping_address == ELSEWHERE
         assert world.erp.entered[order.key].instructions == "Ring twice"
         assert world.erp.orders[order.key].lines == lines
 
@@ -150,14 +155,12 @@ async def test_units_that_leave_although_they_were_taken_off_are_told_and_the_or
         await partly_returned(world, order)
         before = told(world, order)
         # What is refused of an edit keeps the rest of it from the ERP, until that has sent the unit.
-        world.storefront.replace(before.model_copy(update={"shipping_address": ELSEWHERE}))
+        world.storefront.replace(before.model_copy(update={"shipping": EXPRESS}))
         await lower(world, order, "11", 1)
         await until_refused(world, order, "a fee cannot be changed")
         world.erp.ship(order.key, "WH-EAST", {"11": 1}, tracking="UPS-2")
         await world.until(order.key, lambda v: v.lines[0].shipped == 3)
-        world.storefront.replace(
-            told(world, order).model_copy(update={"shipping_address": before.shipping_address})
-        )
+        world.storefront.replace(told(world, order).model_copy(update={"shipping": before.shipping}))
         await resubmit(world, order)
         await until_refused(
             world, order, "1 unit of line 11 had been taken off in the store and left all the same"
