@@ -30,6 +30,8 @@ class Delivery(Frozen):
     occurred_at: Instant | None = None
     tells: Annotated[str, Field(max_length=200)] | None = None
     """All that it says, as ``adapters.echoes`` puts it; None where it says more, or what no write of ours causes."""
+    directions: Annotated[str, Field(max_length=40)] | None = None
+    """A fingerprint of addresses and note, of webhooks that hold the whole order: what no topic of its own tells of."""
 
 
 class WebhookReader(Protocol):

@@ -4,7 +4,7 @@ A row is ``pending`` until it is ``dispatched``, or found to be an ``echo``. No 
 the pause before the next try longer.
 
 Raw bodies hold buyers' names and addresses. They are kept to prove what was received and to read it again after a
-mistake of ours, and go with ``purge_before``.
+mistake of ours, and go with ``purge_before``. Of ``ORDERS_UPDATED``, which follows each write of ours, none is kept.
 """
 
 from collections.abc import Callable, Collection
@@ -44,6 +44,9 @@ class InboxState(StrEnum):
     """No news: it told of our own write, or of what nobody waits for. No workflow was told."""
 
 
+ORDERS_UPDATED = "orders/updated"
+"""Topic that says that anything of an order changed, our own writes included: news where addresses or note did."""
+
 ECHO_RESTS = timedelta(seconds=2)
 """What may be an echo rests so long, so that whoever caused it has its answer and has noted it."""
 
@@ -80,6 +83,7 @@ class InboxRow(Row, table=True):
     last_error: str | None = Field(default=None, sa_type=Text)
     trace: str | None = Field(default=None, sa_type=String(60))
     tells: str | None = Field(default=None, sa_type=String(200))
+    directions: str | None = Field(default=None, sa_type=String(40))
 
 
 class Received(Frozen):
@@ -99,6 +103,10 @@ class Received(Frozen):
     """The request's place in its trace (W3C ``traceparent``), where it is traced."""
     tells: str | None = None
     """All that it says, in a phrase (``adapters.echoes``), where it may be the echo of a write of ours."""
+    directions: str | None = None
+    """Fingerprint of the order's addresses and note, where it holds them."""
+    rests: bool = False
+    """It may be an echo, and waits a moment."""
 
 
 class InboxItem(Frozen):
@@ -116,6 +124,7 @@ class InboxItem(Frozen):
     """How often handing over failed before."""
     trace: str | None = None
     tells: str | None = None
+    directions: str | None = None
 
 
 class Backlog(Frozen):
@@ -137,9 +146,10 @@ class Inbox:
     def add(self, received: Received) -> bool:
         """Keep a webhook, committed when this returns. False where the delivery was there already."""
         now = self._clock()
-        values = received.model_dump() | {
+        rests = received.rests or received.tells
+        values = received.model_dump(exclude={"rests"}) | {
             "received_at": now,
-            "next_attempt_at": now + ECHO_RESTS if received.tells else now,
+            "next_attempt_at": now + ECHO_RESTS if rests else now,
             "state": InboxState.PENDING,
             "attempts": 0,
         }
@@ -240,12 +250,35 @@ class Inbox:
         with self._db.read() as session:
             return tuple(session.exec(query).all())
 
+    def directions_beside(self, item: InboxItem) -> str | None:
+        """What the newest other webhook of the order says of addresses and note; None where none does."""
+        query = (
+            select(InboxRow.directions)
+            .where(
+                InboxRow.channel == item.key.channel,
+                InboxRow.external_id == item.key.external_id,
+                col(InboxRow.directions).is_not(None),
+                InboxRow.id != item.id,
+            )
+            .order_by(col(InboxRow.occurred_at).desc(), col(InboxRow.id).desc())
+            .limit(1)
+        )
+        with self._db.read() as session:
+            return session.exec(query).first()
+
     def told_of(self, channel: str, external_ids: Collection[str]) -> dict[str, bool]:
-        """Of which of these orders a webhook came, and whether one of them still waits to be handed over."""
+        """Of which of these orders a webhook came, and whether one of them still waits to be handed over.
+
+        One that says no more than that an order was updated begins none, and does not count.
+        """
         waits = func.max(case((col(InboxRow.state) == InboxState.PENDING, 1), else_=0))
         query = (
             select(InboxRow.external_id, waits)
-            .where(InboxRow.channel == channel, col(InboxRow.external_id).in_(external_ids))
+            .where(
+                InboxRow.channel == channel,
+                col(InboxRow.external_id).in_(external_ids),
+                InboxRow.topic != ORDERS_UPDATED,
+            )
             .group_by(col(InboxRow.external_id))
         )
         with self._db.read() as session:
@@ -277,6 +310,7 @@ _HANDED_OVER = (
     col(InboxRow.attempts),
     col(InboxRow.trace),
     col(InboxRow.tells),
+    col(InboxRow.directions),
 )
 _DUE = (
     core_select(*_HANDED_OVER)
@@ -305,4 +339,5 @@ def _item(row: Any) -> InboxItem:
         attempts=row.attempts,
         trace=row.trace,
         tells=row.tells,
+        directions=row.directions,
     )

@@ -14,11 +14,14 @@ import httpx
 
 from sandbox.processes import free_port
 from sandbox.store.client import StoreControl
+from sandbox.store.outbox import DEFAULT_TOPICS
 from sandbox.store.requests import PlaceOrder
 from sandbox.store.server import ADMIN_PATH
 
 TOKEN = "shpat_test_token"
 SECRET = "webhook-test-secret"
+QUIET_TOPICS = [topic for topic in DEFAULT_TOPICS if topic != "orders/updated"]
+"""So that each thing is told once: the other follows all of them."""
 
 
 def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -41,10 +44,14 @@ class RunningStore:
         self.control = StoreControl(self.url)
         self._api = httpx.Client(base_url=self.url, headers={"X-Shopify-Access-Token": TOKEN}, timeout=20)
         self._process: subprocess.Popen[bytes] | None = None
+        self._quiet = True
 
     def start(self) -> "RunningStore":
         self._process = subprocess.Popen(self._command)
         until(self._answers, 30)
+        if self._quiet:
+            self.control.turn_webhooks(topics=QUIET_TOPICS)
+            self._quiet = False
         return self
 
     def _answers(self) -> bool:

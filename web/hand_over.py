@@ -9,7 +9,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.contracts import OrderHint
 from domain.status import OrderStatus
 from store.database import Database
-from store.inbox import InboxItem, InboxState
+from store.inbox import ORDERS_UPDATED, Inbox, InboxItem, InboxState
 from store.order_view import OrderSummary, OrderViews
 from store.own_writes import OwnWrites
 from web.dispatcher import TemporalAway
@@ -70,11 +70,14 @@ class _News:
 
     def __init__(self, database: Database) -> None:
         self._views, self._own_writes = OrderViews(database), OwnWrites(database)
+        self._inbox = Inbox(database)
 
     def is_none(self, item: InboxItem) -> bool:
         aside = _ASIDE.get(item.topic)
         if aside is not None and aside(self._views.get(item.key)):
             return True
+        if item.topic == ORDERS_UPDATED:
+            return item.directions in {None, self._inbox.directions_beside(item)}
         if item.tells is None or item.occurred_at is None:
             return False
         return self._own_writes.is_echo(item.key, item.tells, item.delivery_id, item.occurred_at)
@@ -82,8 +85,11 @@ class _News:
     def begins_nothing(self, item: InboxItem) -> bool:
         """Whether it is no news of an order that is over: it would begin a run that says just that.
 
-        It may be over by its row alone: a run that has just begun has not noted yet that it goes on, and is told.
+        It may be over by its row alone: a run that has just begun has not noted yet that it goes on, and is told. An
+        order of which nothing is known is not begun by a word that it was updated: it may be older than we are.
         """
+        if item.topic == ORDERS_UPDATED:
+            return True
         order = self._views.get(item.key) if item.topic in _OF_THE_LIVING else None
         return order is not None and order.closed_at is not None
 

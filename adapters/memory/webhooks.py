@@ -22,6 +22,7 @@ class _Body(Frozen):
     order_id: str | None = None
     occurred_at: Instant | None = None
     tells: str | None = None
+    directions: str | None = None
 
 
 class MemoryWebhooks:
@@ -34,6 +35,7 @@ class MemoryWebhooks:
         {
             "orders/create",
             "orders/edited",
+            "orders/updated",
             "orders/cancelled",
             "orders/paid",
             "orders/risk_assessment_changed",
@@ -72,6 +74,7 @@ class MemoryWebhooks:
             external_id=body.order_id if concerns_orders else None,
             occurred_at=body.occurred_at,
             tells=body.tells if concerns_orders else None,
+            directions=body.directions if concerns_orders else None,
         )
 
     def write(
@@ -83,8 +86,12 @@ class MemoryWebhooks:
         event_id: str | None = None,
         occurred_at: datetime | None = None,
         tells: str | None = None,
+        directions: str | None = None,
     ) -> tuple[bytes, dict[str, str]]:
-        """A webhook as the memory storefront sends it: raw body and headers. ``tells``: see ``adapters.echoes``."""
+        """A webhook as the memory storefront sends it: raw body and headers.
+
+        ``tells`` and ``directions``: see ``adapters.echoes``.
+        """
         raw = json.dumps(
             {
                 "delivery_id": delivery_id,
@@ -93,6 +100,7 @@ class MemoryWebhooks:
                 "order_id": order_id,
                 "occurred_at": occurred_at.isoformat() if occurred_at else None,
                 "tells": tells,
+                "directions": directions,
             }
         ).encode()
         return raw, {"content-type": "application/json", SIGNATURE: self._sign(raw)}

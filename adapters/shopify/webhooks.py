@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from adapters.echoes import refund_made, return_stands
+from adapters.echoes import directions_of, refund_made, return_stands
 from adapters.shopify.global_ids import id_tail
 from adapters.webhook_ports import Delivery, DeliveryMalformed, SignatureInvalid
 
@@ -22,6 +22,20 @@ _LONGEST_LABEL: Final = 50
 _LONGEST_PHRASE: Final = 200
 
 # How a body names its order where it is not the order itself.
+_WHOLE_ORDERS: Final = frozenset({"orders/create", "orders/updated"})
+_OF_AN_ADDRESS: Final = (
+    "first_name",
+    "last_name",
+    "company",
+    "address1",
+    "address2",
+    "city",
+    "province_code",
+    "zip",
+    "country_code",
+    "phone",
+)
+"""What people write. Where it lies on a map the storefront finds out later by itself."""
 _OF_AN_ORDER: Final = frozenset({"refunds/create", "returns/cancel", "returns/close"})
 _WITHIN_A_RETURN: Final = frozenset({"returns/request", "returns/approve", "returns/decline"})
 
@@ -33,13 +47,14 @@ class ShopifyWebhooks:
     webhooks are taken: one app's secret signs for every shop that installed it.
     """
 
-    # What somebody else does to an order. Not orders/updated: it would tell us of all our own writes. orders/paid tells
-    # of our last capture too, and goes no further than the hand-over then; nor does a risk that nobody waits for, nor
-    # what we have done to a return ourselves.
+    # What somebody else does to an order. orders/paid tells of our last capture too, and goes no further than the
+    # hand-over then; nor does a risk that nobody waits for, nor what we have done to a return ourselves, nor an
+    # orders/updated, which comes after every write, where addresses and note are what they were.
     topics: frozenset[str] = frozenset(
         {
             "orders/create",
             "orders/edited",
+            "orders/updated",
             "orders/cancelled",
             "orders/paid",
             "orders/risk_assessment_changed",
@@ -80,6 +95,7 @@ class ShopifyWebhooks:
             label=label,
             occurred_at=_time(headers.get(_TRIGGERED)),
             tells=_tells(topic, body),
+            directions=_directions(body) if body is not None and topic in _WHOLE_ORDERS else None,
         )
 
     def _verify(self, raw: bytes, signature: str) -> None:
@@ -139,6 +155,14 @@ def _tells(topic: str, body: dict[str, Any] | None) -> str | None:
         return None
     told = _ECHOED[topic](body)
     return told if told and len(told) <= _LONGEST_PHRASE else None
+
+
+def _directions(body: dict[str, Any]) -> str:
+    addresses = [body.get("shipping_address"), body.get("billing_address")]
+    parts = [
+        {name: x.get(name) for name in _OF_AN_ADDRESS} if isinstance(x, dict) else None for x in addresses
+    ]
+    return directions_of(*parts, body.get("note"))
 
 
 def _refund(body: dict[str, Any]) -> str | None:

@@ -25,6 +25,7 @@ from sandbox.store.state import State
 DEFAULT_TOPICS: Final = (
     "orders/create",
     "orders/edited",
+    "orders/updated",
     "orders/cancelled",
     "orders/paid",
     "orders/risk_assessment_changed",
@@ -35,7 +36,7 @@ DEFAULT_TOPICS: Final = (
     "returns/cancel",
     "returns/close",
 )
-"""What Orderwright takes (docs/decisions/0007); any other is refused there, and would be delivered again and again."""
+"""What Orderwright takes (docs/decisions/0007 and 0020); any other is refused there, and would be sent on and on."""
 
 LEVEL_TOPIC: Final = "inventory_levels/update"
 NO_ORDER: Final = 0
@@ -49,7 +50,7 @@ class WebhookKnobs(Frozen):
     """Where to; nothing is sent while it is empty, nothing is lost either."""
     secret: str = ""
     topics: tuple[str, ...] = DEFAULT_TOPICS
-    """Subscribed topics; ``orders/updated`` and ``inventory_levels/update`` are known as well."""
+    """Subscribed topics; ``inventory_levels/update`` is known as well."""
     paused: bool = False
     duplicate: bool = False
     """Every delivery twice, under the same X-Shopify-Webhook-Id."""

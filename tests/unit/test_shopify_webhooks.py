@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters.echoes import directions_of
 from adapters.shopify.webhooks import ShopifyWebhooks
 from adapters.webhook_ports import Delivery, DeliveryMalformed, SignatureInvalid
 
@@ -58,6 +59,7 @@ def test_a_delivery_is_read_whole() -> None:
         external_id="820982911946154508",
         label="#9999",
         occurred_at=datetime(2026, 7, 1, 12, 0, 0, 123456, UTC),
+        directions=directions_of(None, None, None),
     )
 
 
@@ -157,10 +159,38 @@ def test_what_says_more_or_is_not_certain_is_never_an_echo(topic: str, body: dic
     assert read(body, topic).tells is None
 
 
+ADDRESS = {"first_name": "Ada", "address1": "1 Main St", "city": "Boston", "zip": "02101", "latitude": None}
+WHOLE = BODY | {"shipping_address": ADDRESS, "billing_address": ADDRESS, "note": "Ring twice"}
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"total_price": "9.00", "tags": "vip", "fulfillment_status": "partial"}, True),
+        # Found out by the storefront itself, some time after the order.
+        ({"shipping_address": ADDRESS | {"latitude": 42.36, "longitude": -71.06}}, True),
+        ({"shipping_address": ADDRESS | {"address1": "2 New Road"}}, False),
+        ({"billing_address": ADDRESS | {"zip": "02102"}}, False),
+        ({"billing_address": None}, False),
+        ({"note": "Ring once"}, False),
+        ({"note": None}, False),
+    ],
+)
+def test_an_update_says_whether_addresses_and_note_are_what_they_were(
+    change: dict[str, Any], same: bool
+) -> None:
+    placed, updated = read(WHOLE, "orders/create"), read(WHOLE | change, "orders/updated")
+    assert placed.directions
+    assert (updated.directions == placed.directions) is same
+    assert updated.external_id == placed.external_id
+    assert read(WHOLE, "orders/paid").directions is None
+
+
 def test_the_topics_are_those_we_subscribe_to_and_not_each_echo_of_our_own_writes() -> None:
     assert ShopifyWebhooks(SECRET).topics == {
         "orders/create",
         "orders/edited",
+        "orders/updated",
         "orders/cancelled",
         "orders/paid",
         "orders/risk_assessment_changed",

@@ -180,3 +180,22 @@ def test_what_may_be_an_echo_rests_until_its_cause_is_noted(inbox: Inbox, clock:
     assert inbox.claim(10, LEASE, "a") == ()
     clock.move(days=2)
     assert inbox.purge_before(clock.now) == 2
+
+
+def test_what_the_newest_other_webhook_says_of_addresses_and_note_is_known(
+    inbox: Inbox, clock: Clock
+) -> None:
+    same = {"external_id": "5001"}
+    placed, later, old = NOON, NOON + timedelta(hours=2), NOON + timedelta(hours=1)
+    inbox.add(webhook(1, **same, occurred_at=placed, directions="home"))
+    inbox.add(webhook(2, **same, topic="orders/paid", occurred_at=later))
+    (first, _) = inbox.claim(10, LEASE, "a")
+    assert inbox.directions_beside(first) is None
+    inbox.add(webhook(3, **same, topic="orders/updated", occurred_at=later, directions="away", rests=True))
+    inbox.add(webhook(4, **same, topic="orders/updated", occurred_at=old, directions="home", rests=True))
+    assert inbox.claim(10, LEASE, "a") == (), "it may be an echo"
+    clock.move(seconds=2)
+    away, home = inbox.claim(10, LEASE, "a")
+    assert (away.directions, home.directions) == ("away", "home")
+    assert inbox.directions_beside(away) == "home"
+    assert inbox.directions_beside(home) == "away"

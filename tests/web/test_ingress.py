@@ -108,6 +108,17 @@ def explained(answer: httpx.Response) -> str:
     return str(body["error"])
 
 
+async def test_of_an_update_nothing_is_kept_but_its_fingerprint(ingress: Ingress):
+    raw, headers = STOREFRONT.write("d1", "orders/updated", "5001", directions="home")
+    assert (await ingress.client.post("/webhooks/shop", content=raw, headers=headers)).json() == {
+        "status": "received"
+    }
+    (row,) = ingress.inbox.for_order(OrderKey(channel="shop", external_id="5001"))
+    assert (row.body, row.directions) == (b"", "home")
+    assert ingress.inbox.told_of("shop", ["5001"]) == {}, "it begins no order"
+    assert ingress.inbox.claim(1, timedelta(minutes=1), "a") == (), "it may be an echo"
+
+
 async def test_a_webhook_is_kept_then_answered_then_the_dispatcher_woken(ingress: Ingress) -> None:
     answer = await ingress.deliver()
     assert (answer.status_code, answer.json()) == (200, {"status": "received"})
