@@ -206,6 +206,8 @@ class OrderReturns(OrderPayments):
             elif telling.resubmit is not None:
                 await carrier.signal("resubmit", telling.resubmit)
         except ApplicationError:
+            if state.returns[telling.return_id].ended:
+                return  # and has told so, while this was on its way
             number = state.returns[telling.return_id].number
             self._tell(
                 "Orderwright", f"Return {number} is carried by nobody any more; it was ended in Temporal."

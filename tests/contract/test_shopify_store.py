@@ -359,6 +359,7 @@ def test_the_stores_webhooks_are_read(tmp_path: Path) -> None:
     receiver = Receiver().start()
     try:
         with run_store(tmp_path, receiver.url) as store:
+            store.control.turn_webhooks(topics=sorted(ShopifyWebhooks.topics))
             wanted = {"lines": [{"sku": "STICKER", "quantity": 3}], "payments": [{"kind": "sale"}]}
             placed = store.control.place_order(PlaceOrder.model_validate(wanted))
             store.control.edit_line(placed.id, 1, 2)

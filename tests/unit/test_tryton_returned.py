@@ -10,7 +10,7 @@ from adapters.tryton.bundles import Bundle, Part, count_parts, take, take_parts
 from adapters.tryton.reading import read_order
 from adapters.tryton.records import read_record
 from adapters.tryton.returned import doubles_of, papers_of, rest_of, short_returns
-from domain.erp_order import ErpReturn, ErpReturnState, KitPart, ShipmentLine
+from domain.erp_order import CreditedLine, ErpReturn, ErpReturnState, KitPart, ShipmentLine
 from tests.unit.test_tryton_reading import invoice, kit, line, move, sale
 
 REFERENCE = "#1001-R1 (return:shop:5001:7; L1=3) too small"
@@ -98,7 +98,7 @@ def test_a_posted_credit_settles_it_and_a_draft_one_does_not() -> None:
         Decimal("16.00"),
         Decimal("4.00"),
     )
-    assert settled.credited == (ShipmentLine(line_id="L1", quantity=2),)
+    assert settled.credited == (CreditedLine(line_id="L1", quantity=2, net=Decimal("20.00")),)
     (open_,) = returned(done, credited=(credit("quotation"),))
     assert (open_.state, open_.total) == (ErpReturnState.RECEIVED, 0)
     (drafted,) = returned(done, credited=(credit("processing", invoice(91, "draft", "-16.00")),))
