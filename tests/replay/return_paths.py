@@ -14,7 +14,7 @@ from tests.order_builder import make_order
 from tests.replay.paths import delivered, entered, path, renewed, two_warehouses
 from tests.workflows.world import World
 from workflows.customer_return import ReturnWorkflow
-from workflows.messages import OperatorMessage, ReturnAsked
+from workflows.messages import CancelAsked, OperatorMessage, ReturnAsked
 from workflows.order import OrderWorkflow
 from workflows.return_messages import Inspection, ReturnView, return_workflow_id
 
@@ -73,6 +73,19 @@ async def return_received_and_refunded(world: World, external_id: str) -> None:
     world.erp.receive_return(order.key, return_id, {"11": 1})
     await page(world, order, return_id).result()
     await world.until_told(order.key, "refunded")
+    await delivered(world, handle, order.key)
+
+
+@path
+async def cancel_of_the_rest_of_a_line_of_which_units_came_back(world: World, external_id: str) -> None:
+    handle, order = await half_shipped(world, external_id)
+    return_id = await asked_for(world, order)
+    await until(world, order, return_id, awaits_goods)
+    world.erp.receive_return(order.key, return_id, {"11": 1})
+    await page(world, order, return_id).result()
+    await world.until_told(order.key, "refunded")
+    await handle.execute_update(OrderWorkflow.cancel_update, CancelAsked(actor="Kim", lines={"11": 1}))
+    await world.until_told(order.key, "Edit carried into")
     await delivered(world, handle, order.key)
 
 
