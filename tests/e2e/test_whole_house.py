@@ -30,7 +30,7 @@ from sandbox.store.requests import AskReturn, AskReturnLine, PlaceOrder
 from sandbox.tryton.reading import SaleReading
 from sandbox.tryton.staff import Staff
 from store.database import Database
-from store.inbox import Inbox, InboxState
+from store.inbox import ORDERS_UPDATED, Inbox, InboxRow, InboxState
 from workflows.messages import Attention, OrderResult, OrderView
 from workflows.search import ORDER_NUMBER
 
@@ -90,12 +90,19 @@ class House:
         return str((await self.store.place_order(PlaceOrder.model_validate(order))).id)
 
     def webhooks(self, order: str) -> dict[str, InboxState]:
-        """What became of each topic in the inbox."""
+        """What became of each topic in the inbox; of updates, which follow all others, see ``updates``."""
+        rows = [row for row in self._inbox(order) if row.topic != ORDERS_UPDATED]
+        assert len({row.topic for row in rows}) == len(rows)
+        return {row.topic: row.state for row in rows}
+
+    def updates(self, order: str) -> set[InboxState]:
+        """What became of the webhooks that say that the order was updated."""
+        return {row.state for row in self._inbox(order) if row.topic == ORDERS_UPDATED}
+
+    def _inbox(self, order: str) -> tuple[InboxRow, ...]:
         database = Database(self.stack.addresses.database_url)
         try:
-            rows = Inbox(database).for_order(OrderKey(channel=CHANNEL, external_id=order))
-            assert len({row.topic for row in rows}) == len(rows)
-            return {row.topic: row.state for row in rows}
+            return Inbox(database).for_order(OrderKey(channel=CHANNEL, external_id=order))
         finally:
             database.close()
 
@@ -208,7 +215,7 @@ async def test_an_order_of_two_warehouses_goes_from_webhook_to_its_shipments_and
     order, other = await house.place(TWO_WAREHOUSES), await house.place(ONE_WAREHOUSE)
     await house.store.edit_line(order, 2, 2)
     waiting = await house.store.turn_webhooks(shuffle_seed=None)
-    assert waiting["messages"]["waiting"] - before["messages"]["waiting"] == 6, "three webhooks, all twice"
+    assert waiting["messages"]["waiting"] - before["messages"]["waiting"] == 12, "six webhooks, all twice"
     await house.store.turn_webhooks(paused=False)
 
     sale = await house.until_in_erp(order)
@@ -261,6 +268,10 @@ async def test_what_a_return_does_in_the_store_is_told_back_and_wakes_nobody(hou
         assert time.monotonic() < deadline, kept
         await asyncio.sleep(ROUND)
     assert {topic for topic, state in kept.items() if state is InboxState.ECHO} == {*ours, "orders/paid"}
+    while InboxState.PENDING in (updates := house.updates(order)):
+        assert time.monotonic() < deadline, "an update waits in the inbox"
+        await asyncio.sleep(ROUND)
+    assert updates == {InboxState.ECHO}
 
 
 @pytest.mark.parametrize("body", [None, {"actor": "Kim", "reason": "the buyer called"}])
