@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    and_,
     bindparam,
     case,
     func,
@@ -105,8 +106,6 @@ class Received(Frozen):
     """All that it says, in a phrase (``adapters.echoes``), where it may be the echo of a write of ours."""
     directions: str | None = None
     """Fingerprint of the order's addresses and note, where it holds them."""
-    rests: bool = False
-    """It may be an echo, and waits a moment."""
 
 
 class InboxItem(Frozen):
@@ -146,8 +145,8 @@ class Inbox:
     def add(self, received: Received) -> bool:
         """Keep a webhook, committed when this returns. False where the delivery was there already."""
         now = self._clock()
-        rests = received.rests or received.tells
-        values = received.model_dump(exclude={"rests"}) | {
+        rests = received.tells or received.topic == ORDERS_UPDATED
+        values = received.model_dump() | {
             "received_at": now,
             "next_attempt_at": now + ECHO_RESTS if rests else now,
             "state": InboxState.PENDING,
@@ -250,8 +249,15 @@ class Inbox:
         with self._db.read() as session:
             return tuple(session.exec(query).all())
 
-    def directions_beside(self, item: InboxItem) -> str | None:
-        """What the newest other webhook of the order says of addresses and note; None where none does."""
+    def directions_before(self, item: InboxItem) -> str | None:
+        """What the order's addresses and note were before this webhook, as the newest says that happened before it.
+
+        Where none did, as its placing says, which may be told a moment later; None where that is not there either.
+        """
+        earlier = col(InboxRow.id) < item.id
+        if item.occurred_at is not None:
+            at = col(InboxRow.occurred_at)
+            earlier = or_(at < item.occurred_at, and_(at == item.occurred_at, earlier))
         query = (
             select(InboxRow.directions)
             .where(
@@ -259,8 +265,9 @@ class Inbox:
                 InboxRow.external_id == item.key.external_id,
                 col(InboxRow.directions).is_not(None),
                 InboxRow.id != item.id,
+                or_(earlier, col(InboxRow.topic) != ORDERS_UPDATED),
             )
-            .order_by(col(InboxRow.occurred_at).desc(), col(InboxRow.id).desc())
+            .order_by(earlier.desc(), col(InboxRow.occurred_at).desc(), col(InboxRow.id).desc())
             .limit(1)
         )
         with self._db.read() as session:

@@ -106,8 +106,6 @@ def create_app(
         channel: str, external_id: str, delivery: Delivery, raw: bytes, headers: Mapping[str, str]
     ) -> str:
         """What became of a delivery, in one word. Raises DatabaseUnavailable."""
-        # It comes after each of our own writes: its fingerprint says all that anybody needs of it.
-        updated = delivery.topic == ORDERS_UPDATED
         received = Received(
             channel=channel,
             delivery_id=delivery.delivery_id,
@@ -117,11 +115,11 @@ def create_app(
             label=delivery.label,
             occurred_at=delivery.occurred_at,
             headers=harmless_headers(headers),
-            body=b"" if updated else raw,
+            # Of what follows each of our own writes its fingerprint says all that anybody needs.
+            body=b"" if delivery.topic == ORDERS_UPDATED else raw,
             trace=spans.traceparent(),
             tells=delivery.tells,
             directions=delivery.directions,
-            rests=updated,
         )
         if not await asyncio.to_thread(inbox.add, received):
             counters.duplicate(channel)

@@ -77,7 +77,7 @@ class _News:
         if aside is not None and aside(self._views.get(item.key)):
             return True
         if item.topic == ORDERS_UPDATED:
-            return item.directions in {None, self._inbox.directions_beside(item)}
+            return item.directions in {None, self._inbox.directions_before(item)}
         if item.tells is None or item.occurred_at is None:
             return False
         return self._own_writes.is_echo(item.key, item.tells, item.delivery_id, item.occurred_at)

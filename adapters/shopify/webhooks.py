@@ -21,7 +21,6 @@ _SHOP: Final = "x-shopify-shop-domain"
 _LONGEST_LABEL: Final = 50
 _LONGEST_PHRASE: Final = 200
 
-# How a body names its order where it is not the order itself.
 _WHOLE_ORDERS: Final = frozenset({"orders/create", "orders/updated"})
 _OF_AN_ADDRESS: Final = (
     "first_name",
@@ -36,6 +35,7 @@ _OF_AN_ADDRESS: Final = (
     "phone",
 )
 """What people write. Where it lies on a map the storefront finds out later by itself."""
+# How a body names its order where it is not the order itself.
 _OF_AN_ORDER: Final = frozenset({"refunds/create", "returns/cancel", "returns/close"})
 _WITHIN_A_RETURN: Final = frozenset({"returns/request", "returns/approve", "returns/decline"})
 

@@ -8,7 +8,7 @@ import pytest
 
 from domain.order import OrderKey
 from store.database import Database
-from store.inbox import Inbox, InboxState, Received
+from store.inbox import ORDERS_UPDATED, Inbox, InboxItem, InboxState, Received
 
 LEASE = timedelta(seconds=60)
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -182,20 +182,33 @@ def test_what_may_be_an_echo_rests_until_its_cause_is_noted(inbox: Inbox, clock:
     assert inbox.purge_before(clock.now) == 2
 
 
-def test_what_the_newest_other_webhook_says_of_addresses_and_note_is_known(
+def updates(inbox: Inbox, clock: Clock, *told: tuple[int, int, str]) -> dict[int, InboxItem]:
+    """Updates of one order by number, in the order in which they come: number, hour of the change, what it says."""
+    for number, hour, directions in told:
+        at = NOON + timedelta(hours=hour)
+        changes = {"topic": ORDERS_UPDATED, "occurred_at": at, "directions": directions}
+        inbox.add(webhook(number, external_id="5001", **changes))
+    assert all(item.topic != ORDERS_UPDATED for item in inbox.claim(10, LEASE, "a")), "they may be echoes"
+    clock.move(seconds=2)
+    return {int(item.delivery_id[1:]): item for item in inbox.claim(10, LEASE, "b")}
+
+
+def test_an_update_is_compared_with_what_happened_before_it(inbox: Inbox, clock: Clock) -> None:
+    inbox.add(webhook(1, external_id="5001", directions="home"))
+    inbox.add(webhook(2, external_id="5001", topic="orders/paid", occurred_at=NOON + timedelta(hours=9)))
+    inbox.add(webhook(9, external_id="5009", directions="elsewhere"))
+    # The third is told twice over, as each write of ours that follows says the same, and an older one comes last.
+    told = updates(
+        inbox, clock, (3, 2, "away"), (4, 2, "away"), (5, 3, "away"), (6, 1, "home"), (7, 4, "home")
+    )
+    before = {number: inbox.directions_before(item) for number, item in told.items()}
+    assert before == {3: "home", 4: "away", 5: "away", 6: "home", 7: "away"}
+
+
+def test_an_update_that_comes_ahead_of_its_order_is_compared_with_the_placing(
     inbox: Inbox, clock: Clock
 ) -> None:
-    same = {"external_id": "5001"}
-    placed, later, old = NOON, NOON + timedelta(hours=2), NOON + timedelta(hours=1)
-    inbox.add(webhook(1, **same, occurred_at=placed, directions="home"))
-    inbox.add(webhook(2, **same, topic="orders/paid", occurred_at=later))
-    (first, _) = inbox.claim(10, LEASE, "a")
-    assert inbox.directions_beside(first) is None
-    inbox.add(webhook(3, **same, topic="orders/updated", occurred_at=later, directions="away", rests=True))
-    inbox.add(webhook(4, **same, topic="orders/updated", occurred_at=old, directions="home", rests=True))
-    assert inbox.claim(10, LEASE, "a") == (), "it may be an echo"
-    clock.move(seconds=2)
-    away, home = inbox.claim(10, LEASE, "a")
-    assert (away.directions, home.directions) == ("away", "home")
-    assert inbox.directions_beside(away) == "home"
-    assert inbox.directions_beside(home) == "away"
+    (update,) = updates(inbox, clock, (1, 0, "home")).values()
+    assert inbox.directions_before(update) is None
+    inbox.add(webhook(2, external_id="5001", occurred_at=NOON + timedelta(seconds=1), directions="home"))
+    assert inbox.directions_before(update) == "home"
