@@ -23,7 +23,7 @@ from adapters.tryton.sale_amendment import SaleAmendments, is_still_to_leave, ob
 from adapters.tryton.sales import SALE, Sales, reference_aside
 from adapters.tryton.submission import OPEN, Beside, Held, Submission
 from adapters.tryton.supplements import Supplements
-from adapters.tryton.translate import exchange_mark
+from adapters.tryton.translate import PartyReference, exchange_mark
 from domain.erp_order import ErpOrder, RefusedChange, SalesLineKind, SalesOrder
 from domain.order import OrderKey
 
@@ -68,25 +68,31 @@ class Amendment:
 
     async def _redirected(self, order: SaleRecord, target: SalesOrder) -> SaleRecord:
         """The order; what has not left of it goes to the new addresses, where no other sale can take its place."""
-        sales = [
-            each for each in await self._going_elsewhere(order, target) if not obstacle_to_redirect(each)
-        ]
-        for sale in sales:
-            party = await self._submission.party_of(target)
-            moved = await self._amendments.redirect(sale, party, "another address in the store")
-            await self._submission.align(moved)
-        return await self._sales.get(order.id) if sales else order
+        sales = await self._going_elsewhere(order, target)
+        free = [(sale, party) for sale, party in sales if not obstacle_to_redirect(sale)]
+        for sale, party in free:
+            await self._submission.align(
+                await self._amendments.redirect(sale, party, "another address in the store")
+            )
+        return await self._sales.get(order.id) if free else order
 
-    async def _going_elsewhere(self, order: SaleRecord, target: SalesOrder) -> list[SaleRecord]:
-        """The sales of which something is on its way, or billed, and the rest is to go to other addresses."""
+    async def _going_elsewhere(
+        self, order: SaleRecord, target: SalesOrder
+    ) -> list[tuple[SaleRecord, PartyReference]]:
+        """The sales that no other is to take the place of, and of which something is to go to other addresses."""
         exchange = order.exchange_of(target.exchange_id) if target.exchange_id else None
-        own = (order, *order.supplements) if not target.exchange_id else (exchange,) if exchange else ()
-        begun = [x for x in own if is_in_force(x) and is_still_to_leave(x) and obstacle_to_cancel(x)]
-        if not begun:
+        own = (exchange,) if exchange else () if target.exchange_id else (order, *order.supplements)
+        beside = bool(order.supplements) and not target.exchange_id
+        stay = [
+            x for x in own if is_in_force(x) and is_still_to_leave(x) and (beside or obstacle_to_cancel(x))
+        ]
+        if not stay:
             return []
         to = await self._submission.party_of(target)
         addresses = (to.invoice_address, to.shipment_address)
-        return [x for x in begun if x.party == to.id and (x.invoice_address, x.shipment_address) != addresses]
+        return [
+            (x, to) for x in stay if x.party == to.id and (x.invoice_address, x.shipment_address) != addresses
+        ]
 
     async def _with_supplement(self, order: SaleRecord, target: SalesOrder) -> AmendOutcome | None:
         """None where the order cannot become what the target says by another sale beside it."""
@@ -152,7 +158,7 @@ class Amendment:
         await self._note(sale, target.instructions)
         stays = tuple(
             RefusedChange(line_id=None, change="another address", reason=obstacle_to_redirect(each))
-            for each in await self._going_elsewhere(sale, target)
+            for each, _ in await self._going_elsewhere(sale, target)
         )
         return AmendOutcome(order=read_order(await self._sales.get(sale.id)), refused=stays)
 

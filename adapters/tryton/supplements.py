@@ -6,12 +6,11 @@ which ships and is invoiced as any other. All of it comes to the order's amounts
 rounds: the supplement takes up what the others are off.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from adapters.errors import Conflict
 from adapters.tryton.cancellation import REPLACED, Cancellation, obstacle_to_cancel
-from adapters.tryton.dividing import Part, added_parts, divide
+from adapters.tryton.dividing import Divided, Part, added_parts, divide
 from adapters.tryton.given_up import is_being_canceled
 from adapters.tryton.lowering import Lowered, Lowering, lowered_lines
 from adapters.tryton.reading import is_canceled
@@ -41,7 +40,7 @@ class Supplements:
         divided = None if found is None else divide((order, *found.live), target)
         if found is None or divided is None:
             return False
-        lowered = await self._to_lower(divided.parts)
+        lowered = await self._to_lower(divided)
         if lowered is None:
             return False
         if divided.added is not None:
@@ -72,18 +71,20 @@ class Supplements:
         await self._add(order, found, added)
         return True
 
-    async def _to_lower(self, parts: Sequence[Part]) -> list[tuple[Part, tuple[Lowered, ...]]] | None:
+    async def _to_lower(self, divided: Divided) -> list[tuple[Part, tuple[Lowered, ...]]] | None:
         """The sales that are to have fewer units, with their lines, without where nothing of them is wanted any more.
 
-        None where one of them cannot be lowered so.
+        None where one of them cannot be lowered so. Other terms are nothing to a sale that has left, as long as another
+        one takes them.
         """
         lowered: list[tuple[Part, tuple[Lowered, ...]]] = []
-        for part in parts:
+        all_left = divided.added is None and not any(is_still_to_leave(part.sale) for part in divided.parts)
+        for part in divided.parts:
             if not part.order.lines and _mark(part.sale) and not obstacle_to_cancel(part.sale):
                 lowered.append((part, ()))
                 continue
             held = await self._submission.holds(part.order, part.sale, _mark(part.sale))
-            if not held.terms and is_still_to_leave(part.sale):
+            if not held.terms and (all_left or is_still_to_leave(part.sale)):
                 return None
             if part.stays or held.lines:
                 continue

@@ -201,6 +201,31 @@ async def test_what_is_still_to_leave_goes_to_another_address(erp_world: ErpWorl
     assert billed(await send_all(erp_world, target)) == target.total
 
 
+async def test_what_was_added_goes_to_another_address_too(erp_world: ErpWorld):
+    external_id = await begun(erp_world)
+    before = sale(external_id, tees=4, caps=2)
+    await send_all(erp_world, before)
+    target = sale(external_id, tees=4, caps=2, jeans=1)
+    await erp_world.erp.amend_order(target)
+    moved = target.model_copy(update={"shipping_address": ELSEWHERE})
+    outcome = await erp_world.erp.amend_order(moved)
+    assert outcome.refused == ()
+    assert units(outcome.order, OPEN) == {("13", EAST): 1}
+    assert (await erp_world.erp.amend_order(moved)).order == outcome.order
+    fewer = before.model_copy(update={"shipping_address": ELSEWHERE})
+    assert units((await erp_world.erp.amend_order(fewer)).order, OPEN) == {}
+
+
+async def test_what_has_left_goes_nowhere_else_and_the_refusal_says_so(erp_world: ErpWorld):
+    external_id = await begun(erp_world)
+    target = sale(external_id, tees=4, caps=2)
+    sent = await send_all(erp_world, target)
+    outcome = await erp_world.erp.amend_order(target.model_copy(update={"shipping_address": ELSEWHERE}))
+    (part,) = outcome.refused
+    assert (part.line_id, "address" in part.change, "left" in part.reason) == (None, True, True)
+    assert outcome.order == sent
+
+
 async def test_whichever_answer_of_another_address_is_lost_it_is_carried_over_once(erp_world: ErpWorld):
     external_id = await begun(erp_world)
     target = sale(external_id, tees=4, caps=2).model_copy(update={"shipping_address": ELSEWHERE})
