@@ -89,7 +89,7 @@ def without_given_up(order: Order, erp: ErpOrder) -> dict[LineId, int]:
 
 
 def is_whole(order: Order, down_to: Mapping[LineId, int]) -> bool:
-    """Whether nothing of the order is left after that, nor was."""
+    """Whether nothing of the order is left after that. Of one whose goods came back its parcels and refunds are."""
     return not units_returned(order) and all(
         down_to.get(line.line_id, line.current) == 0 for line in order.lines
     )

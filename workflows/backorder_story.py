@@ -55,7 +55,10 @@ def ship_obstacle(state: OrderState) -> str:
     return "" if held_back else "what is there of the order leaves in any case"
 
 
-NOTHING_TO_CANCEL = "what is on backorder is canceled in the storefront already, or ends with its return"
+NOTHING_TO_CANCEL = (
+    "what is on backorder is canceled in the storefront already, or it came in exchange: "
+    "that is canceled with its return, in the storefront"
+)
 
 
 def cancel_rest_obstacle(state: OrderState) -> str:

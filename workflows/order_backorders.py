@@ -234,6 +234,9 @@ class OrderBackorders(OrderPreorders):
                 state.lines = take_edit(state.lines, now)
             return
         parts = edit_parts(before, now, left, state.exchanges)
+        if parts == EditParts() and not state.amend:
+            self._tell("Orderwright", "The ERP keeps what it has: nothing of it is still to leave.")
+            return
         parts = parts.model_copy(update={"dearer": edit_parts(given, now, left, state.exchanges).dearer})
         # Where it is to be amended already and nobody noted what, that is what was sold.
         state.edited = (state.edited or EditParts(sold=state.amend)).joined(parts)

@@ -43,6 +43,7 @@ def next_step(state: OrderState) -> Step:
     if state.cancel is not None:
         return Step.CANCEL
     if cancels_units(state):
+        # Once: a page that lacks them still is not read in a circle.
         return Step.READ if state.reread and lacks_returns(state) else Step.CANCEL_UNITS
     if state.problem is not None and not state.problem.in_case:
         return Step.REPORT_PROBLEM

@@ -118,12 +118,20 @@ def with_exchanges(target: SalesOrder, held: ErpOrder, entered: SalesOrder) -> S
         replaced = target.only or {line for line, each in exchanged.items() if each == target.exchange_id}
         kept = tuple(line for line in entered.lines if line.line_id not in replaced)
         lines = (*kept, *target.lines)
-        directions = ("instructions", "shipping_address", "billing_address") if not target.exchange_id else ()
-        update = {name: getattr(target, name) for name in directions}
-        return _together(entered.model_copy(update=update), lines, _worth(lines))
+        return _together(_directed(entered, target), lines, _worth(lines))
     lines = tuple(line for line in entered.lines if line.line_id in exchanged)
     total = sum((each.total for each in held.exchanges), target.total)
     return _together(target, (*target.lines, *lines), total) if exchanged else target
+
+
+def _directed(entered: SalesOrder, target: SalesOrder) -> SalesOrder:
+    """What is entered, going where some lines of it are to go, and with what the buyer says now."""
+    if target.exchange_id:
+        return entered
+    said = entered.instructions.splitlines()
+    said += [line for line in target.instructions.splitlines() if line not in said]
+    addresses = {name: getattr(target, name) for name in ("shipping_address", "billing_address")}
+    return entered.model_copy(update={"instructions": "\n".join(said), **addresses})
 
 
 def amended_exchange(order: ErpOrder, sales: SalesOrder, target: SalesOrder) -> ErpOrder:

@@ -122,14 +122,33 @@ async def test_a_note_and_an_address_are_carried_into_the_erp_as_well(world: Wor
     order = untaxed(external_id)
     async with world.working():
         await partly_returned(world, order)
-        lines = world.erp.orders[order.key].lines
+        lines, entered = world.erp.orders[order.key].lines, world.erp.entered[order.key]
         edited = {"note": "Ring twice", "shipping_address": ELSEWHERE}
         world.storefront.replace(told(world, order).model_copy(update=edited))
         await world.start(order, "orders/edited-note")
         await world.until_told(order.key, "Edit carried into")
         assert world.erp.entered[order.key].shipping_address == ELSEWHERE
-        assert world.erp.entered[order.key].instructions == "Ring twice"
+        said = world.erp.entered[order.key].instructions.splitlines()
+        assert said == [*entered.instructions.splitlines(), "Ring twice"]
         assert world.erp.orders[order.key].lines == lines
+
+
+async def test_of_an_order_of_which_nothing_is_still_to_leave_the_erp_keeps_what_it_has(
+    world: World, external_id
+):
+    order = untaxed(external_id)
+    async with world.working():
+        await partly_returned(world, order)
+        world.erp.ship_all(order.key)
+        await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
+        entered = world.erp.entered[order.key]
+        world.storefront.replace(told(world, order).model_copy(update={"note": "Thanks"}))
+        await world.start(order, "orders/updated")
+        await world.until_told(order.key, "The ERP keeps what it has: nothing of it is still to leave.")
+        view = await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
+        assert "Edit carried into" not in await world.story(order.key)
+    assert view.problem is None
+    assert world.erp.entered[order.key] == entered
 
 
 @pytest.mark.parametrize("line", ["11", "12"], ids=["that came back in part", "beside"])
