@@ -65,25 +65,26 @@ def awaits_goods(view: ReturnView) -> bool:
     return "still to come" in view.waiting_for
 
 
-@path
-async def return_received_and_refunded(world: World, external_id: str) -> None:
+async def half_shipped_and_refunded(world: World, external_id: str) -> tuple[Any, Order]:
+    """A unit of what was sent came back, and its money went back."""
     handle, order = await half_shipped(world, external_id)
     return_id = await asked_for(world, order)
     await until(world, order, return_id, awaits_goods)
     world.erp.receive_return(order.key, return_id, {"11": 1})
     await page(world, order, return_id).result()
     await world.until_told(order.key, "refunded")
+    return handle, order
+
+
+@path
+async def return_received_and_refunded(world: World, external_id: str) -> None:
+    handle, order = await half_shipped_and_refunded(world, external_id)
     await delivered(world, handle, order.key)
 
 
 @path
 async def cancel_of_the_rest_of_a_line_of_which_units_came_back(world: World, external_id: str) -> None:
-    handle, order = await half_shipped(world, external_id)
-    return_id = await asked_for(world, order)
-    await until(world, order, return_id, awaits_goods)
-    world.erp.receive_return(order.key, return_id, {"11": 1})
-    await page(world, order, return_id).result()
-    await world.until_told(order.key, "refunded")
+    handle, order = await half_shipped_and_refunded(world, external_id)
     await handle.execute_update(OrderWorkflow.cancel_update, CancelAsked(actor="Kim", lines={"11": 1}))
     await world.until_told(order.key, "Edit carried into")
     await delivered(world, handle, order.key)

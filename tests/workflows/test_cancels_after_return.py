@@ -35,6 +35,13 @@ async def brought_back(world: World, order: Order, units: dict[str, int]) -> Non
     await ended(world, order, return_id)
 
 
+async def two_sent_and_back(world: World, order: Order, back: int) -> None:
+    """Two of three tees left from the east, of which some came back; what is in the west is still to leave."""
+    world.erp.ship(order.key, "WH-EAST", {"11": 2}, tracking="T1")
+    await world.until_told(order.key, "2 units left WH-EAST")
+    await brought_back(world, order, {"11": back})
+
+
 async def delivered(world: World, order: Order) -> dict[str, int]:
     """All is over but for the return window; returns what the buyer has kept, by line of the storefront."""
     await world.until_told(order.key, "Edit carried into")
@@ -57,9 +64,7 @@ async def test_what_has_not_left_is_canceled_after_a_return(
     with_rules(world, WINDOW)
     order = sold(external_id)
     async with in_the_erp(world, order):
-        world.erp.ship(order.key, "WH-EAST", {"11": 2}, tracking="T1")
-        await world.until_told(order.key, "2 units left WH-EAST")
-        await brought_back(world, order, {"11": 1})
+        await two_sent_and_back(world, order, 1)
         assert (await cancel(world, order)).done
         assert f"Asked to cancel 1 unit of {TEE}; 2 units of {MUG}" in await world.story(order.key)
         assert await delivered(world, order) == {"11": 1, "12": 0}
@@ -72,9 +77,7 @@ async def test_units_are_named_of_those_that_have_not_left_and_did_not_come_back
     with_rules(world, WINDOW)
     order = two_places(external_id)
     async with in_the_erp(world, order):
-        world.erp.ship(order.key, "WH-EAST", {"11": 2}, tracking="T1")
-        await world.until_told(order.key, "2 units left WH-EAST")
-        await brought_back(world, order, {"11": 2})
+        await two_sent_and_back(world, order, 2)
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await cancel(world, order, {TEE: 2})
         assert f"only 1 unit of {TEE} can be canceled" in str(refused.value.cause)
@@ -90,9 +93,7 @@ async def test_an_order_whose_goods_all_came_back_is_not_canceled_with_its_rest(
     with_rules(world, WINDOW)
     order = two_places(external_id)
     async with in_the_erp(world, order):
-        world.erp.ship(order.key, "WH-EAST", {"11": 2}, tracking="T1")
-        await world.until_told(order.key, "2 units left WH-EAST")
-        await brought_back(world, order, {"11": 2})
+        await two_sent_and_back(world, order, 2)
         assert (await cancel(world, order)).done
         assert await delivered(world, order) == {"11": 0, "12": 0}
     assert world.storefront.orders[external_id].canceled_at is None
