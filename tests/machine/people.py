@@ -44,9 +44,10 @@ def refunded(order: Order) -> Decimal:
     return sum(back, Decimal(0))
 
 
-def refunded_by_returns(world: World) -> Decimal:
-    """What the storefront refunded for goods that came back, in the buyer's currency."""
-    return sum((refund.amount for refund in world.storefront.refunds.values()), Decimal(0))
+def refunded_by_returns(world: World, of: str = "") -> Decimal:
+    """What the storefront refunded for goods that came back, in the buyer's currency; by what its key begins with."""
+    refunds = world.storefront.refunds.items()
+    return sum((refund.amount for key, refund in refunds if key.startswith(of)), Decimal(0))
 
 
 class People:

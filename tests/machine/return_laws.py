@@ -92,8 +92,14 @@ def _paid_back_once(order: Order, world: World, model: Model) -> None:
     told = refunded_by_returns(world)
     assert paid == told, f"{paid} refunded, {told} of it for returns"
     if order.currency == order.presentment_currency:
-        most = model.given_back
-        assert cents(order, told) <= most, f"{told} refunded for what was worth {most}"
+        most, beyond = model.given_back, refunded_by_returns(world, "balance:")
+        assert cents(order, told - beyond) <= most, f"{told - beyond} refunded for what was worth {most}"
+        # What an exchange, or an edit before it, has left over: no more than is held beyond the page.
+        taken = (p for p in order.payments if p.kind in _TAKEN and p.status is PaymentStatus.SUCCESS)
+        held = sum((p.presentment_amount for p in taken), Decimal(0)) - refunded(order)
+        assert not beyond or held >= order.presentment_total, (
+            f"{beyond} refunded, and {held} held is too little"
+        )
 
 
 def _is_what_was_said(each: ErpReturn, units: Units, model: Model) -> None:
