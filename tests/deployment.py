@@ -19,8 +19,9 @@ from domain.order import Order, OrderKey
 from orderwright.cli import app
 from sandbox.stack import find_temporal
 from workers.worker import run_worker
-from workflows.messages import ORDERS_QUEUE, OrderStart
+from workflows.messages import ORDERS_QUEUE
 from workflows.order import OrderWorkflow
+from workflows.order_state import OrderStart
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 
 if TYPE_CHECKING:

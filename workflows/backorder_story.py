@@ -8,7 +8,7 @@ from domain.cases import BACKORDER, family
 from domain.erp_order import ErpOrder
 from domain.quantities import LineState
 from workflows import given_up_story
-from workflows.messages import OrderState
+from workflows.order_state import OrderState
 from workflows.steps import stands_for_given_up
 
 

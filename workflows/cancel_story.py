@@ -9,7 +9,8 @@ from domain.order import CancelKind, Order, PaymentKind, PaymentStatus
 from domain.quantities import page_after_returns
 from domain.status import count_units
 from domain.unit_cancels import CancelPlan, all_that_has_not_left, hands_on
-from workflows.messages import CancelAsked, CancelRequest, CancelStage, OrderState, UnitCancel
+from workflows.messages import CancelAsked, CancelRequest, CancelStage, UnitCancel
+from workflows.order_state import OrderState
 
 
 def why(wish: CancelRequest | UnitCancel, unsaid: str = "no reason given") -> str:

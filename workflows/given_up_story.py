@@ -3,7 +3,7 @@
 from domain.status import count_units
 from domain.unit_cancels import without_given_up
 from workflows.cancel_story import page
-from workflows.messages import OrderState
+from workflows.order_state import OrderState
 
 
 def asks(state: OrderState) -> str:

@@ -6,7 +6,7 @@ from domain.erp_order import ErpShipment
 from domain.kits import pieces_words
 from domain.quantities import LineState
 from domain.status import count_units
-from workflows.messages import OrderState
+from workflows.order_state import OrderState
 
 
 def pieces_left(parcel: ErpShipment, lines: Iterable[LineState]) -> str:

@@ -1,23 +1,15 @@
-"""Every payload that goes into or comes out of the workflow of an order, and its own serialisable state."""
+"""Every payload that goes into or comes out of the workflow of an order."""
 
-from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from domain.amendment import EditParts
-from domain.approval import Approval, ApprovalNeeded
-from domain.backorder_rules import BackorderRules
 from domain.differences import Acceptance, Difference
-from domain.erp_order import ErpOrder, ErpOrderState, ErpReturn
+from domain.erp_order import ErpReturn
 from domain.model import Amount, Frozen, Instant, Quantity
-from domain.order import CancelKind, Order, OrderKey, ReturnStatus
-from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
-from domain.preorders import Release
+from domain.order import CancelKind, OrderKey, ReturnStatus
 from domain.quantities import LineState
-from domain.refunds import fees_presentment, given_back_earlier
-from domain.return_rules import ReturnRules
 from domain.status import OrderStatus
 
 ORDERS_QUEUE = "orders"
@@ -245,144 +237,6 @@ class Remembered(BaseModel):
     revision: int = 0
     seen_messages: tuple[str, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
-
-
-class OrderState(Remembered):
-    """All that an order remembers. Quantities are the state."""
-
-    order: Order | None = None
-    mapping_version: str = ""
-    lines: tuple[LineState, ...] = ()
-    erp: ErpOrder | None = None
-    hand_over: bool = False
-    """Everything left before the ERP knew of it, which is still to be written down there."""
-    amend: bool = False
-    """What the storefront holds now is still to be carried into the ERP."""
-    given: Order | None = None
-    """The order as the ERP was given it last, while ``order`` is an edited one."""
-    edited: EditParts | None = None
-    """Which of the ERP's records are to be amended; None: what was sold, as a whole."""
-    kept: dict[str, int] = {}
-    """Line -> units that the ERP holds because it refused another number."""
-    erp_early: ErpOrder | None = None
-    """What the change feed told while the submission was still under way."""
-    reread: bool = True
-    """The storefront is to be read (again) before anything else."""
-    compare: bool = False
-    """With that, the order is to be compared with what the ERP holds."""
-    ask_erp: bool = False
-    """With that, the ERP is to be asked what it holds."""
-    read_at: Instant | None = None
-    fulfillments: dict[str, str] = {}
-    """ERP shipment id -> storefront fulfillment id, for shipments the storefront knows."""
-    payment: PaymentOutlook = PaymentOutlook()
-    """What the payments ask for next, as they were read last."""
-    capture_all: bool = False
-    """All that is promised is to be taken now: it expires before its goods leave."""
-    expiry_read: Instant | None = None
-    """The expiry before which the order was read once more."""
-    expiry_heeded: Instant | None = None
-    """Up to which expiry something was done, or a person said to go on with it."""
-    release: Release | None = None
-    """What it waits for before it goes to the ERP, as it was read last; None where nothing is waited for."""
-    released: dict[str, date] = {}
-    """Line -> the day that its release moved to after the ERP had the order."""
-    merged_into: str = ""
-    """The customer that the storefront shows in place of the one whose party the ERP has."""
-    approval: ApprovalNeeded | None = None
-    """Why somebody has to approve it before it goes to the ERP, as it was read last."""
-    approved: Approval | None = None
-    """The last approval that somebody gave."""
-    reminded_at: Instant | None = None
-    """When a person was reminded last of the approval that is waited for."""
-    decision: TimelineEntry | None = None
-    """A person's, to be written down once the order leaves its case by it."""
-    held_by: str | None = None
-    problem: Problem | None = None
-    cancel: CancelRequest | None = None
-    cancel_refused: str | None = None
-    cancel_interrupted: CancelRequest | None = None
-    """A cancel that one system took and the other refused; goes on with ``resubmit``."""
-    unit_cancel: UnitCancel | None = None
-    backorder_rules: BackorderRules = BackorderRules()
-    """What the pinned mapping says about units that are not in stock."""
-    short: dict[str, int] = {}
-    """Line -> units that are on backorder, as the ERP told last."""
-    short_since: Instant | None = None
-    """Since when something is."""
-    short_settled: dict[str, int] = {}
-    """Line -> units on backorder that a person has decided about."""
-    rest_cancel: RestCancel | None = None
-    ship_what_is_there: bool = False
-    """A person said that the order need not leave complete."""
-    send_what_is_there: bool = False
-    """The ERP is still to be told so."""
-    places: dict[str, dict[str, int]] = {}
-    """Line -> warehouse -> units that the ERP has in hand, while the rest of it is being canceled."""
-    acceptances: tuple[Acceptance, ...] = ()
-    take_new_mapping: bool = False
-    """The next reading pins the mapping in force: the one that the order had lacked something."""
-    leaves_cases: bool = False
-    """A problem that the workflow itself had found is to leave its case once the order is read without it."""
-    in_cases: bool = False
-    """It had stopped, and no step has worked since: where none is left to do, it leaves its cases all the same."""
-    return_rules: ReturnRules = ReturnRules()
-    returns: dict[str, ReturnBrief] = {}
-    """By return id."""
-    return_asks: tuple[ReturnAsked, ...] = ()
-    """Returns that operators want and that are to be looked at."""
-    return_wishes: tuple[ReturnWish, ...] = ()
-    """Returns that are to be begun."""
-    return_tellings: tuple[ReturnTelling, ...] = ()
-    window_until: Instant | None = None
-    """Balanced, and open for returns until then."""
-    window_over: bool = False
-    unproven: bool = True
-    """Something happened since it was proven balanced last."""
-    outcome: Attention | None = None
-    """Set once: closed, canceled or ignored."""
-    closed_differing: bool = False
-    """Closed though the systems differ, as a person accepted."""
-    closed_on_terms: bool = False
-    """Closed though something is to be paid yet, on the company's terms."""
-
-    @property
-    def given_back(self) -> Decimal:
-        """What returns gave back, fees included, in the buyer's currency; those of an earlier life, too."""
-        told = sum((brief.given_back for brief in self.returns.values()), Decimal(0))
-        if self.order is None or self.erp is None:
-            return told
-        return told + given_back_earlier(self.order, self.erp, self.returns)
-
-    @property
-    def fees(self) -> Decimal:
-        """What returns held back, in the buyer's currency. The ERP may tell of it later than the return itself."""
-        told = sum((brief.fee for brief in self.returns.values()), Decimal(0))
-        booked = sum((each.fee for each in self.erp.returns), Decimal(0)) if self.erp else Decimal(0)
-        return max(told, fees_presentment(self.order, booked)) if self.order else told
-
-    @property
-    def exchanges(self) -> frozenset[str]:
-        """Returns whose new lines the ERP has."""
-        return frozenset(each.return_id for each in self.erp.exchanges) if self.erp else frozenset()
-
-    @property
-    def erp_is_over(self) -> bool:
-        """Whether the ERP has nothing more to do for the order."""
-        return self.erp is not None and self.erp.state in {ErpOrderState.DONE, ErpOrderState.CANCELED}
-
-    @property
-    def expires_next(self) -> ExpiringAuthorization | None:
-        """The authorization that expires first of those that nothing was done about."""
-        heeded = self.expiry_heeded
-        return next((e for e in self.payment.expiring if heeded is None or e.expires_at > heeded), None)
-
-
-class OrderStart(Frozen):
-    """Input of ``OrderWorkflow``; ``state`` is set by continue-as-new only."""
-
-    key: OrderKey
-    state: OrderState | None = None
 
 
 class OrderView(Frozen):

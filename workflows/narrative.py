@@ -12,13 +12,8 @@ from domain.order import LineKind, Order
 from domain.quantities import LineState
 from domain.status import OrderStatus, derive_status, describe
 from workflows import backorder_story, cancel_story, kit_story, order_return_story, preorder_story
-from workflows.messages import (
-    Attention,
-    OperatorMessage,
-    OrderState,
-    OrderView,
-    Problem,
-)
+from workflows.messages import Attention, OperatorMessage, OrderView, Problem
+from workflows.order_state import OrderState
 from workflows.steps import (
     Step,
     awaited_exchanges,

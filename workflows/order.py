@@ -40,11 +40,10 @@ with workflow.unsafe.imports_passed_through():
         CancelRequest,
         CancelStage,
         OrderResult,
-        OrderStart,
-        OrderState,
     )
     from workflows.order_cancels import STOREFRONT
     from workflows.order_in_erp import OrderInErp
+    from workflows.order_state import OrderStart, OrderState
     from workflows.search import ORDER_STATE
     from workflows.steps import Step, delivered_with, next_step, units_by_sku, unreported_shipments
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.messages import OrderStart
     from workflows.order_desk import OrderDesk
+    from workflows.order_state import OrderStart
 
 
 class Alarm(NamedTuple):

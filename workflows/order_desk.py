@@ -37,12 +37,11 @@ with workflow.unsafe.imports_passed_through():
         CancelStage,
         OperatorAnswer,
         OperatorMessage,
-        OrderStart,
-        OrderState,
         OrderView,
         Problem,
         StorefrontChanged,
     )
+    from workflows.order_state import OrderStart, OrderState
     from workflows.search import ERP_NUMBER, ORDER_NUMBER, ORDER_STATE
     from workflows.steps import (
         Step,

@@ -19,10 +19,10 @@ from workflows.messages import (
     RETURN_ASKED,
     STOREFRONT_CHANGED,
     Attention,
-    OrderStart,
     ReturnAsked,
     StorefrontChanged,
 )
+from workflows.order_state import OrderStart
 from workflows.return_messages import ERP_RETURN_CHANGED, return_workflow_id
 from workflows.search import CHANNEL, ORDER_NUMBER, ORDER_STATE
 

@@ -16,7 +16,8 @@ from domain.money import format_money
 from domain.order import LineKind
 from domain.quantities import LineState, units_returned
 from domain.status import count_units
-from workflows.messages import OrderState, Problem, ReturnAsked, ReturnBrief, ReturnWish
+from workflows.messages import Problem, ReturnAsked, ReturnBrief, ReturnWish
+from workflows.order_state import OrderState
 
 
 def row(brief: ReturnBrief) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from domain.preorders import Release
 from domain.quantities import LineState
-from workflows.messages import OrderState
+from workflows.order_state import OrderState
 
 
 def waits_until(release: Release, before: Release | None, lines: Iterable[LineState]) -> str:

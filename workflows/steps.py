@@ -7,7 +7,8 @@ from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentSt
 from domain.exchanges import missing_exchanges
 from domain.quantities import LineState, page_after_returns
 from domain.unit_cancels import given_up_still_sold
-from workflows.messages import CancelStage, OrderState
+from workflows.messages import CancelStage
+from workflows.order_state import OrderState
 
 
 class Step(StrEnum):

@@ -20,8 +20,9 @@ from adapters.errors import (
 from domain.order import OrderKey
 from store.database import Database
 from store.order_view import OrderSummary, OrderViews
-from workflows.messages import ORDERS_QUEUE, Attention, OrderResult, OrderStart, Problem, StorefrontChanged
+from workflows.messages import ORDERS_QUEUE, Attention, OrderResult, Problem, StorefrontChanged
 from workflows.order import OrderWorkflow
+from workflows.order_state import OrderStart
 
 LOOK_SECONDS = 0.4
 ASK_ANYWAY_SECONDS = 5.0

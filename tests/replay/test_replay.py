@@ -17,8 +17,9 @@ from workers.stock import WORKFLOWS as STOCK_WORKFLOWS
 from workers.worker import RUNNER
 from workflows.customer_return import ReturnWorkflow
 from workflows.erp_feed import ErpFeedWorkflow
-from workflows.messages import ORDER_WORKFLOW, OrderResult, OrderStart
+from workflows.messages import ORDER_WORKFLOW, OrderResult
 from workflows.order import OrderWorkflow
+from workflows.order_state import OrderStart
 
 RUNS = [(release, name) for release in histories.releases() for name in histories.names(release)]
 TOTAL_BYTES = 3_000_000

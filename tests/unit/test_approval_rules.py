@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from domain.approval import Approval, ApprovalRules, approval_needed
 from domain.order import Risk
 from tests.order_builder import PLACED_AT, make_line, make_order
-from workflows.messages import OrderState, Problem
+from workflows.messages import Problem
+from workflows.order_state import OrderState
 from workflows.steps import Step, next_step
 
 RULES = ApprovalRules(above=Decimal("100.00"), risk=Risk.MEDIUM)

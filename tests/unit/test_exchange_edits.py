@@ -25,7 +25,8 @@ from domain.refunds import held_beyond_worth
 from tests.order_builder import make_line, make_order
 from tests.order_strategy import wide_mapping
 from tests.unit.test_exchange_rules import Shop
-from workflows.messages import OrderState, ReturnBrief
+from workflows.messages import ReturnBrief
+from workflows.order_state import OrderState
 
 MUG, CAP = "12", "13"
 NOWHERE: dict[str, int] = {}

@@ -10,7 +10,8 @@ from domain.payment_outlook import PaymentOutlook
 from domain.quantities import lines_from_order
 from tests.order_builder import make_line, make_order
 from workflows import cancel_story, happenings, narrative
-from workflows.messages import Attention, OperatorMessage, OrderState, Problem, TimelineEntry
+from workflows.messages import Attention, OperatorMessage, Problem, TimelineEntry
+from workflows.order_state import OrderState
 from workflows.steps import Step
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)

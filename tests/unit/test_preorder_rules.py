@@ -9,7 +9,7 @@ from domain.order import Order, PaymentKind
 from domain.planning import require_release
 from domain.preorders import PreorderCapture, PreorderRules, Release, release_of
 from tests.order_builder import PLACED_AT, handed_over, make_line, make_order, make_payment, sandbox_mapping
-from workflows.messages import OrderState
+from workflows.order_state import OrderState
 from workflows.steps import Step, next_step
 
 RELEASE = datetime(2026, 12, 24, 8, tzinfo=UTC)

@@ -12,8 +12,9 @@ from domain.quantities import LineState
 from domain.return_rules import ReturnRules
 from tests.order_builder import make_erp_order, make_line, make_order, sandbox_mapping
 from workflows import return_narrative
-from workflows.messages import OrderState, ReturnAsked, ReturnBrief, ReturnOrigin, ReturnWish
+from workflows.messages import ReturnAsked, ReturnBrief, ReturnOrigin, ReturnWish
 from workflows.order_return_story import lines_named, obstacle
+from workflows.order_state import OrderState
 from workflows.return_messages import ReturnState
 
 KEY = OrderKey(channel="shop", external_id="5001")

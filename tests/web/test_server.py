@@ -21,7 +21,8 @@ from sandbox.stack import find_temporal
 from store.database import Database
 from store.inbox import Inbox, InboxState
 from web.server import _listening, run_web
-from workflows.messages import OrderStart, StorefrontChanged
+from workflows.messages import StorefrontChanged
+from workflows.order_state import OrderStart
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 
 SECRET = "a secret of ours"

@@ -23,15 +23,9 @@ from tests.order_builder import CATALOG
 from workers.composition import Parts
 from workers.stock import StockPace, start_stock
 from workers.worker import start_feed, workers
-from workflows.messages import (
-    ORDERS_QUEUE,
-    Attention,
-    OrderResult,
-    OrderStart,
-    OrderView,
-    StorefrontChanged,
-)
+from workflows.messages import ORDERS_QUEUE, Attention, OrderResult, OrderView, StorefrontChanged
 from workflows.order import OrderWorkflow
+from workflows.order_state import OrderStart
 
 PRICES = {sku: price for sku, (_, price) in CATALOG.items()}
 FEED_INTERVAL = timedelta(milliseconds=50)
