@@ -10,7 +10,7 @@ from domain.erp_order import ErpOrderState, ErpShipmentState
 from domain.money import minor_digits
 from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from tests.machine.model import Model
-from tests.machine.people import cents, sheet_of
+from tests.machine.page import cents, sheet_of
 from tests.machine.return_laws import (
     check_kept,
     check_returns,

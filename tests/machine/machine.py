@@ -15,7 +15,7 @@ from domain.return_rules import ReturnRules
 from tests.machine.beginnings import BEGINNINGS, RETURN_RULES, Beginning, asked_by, limited, mapping_with
 from tests.machine.laws import check_after_every_step, check_at_rest
 from tests.machine.model import Model
-from tests.machine.people import sheet_of
+from tests.machine.page import sheet_of
 from tests.machine.returners import Returners
 from tests.machine.weather import store_away
 from tests.machine.world import House, World

@@ -4,26 +4,23 @@ Each act is a method that takes a number to choose by, does what is possible now
 where there is nothing to do.
 """
 
-from collections.abc import Sequence
 from decimal import Decimal
-from typing import TypeVar
 
 from adapters.errors import Rejected
 from domain.cases import GIVEN_UP
 from domain.erp_order import ErpOrderState, ErpReturnState, ErpShipment, ErpShipmentState
-from domain.money import minor_digits, proportion
+from domain.money import proportion
 from domain.order import (
     Order,
     OrderKey,
-    OrderLine,
     Payment,
     PaymentKind,
     PaymentStatus,
-    ShippingCharge,
     StorefrontReturn,
 )
 from domain.returns import LIVE
-from tests.machine.model import Model, Sheet
+from tests.machine.model import Model
+from tests.machine.page import cents, is_taken, pick_one, refunded, refunded_by_returns, sheet_of
 from tests.machine.world import World
 from tests.order_builder import make_line
 
@@ -31,23 +28,9 @@ TOO_LATE = {"edit_refused", "not_open_to_ship", "not_returnable", "unbalanced"}
 """Where an order may stop whose goods were in hand, or had left, when it was edited."""
 RESTOCKED = 50
 APPROVED_ABOVE = Decimal(10000)
-T = TypeVar("T")
 _OVER = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
 _PROMISED = {PaymentKind.AUTHORIZATION, PaymentKind.SALE}
 _TAKEN = {ErpShipmentState.PICKED, ErpShipmentState.PACKED}
-
-
-def refunded(order: Order) -> Decimal:
-    """All that was refunded, in the buyer's currency."""
-    kind, done = PaymentKind.REFUND, PaymentStatus.SUCCESS
-    back = (p.presentment_amount for p in order.payments if p.kind is kind and p.status is done)
-    return sum(back, Decimal(0))
-
-
-def refunded_by_returns(world: World, of: str = "") -> Decimal:
-    """What the storefront refunded for goods that came back, in the buyer's currency; by what its key begins with."""
-    refunds = world.storefront.refunds.items()
-    return sum((refund.amount for key, refund in refunds if key.startswith(of)), Decimal(0))
 
 
 class People:
@@ -202,7 +185,7 @@ class People:
         paid = order.model_copy(update={"payments": (*order.payments, payment)})
         self._world.storefront.revise(paid)
         # What is paid at once on top of what was taken is the buyer's own doing, too.
-        self._model.pay(sum(cents(order, p.amount) for p in paid.payments if _is_taken(p)))
+        self._model.pay(sum(cents(order, p.amount) for p in paid.payments if is_taken(p)))
         self._world.write_webhook(paid, "orders/paid")
 
     # -- warehouse and back office -------------------------------------------------------------------------------------
@@ -338,7 +321,7 @@ class People:
         back = refunded(order) - refunded_by_returns(self._world)
         if back > self._model.back_for_units:
             # Also where a buyer's own edit had taken them off, and the money was still held.
-            held = sum((p.presentment_amount for p in order.payments if _is_taken(p)), Decimal(0))
+            held = sum((p.presentment_amount for p in order.payments if is_taken(p)), Decimal(0))
             assert held - refunded(order) >= order.presentment_total, (
                 "more went back than was held beyond the page"
             )
@@ -408,37 +391,3 @@ class People:
         tracking = f"T{self._numbers}"
         self._model.ship(tracking, units)
         self._world.erp.ship(self._key, shipment.warehouse, units, tracking=tracking)
-
-
-def _is_taken(payment: Payment) -> bool:
-    return payment.status is PaymentStatus.SUCCESS and payment.kind in {PaymentKind.SALE, PaymentKind.CAPTURE}
-
-
-def sheet_of(order: Order) -> Sheet:
-    """The shop's page in whole minor units."""
-
-    def gross(price: Decimal, part: OrderLine | ShippingCharge) -> int:
-        taxes = () if order.taxes_included else part.taxes
-        return (
-            cents(order, price)
-            - sum(cents(order, d.amount) for d in part.discounts)
-            + sum(cents(order, t.amount) for t in taxes)
-        )
-
-    return Sheet(
-        units={line.line_id: line.current for line in order.lines},
-        worth={line.line_id: gross(line.current * line.unit_price, line) for line in order.lines},
-        without_parcel={line.line_id for line in order.lines if not line.requires_shipping},
-        delivery=sum(gross(charge.price, charge) for charge in order.shipping),
-        total=cents(order, order.total),
-    )
-
-
-def cents(order: Order, amount: Decimal) -> int:
-    """An amount in whole minor units of the shop's currency."""
-    return int(amount * 10 ** minor_digits(order.currency))
-
-
-def pick_one(choices: Sequence[T], dice: int) -> T | None:
-    """One of them; None of none."""
-    return choices[dice % len(choices)] if choices else None

@@ -8,7 +8,7 @@ from domain.money import minor_digits
 from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
 from domain.returns import LIVE
 from tests.machine.model import Model, Units
-from tests.machine.people import cents, refunded, refunded_by_returns
+from tests.machine.page import cents, refunded, refunded_by_returns
 from tests.machine.world import World
 from workflows.messages import Attention
 

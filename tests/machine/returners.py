@@ -7,7 +7,8 @@ from domain.erp_order import ErpReturn, ErpReturnState
 from domain.order import ReturnStatus, StorefrontReturn
 from domain.returns import LIVE, Disposition
 from tests.machine.model import Units
-from tests.machine.people import People, pick_one, sheet_of
+from tests.machine.page import pick_one, sheet_of
+from tests.machine.people import People
 from tests.machine.run import Run
 from workflows.messages import OperatorMessage, ReturnAsked
 from workflows.return_messages import Inspection, ReturnView
