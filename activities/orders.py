@@ -33,6 +33,7 @@ from activities.contracts import (
 )
 from activities.finding import find_in_erp
 from activities.noting import NotedActs
+from activities.reading import noted_of
 from activities.reopening import changed_since, grew_since
 from activities.settling import settle_exchanges
 from activities.shipping import Shipping, capture
@@ -62,7 +63,7 @@ from store.claims import StockClaims
 from store.crosswalk import Crosswalk, Link
 from store.database import Database
 from store.erp_news import listen_to_hands
-from store.order_view import AWAITS_PAYMENT, OrderPatch, OrderSummary, OrderViews
+from store.order_view import OrderPatch, OrderSummary, OrderViews
 
 ERP = "erp"
 
@@ -116,28 +117,15 @@ class OrderActivities(NotedActs):
         ignored = None if request.submitted or order.canceled_at else ignore_reason(order)
         release = release_of(order, pinned.preorders)
         unpaid = outlook.unpaid_exchange if request.submitted else outlook.unpaid
-        waiting = "entry in the ERP"
-        if unpaid:
-            waiting = f"{AWAITS_PAYMENT} {format_money(unpaid, order.presentment_currency)}"
-        elif release is not None and release.at > datetime.now(UTC):
-            waiting = f"its release at {release.at:%Y-%m-%d %H:%M} UTC"
-        patch = OrderPatch(
-            number=order.number,
-            status=OrderStatus.IGNORED if ignored else OrderStatus.RECEIVED,
-            waiting_for="" if ignored else waiting,
-            total=order.total,
-            currency=order.currency,
-            captured=order.captured,
-            placed_at=order.placed_at,
-            problem="",
+        text, patch = noted_of(
+            request,
+            order,
+            ignored=ignored,
+            unpaid=unpaid,
+            release=release,
             reopened=reopened,
+            at=datetime.now(UTC),
         )
-        if not request.first and not ignored:
-            # A later read brings new amounts, but does not set an order back to ``received``.
-            kept = {"waiting_for": None} if request.submitted and not unpaid else {}
-            patch = patch.model_copy(update={"status": None, **kept})
-        worth = format_money(order.total, order.currency)
-        text = f"Ignored: {ignored}" if ignored else f"Read from the storefront: {worth}"
         entered = request.submitted or (known is not None and known.erp_number is not None)
         claims = OrderClaims(claims=claims_of(order, pinned, ignored=bool(ignored)), entered=entered)
         await self._note(request.key, request.revision, "read_order", text, patch, claims=claims)
