@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from domain.capture import delivered_presentment, delivered_value
-from domain.differences import Acceptance, Difference, DifferenceUnit, Unbalanced, kinds, not_accepted
+from domain.differences import (
+    UNITS_OF,
+    UNITS_SHIPPED_OF,
+    Acceptance,
+    Difference,
+    DifferenceUnit,
+    Unbalanced,
+    kinds,
+    not_accepted,
+)
 from domain.erp_order import ADJUSTMENT_LINES, ErpOrder, ErpOrderState
 from domain.exchanges import exchanged_lines
 from domain.ledger import EntryKind, Ledger, Side, write_ledger
@@ -220,7 +229,7 @@ def _entered(order: Order, erp: ErpOrder, ledger: Ledger) -> Iterator[Equation]:
         for line, units in ledger.units(Side.ERP, EntryKind.ORDERED).items()
         if line not in charges
     }
-    yield from _units("units of", order, ordered, entered)
+    yield from _units(UNITS_OF, order, ordered, entered)
 
 
 def _sum_of_parts(order: Order, ledger: Ledger) -> Iterator[Equation]:
@@ -241,7 +250,7 @@ def _parcels(order: Order, ledger: Ledger) -> Iterator[Equation]:
     told = ledger.units(Side.STORE, EntryKind.SHIPPED)
     without_parcel = {line.line_id for line in order.lines if not line.requires_shipping} - left.keys()
     told = {line: units for line, units in told.items() if line not in without_parcel}
-    yield from _units("units shipped of", order, told, left)
+    yield from _units(UNITS_SHIPPED_OF, order, told, left)
     if order.canceled_at is not None:
         yield from _units("units shipped though canceled of", order, {}, left)
 

@@ -7,6 +7,10 @@ from enum import StrEnum
 from domain.model import Amount, Frozen
 from domain.money import format_money
 
+UNITS_OF = "units of"
+UNITS_SHIPPED_OF = "units shipped of"
+"""How differences of a line's units begin."""
+
 
 class DifferenceUnit(StrEnum):
     """What the numbers of a difference count."""
@@ -62,6 +66,10 @@ class Acceptance(Frozen):
     reason: str
     differences: tuple[Difference, ...]
 
+    def covers(self, difference: Difference) -> bool:
+        """Whether it is one of them: of the same name and by as much, whatever both sides come to meanwhile."""
+        return any(_same(taken, difference) for taken in self.differences)
+
 
 def disagreement(differences: Iterable[Difference], currency: str) -> str:
     """A sentence that names each difference."""
@@ -76,9 +84,9 @@ def kinds(differences: Iterable[Difference]) -> str:
 def not_accepted(
     differences: Iterable[Difference], acceptances: Iterable[Acceptance]
 ) -> tuple[Difference, ...]:
-    """Those that nobody has accepted as they are; another amount is another difference."""
-    taken = [difference for acceptance in acceptances for difference in acceptance.differences]
-    return tuple(difference for difference in differences if difference not in taken)
+    """Those that nobody has accepted; by another amount it is another difference."""
+    given = tuple(acceptances)
+    return tuple(each for each in differences if not any(acceptance.covers(each) for acceptance in given))
 
 
 def accepted_by(differences: Iterable[Difference], acceptances: Iterable[Acceptance]) -> str:
@@ -88,8 +96,18 @@ def accepted_by(differences: Iterable[Difference], acceptances: Iterable[Accepta
         dict.fromkeys(
             f"{acceptance.actor} ({acceptance.reason})"
             for acceptance in acceptances
-            if any(difference in listed for difference in acceptance.differences)
+            if any(acceptance.covers(difference) for difference in listed)
         )
+    )
+
+
+def _same(taken: Difference, found: Difference) -> bool:
+    """Who takes that a line differs by so many units takes that as many left which the storefront does not know."""
+    names = {taken.name, taken.name.replace(UNITS_OF, UNITS_SHIPPED_OF, 1)}
+    return (
+        found.name in names
+        and (found.unit, found.currency, found.sides) == (taken.unit, taken.currency, taken.sides)
+        and found.storefront - found.erp == taken.storefront - taken.erp
     )
 
 

@@ -6,7 +6,15 @@ import pytest
 
 from domain.balance import check_closing
 from domain.capture import delivered_presentment, plan_captures
-from domain.differences import Acceptance, Difference, PlanRefused, accepted_by, kinds, not_accepted
+from domain.differences import (
+    Acceptance,
+    Difference,
+    DifferenceUnit,
+    PlanRefused,
+    accepted_by,
+    kinds,
+    not_accepted,
+)
 from domain.erp_order import ADJUSTMENT_LINE, SalesLineKind
 from domain.order import Order, PaymentKind
 from domain.planning import plan_sales_order
@@ -115,6 +123,50 @@ def test_an_order_closes_with_exactly_the_accepted_differences() -> None:
     more = check_closing(order, erp.model_copy(update={"total": order.total + 2}), MAPPING, [ada(*found)])
     assert not more.balanced
     assert more.accepted == ()
+
+
+TEES = Difference(
+    name="units of line 11 (T-shirt)", storefront=Decimal(1), erp=Decimal(2), unit=DifferenceUnit.UNITS
+)
+
+
+@pytest.mark.parametrize(
+    ("taken", "found"),
+    [
+        (TEES, {"storefront": Decimal(3), "erp": Decimal(4)}),
+        (TEES, {"name": "units shipped of line 11 (T-shirt)"}),
+        (
+            Difference(name="total", storefront=Decimal(20), erp=Decimal(30)),
+            {"erp": Decimal(12), "storefront": Decimal(2)},
+        ),
+    ],
+    ids=["both sides lower", "sent as it was entered", "an edit beside it"],
+)
+def test_a_person_is_not_asked_again_about_what_differs_by_as_much_as_they_took(taken, found):
+    later = taken.model_copy(update=found)
+    assert not_accepted([later], [ada(taken)]) == ()
+    assert accepted_by([later], [ada(taken)]) == "Ada (a cent of rounding)"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"erp": Decimal(3)},
+        {"storefront": Decimal(2), "erp": Decimal(1)},
+        {"name": "units of line 12 (Mug)"},
+        {"name": "units shipped though canceled of line 11 (T-shirt)"},
+        {"unit": DifferenceUnit.MONEY},
+        {"currency": "CAD"},
+    ],
+)
+def test_what_differs_otherwise_than_what_was_taken_is_asked_about(found):
+    later = TEES.model_copy(update=found)
+    assert not_accepted([later], [ada(TEES)]) == (later,)
+
+
+def test_who_takes_that_units_left_does_not_take_that_they_are_ordered_otherwise():
+    shipped = TEES.model_copy(update={"name": "units shipped of line 11 (T-shirt)"})
+    assert not_accepted([TEES], [ada(shipped)]) == (TEES,)
 
 
 def test_who_accepted_is_told_of_those_that_did() -> None:
