@@ -27,7 +27,7 @@ RETURN = "return "
 """Begins the step of everything that a return does."""
 _AND = "|"
 """Between the steps of an order, and of its returns, that stopped for the same cause."""
-LONGEST_STEP = 60
+LONGEST_STEP = 1000
 
 
 class CaseRow(Row, table=True):
@@ -63,7 +63,7 @@ class CaseOrderRow(Row, table=True):
     case_id: int = Field(sa_column_args=[ForeignKey("cases.id")], primary_key=True, sa_type=Integer)
     channel: str = Field(primary_key=True, sa_type=String(60))
     external_id: str = Field(primary_key=True, sa_type=String(100))
-    step: str = Field(sa_type=String(60))
+    step: str = Field(sa_type=String(LONGEST_STEP))
     """The activity that stopped; empty where no step of the order is concerned."""
     reason: str = Field(sa_type=Text)
     since: datetime = Field(sa_type=UtcTime)

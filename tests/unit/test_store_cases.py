@@ -312,6 +312,16 @@ def test_a_step_that_leaves_the_problem_alone_leaves_its_own_case_only(db: Datab
     assert waits_in(db) == ["canceled_in_erp"]
 
 
+def test_an_order_waits_in_a_case_until_each_of_its_returns_goes_on(db: Database) -> None:
+    steps = [f"return #EU-100123-R{number}" for number in range(1, 6)]
+    for number, step in enumerate(steps, 1):
+        note(db, step, number, cause=UNKNOWN)
+    for number, step in enumerate(steps, 11):
+        assert waits_in(db) == [UNKNOWN], step
+        note(db, step, number)
+    assert waits_in(db) == []
+
+
 def test_an_attempt_that_was_given_up_opens_and_leaves_no_case(db: Database) -> None:
     note(db, "submit_order", 5)
     note(db, "submit_order", 4, cause=UNKNOWN)
