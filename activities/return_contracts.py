@@ -44,6 +44,8 @@ class CreditReturn(ReturnAct):
     mapping_version: str
     restocked: dict[str, Quantity] = Field(default_factory=dict)
     scrapped: dict[str, Quantity] = Field(default_factory=dict)
+    judged: dict[str, Quantity] | None = None
+    """All units that somebody looked at, rejected ones too; None where no goods are waited for."""
 
     @property
     def credited(self) -> dict[str, int]:

@@ -25,8 +25,8 @@ from activities.return_contracts import (
 )
 from adapters.errors import Conflict, ContractBroken, Rejected
 from adapters.requests import RefundLine, RefundQuote, RefundRequest
-from domain.cases import CaseReport
-from domain.erp_order import ErpOrder, ErpReturn, ErpShipmentState, ShipmentLine
+from domain.cases import RETURN_GREW, CaseReport
+from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState, ErpShipmentState, ShipmentLine
 from domain.exchanges import exchange_worth, with_later_lines
 from domain.kit_returns import (
     InParts,
@@ -43,7 +43,7 @@ from domain.money import format_money
 from domain.order import Order, ReturnStatus
 from domain.quantities import units_returned
 from domain.refunds import Credit, KitsBack, NotTakenYet, credit_for, fees_presentment, money_back, units_left
-from domain.returns import RefundPart, ReturnAuthorization, ReturnCredit
+from domain.returns import RefundPart, ReturnAuthorization, ReturnCredit, units_received
 from domain.status import count_units
 from store.order_view import OrderPatch
 
@@ -99,6 +99,7 @@ class ReturnActivities(NotedActs):
             erp_order = await find_in_erp(self._erp, request.key)
             order = with_later_lines(order, erp_order)
             _require_turn(order, erp_order, request.return_id)
+            _require_all_judged(erp_order, request)
             others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
             kept = kept_before(others)
             came = take_in(request.credited, erp_order.kits, kept)
@@ -238,6 +239,17 @@ def _require_turn(order: Order, erp: ErpOrder, return_id: str) -> None:
     goods = {line.line_id for line in order.lines if line.requires_shipping}
     if any(units < 0 for line, units in back.items() if line in goods):
         raise _not_yet("another return of the order is credited and not refunded yet")
+
+
+def _require_all_judged(erp: ErpOrder, request: CreditReturn) -> None:
+    """Raises Rejected where more came in than somebody looked at: settled now, the rest would never be credited."""
+    held = next((each for each in erp.returns if each.return_id == request.return_id), None)
+    if request.judged is None or held is None or held.state is ErpReturnState.SETTLED:
+        return
+    more = {line: n - request.judged.get(line, 0) for line, n in units_received(held).items()}
+    if beyond := sum(units for units in more.values() if units > 0):
+        reason = f"{count_units(beyond)} came in of which nobody has said what becomes of them"
+        raise Rejected("ERP", f"settle return {request.number}", reason, f"{RETURN_GREW}:{request.key}")
 
 
 def _money(

@@ -28,6 +28,21 @@ _CURED_BY_PAYMENT = frozenset(
         "capture_failed",
     }
 )
+_CURED_IN_STOREFRONT = frozenset(
+    {
+        "amount_too_fine",
+        "amounts_differ:order",
+        "discount_exceeds_price",
+        "edit_after_return",
+        "edit_refused",
+        "locations_differ",
+        "no_location",
+        "not_open_to_ship",
+        "sku_missing",
+        "unbalanced",
+    }
+)
+"""By family, or by family and first part."""
 APPROVAL_NEEDED = "approval_needed"
 """Family of orders that a person has to approve before they go to the ERP."""
 RETURN_REQUESTED = "return_requested"
@@ -38,6 +53,8 @@ BACKORDER = "backorder"
 """Family of units that are not in stock, where a person is to say what becomes of them."""
 RETURN_RECEIVED = "return_received"
 """Family of returns that are to be given up although their goods are in; over once the ERP tells of them."""
+RETURN_GREW = "return_grew"
+"""Family of returns of which more came in while they were being settled; over once that is heard of."""
 CANCEL_PICKED = "cancel_picked"
 """Family of units that are to be canceled and that the warehouse has in hand."""
 CANCEL_REFUSED = "cancel_refused"
@@ -100,6 +117,12 @@ def case_key(cause: str) -> str:
 def cured_by_mapping(cause: str) -> bool:
     """Whether another mapping may mend it: an order that is resubmitted then takes the mapping in force."""
     return family(cause) in {"unmapped", "mapping_version_lost"}
+
+
+def cured_in_storefront(cause: str) -> bool:
+    """Whether it may be over, or may have come about, by a change of the order that the storefront tells of."""
+    name, *parts = cause.split(":", maxsplit=2)
+    return name in _CURED_IN_STOREFRONT or ":".join([name, *parts[:1]]) in _CURED_IN_STOREFRONT
 
 
 def cured_by_payment(cause: str) -> bool:

@@ -83,7 +83,9 @@ def kits_touched(pieces: Mapping[str, int], kits: Kits) -> dict[str, int]:
 
 def pieces_left(line_id: str, left: int, kits: Kits, gone: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """Piece -> how many the buyer has, where so many kits of the line ``left``, and these came back or are to."""
-    pieces = in_pieces({line_id: left}, kits) if line_id in kits else Counter[str]()
+    if line_id not in kits:
+        return {}
+    pieces = in_pieces({line_id: left}, kits)
     for units in gone:
         pieces.subtract(in_pieces(units, kits))
     return {name: max(number, 0) for name, number in pieces.items() if line_of(name) == line_id}

@@ -40,6 +40,11 @@ RETURN_GUIDES = {
         "A return is to be given up, and its goods have come in",
         "Settle it: say what becomes of the goods (orderwright return inspect).",
     ),
+    "return_grew": _guide(
+        "More of order {0}:{1} came back while its return was being settled",
+        "Say what becomes of all of it (orderwright return inspect), or resubmit: it is looked at anew.",
+        _DAY,
+    ),
     "return_settled": _guide(
         "A return is to be given up, and it is credited already",
         "Nothing of it can be taken back; resubmit, and the money is given back as it was credited.",

@@ -23,6 +23,14 @@ def asks_for_return(order: Order) -> bool:
     return any(each.status in LIVE for each in order.returns)
 
 
+def units_received(held: ErpReturn) -> dict[str, int]:
+    """Line -> units that the ERP says came in; pieces of kits by their names (``domain.kit_returns``)."""
+    units: dict[str, int] = {}
+    for line in held.received:
+        units[line.line_id] = units.get(line.line_id, 0) + line.quantity
+    return units
+
+
 def unsettled(erp: ErpOrder) -> tuple[ErpReturn, ...]:
     """Returns whose goods the ERP expects, or has, and that are not credited."""
     live = {ErpReturnState.EXPECTED, ErpReturnState.RECEIVED}

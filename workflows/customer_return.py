@@ -44,6 +44,7 @@ with workflow.unsafe.imports_passed_through():
         ReturnStep,
         by_rule,
         given_back,
+        judged,
         next_return_step,
         received,
         settled_in_erp,
@@ -94,7 +95,7 @@ class ReturnWorkflow(ReturnDesk):
         while True:
             step = next_return_step(state)
             self._show()
-            await self._tell_order()
+            await self._finish_in_any_case(self._tell_order)
             if step is ReturnStep.FINISH:
                 break
             if step is ReturnStep.WAIT and self._may_continue_as_new():
@@ -175,6 +176,13 @@ class ReturnWorkflow(ReturnDesk):
         self._tell("storefront", narrative.released(state))
 
     async def _credit(self) -> None:
+        self._state.settling = True
+        try:
+            await self._settle_in_erp()
+        finally:
+            self._state.settling = False
+
+    async def _settle_in_erp(self) -> None:
         state = self._state
         state.credited = await workflow.execute_activity_method(
             ReturnActivities.credit_return,
@@ -183,6 +191,7 @@ class ReturnWorkflow(ReturnDesk):
                 mapping_version=state.mapping_version,
                 restocked=units_that_become(state, Disposition.RESTOCK),
                 scrapped=units_that_become(state, Disposition.SCRAP),
+                judged=None if state.wish.without_goods else judged(state),
             ),
             task_queue=ERP_QUEUE,
             start_to_close_timeout=ONE_CALL,

@@ -8,10 +8,10 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from activities.return_contracts import ReturnAct
-    from domain.cases import RETURN_INSPECTION, RETURN_RECEIVED, RETURN_REQUESTED, family
+    from domain.cases import RETURN_GREW, RETURN_INSPECTION, RETURN_RECEIVED, RETURN_REQUESTED, family
     from domain.erp_order import ErpReturn
     from domain.order import ReturnStatus
-    from domain.returns import LIVE, Disposition
+    from domain.returns import LIVE, Disposition, units_received
     from workflows import return_narrative as narrative
     from workflows.desk import Desk, problem_of, refuse
     from workflows.messages import (
@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
         ReturnState,
         ReturnView,
     )
-    from workflows.return_steps import ReturnStep, is_less, received, units_of
+    from workflows.return_steps import ReturnStep, is_less, judged, received
 
 ORDERWRIGHT = "Orderwright"
 _SETTLED_INSTEAD = frozenset({RETURN_RECEIVED, "return_settled"})
@@ -60,14 +60,20 @@ class ReturnDesk(Desk[ReturnState]):
         state = self._state
         if state.ended is not None or state.credited is not None:
             return
-        known, now = units_of(state.erp) if state.erp else {}, units_of(erp)
+        known, now = units_received(state.erp) if state.erp else {}, units_received(erp)
         if any(is_less(name, known, now) for name in known):
             return
         before, state.erp = received(state), erp
         if received(state) != before:
-            # It was just to be given up for want of them.
-            self._clear(RETURN_RECEIVED)
             self._tell("ERP", narrative.came(state))
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Goods came in that nobody has judged; it was just to be given up for want of them, or settled without."""
+        self._clear(RETURN_RECEIVED)
+        self._clear(RETURN_GREW)
+        if not self._state.settling:
+            self._state.verdicts = {}
 
     @workflow.signal(name=STOREFRONT_RETURN_CHANGED)
     def storefront_changed(self, status: ReturnStatus) -> None:
@@ -170,6 +176,8 @@ class ReturnDesk(Desk[ReturnState]):
             case "refund_exceeds_payment":
                 # The payments are others than when the money was worked out: it is worked out again.
                 state.credited = None
+            case name if name == RETURN_GREW:
+                state.verdicts = {}
             case _:
                 # It may have been mended in the mapping: the one in force counts from now on.
                 state.mapping_version = ""
@@ -207,6 +215,10 @@ class ReturnDesk(Desk[ReturnState]):
         state.problem = problem_of(refusal, narrative.remedy(step, refusal.cause), in_case=in_case)
         state.was_stopped = True
         self._tell(ORDERWRIGHT, f"Stopped: {refusal.reason}")
+        # The feed may have told of the goods before the system that knew of them refused.
+        late = {RETURN_RECEIVED: {}, RETURN_GREW: judged(state)}.get(family(refusal.cause))
+        if late is not None and received(state) != late:
+            self._look_again()
 
     def _end(self) -> None:
         self._state.ended = narrative.ended(self._state)

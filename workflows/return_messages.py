@@ -50,6 +50,8 @@ class ReturnState(Remembered):
     """False once a person or the expiry said to settle what is there."""
     verdicts: dict[str, dict[Disposition, Quantity]] = Field(default_factory=dict)
     """Line -> what becomes of how many units; empty before somebody, or the rule, said it."""
+    settling: bool = False
+    """The ERP is being told what becomes of the goods: nobody can say otherwise before it has answered."""
     released: bool = False
     """What the buyer gets in exchange is on the order."""
     told_released: bool = False

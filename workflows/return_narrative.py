@@ -16,6 +16,7 @@ from workflows.return_steps import (
     goods_are_in,
     next_return_step,
     received,
+    settled_in_erp,
     units_that_become,
 )
 
@@ -188,8 +189,10 @@ def approve_obstacle(state: ReturnState) -> str:
 
 def inspect_obstacle(state: ReturnState, inspection: Inspection | None = None) -> str:
     """Why these verdicts cannot be taken; empty where they can."""
-    if state.ended is not None or state.credited is not None:
+    if state.ended is not None or state.credited is not None or settled_in_erp(state):
         return f"return {state.wish.number} is settled already"
+    if state.settling:
+        return "the ERP is told already what becomes of the goods; wait for its answer"
     if state.wish.without_goods or not any(received(state).values()):
         return "no goods are back yet"
     if inspection is None:
@@ -220,6 +223,8 @@ def end_obstacle(state: ReturnState) -> str:
         return f"return {state.wish.number} has ended, or is about to"
     if state.credited is not None:
         return "it is credited already; the money goes back next"
+    if state.settling:
+        return "it is being credited; wait for the ERP's answer"
     if any(received(state).values()) and not state.wish.without_goods:
         return "goods are back; inspect them instead (reject what is not taken back)"
     return ""

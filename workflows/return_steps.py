@@ -2,10 +2,10 @@
 
 from enum import StrEnum
 
-from domain.erp_order import ErpReturn, ErpReturnState
+from domain.erp_order import ErpReturnState
 from domain.kit_returns import line_of
 from domain.return_rules import ApprovalRule, ExchangeRule, InspectionRule
-from domain.returns import Disposition
+from domain.returns import Disposition, units_received
 from workflows.return_messages import ReturnState
 
 
@@ -60,15 +60,7 @@ def received(state: ReturnState) -> dict[str, int]:
     """Line -> units that are back; of a return without goods, all of them count."""
     if state.wish.without_goods:
         return dict(state.wish.lines)
-    return units_of(state.erp) if state.erp else {}
-
-
-def units_of(erp: ErpReturn) -> dict[str, int]:
-    """Line -> units that the ERP says came in."""
-    units: dict[str, int] = {}
-    for line in erp.received:
-        units[line.line_id] = units.get(line.line_id, 0) + line.quantity
-    return units
+    return units_received(state.erp) if state.erp else {}
 
 
 def is_less(name: str, known: dict[str, int], now: dict[str, int]) -> bool:
@@ -99,6 +91,11 @@ def by_rule(state: ReturnState) -> dict[str, dict[Disposition, int]]:
     if state.rules.inspection_of(exchange=bool(state.wish.exchange)) is InspectionRule.ASK:
         return {}
     return {line: {Disposition.RESTOCK: units} for line, units in received(state).items() if units}
+
+
+def judged(state: ReturnState) -> dict[str, int]:
+    """Line -> units of which somebody, or the rule, said what becomes of them."""
+    return {line: sum(verdict.values()) for line, verdict in state.verdicts.items() if any(verdict.values())}
 
 
 def units_that_become(state: ReturnState, disposition: Disposition) -> dict[str, int]:

@@ -102,3 +102,23 @@ async def test_an_order_that_nobody_knows_is_not_started_for_a_return(world: Wor
         await begin_return(world.client, order.key, asked, known=False)
     with pytest.raises(CommandFailed, match="no return is called"):
         await find_return(world.client, f"{order.number}-R7")
+
+
+async def test_units_beside_those_of_another_return_come_back_as_well(world: World, external_id: str) -> None:
+    world.replace_mapping(sandbox_mapping().model_copy(update={"returns": ReturnRules(window_days=100)}))
+    order = make_order(external_id, lines=[make_line("11", ordered=3)])
+    client, key = world.client, order.key
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(key)
+        world.erp.ship_all(key)
+        await world.until(key, lambda view: view.attention is Attention.DELIVERED)
+        one = ReturnAsked(actor="Ada", reason="too small", lines={"TEE-BLK-M": 1})
+        for number in (1, 2, 3):
+            answer = await begin_return(
+                client, key, one.model_copy(update={"message_id": f"{number}"}), known=True
+            )
+            assert answer.done, answer.text
+            await world.until(key, lambda view, number=number: len(view.returns) == number)
+        again = await begin_return(client, key, one, known=True)
+        assert "no unit of TEE-BLK-M left the warehouse and is in no return yet" in again.text
