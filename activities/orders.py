@@ -37,7 +37,7 @@ from activities.reading import noted_of
 from activities.reopening import changed_since, grew_since
 from activities.settling import settle_exchanges
 from activities.shipping import Shipping, capture
-from adapters.errors import Rejected
+from adapters.errors import Conflict, Rejected
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from domain.amendment import fingerprint
 from domain.approval import approval_needed
@@ -59,10 +59,10 @@ from domain.quantities import delivered_units, units_returned
 from domain.returns import asks_for_return, window_until
 from domain.status import OrderStatus
 from domain.tax_reconciliation import tolerated_words
+from domain.unit_cancels import hands_on
 from store.claims import StockClaims
 from store.crosswalk import Crosswalk, Link
 from store.database import Database
-from store.erp_news import listen_to_hands
 from store.order_view import OrderPatch, OrderSummary, OrderViews
 
 ERP = "erp"
@@ -202,7 +202,9 @@ class OrderActivities(NotedActs):
             amended = judge(request, outcome, mapping)
             if amended.refusal is not None:
                 # What it refused may be put back: it is tried again then.
-                await asyncio.to_thread(listen_to_hands, self._database, key, outcome.order)
+                now = await self._look_at_warehouse(key)
+                if hands_on(now) != hands_on(outcome.order):
+                    raise Conflict("ERP", "amend order", "the warehouse went on while it was amended")
         erp, case = amended.erp, None
         patch = OrderPatch(
             erp_number=erp.number, erp_total=erp.total, waiting_for="the warehouse", problem=""

@@ -154,8 +154,8 @@ GUIDES = {
     ),
     "amounts_differ:order": _guide(
         "The order does not add up",
-        "Mend the order in the storefront, then resubmit; or accept the difference: the order is then entered with a "
-        "line of its own for it, so that both totals agree.",
+        "Edit the order in the storefront, and it goes on by itself; or accept the difference: the order is then "
+        "entered with a line of its own for it, so that both totals agree.",
         _ACCEPT,
     ),
     "stock_missing": _guide(
@@ -206,9 +206,9 @@ GUIDES = {
     ),
     "edit_refused": _guide(
         "Order {0}:{1} was edited, and the warehouse has a part of it in hand already",
-        "Have the warehouse undo the picking, then resubmit: the edit is carried over. Or undo the edit in the "
-        "storefront, then resubmit. Or accept that it ships as it was. Where a part has left already, settle the rest "
-        "in the ERP by hand (credit note, new order) and accept.",
+        "Have the warehouse undo the picking: the edit is then carried over by itself. Or undo the edit in the "
+        "storefront: the order hears of that, too. Or accept that it ships as it was. Where a part has left already, "
+        "settle the rest in the ERP by hand (credit note, new order) and accept.",
         _ACCEPT,
         4,
     ),
@@ -220,9 +220,9 @@ GUIDES = {
     ),
     "edit_after_return": _guide(
         "Order {0}:{1} was edited after goods of it came back",
-        "Undo the edit in the storefront, then resubmit: once a part has come back, what was sold cannot be changed in "
-        "the ERP any more, but for units of its lines, addresses, the note, and what waits in exchange. What else the "
-        "buyer is to get is another order, or another return.",
+        "Undo the edit in the storefront, and the order goes on by itself: once a part has come back, what was sold "
+        "cannot be changed in the ERP any more, but for units of its lines, addresses, the note, and what waits in "
+        "exchange. What else the buyer is to get is another order, or another return.",
     ),
     "backorder": _guide(
         "Orders of {0} lack {1}, which is not in stock",
@@ -280,7 +280,8 @@ GUIDES = {
     # Parcels and money
     "not_open_to_ship": _guide(
         "The storefront has nothing open to ship for a parcel",
-        "Compare the parcel with the order's fulfillments in the storefront, correct them, then resubmit.",
+        "An edit that the storefront has yet to tell of ends it by itself. Else compare the parcel with the order's "
+        "fulfillments in the storefront, correct them, then resubmit.",
         _ON_ITS_WAY,
         8,
     ),

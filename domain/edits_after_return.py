@@ -130,5 +130,5 @@ def _held_otherwise(sold: Order, erp: ErpOrder, back: Units[str, int]) -> list[s
 def _refused(order: Order, why: str) -> PlanRefused:
     return PlanRefused(
         f"edit_after_return:{order.key}",
-        f"{why} in the ERP any more; undo the edit in the store, then resubmit",
+        f"{why} in the ERP any more; undo the edit in the store, and it goes on by itself",
     )

@@ -98,7 +98,7 @@ def _refuse_after_return(order: Order, what: str) -> None:
         raise PlanRefused(
             f"edit_after_return:{order.key}",
             f"{count_units(back[line])} of line {line} came back and got refunded, so {what} any more; undo the edit "
-            "in the store, then resubmit",
+            "in the store, and it goes on by itself",
         )
 
 

@@ -32,6 +32,7 @@ from sqlmodel import Field, col, delete, select, update
 
 from domain.model import Frozen
 from domain.order import OrderKey
+from domain.topics import ORDERS_UPDATED
 from store.columns import Row, UtcTime, words
 from store.database import Database, changed_rows, insert_or_ignore
 
@@ -44,9 +45,6 @@ class InboxState(StrEnum):
     ECHO = "echo"
     """No news: it told of our own write, or of what nobody waits for. No workflow was told."""
 
-
-ORDERS_UPDATED = "orders/updated"
-"""Topic that says that anything of an order changed, our own writes included: news where addresses or note did."""
 
 ECHO_RESTS = timedelta(seconds=2)
 """What may be an echo rests so long, so that whoever caused it has its answer and has noted it."""

@@ -23,8 +23,9 @@ from adapters.concern import concern
 from adapters.ports import Probe
 from adapters.webhook_ports import Delivery, DeliveryMalformed, SignatureInvalid, WebhookReader
 from domain.order import OrderKey
+from domain.topics import ORDERS_UPDATED
 from store.errors import DatabaseUnavailable, SchemaOutdated
-from store.inbox import ORDERS_UPDATED, Inbox, Received
+from store.inbox import Inbox, Received
 from web.counters import Counters
 
 log = logging.getLogger(__name__)

@@ -8,19 +8,20 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.contracts import OrderHint
 from domain.status import OrderStatus
-from store.database import Database
-from store.inbox import ORDERS_UPDATED, Inbox, InboxItem, InboxState
-from store.order_view import OrderSummary, OrderViews
-from store.own_writes import OwnWrites
-from web.dispatcher import TemporalAway
-from workflows.messages import (
+from domain.topics import (
     ORDERS_CANCELED,
     ORDERS_CREATED,
     ORDERS_PAID,
+    ORDERS_UPDATED,
     REFUNDED,
     RETURN_OVER,
     RISK_ASSESSED,
 )
+from store.database import Database
+from store.inbox import Inbox, InboxItem, InboxState
+from store.order_view import OrderSummary, OrderViews
+from store.own_writes import OwnWrites
+from web.dispatcher import TemporalAway
 from workflows.order_reach import OrderReach
 
 _ABOUT_THIS_WEBHOOK = frozenset(
@@ -77,7 +78,8 @@ class _News:
         if aside is not None and aside(self._views.get(item.key)):
             return True
         if item.topic == ORDERS_UPDATED:
-            return item.directions in {None, self._inbox.directions_before(item)}
+            same = item.directions in {None, self._inbox.directions_before(item)}
+            return same and not _may_be_paid(self._views.get(item.key), item)
         if item.tells is None or item.occurred_at is None:
             return False
         return self._own_writes.is_echo(item.key, item.tells, item.delivery_id, item.occurred_at)
@@ -86,9 +88,9 @@ class _News:
         """Whether it is no news of an order that is over: it would begin a run that says just that.
 
         It may be over by its row alone: a run that has just begun has not noted yet that it goes on, and is told. An
-        order of which nothing is known is not begun by a word that it was updated: it may be older than we are.
+        order of which nothing is known is not begun by a word that it was updated or rated: it may be older than us.
         """
-        if item.topic == ORDERS_UPDATED:
+        if item.topic in {ORDERS_UPDATED, RISK_ASSESSED}:
             return True
         order = self._views.get(item.key) if item.topic in _OF_THE_LIVING else None
         return order is not None and order.closed_at is not None
@@ -101,9 +103,21 @@ def _is_echo(order: OrderSummary | None) -> bool:
     return order.status is not OrderStatus.RECEIVED and not order.problem
 
 
+def _may_be_paid(order: OrderSummary | None, update: InboxItem) -> bool:
+    """Whether an order that stands still for its buyer's money, or for a person, may have been promised it since.
+
+    A card that merely promises money makes no order paid, so that nothing but an update tells of it. What happened
+    before the order stopped is no remedy, and may be our own.
+    """
+    if order is None or order.closed_at is not None:
+        return False
+    since = update.occurred_at is None or update.occurred_at > order.updated_at
+    return order.awaits_payment or (bool(order.problem) and since)
+
+
 def _concerns_nobody(order: OrderSummary | None) -> bool:
-    """Whether another rating of the risk comes too late or too early: the order is in the ERP, over, or not read."""
-    return order is None or order.closed_at is not None or order.status is not OrderStatus.RECEIVED
+    """Whether another rating of the risk comes too late: the order is in the ERP, or over. It may be read just now."""
+    return order is not None and (order.closed_at is not None or order.status is not OrderStatus.RECEIVED)
 
 
 def _is_canceled(order: OrderSummary | None) -> bool:

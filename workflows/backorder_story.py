@@ -9,7 +9,7 @@ from domain.erp_order import ErpOrder
 from domain.quantities import LineState
 from workflows import given_up_story
 from workflows.order_state import OrderState
-from workflows.steps import stands_for_given_up
+from workflows.steps import is_changing, stands_for_given_up
 
 
 def short(erp: ErpOrder, lines: Iterable[LineState]) -> str:
@@ -71,7 +71,7 @@ def cancel_rest_obstacle(state: OrderState) -> str:
         return "it is being canceled already"
     if not state.short:
         return "nothing of the order is on backorder"
-    if state.amend or state.reread:
+    if is_changing(state):
         return "an edit of the order is under way; ask again in a moment"
     assert state.order is not None
     assert state.erp is not None

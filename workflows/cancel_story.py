@@ -11,6 +11,7 @@ from domain.status import count_units
 from domain.unit_cancels import CancelPlan, all_that_has_not_left, hands_on
 from workflows.messages import CancelAsked, CancelRequest, CancelStage, UnitCancel
 from workflows.order_state import OrderState
+from workflows.steps import is_changing
 
 
 def why(wish: CancelRequest | UnitCancel, unsaid: str = "no reason given") -> str:
@@ -36,7 +37,7 @@ def obstacle(state: OrderState, asked: CancelAsked | None = None) -> str:
     free = units_free(state)
     if not any(free.values()):
         return _nothing_left(state)
-    if state.amend or state.reread:
+    if is_changing(state):
         return "an edit of the order is under way; ask again in a moment"
     return _not_named(state, asked.lines) if asked is not None and named else ""
 

@@ -4,6 +4,7 @@ from domain.status import count_units
 from domain.unit_cancels import without_given_up
 from workflows.cancel_story import page
 from workflows.order_state import OrderState
+from workflows.steps import is_changing
 
 
 def asks(state: OrderState) -> str:
@@ -19,7 +20,7 @@ def cancel_obstacle(state: OrderState) -> str:
     """Why what was given up cannot be canceled now; empty where it can. Only of an order that asks for it."""
     if state.cancel is not None or state.unit_cancel is not None or state.rest_cancel is not None:
         return "it is being canceled already"
-    if state.amend or state.reread:
+    if is_changing(state):
         return "an edit of the order is under way; ask again in a moment"
     assert state.erp is not None
     if cancelable(state):

@@ -21,23 +21,6 @@ STOREFRONT_CHANGED = "storefront_changed"
 RETURN_ASKED = "return"
 """Signal and update to an order: begin a return; its payload is ``ReturnAsked``."""
 
-ORDERS_CREATED = "orders/create"
-
-ORDERS_PAID = "orders/paid"
-"""Topic that says that the buyer has paid. It comes after our own last capture too, and is then news to nobody."""
-
-ORDERS_CANCELED = "orders/cancelled"
-"""Topic that comes after our own cancel too."""
-
-REFUNDED = "refunds/create"
-"""Topic that comes after our own cancel of what was paid, too."""
-
-RETURN_OVER = frozenset({"returns/close", "returns/cancel", "returns/decline"})
-"""Topics that say that nothing more comes of a return."""
-
-RISK_ASSESSED = "orders/risk_assessment_changed"
-"""Topic that says that the storefront rates an order's risk otherwise: news only where that is waited for."""
-
 
 class Attention(StrEnum):
     """Value of the search attribute ``OrderState``: what an operations person filters by."""

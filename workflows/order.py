@@ -52,9 +52,6 @@ _ENDINGS = {OrderStatus.CLOSED: Attention.CLOSED, OrderStatus.CANCELED: Attentio
 # Done without a refusal, these take the order out of its cases in the same call.
 _OVERCOMES = {Step.SUBMIT, Step.CAPTURE, Step.AMEND, Step.ENTER_EXCHANGE, Step.REPORT, Step.CLOSE}
 
-# They find that the two systems do not agree.
-_COMPARING = {Step.READ, Step.CLOSE}
-
 
 @workflow.defn(name=ORDER_WORKFLOW)
 class OrderWorkflow(OrderInErp):
@@ -140,19 +137,27 @@ class OrderWorkflow(OrderInErp):
             self._stop(step, refusal, in_case=True)
         except QuantitiesBroken as error:
             self._stop(step, Refusal(cause="quantities_broken", reason=str(error)))
-        if step in _COMPARING and self._state.reread:
+        if self._state.reread:
             # It was told of a change while the step was under way.
-            self._compare_again()
+            self._try_again()
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
+        self._state.reading = True
+        try:
+            await self._read_order()
+        finally:
+            self._state.reading = False
+
+    async def _read_order(self) -> None:
         state = self._state
         # Before the answer: a hint that comes while the answer is on its way may tell of something newer.
         state.reread, state.read_at = False, workflow.now()
         # What is still to be carried into the ERP needs no comparing: it is not there yet.
         compare, state.compare = state.compare and not state.amend, False
         asks, state.ask_erp = state.ask_erp, False
+        news_before = self._news_of_erp
         read = await workflow.execute_activity_method(
             OrderActivities.read_order,
             ReadOrder(
@@ -175,10 +180,10 @@ class OrderWorkflow(OrderInErp):
             priority=ORDERS_FIRST,
         )
         if read.erp is not None:
-            self._take_erp(read.erp)
+            self._take_asked(read.erp, told_meanwhile=self._news_of_erp != news_before)
         order = with_later_lines(read.order, state.erp)
         before, state.order = state.order, self._of_one_party(order)
-        state.payment, state.return_rules = read.payment, read.returns
+        unpaid, state.payment, state.return_rules = state.payment.unpaid, read.payment, read.returns
         state.backorder_rules = read.backorders
         if read.ignored is not None:
             # A late message about a finished order ends as the order ended, so that lists tell the truth of it.
@@ -201,7 +206,7 @@ class OrderWorkflow(OrderInErp):
             # Read again after a hint or a resubmit, it mostly is what it was.
             if before is None or happenings.received(before) != happenings.received(read.order):
                 self._tell("storefront", happenings.received(read.order))
-            if narrative.awaits_payment(state):
+            if narrative.awaits_payment(state) and unpaid != state.payment.unpaid:
                 self._tell("Orderwright", narrative.unpaid(state))
             self._take_approval(read.approval)
             self._take_release(read.release)

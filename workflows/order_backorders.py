@@ -219,7 +219,8 @@ class OrderBackorders(OrderPreorders):
         """Where the storefront holds another order than the ERP was given, that is to be carried over."""
         state = self._state
         left = narrative.left_units(state)
-        edit = amendment_between(before, now, left, state.exchanges)
+        # Also where units are taken off that have left: the ERP keeps them, and says so.
+        edit = amendment_between(before, now, {}, state.exchanges)
         if not edit.empty:
             self._tell(
                 "storefront", f"Edited after it was entered in the ERP: {edit.sentence(now.currency)}."

@@ -59,6 +59,9 @@ class OrderCancels(OrderBackorders):
         if state.cancel_refused is None and state.unit_cancel is None:
             follows = "; the ERP follows" if state.erp is not None else ""
             return OperatorAnswer(done=True, text=f"Canceled in the storefront{follows}.")
+        if state.problem is None and state.held_by is not None:
+            text = "Not canceled yet: the warehouse is asked about what it has picked once the order is released."
+            return OperatorAnswer(done=False, text=text)
         stopped = state.problem.reason if state.problem is not None else None
         refused = (
             stopped if state.unit_cancel else state.cancel_refused
@@ -70,7 +73,9 @@ class OrderCancels(OrderBackorders):
         state = self._state
         if state.outcome is not None or (state.cancel is None and state.unit_cancel is None):
             return False
-        return state.cancel is not None or cancels_units(state) or state.problem is None
+        # What is asked of the warehouse is asked once the order is released.
+        asks = state.problem is None and state.held_by is None
+        return state.cancel is not None or cancels_units(state) or asks
 
     @cancel_update.validator
     def _may_cancel(self, message: CancelAsked) -> None:
@@ -89,7 +94,7 @@ class OrderCancels(OrderBackorders):
 
     def _ask_cancel(self, message: CancelAsked) -> None:
         state = self._state
-        state.cancel_refused = None
+        state.cancel_refused = state.cancel_interrupted = None
         if state.order is not None:
             down_to, page = cancel_story.wish_of(state, message), cancel_story.page(state)
             if not is_whole(page, down_to):

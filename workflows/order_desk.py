@@ -20,18 +20,18 @@ with workflow.unsafe.imports_passed_through():
         case_key,
         cured_by_mapping,
         cured_by_payment,
+        cured_in_storefront,
         family,
     )
     from domain.differences import Acceptance
     from domain.erp_order import ErpOrder, ErpOrderState
     from domain.exchanges import exchange_worth, with_later_lines
     from domain.order import Order
-    from domain.quantities import QuantitiesBroken, apply_erp
+    from domain.quantities import QuantitiesBroken, apply_erp, take_returns, units_returned
+    from domain.topics import ORDERS_PAID, ORDERS_UPDATED, RISK_ASSESSED
     from workflows import narrative, order_return_story
     from workflows.desk import Desk, problem_of, refuse
     from workflows.messages import (
-        ORDERS_PAID,
-        RISK_ASSESSED,
         STOREFRONT_CHANGED,
         Attention,
         CancelStage,
@@ -65,6 +65,8 @@ class OrderDesk(Desk[OrderState]):
     def __init__(self, start: OrderStart) -> None:
         self._state = start.state or OrderState(key=start.key)
         self._amending = False
+        self._news_of_erp = 0
+        """How often the feed told of it in this run."""
         self._early_resubmit: tuple[OperatorMessage, datetime] | None = None
         self._attention = Attention.WORKING if start.state is None else narrative.attention(self._state)
 
@@ -76,9 +78,11 @@ class OrderDesk(Desk[OrderState]):
         assert state.order is not None
         tried = state.given or state.order
         self._take_erp(erp)
-        if state.erp_early is not None:
-            early, state.erp_early = state.erp_early, None
-            self._take_erp(early)
+        self._take_early(erp)
+        # What came back in an earlier life of it.
+        left = {line.line_id: line.shipped for line in state.lines}
+        back = units_returned(state.order)
+        state.lines = take_returns(state.lines, {line: min(n, left.get(line, 0)) for line, n in back.items()})
         edited = not amendment_between(tried, state.order, {}).empty
         # An earlier life of it may have seen what came after an exchange.
         state.order = with_later_lines(state.order, erp)
@@ -98,6 +102,25 @@ class OrderDesk(Desk[OrderState]):
         self._state.lines = apply_erp(self._state.lines, erp)
         self._state.erp = erp
         self._stop_if_canceled_in_erp(erp)
+
+    def _take_early(self, answer: ErpOrder, before: ErpOrder | None = None) -> None:
+        """Take what the feed told while a call was under way, whose ``answer`` may be the older one or the newer."""
+        state = self._state
+        early, state.erp_early = state.erp_early, None
+        if early is None or early in (answer, before) or _records(early) != _records(answer):
+            return  # the same again, or of a record that was replaced
+        if state.problem is not None or shipped_ids(answer) < shipped_ids(early):
+            self._take_erp(early)
+        if state.problem is not None or not shipped_ids(answer) < shipped_ids(early):
+            # The feed tells each of them once: only the ERP knows which came last.
+            state.ask_erp = state.reread = True
+
+    def _take_asked(self, erp: ErpOrder, *, told_meanwhile: bool) -> None:
+        """Take what the ERP answered; where the feed told otherwise in the meantime, it is asked once more."""
+        if not told_meanwhile:
+            self._take_erp(erp)
+        elif erp != self._state.erp:
+            self._state.ask_erp = self._state.reread = True
 
     def _amend_exchanges(self) -> None:
         """Exchanges that the ERP has otherwise than the storefront are to be amended there."""
@@ -143,12 +166,15 @@ class OrderDesk(Desk[OrderState]):
         self._tell("Orderwright", f"Stopped: {narrative.full_stop(refusal.reason)}")
         self._hear_early_resubmit()
 
-    def _compare_again(self) -> None:
-        """Where the systems did not agree: what the storefront tells may be the cause, or the remedy."""
+    def _try_again(self) -> None:
+        """What the storefront tells may be the cause of a problem, or its remedy."""
         problem = self._state.problem
-        if problem is not None and family(problem.cause) == UNBALANCED:
-            self._go_on(problem)
-            self._tell("storefront", "Tells of a change of the order; the two systems are compared again.")
+        if problem is None or not cured_in_storefront(problem.cause):
+            return
+        self._go_on(problem)
+        unbalanced = family(problem.cause) == UNBALANCED
+        then = "the two systems are compared again" if unbalanced else "the order is read again and goes on"
+        self._tell("storefront", f"Tells of a change of the order; {then}.")
 
     def _show(self) -> None:
         """Make the Temporal UI tell where the order stands; costs one action, and only when the group changes."""
@@ -169,7 +195,11 @@ class OrderDesk(Desk[OrderState]):
     @workflow.signal(name=STOREFRONT_CHANGED)
     def storefront_changed(self, message: StorefrontChanged) -> None:
         """A webhook says that the storefront changed the order."""
-        if self._seen(message.message_id) or (message.topic == ORDERS_PAID and not self._hears_payment()):
+        if self._seen(message.message_id):
+            return
+        # What a card promises is no payment yet by the storefront's books: it tells of an update alone.
+        pays = message.topic in {ORDERS_PAID, ORDERS_UPDATED} and self._hears_payment(message.topic)
+        if message.topic == ORDERS_PAID and not pays:
             return
         if message.topic == RISK_ASSESSED and not self._hears_risk():
             return
@@ -178,17 +208,18 @@ class OrderDesk(Desk[OrderState]):
         read_at, occurred_at = self._state.read_at, message.occurred_at
         known = read_at is not None and occurred_at is not None and occurred_at < read_at - CLOCK_MARGIN
         # Money that is waited for is looked for whenever somebody tells of it.
-        known = known and message.topic != ORDERS_PAID
+        known = known and not pays
         if not creation and not known:
             self._state.reread = True
-            self._compare_again()
+            self._try_again()
 
-    def _hears_payment(self) -> bool:
+    def _hears_payment(self, topic: str) -> bool:
         """Whether the order waited for money. It goes on; of any other it is an echo of our own last capture."""
         problem = self._state.problem
         if problem is not None and cured_by_payment(problem.cause):
             self._go_on(problem)
-            self._tell("storefront", "The order is paid, it says; the order goes on.")
+            says = "The order is paid, it says" if topic == ORDERS_PAID else "Tells of a change of the order"
+            self._tell("storefront", f"{says}; the order goes on.")
             return True
         return self._state.order is None or narrative.awaits_payment(self._state)
 
@@ -199,6 +230,7 @@ class OrderDesk(Desk[OrderState]):
     @workflow.signal(name=ERP_CHANGED)
     def erp_changed(self, erp: ErpOrder) -> None:
         """The ERP's change feed brings the order as it is there now."""
+        self._news_of_erp += 1
         if self._state.outcome is not None or self._state.erp is None or self._amending:
             self._state.erp_early = erp
             return
@@ -338,9 +370,11 @@ class OrderDesk(Desk[OrderState]):
             self._state.unit_cancel = self._state.unit_cancel.at(CancelStage.WANTED)
         self._state.reread, self._state.compare = True, self._state.erp is not None
         # Of an exchange that the ERP's people canceled nobody was told for sure while the order stood still.
-        self._state.ask_erp = bool(self._state.exchanges)
+        self._state.ask_erp = self._state.ask_erp or bool(self._state.exchanges)
         self._state.leaves_cases = self._state.leaves_cases or problem.own
         self._state.take_new_mapping = self._state.take_new_mapping or cured_by_mapping(problem.cause)
+        # A cancel that had stopped is taken up again by a resubmit of that, and by nothing later.
+        self._state.cancel_interrupted = None
 
     def _accept(self, message: OperatorMessage) -> None:
         problem = self._state.problem
@@ -357,12 +391,12 @@ class OrderDesk(Desk[OrderState]):
 
     def _resubmit(self, message: OperatorMessage) -> None:
         problem, expiring = self._state.problem, self._state.expires_next
+        interrupted = self._state.cancel_interrupted
         if problem is not None:
             if family(problem.cause) == AUTHORIZATION_EXPIRES and expiring is not None:
                 self._state.expiry_heeded = expiring.expires_at
             self._go_on(problem)
-        self._state.cancel = self._state.cancel or self._state.cancel_interrupted
-        self._state.cancel_interrupted = None
+        self._state.cancel = self._state.cancel or interrupted
         self._tell(message.actor, "Asked to go on; the order is read again.")
 
     def _hold(self, message: OperatorMessage) -> None:
@@ -384,3 +418,8 @@ class OrderDesk(Desk[OrderState]):
     def status(self) -> OrderView:
         """Where the order stands, in plain words."""
         return narrative.view(self._state)
+
+
+def _records(erp: ErpOrder) -> tuple[str, ...]:
+    """The ERP's own ids of what it has of an order."""
+    return (erp.erp_id, *sorted(each.erp_id for each in erp.exchanges))

@@ -44,7 +44,7 @@ class OrderExchanges(OrderReturns):
             self._tell("Orderwright", narrative.unpaid(state))
 
     async def _enter_exchange(self) -> None:
-        state, return_id = self._state, exchange_to_enter(self._state)
+        state, return_id, before = self._state, exchange_to_enter(self._state), self._state.erp
         assert state.order is not None
         assert return_id is not None
         # What the change feed brings meanwhile may tell of lines or shipments that are to be taken in with the answer.
@@ -67,9 +67,7 @@ class OrderExchanges(OrderReturns):
         finally:
             self._amending = False
         self._take_erp(erp)
-        early, state.erp_early = state.erp_early, None
-        if early is not None and len(early.exchanges) >= len(erp.exchanges):
-            self._take_erp(early)
+        self._take_early(erp, before)
         self._tell("ERP", order_return_story.exchange_entered(erp, return_id))
         # An earlier try, or an earlier life of the order, may have entered what was edited since.
         self._amend_exchanges()

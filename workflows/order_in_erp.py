@@ -5,7 +5,6 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import ERP_QUEUE, AmendOrder, SubmitOrder
     from activities.orders import OrderActivities
-    from domain.erp_order import ErpOrder
     from domain.quantities import take_edit
     from workflows import happenings, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
@@ -68,17 +67,11 @@ class OrderInErp(OrderGivenUp):
         state.given, state.kept = None, dict(amended.kept)
         state.lines = take_edit(state.lines, state.order, amended.kept)
         self._take_erp(amended.erp)
-        early, state.erp_early = state.erp_early, None
-        # What the feed told meanwhile may be of a record that was replaced.
-        if early is not None and _records(early) == _records(amended.erp):
-            self._take_erp(early)
         if amended.refusal is not None:
             self._stop(Step.AMEND, amended.refusal, in_case=True)
+            # The warehouse may have answered already.
+            self._take_early(amended.erp, before)
             return
+        self._take_early(amended.erp, before)
         self._tell("ERP", happenings.amended(amended, before, state.edited))
         state.amend, state.edited, state.places = False, None, {}
-
-
-def _records(erp: ErpOrder) -> tuple[str, ...]:
-    """The ERP's own ids of what it has of an order."""
-    return (erp.erp_id, *sorted(each.erp_id for each in erp.exchanges))

@@ -57,6 +57,8 @@ class OrderState(Remembered):
     """With that, the order is to be compared with what the ERP holds."""
     ask_erp: bool = False
     """With that, the ERP is to be asked what it holds."""
+    reading: bool = False
+    """The storefront is being read: the order may be another one in a moment."""
     read_at: Instant | None = None
     fulfillments: dict[str, str] = Field(default_factory=dict)
     """ERP shipment id -> storefront fulfillment id, for shipments the storefront knows."""

@@ -111,6 +111,11 @@ def lacks_returns(state: OrderState) -> bool:
     return state.order is not None and page_after_returns(state.order, state.lines) != state.order
 
 
+def is_changing(state: OrderState) -> bool:
+    """Whether units are to be counted only after an edit, known or about to be read, has its end."""
+    return state.amend or state.reread or state.reading
+
+
 def cancels_units(state: OrderState) -> bool:
     """Somebody wants units canceled, and nobody has tried yet."""
     wish = state.unit_cancel

@@ -22,6 +22,7 @@ from temporalio.service import RPCError
 from adapters.temporal import connect
 from config.setting_groups import TemporalSettings
 from domain.order import OrderKey
+from domain.topics import ORDERS_UPDATED
 from sandbox.audit import tax_codes
 from sandbox.stack import CHANNEL, Stack, find_temporal
 from sandbox.store.client import AsyncStoreControl
@@ -30,7 +31,7 @@ from sandbox.store.requests import AskReturn, AskReturnLine, PlaceOrder
 from sandbox.tryton.reading import SaleReading
 from sandbox.tryton.staff import Staff
 from store.database import Database
-from store.inbox import ORDERS_UPDATED, Inbox, InboxRow, InboxState
+from store.inbox import Inbox, InboxRow, InboxState
 from workflows.messages import Attention, OrderResult, OrderView
 from workflows.search import ORDER_NUMBER
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.order import OrderKey
+from domain.topics import ORDERS_UPDATED
 from store.database import Database
-from store.inbox import ORDERS_UPDATED, Inbox, InboxItem, InboxState, Received
+from store.inbox import Inbox, InboxItem, InboxState, Received
 
 LEASE = timedelta(seconds=60)
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)

@@ -12,12 +12,13 @@ from domain.case_guides import CaseAct
 from domain.cases import CaseState
 from domain.erp_order import ErpOrderState
 from domain.order import CancelKind, Order, PaymentKind, Risk
+from domain.topics import RISK_ASSESSED
 from store.audit import Audit
 from store.order_view import OrderViews
 from tests.order_builder import make_line, make_order, make_payment, sandbox_mapping
 from tests.workflows.test_cases import solve, until_case, until_resolved, until_waiting
 from tests.workflows.world import World
-from workflows.messages import RISK_ASSESSED, Attention, CancelAsked, OperatorAnswer, OperatorMessage
+from workflows.messages import Attention, CancelAsked, OperatorAnswer, OperatorMessage
 from workflows.order import OrderWorkflow
 
 ABOVE_50 = ApprovalRules(above=Decimal("50.00"), risk=Risk.HIGH, remind_after_days=3)

@@ -2,21 +2,26 @@
 
 from decimal import Decimal
 
+import pytest
 from temporalio import activity
+from temporalio.client import WorkflowUpdateFailedError
 
 from adapters.memory.storefront import MemoryStorefront
 from adapters.requests import CancelUnitsRequest, UnitsCanceled
 from domain.erp_order import ErpOrderState
 from domain.order import LocationLine, LocationPlan, Order, PaymentKind
 from domain.payment_rules import CaptureRule, PaymentRules
+from domain.return_rules import ReturnRules
+from domain.topics import ORDERS_CANCELED, ORDERS_PAID, REFUNDED
 from store.inbox import InboxState
 from tests.order_builder import make_line, make_payment
-from tests.workflows.returning import goods
+from tests.workflows.returning import ended, goods, until, with_rules
 from tests.workflows.test_backorders import TWO_WEEKS, order_of, short_of_caps, stocked
 from tests.workflows.test_echoes import told
 from tests.workflows.world import PRICES, Gate, World
-from workflows.messages import ORDERS_CANCELED, ORDERS_PAID, REFUNDED, Attention, CancelAsked, OperatorMessage
+from workflows.messages import Attention, CancelAsked, OperatorMessage, ReturnAsked
 from workflows.order import OrderWorkflow
+from workflows.order_reach import OrderReach
 
 
 class Remembering(MemoryStorefront):
@@ -230,3 +235,39 @@ async def test_an_emptied_order_that_is_canceled_while_it_is_closed_ends_as_canc
         await world.until(order.key, lambda view: view.attention is Attention.CANCELED)
         assert storefront.order is None, "closing never read it"
         assert world.erp.orders[order.key].state is ErpOrderState.CANCELED
+
+
+@pytest.mark.usefixtures("days_pass_when_told")
+async def test_what_came_back_in_an_earlier_life_cannot_come_back_again(world: World, external_id):
+    with_rules(world, ReturnRules())
+    order = goods(external_id)
+    asked = ReturnAsked(actor="Kim", reason="too small", lines={"11": 1})
+    reach = OrderReach(world.client)
+    async with world.working():
+        await closed(world, external_id)
+        for number in (1, 2):
+            once = asked.model_copy(update={"message_id": str(number)})
+            await reach.bring_back_for_return(order.key, once)
+            await world.until(order.key, lambda view: bool(view.returns))
+            (return_id,) = (await world.view(order.key)).returns
+            await until(world, order, return_id, "still to come")
+            if number == 1:
+                world.erp.receive_return(order.key, return_id, {"11": 1})
+                await ended(world, order, return_id)
+                await world.client.get_workflow_handle(order.key.workflow_id).result()
+        # Of three tees one came back and one is to: the order stays alive for a mug while that does.
+        handle = world.client.get_workflow_handle_for(OrderWorkflow.run, order.key.workflow_id)
+        await handle.execute_update(
+            OrderWorkflow.return_update,
+            asked.model_copy(update={"message_id": "3", "lines": {"12": 1}}),
+        )
+        world.erp.receive_return(order.key, return_id, {"11": 1})
+        await ended(world, order, return_id)
+        view = await world.until(order.key, lambda view: view.returns[return_id].ended)
+        assert {line.line_id: line.returned for line in view.lines} == {"11": 2, "12": 0}
+        with pytest.raises(WorkflowUpdateFailedError) as refused:
+            await handle.execute_update(
+                OrderWorkflow.return_update,
+                asked.model_copy(update={"message_id": "4", "lines": {"11": 2}}),
+            )
+        assert "only 1 unit of 11" in str(refused.value.cause)

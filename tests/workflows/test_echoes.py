@@ -12,13 +12,14 @@ from adapters.memory.storefront import MemoryStorefront
 from adapters.requests import Refund, RefundRequest, ReturnChange
 from domain.order import Address, Order
 from domain.return_rules import ReturnRules
-from store.inbox import ECHO_RESTS, ORDERS_UPDATED, Inbox, InboxItem, InboxState, Received
+from domain.topics import ORDERS_CANCELED, ORDERS_UPDATED, REFUNDED
+from store.inbox import ECHO_RESTS, Inbox, InboxItem, InboxState, Received
 from tests.order_builder import sandbox_mapping
 from tests.workflows.test_payments import reads
 from tests.workflows.test_returns import ask, deliver, ended, goods, until
 from tests.workflows.world import Gate, World
 from web.hand_over import hand_over_to
-from workflows.messages import ORDERS_CANCELED, REFUNDED, CancelAsked
+from workflows.messages import CancelAsked
 from workflows.order import OrderWorkflow
 
 pytestmark = pytest.mark.usefixtures("days_pass_when_told")

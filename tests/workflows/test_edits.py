@@ -343,3 +343,33 @@ async def test_a_record_that_takes_the_place_of_the_first_is_no_cancel(world: Wo
         assert Crosswalk(world.database).external_id("order", str(order.key), "erp") == "777"
         world.erp.ship_all(order.key)
         assert (await handle.result()).outcome is Attention.CLOSED
+
+
+async def test_units_that_left_before_anybody_heard_that_they_were_taken_off_are_accepted_once(
+    world: World, external_id
+):
+    order = tees_and_mugs(external_id)
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        world.storefront.edit_quantity(external_id, "11", 1)
+        world.erp.ship_all(order.key)
+        stopped = await world.until_stopped(order.key)
+        assert stopped.problem is not None
+        assert stopped.problem.cause == "not_open_to_ship"
+        # The edit is the cause: told of it, the order goes on by itself.
+        await world.start(order, "orders/edited")
+        await world.until_told(order.key, "Not done any more: TEE-BLK-M 3 -> 1 units")
+        assert "Edited after it was entered in the ERP: TEE-BLK-M: 3 -> 1 units" in await world.story(
+            order.key
+        )
+        stopped = await world.until(
+            order.key, lambda view: view.problem is not None and view.problem.cause.startswith("unbalanced")
+        )
+        keeps = OperatorMessage(actor="Ada", reason="the buyer keeps them")
+        await handle.execute_update(OrderWorkflow.accept_update, keeps)
+        assert (await handle.result()).outcome is Attention.CLOSED
+        story = await world.story(order.key)
+    assert story.count("Accepted (the buyer keeps them)") == 1
+    assert "units of line 11" in story
+    assert world.storefront.orders[external_id].total == world.storefront.orders[external_id].captured
