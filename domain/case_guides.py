@@ -204,6 +204,14 @@ GUIDES = {
         (CaseAct.RETRY, CaseAct.ACCEPT),
         _TWO_DAYS,
     ),
+    "unbalanced:money": _guide(
+        "What was taken is not what was delivered is worth",
+        "Where the buyer owes it, send them the invoice from the storefront: once it is paid or promised the order "
+        "goes on by itself. Where it was refunded by hand, correct that. Or accept the difference with a reason: it is "
+        "then neither asked for nor given back.",
+        (CaseAct.RETRY, CaseAct.ACCEPT),
+        _TWO_DAYS,
+    ),
     "edit_refused": _guide(
         "Order {0}:{1} was edited, and the warehouse has a part of it in hand already",
         "Have the warehouse undo the picking: the edit is then carried over by itself. Or undo the edit in the "

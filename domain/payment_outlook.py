@@ -7,7 +7,7 @@ from domain.capture import captured_of, live_authorizations, plan_captures, take
 from domain.exchanges import exchanged_lines, worth_to_come
 from domain.mapping import Mapping
 from domain.model import Amount, Frozen, Instant
-from domain.order import Order, PaymentKind, PaymentStatus
+from domain.order import Order, Payment, PaymentKind, PaymentStatus
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
 from domain.return_rules import ExchangeRule
 
@@ -109,8 +109,11 @@ def _is_due_at_order(order: Order, rules: PaymentRules) -> bool:
 def _expiring(order: Order, rules: PaymentRules) -> tuple[ExpiringAuthorization, ...]:
     missing = order.presentment_total - taken_presentment(order)
     found = []
-    for authorization in live_authorizations(order):
-        amount = min(missing, authorization.presentment_amount - captured_of(order, authorization))
+    live = live_authorizations(order)
+    for authorization in live:
+        # What another one promises for longer is not lost with it: the buyer may have promised it anew.
+        longer = sum((_left_of(order, other) for other in live if _outlasts(other, authorization)), _NOTHING)
+        amount = min(missing - longer, _left_of(order, authorization))
         if authorization.expires_at is None or amount <= 0:
             continue
         found.append(
@@ -123,6 +126,17 @@ def _expiring(order: Order, rules: PaymentRules) -> tuple[ExpiringAuthorization,
             )
         )
     return tuple(sorted(found, key=lambda expiring: expiring.expires_at))
+
+
+def _left_of(order: Order, authorization: Payment) -> Decimal:
+    """What can be taken of it, in ``Order.presentment_currency``."""
+    return authorization.presentment_amount - captured_of(order, authorization)
+
+
+def _outlasts(other: Payment, authorization: Payment) -> bool:
+    if authorization.expires_at is None:
+        return False
+    return other.expires_at is None or other.expires_at > authorization.expires_at
 
 
 def _sum(order: Order, kind: PaymentKind) -> Decimal:

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
-    from workflows.messages import Problem, Remembered, TimelineEntry
+    from workflows.messages import OperatorMessage, Problem, Remembered, TimelineEntry
 
 REMEMBERED_MESSAGES = 50
 LONGEST_TIMELINE = 100
@@ -19,6 +20,7 @@ LONG_RUN = 130
 Only an order with much to it comes that far, and none much further.
 """
 State = TypeVar("State", bound=Remembered)
+Sent = TypeVar("Sent", bound=OperatorMessage)
 
 
 class Desk(Generic[State]):
@@ -38,6 +40,17 @@ class Desk(Generic[State]):
         entry = TimelineEntry(at=workflow.now(), actor=actor, text=text)
         self._state.timeline = (*self._state.timeline, entry)[-LONGEST_TIMELINE:]
         self._show()
+
+    def _heard(self, name: str, body: Any, kind: type[Sent]) -> Sent | None:
+        """An operator's signal, read; None, and a word about it in the story, where it cannot be.
+
+        Temporal drops a signal that does not fit its handler, and whoever sent a hold would believe that it holds.
+        """
+        try:
+            return read_message(body, kind)
+        except ApplicationError as error:
+            self._tell("operator", f"Sent `{name}`, of which nothing was done: {error.message}.")
+            return None
 
     def _seen(self, message_id: str) -> bool:
         """Whether a message came before; remembers it."""
@@ -70,6 +83,23 @@ class Desk(Generic[State]):
     def timeline(self) -> tuple[TimelineEntry, ...]:
         """The story, oldest first."""
         return self._state.timeline
+
+
+def read_message(body: Any, kind: type[Sent]) -> Sent:
+    """What an operator sent, of whatever form it is; nothing is a message without a word in it.
+
+    Raises ApplicationError that names the field and the remedy.
+    """
+    try:
+        return kind.model_validate({} if body is None else body)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg'][:1].lower()}{each['msg'][1:]}"
+            for each in error.errors(include_url=False, include_input=False)
+        )
+        example = '{"actor": "you", "reason": "why"}'
+        text = f"the message cannot be read ({wrong}); send a JSON object such as {example}"
+        raise ApplicationError(text, type="NotPossibleNow") from None
 
 
 def problem_of(refusal: Refusal, remedy: str, *, in_case: bool) -> Problem:

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -20,6 +21,10 @@ ORDER_WORKFLOW = "OrderWorkflow"
 STOREFRONT_CHANGED = "storefront_changed"
 RETURN_ASKED = "return"
 """Signal and update to an order: begin a return; its payload is ``ReturnAsked``."""
+
+
+LONGEST_REASON = 2000
+"""Characters that somebody may say why in: it stands in the story, which is kept whole."""
 
 
 class Attention(StrEnum):
@@ -54,9 +59,9 @@ class OperatorMessage(Frozen):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    message_id: str = ""
-    actor: str = "operator"
-    reason: str = ""
+    message_id: Annotated[str, Field(max_length=200)] = ""
+    actor: Annotated[str, Field(max_length=200)] = "operator"
+    reason: Annotated[str, Field(max_length=LONGEST_REASON)] = ""
     cause: str = ""
     """Where it is given, the message is for an order that still waits for this cause, and else for none."""
 

@@ -213,6 +213,11 @@ def accepted(message: OperatorMessage, problem: Problem, currency: str) -> str:
     return f"Accepted ({message.reason}): {full_stop(what)}"
 
 
+def because(message: OperatorMessage) -> str:
+    """`` (why)``, as somebody said it; empty where nobody did."""
+    return f" ({message.reason.strip().rstrip('.')})" if message.reason.strip() else ""
+
+
 def unnamed(message: OperatorMessage, does: str) -> str:
     """What is missing for somebody to answer for a message; empty where nothing is."""
     if message.actor.strip() in {"", OperatorMessage().actor}:
@@ -319,6 +324,13 @@ def unpaid(state: OrderState) -> str:
     if state.erp is not None:
         return f"Not paid yet: the exchange goes to the ERP once the buyer has paid {_unpaid(state)}."
     return f"Not paid yet: the order goes to the ERP once the buyer has paid {_unpaid(state)}."
+
+
+def not_covered(state: OrderState) -> str:
+    """Sentence for an edit of an order in the ERP that made it dearer than what is paid and promised."""
+    currency = state.order.presentment_currency if state.order else ""
+    missing = format_money(state.payment.unpaid, currency)
+    return f"{missing} is neither paid nor promised; the goods are sent all the same, and the order closes once it is."
 
 
 def to_approve(state: OrderState) -> tuple[str, ...]:

@@ -216,6 +216,7 @@ class OrderWorkflow(OrderInErp):
         if before is not None and read.order.canceled_at is None:
             self._notice_edit(before, order)
         self._notice_exchanges(order)
+        self._notice_what_is_not_covered(unpaid)
         self._hear_about_given_up(read=True)
         self._stop_if_canceled_in_erp(state.erp)
 

@@ -5,6 +5,7 @@ itself.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 
@@ -13,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.approval import Approval, ApprovalNeeded
     from domain.cases import APPROVAL_NEEDED
     from workflows import happenings, narrative
-    from workflows.desk import refuse
+    from workflows.desk import read_message, refuse
     from workflows.messages import OperatorAnswer, OperatorMessage
     from workflows.order_alarms import Alarm
     from workflows.order_exchanges import OrderExchanges
@@ -66,10 +67,10 @@ class OrderApproval(OrderExchanges):
         self._tell("Orderwright", happenings.reminder(state.problem, workflow.now()))
 
     @workflow.signal(name="approve")
-    def approve_signal(self, message: OperatorMessage | None = None) -> None:
+    def approve_signal(self, body: Any = None) -> None:
         """Let the order go to the ERP; with a name and a reason."""
-        message = message or OperatorMessage()
-        if self._seen(message.message_id) or not self._concerns(message):
+        message = self._heard("approve", body, OperatorMessage)
+        if message is None or self._seen(message.message_id) or not self._concerns(message):
             return
         obstacle = narrative.approve_obstacle(self._state) or narrative.unnamed(message, "approves")
         if obstacle:
@@ -78,14 +79,16 @@ class OrderApproval(OrderExchanges):
             self._approve(message)
 
     @workflow.update(name="approve")
-    def approve_update(self, message: OperatorMessage) -> OperatorAnswer:
+    def approve_update(self, body: Any = None) -> OperatorAnswer:
         """Let the order go to the ERP; with a name and a reason."""
+        message = read_message(body, OperatorMessage)
         if not self._seen(message.message_id):
             self._approve(message)
         return OperatorAnswer(done=True, text="Approved as it stands; the order is read again and goes on.")
 
     @approve_update.validator
-    def _may_approve(self, message: OperatorMessage) -> None:
+    def _may_approve(self, body: Any = None) -> None:
+        message = read_message(body, OperatorMessage)
         refuse(narrative.approve_obstacle(self._state) or narrative.unnamed(message, "approves"))
 
     def _approve(self, message: OperatorMessage) -> None:

@@ -4,6 +4,7 @@ The rules are pure (``domain.backorders``); here are their timer, their two call
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from temporalio import workflow
 
@@ -35,7 +36,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.unit_cancels import is_whole
     from workflows import backorder_story, cancel_story, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
-    from workflows.desk import refuse
+    from workflows.desk import read_message, refuse
     from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
     from workflows.order_alarms import Alarm
     from workflows.order_preorders import OrderPreorders
@@ -252,47 +253,56 @@ class OrderBackorders(OrderPreorders):
     # -- messages from operators -----------------------------------------------------------------------------------
 
     @workflow.signal(name="wait_for_all")
-    def wait_for_all_signal(self, message: OperatorMessage | None = None) -> None:
+    def wait_for_all_signal(self, body: Any = None) -> None:
         """Let the order wait until all of it is in stock."""
-        self._told_by_signal(message, backorder_story.wait_obstacle(self._state), self._wait_for_all)
+        self._told_by_signal(
+            "wait_for_all", body, backorder_story.wait_obstacle(self._state), self._wait_for_all
+        )
 
     @workflow.signal(name="ship_what_is_there")
-    def ship_what_is_there_signal(self, message: OperatorMessage | None = None) -> None:
+    def ship_what_is_there_signal(self, body: Any = None) -> None:
         """Let leave what is in stock, and the rest as it comes."""
-        self._told_by_signal(message, backorder_story.ship_obstacle(self._state), self._ship_what_is_there)
+        self._told_by_signal(
+            "ship_what_is_there", body, backorder_story.ship_obstacle(self._state), self._ship_what_is_there
+        )
 
     @workflow.signal(name="cancel_rest")
-    def cancel_rest_signal(self, message: OperatorMessage | None = None) -> None:
+    def cancel_rest_signal(self, body: Any = None) -> None:
         """Cancel in both systems what is on backorder; of an order that asks about what was given up, that."""
-        self._told_by_signal(message, backorder_story.cancel_rest_obstacle(self._state), self._cancel_rest_by)
+        self._told_by_signal(
+            "cancel_rest", body, backorder_story.cancel_rest_obstacle(self._state), self._cancel_rest_by
+        )
 
     @workflow.update(name="wait_for_all")
-    def wait_for_all_update(self, message: OperatorMessage) -> OperatorAnswer:
+    def wait_for_all_update(self, body: Any = None) -> OperatorAnswer:
         """Let the order wait until all of it is in stock."""
+        message = read_message(body, OperatorMessage)
         if not self._seen(message.message_id):
             self._wait_for_all(message)
         return OperatorAnswer(done=True, text="The order waits until all of it is in stock.")
 
     @wait_for_all_update.validator
-    def _may_wait_for_all(self, message: OperatorMessage) -> None:
-        del message
+    def _may_wait_for_all(self, body: Any = None) -> None:
+        read_message(body, OperatorMessage)
         refuse(backorder_story.wait_obstacle(self._state))
 
     @workflow.update(name="ship_what_is_there")
-    def ship_what_is_there_update(self, message: OperatorMessage) -> OperatorAnswer:
+    def ship_what_is_there_update(self, body: Any = None) -> OperatorAnswer:
         """Let leave what is in stock, and the rest as it comes."""
+        message = read_message(body, OperatorMessage)
         if not self._seen(message.message_id):
             self._ship_what_is_there(message)
         return OperatorAnswer(done=True, text="What is in stock leaves, the rest as it comes.")
 
     @ship_what_is_there_update.validator
-    def _may_ship_what_is_there(self, message: OperatorMessage) -> None:
-        del message
+    def _may_ship_what_is_there(self, body: Any = None) -> None:
+        read_message(body, OperatorMessage)
         refuse(backorder_story.ship_obstacle(self._state))
 
     @workflow.update(name="cancel_rest")
-    def cancel_rest_update(self, message: OperatorMessage) -> OperatorAnswer:
+    def cancel_rest_update(self, body: Any = None) -> OperatorAnswer:
         """Cancel in both systems what is on backorder; of an order that asks about what was given up, that."""
+        message = read_message(body, OperatorMessage)
         if not self._seen(message.message_id):
             self._cancel_rest_by(message)
         return OperatorAnswer(
@@ -300,18 +310,15 @@ class OrderBackorders(OrderPreorders):
         )
 
     @cancel_rest_update.validator
-    def _may_cancel_rest(self, message: OperatorMessage) -> None:
-        del message
+    def _may_cancel_rest(self, body: Any = None) -> None:
+        read_message(body, OperatorMessage)
         refuse(backorder_story.cancel_rest_obstacle(self._state))
 
     def _told_by_signal(
-        self,
-        message: OperatorMessage | None,
-        obstacle: str,
-        act: Callable[[OperatorMessage], None],
+        self, name: str, body: Any, obstacle: str, act: Callable[[OperatorMessage], None]
     ) -> None:
-        message = message or OperatorMessage()
-        if self._seen(message.message_id) or not self._concerns(message):
+        message = self._heard(name, body, OperatorMessage)
+        if message is None or self._seen(message.message_id) or not self._concerns(message):
             return
         if obstacle:
             self._tell(message.actor, f"Decided about the backorder; refused: {obstacle}.")

@@ -5,6 +5,8 @@ new totals are then carried into the ERP like any edit. What the warehouse has i
 and goods that are put back are canceled, those that leave are not.
 """
 
+from typing import Any
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -18,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.unit_cancels import all_that_has_not_left, hands_on, is_whole, places_kept, plan_cancel
     from workflows import cancel_story, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
-    from workflows.desk import refuse
+    from workflows.desk import read_message, refuse
     from workflows.messages import (
         Attention,
         CancelAsked,
@@ -41,15 +43,16 @@ class OrderCancels(OrderBackorders):
     # -- messages from operators -----------------------------------------------------------------------------------
 
     @workflow.signal(name="cancel")
-    def cancel_signal(self, message: CancelAsked | None = None) -> None:
+    def cancel_signal(self, body: Any = None) -> None:
         """Cancel all that has not left, or the units that are named."""
-        message = message or CancelAsked()
-        if not self._seen(message.message_id) and self._concerns(message):
+        message = self._heard("cancel", body, CancelAsked)
+        if message is not None and not self._seen(message.message_id) and self._concerns(message):
             self._wish_cancel(message)
 
     @workflow.update(name="cancel")
-    async def cancel_update(self, message: CancelAsked) -> OperatorAnswer:
+    async def cancel_update(self, body: Any = None) -> OperatorAnswer:
         """Cancel all that has not left, or the units that are named, and say how it went."""
+        message = read_message(body, CancelAsked)
         if not self._seen(message.message_id):
             self._ask_cancel(message)
         state = self._state
@@ -78,7 +81,8 @@ class OrderCancels(OrderBackorders):
         return state.cancel is not None or cancels_units(state) or asks
 
     @cancel_update.validator
-    def _may_cancel(self, message: CancelAsked) -> None:
+    def _may_cancel(self, body: Any = None) -> None:
+        message = read_message(body, CancelAsked)
         refuse(cancel_story.obstacle(self._state, message))
 
     def _temporal_cancel(self) -> None:
@@ -195,7 +199,7 @@ class OrderCancels(OrderBackorders):
             await self._take_units_off(
                 plan.now, places, wish.actor, cancel_story.why(wish), f"Cancel units of {state.order.number}"
             )
-            state.cancel_refused = None
+            state.cancel_refused, state.amend_at_once = None, state.amend
         left = plan.in_hand or plan.left
         state.unit_cancel = wish.at(CancelStage.TRIED) if left else None
         if plan.now and state.problem is not None:

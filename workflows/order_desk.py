@@ -4,7 +4,7 @@ A message only changes the state and wakes the loop of ``workflows.order``; noth
 """
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
 
@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.quantities import QuantitiesBroken, apply_erp, take_returns, units_returned
     from domain.topics import ORDERS_PAID, ORDERS_UPDATED, RISK_ASSESSED
     from workflows import narrative, order_return_story
-    from workflows.desk import Desk, problem_of, refuse
+    from workflows.desk import Desk, problem_of, read_message, refuse
     from workflows.messages import (
         STOREFRONT_CHANGED,
         Attention,
@@ -263,10 +263,10 @@ class OrderDesk(Desk[OrderState]):
     # -- messages from operators: signals for the Temporal UI, updates for an answer at once -----------------------
 
     @workflow.signal(name="resubmit")
-    def resubmit_signal(self, message: OperatorMessage | None = None) -> None:
+    def resubmit_signal(self, body: Any = None) -> None:
         """Go on after the cause of a problem was mended."""
-        message = message or OperatorMessage()
-        if self._seen(message.message_id) or self._resubmit_returns(message):
+        message = self._heard("resubmit", body, OperatorMessage)
+        if message is None or self._seen(message.message_id) or self._resubmit_returns(message):
             return
         if self._state.problem is None:
             # Row and case are written by the activity that was refused, a moment before the order hears of it.
@@ -275,10 +275,10 @@ class OrderDesk(Desk[OrderState]):
             self._resubmit(message)
 
     @workflow.signal(name="accept")
-    def accept_signal(self, message: OperatorMessage | None = None) -> None:
+    def accept_signal(self, body: Any = None) -> None:
         """Take the differences of the problem as they are; with a name and a reason."""
-        message = message or OperatorMessage()
-        if self._seen(message.message_id) or not self._concerns(message):
+        message = self._heard("accept", body, OperatorMessage)
+        if message is None or self._seen(message.message_id) or not self._concerns(message):
             return
         obstacle = narrative.accept_obstacle(self._state) or narrative.unnamed(message, "accepts")
         if obstacle:
@@ -287,29 +287,30 @@ class OrderDesk(Desk[OrderState]):
             self._accept(message)
 
     @workflow.signal(name="hold")
-    def hold_signal(self, message: OperatorMessage | None = None) -> None:
+    def hold_signal(self, body: Any = None) -> None:
         """Stop before the next step, until ``release``."""
-        message = message or OperatorMessage()
-        if not self._seen(message.message_id) and self._state.held_by is None:
+        message = self._heard("hold", body, OperatorMessage)
+        if message is not None and not self._seen(message.message_id) and self._state.held_by is None:
             self._hold(message)
 
     @workflow.signal(name="release")
-    def release_signal(self, message: OperatorMessage | None = None) -> None:
+    def release_signal(self, body: Any = None) -> None:
         """Go on after ``hold``."""
-        message = message or OperatorMessage()
-        if not self._seen(message.message_id) and self._state.held_by is not None:
+        message = self._heard("release", body, OperatorMessage)
+        if message is not None and not self._seen(message.message_id) and self._state.held_by is not None:
             self._release(message)
 
     @workflow.update(name="resubmit")
-    def resubmit_update(self, message: OperatorMessage) -> OperatorAnswer:
+    def resubmit_update(self, body: Any = None) -> OperatorAnswer:
         """Go on after the cause of a problem was mended."""
+        message = read_message(body, OperatorMessage)
         if not self._seen(message.message_id) and not self._resubmit_returns(message):
             self._resubmit(message)
         return OperatorAnswer(done=True, text="The order is read again and goes on.")
 
     @resubmit_update.validator
-    def _may_resubmit(self, message: OperatorMessage) -> None:
-        del message
+    def _may_resubmit(self, body: Any = None) -> None:
+        read_message(body, OperatorMessage)
         waits = self._state.problem or order_return_story.problem_of_return(self._state)
         refuse("" if waits else "the order has no problem that waits for it")
 
@@ -319,38 +320,42 @@ class OrderDesk(Desk[OrderState]):
         return False
 
     @workflow.update(name="accept")
-    def accept_update(self, message: OperatorMessage) -> OperatorAnswer:
+    def accept_update(self, body: Any = None) -> OperatorAnswer:
         """Take the differences of the problem as they are; with a name and a reason."""
+        message = read_message(body, OperatorMessage)
         if not self._seen(message.message_id):
             self._accept(message)
         return OperatorAnswer(done=True, text="Accepted as shown; the order is read again and goes on.")
 
     @accept_update.validator
-    def _may_accept(self, message: OperatorMessage) -> None:
+    def _may_accept(self, body: Any = None) -> None:
+        message = read_message(body, OperatorMessage)
         refuse(narrative.accept_obstacle(self._state) or narrative.unnamed(message, "accepts"))
 
     @workflow.update(name="hold")
-    def hold_update(self, message: OperatorMessage) -> OperatorAnswer:
+    def hold_update(self, body: Any = None) -> OperatorAnswer:
         """Stop before the next step, until ``release``."""
+        message = read_message(body, OperatorMessage)
         if not self._seen(message.message_id):
             self._hold(message)
         return OperatorAnswer(done=True, text="The order waits; a step under way is finished first.")
 
     @hold_update.validator
-    def _may_hold(self, message: OperatorMessage) -> None:
-        del message
+    def _may_hold(self, body: Any = None) -> None:
+        read_message(body, OperatorMessage)
         refuse(narrative.hold_obstacle(self._state))
 
     @workflow.update(name="release")
-    def release_update(self, message: OperatorMessage) -> OperatorAnswer:
+    def release_update(self, body: Any = None) -> OperatorAnswer:
         """Go on after ``hold``."""
+        message = read_message(body, OperatorMessage)
         if not self._seen(message.message_id):
             self._release(message)
         return OperatorAnswer(done=True, text="The order goes on.")
 
     @release_update.validator
-    def _may_release(self, message: OperatorMessage) -> None:
-        del message
+    def _may_release(self, body: Any = None) -> None:
+        read_message(body, OperatorMessage)
         refuse("" if self._state.held_by else "the order is not on hold")
 
     def _concerns(self, message: OperatorMessage) -> bool:
@@ -397,7 +402,7 @@ class OrderDesk(Desk[OrderState]):
                 self._state.expiry_heeded = expiring.expires_at
             self._go_on(problem)
         self._state.cancel = self._state.cancel or interrupted
-        self._tell(message.actor, "Asked to go on; the order is read again.")
+        self._tell(message.actor, f"Asked to go on{narrative.because(message)}; the order is read again.")
 
     def _hold(self, message: OperatorMessage) -> None:
         self._state.held_by = message.actor
@@ -406,7 +411,7 @@ class OrderDesk(Desk[OrderState]):
     def _release(self, message: OperatorMessage) -> None:
         # What was cleared up meanwhile (an address, say) is told by no webhook.
         self._state.held_by, self._state.reread = None, True
-        self._tell(message.actor, "Released the order.")
+        self._tell(message.actor, f"Released the order{narrative.because(message)}.")
 
     def waits_on(self) -> str | None:
         """The outside system whose answer the order waits for; for a worker, which knows how that system is."""

@@ -75,3 +75,4 @@ class OrderInErp(OrderGivenUp):
         self._take_early(amended.erp, before)
         self._tell("ERP", happenings.amended(amended, before, state.edited))
         state.amend, state.edited, state.places = False, None, {}
+        state.amend_at_once = False

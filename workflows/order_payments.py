@@ -1,4 +1,6 @@
-"""What an order does about an authorization that expires before its goods leave: an alarm, then a capture or a case."""
+"""What an order does about money that is missing, or is about to be: an alarm before an authorization expires."""
+
+from decimal import Decimal
 
 from temporalio import workflow
 
@@ -6,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from domain.cases import AUTHORIZATION_EXPIRES
     from domain.payment_rules import ExpiryRule
-    from workflows import happenings
+    from workflows import happenings, narrative
     from workflows.order_alarms import Alarm, OrderAlarms
     from workflows.steps import Step
 
@@ -21,6 +23,12 @@ class OrderPayments(OrderAlarms):
         free = state.problem is None and state.cancel is None and state.outcome is None
         until = "Until an authorization is about to expire"
         return (*super()._alarms(), Alarm(expiring.notice_at, until, free, self._heed_expiry))
+
+    def _notice_what_is_not_covered(self, unpaid: Decimal) -> None:
+        """Tell of an edit that made the order dearer than what is paid and promised; ``unpaid``: as much was before."""
+        state = self._state
+        if state.amend and state.payment.unpaid > unpaid and not state.payment.unpaid_exchange:
+            self._tell("Orderwright", narrative.not_covered(state))
 
     def _heed_expiry(self) -> None:
         state, expiring = self._state, self._state.expires_next

@@ -59,7 +59,20 @@ def returnable_units(state: OrderState) -> dict[str, int]:
         )
         for line, count in coming.items():
             units[line] = units.get(line, 0) - count
-    return {line: max(count, 0) for line, count in units.items()}
+    units = {line: max(count, 0) for line, count in units.items()}
+    for asked in state.return_asks:
+        _take_asked(state, units, asked)
+    return units
+
+
+def _take_asked(state: OrderState, units: dict[str, int], asked: ReturnAsked) -> None:
+    """Take off what is asked for, and has not begun: by line, or by SKU from the first line on."""
+    for name, wanted in asked.lines.items():
+        missing = wanted
+        for line in state.lines:
+            if name in {line.line_id, line.sku}:
+                taken = min(missing, units.get(line.line_id, 0))
+                units[line.line_id], missing = units.get(line.line_id, 0) - taken, missing - taken
 
 
 def returnable_pieces(state: OrderState) -> dict[str, int]:
@@ -75,6 +88,21 @@ def returnable_pieces(state: OrderState) -> dict[str, int]:
     for line in state.lines:
         found |= pieces_left(line.line_id, line.shipped, kits, gone)
     return found
+
+
+def begins_after(state: OrderState) -> str:
+    """When an asked for return begins, where it cannot begin at once: ``once ...``; empty where it can."""
+    if state.held_by is not None:
+        return "once the order is released from its hold"
+    return "once the order goes on from its problem" if state.problem is not None else ""
+
+
+def asked_for(state: OrderState, asked: ReturnAsked) -> str:
+    """``2 units of TEE-BLK-M and 1 unit of ...``, of what somebody asked to take back."""
+    names = {line.line_id: line.sku or line.title for line in state.lines}
+    return " and ".join(
+        f"{count_units(n)} of {names.get(name, name)}" for name, n in asked.lines.items() if n
+    )
 
 
 def _coming(state: OrderState) -> list[dict[str, int]]:
@@ -152,7 +180,8 @@ def obstacle(state: OrderState, asked: ReturnAsked) -> str:
             return f"{line} is on no line of the order; it has {names}"
         free = sum(left.get(each, 0) for each in same)
         told = f"only {count_units(free)}" if free else "no unit"
-        return f"{told} of {line} left the warehouse and {'is' if free <= 1 else 'are'} in no return yet"
+        called = found[0].sku or line
+        return f"{told} of {called} left the warehouse and {'is' if free <= 1 else 'are'} in no return yet"
     return ""
 
 

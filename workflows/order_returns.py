@@ -3,6 +3,8 @@
 Each return is carried by a workflow of its own (``workflows.customer_return``), which tells its order what happens.
 """
 
+from typing import Any
+
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
@@ -14,8 +16,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.order import Order, ReturnStatus
     from domain.quantities import take_returns
     from domain.returns import LIVE, unsettled
-    from workflows import order_return_story
+    from workflows import narrative, order_return_story
     from workflows.customer_return import ReturnWorkflow
+    from workflows.desk import read_message
     from workflows.messages import (
         ORDERS_QUEUE,
         RETURN_ASKED,
@@ -173,7 +176,9 @@ class OrderReturns(OrderPayments):
     async def _look_at(self, asked: ReturnAsked) -> None:
         """Begin what an operator asked for while the order could not tell yet whether it is possible."""
         state = self._state
-        obstacle = order_return_story.obstacle(state, asked)
+        # Those who asked later come after it.
+        alone = state.model_copy(update={"return_asks": ()})
+        obstacle = order_return_story.obstacle(alone, asked)
         if obstacle:
             self._tell(asked.actor, f"Asked for a return; refused: {obstacle}.")
             return
@@ -186,7 +191,7 @@ class OrderReturns(OrderPayments):
             return_id=return_id,
             number=number,
             origin=ReturnOrigin.OPERATOR,
-            lines=order_return_story.lines_named(state, asked.lines),
+            lines=order_return_story.lines_named(alone, asked.lines),
             actor=asked.actor,
             reason=asked.reason,
             without_goods=asked.without_goods,
@@ -258,20 +263,35 @@ class OrderReturns(OrderPayments):
         return {line: before.get(line, 0) + units for line, units in news.back.items()}
 
     @workflow.signal(name=RETURN_ASKED)
-    def return_signal(self, asked: ReturnAsked) -> None:
+    def return_signal(self, body: Any = None) -> None:
         """Begin a return for an operator, also of an order that has ended and comes back for it."""
-        if not self._seen(asked.message_id):
-            self._state.return_asks = (*self._state.return_asks, asked)
+        asked = self._heard("return", body, ReturnAsked)
+        if asked is not None and not self._seen(asked.message_id):
+            self._note_ask(asked)
 
     @workflow.update(name=RETURN_ASKED)
-    def return_update(self, asked: ReturnAsked) -> OperatorAnswer:
+    def return_update(self, body: Any = None) -> OperatorAnswer:
         """Begin a return: the warehouse is told to expect goods, or, without goods, the money goes back at once."""
+        asked = read_message(body, ReturnAsked)
         if not self._seen(asked.message_id):
-            self._state.return_asks = (*self._state.return_asks, asked)
+            self._note_ask(asked)
+        if first := order_return_story.begins_after(self._state):
+            return OperatorAnswer(
+                done=True, text=f"Noted; the return begins {first}, if it is possible then."
+            )
         return OperatorAnswer(done=True, text="The return begins; it has a page of its own.")
 
+    def _note_ask(self, asked: ReturnAsked) -> None:
+        self._state.return_asks = (*self._state.return_asks, asked)
+        if self._state.order is not None and (first := order_return_story.begins_after(self._state)):
+            what = order_return_story.asked_for(self._state, asked)
+            self._tell(
+                asked.actor, f"Asked for a return of {what}{narrative.because(asked)}; it begins {first}."
+            )
+
     @return_update.validator
-    def _may_return(self, asked: ReturnAsked) -> None:
+    def _may_return(self, body: Any = None) -> None:
+        asked = read_message(body, ReturnAsked)
         obstacle = order_return_story.obstacle(self._state, asked)
         if obstacle:
             raise ApplicationError(obstacle, type="NotPossibleNow")

@@ -43,6 +43,8 @@ class OrderState(Remembered):
     """Everything left before the ERP knew of it, which is still to be written down there."""
     amend: bool = False
     """What the storefront holds now is still to be carried into the ERP."""
+    amend_at_once: bool = False
+    """An operator's own cancel is to be carried over, which the storefront has: no hold keeps it from the ERP."""
     given: Order | None = None
     """The order as the ERP was given it last, while ``order`` is an edited one."""
     edited: EditParts | None = None

@@ -3,6 +3,8 @@
 A message only changes the state and wakes the loop of ``workflows.customer_return``; nothing here calls an activity.
 """
 
+from typing import Any
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -13,12 +15,13 @@ with workflow.unsafe.imports_passed_through():
     from domain.order import ReturnStatus
     from domain.returns import LIVE, Disposition, units_received
     from workflows import return_narrative as narrative
-    from workflows.desk import Desk, problem_of, refuse
+    from workflows.desk import Desk, problem_of, read_message, refuse
     from workflows.messages import (
         CancelRequest,
         OperatorAnswer,
         OperatorMessage,
     )
+    from workflows.narrative import because
     from workflows.return_messages import (
         ERP_RETURN_CHANGED,
         STOREFRONT_RETURN_CHANGED,
@@ -87,39 +90,42 @@ class ReturnDesk(Desk[ReturnState]):
     # -- messages from operators -----------------------------------------------------------------------------------
 
     @workflow.signal(name="resubmit")
-    def resubmit_signal(self, message: OperatorMessage | None = None) -> None:
+    def resubmit_signal(self, body: Any = None) -> None:
         """Go on after the cause of a problem was mended; also says yes to what waits for a yes."""
-        message = message or OperatorMessage()
-        if not self._seen(message.message_id) and self._state.problem is not None:
+        message = self._heard("resubmit", body, OperatorMessage)
+        if message is not None and not self._seen(message.message_id) and self._state.problem is not None:
             self._resubmit(message)
 
     @workflow.update(name="resubmit")
-    def resubmit_update(self, message: OperatorMessage) -> OperatorAnswer:
+    def resubmit_update(self, body: Any = None) -> OperatorAnswer:
         """Go on after the cause of a problem was mended; also says yes to what waits for a yes."""
+        message = read_message(body, OperatorMessage)
         if not self._seen(message.message_id):
             self._resubmit(message)
         return OperatorAnswer(done=True, text="The return goes on.")
 
     @resubmit_update.validator
-    def _may_resubmit(self, message: OperatorMessage) -> None:
-        del message
+    def _may_resubmit(self, body: Any = None) -> None:
+        read_message(body, OperatorMessage)
         refuse("" if self._state.problem else "the return has no problem that waits for it")
 
     @workflow.update(name="approve")
-    def approve_update(self, message: OperatorMessage) -> OperatorAnswer:
+    def approve_update(self, body: Any = None) -> OperatorAnswer:
         """Agree to what the buyer asks for."""
+        message = read_message(body, OperatorMessage)
         if not self._seen(message.message_id):
             self._approve(message)
         return OperatorAnswer(done=True, text="Agreed; the warehouse is told to expect the goods.")
 
     @approve_update.validator
-    def _may_approve(self, message: OperatorMessage) -> None:
-        del message
+    def _may_approve(self, body: Any = None) -> None:
+        read_message(body, OperatorMessage)
         refuse(narrative.approve_obstacle(self._state))
 
     @workflow.update(name="inspect")
-    def inspect_update(self, inspection: Inspection) -> OperatorAnswer:
+    def inspect_update(self, body: Any = None) -> OperatorAnswer:
         """Say what becomes of every unit that came back."""
+        inspection = read_message(body, Inspection)
         if not self._seen(inspection.message_id):
             self._state.verdicts = inspection.lines
             self._state.goods_awaited = False
@@ -128,25 +134,29 @@ class ReturnDesk(Desk[ReturnState]):
         return OperatorAnswer(done=True, text=narrative.judged(self._state))
 
     @inspect_update.validator
-    def _may_inspect(self, inspection: Inspection) -> None:
+    def _may_inspect(self, body: Any = None) -> None:
+        inspection = read_message(body, Inspection)
         refuse(narrative.inspect_obstacle(self._state, inspection))
 
     @workflow.update(name="settle")
-    def settle_update(self, message: OperatorMessage) -> OperatorAnswer:
+    def settle_update(self, body: Any = None) -> OperatorAnswer:
         """Wait for the missing goods no more, and settle what is back."""
+        message = read_message(body, OperatorMessage)
         if not self._seen(message.message_id):
             self._state.goods_awaited = False
-            self._tell(message.actor, "Asked to settle what is back; the rest is waited for no more.")
+            told = f"Asked to settle what is back{because(message)}; the rest is waited for no more."
+            self._tell(message.actor, told)
         return OperatorAnswer(done=True, text="What is back is settled; the rest is waited for no more.")
 
     @settle_update.validator
-    def _may_settle(self, message: OperatorMessage) -> None:
-        del message
+    def _may_settle(self, body: Any = None) -> None:
+        read_message(body, OperatorMessage)
         refuse(narrative.settle_obstacle(self._state))
 
     @workflow.update(name="end")
-    async def end_update(self, message: OperatorMessage) -> OperatorAnswer:
+    async def end_update(self, body: Any = None) -> OperatorAnswer:
         """Decline the return, or end it without goods, in both systems; says how it went."""
+        message = read_message(body, OperatorMessage)
         if not self._seen(message.message_id):
             self._end_early(message)
         await workflow.wait_condition(lambda: self._state.give_up is None or self._state.ended is not None)
@@ -154,13 +164,14 @@ class ReturnDesk(Desk[ReturnState]):
         return OperatorAnswer(done=done, text=self._state.ended or "Not ended: a system refused it.")
 
     @end_update.validator
-    def _may_end(self, message: OperatorMessage) -> None:
+    def _may_end(self, body: Any = None) -> None:
+        message = read_message(body, OperatorMessage)
         refuse(narrative.end_obstacle(self._state) or ("" if message.reason else "say why (reason)"))
 
     def _approve(self, message: OperatorMessage) -> None:
         self._state.agreed = True
         self._clear(RETURN_REQUESTED)
-        self._tell(message.actor, "Agreed to the return.")
+        self._tell(message.actor, f"Agreed to the return{because(message)}.")
 
     def _resubmit(self, message: OperatorMessage) -> None:
         state, problem = self._state, self._state.problem
@@ -181,7 +192,7 @@ class ReturnDesk(Desk[ReturnState]):
             case _:
                 # It may have been mended in the mapping: the one in force counts from now on.
                 state.mapping_version = ""
-        self._tell(message.actor, "Asked to go on.")
+        self._tell(message.actor, f"Asked to go on{because(message)}.")
         if family(problem.cause) not in _SETTLED_INSTEAD and not narrative.end_obstacle(state):
             state.give_up = state.end_refused
 

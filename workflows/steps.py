@@ -50,6 +50,8 @@ def next_step(state: OrderState) -> Step:
         return Step.REPORT_PROBLEM
     if state.return_tellings:
         return Step.TELL_RETURN
+    if state.problem is None and state.held_by is not None and state.amend and state.amend_at_once:
+        return Step.AMEND
     if state.problem is not None or state.held_by is not None:
         # What an order that waits for an approval hears, or one that asks about units, may be the answer.
         answers = stands_for_approval(state) or stands_for_given_up(state)

@@ -257,3 +257,14 @@ def test_an_authorization_that_expired_promises_nothing():
     part = make_payment("25.00", PaymentKind.CAPTURE, payment_id="9", parent_id="1")
     assert unpaid(hundred(ends, WIRE, part), PaymentRules(), PLACED_AT) == 35
     assert len(outlook(hundred(ends, WIRE), sandbox_mapping()).expiring) == 1, "its money is still missing"
+
+
+@pytest.mark.parametrize(("again", "at_risk"), [("100.00", []), ("70.00", [30]), ("10.00", [60])])
+@pytest.mark.parametrize("days", [30, None])
+def test_what_the_buyer_promised_anew_for_longer_is_not_lost(again, at_risk, days):
+    """Of 100.00 in all 60.00 are promised for a week."""
+    ends = CARD.model_copy(update={"expires_at": PLACED_AT + timedelta(days=7)})
+    until = PLACED_AT + timedelta(days=days) if days else None
+    anew = make_payment(again, payment_id="8").model_copy(update={"expires_at": until})
+    found = outlook(hundred(ends, anew), sandbox_mapping()).expiring
+    assert [each.amount for each in found if each.expires_at == ends.expires_at] == at_risk

@@ -114,7 +114,7 @@ def raise_to(world: World, order: Order, units: int) -> None:
     (plan,) = now.location_plans
     part = plan.lines[0].model_copy(update={"quantity": units, "remaining": units})
     changes = {
-        "lines": (now.lines[0].model_copy(update={"current": units}),),
+        "lines": (now.lines[0].model_copy(update={"ordered": units, "current": units}),),
         "location_plans": (plan.model_copy(update={"lines": (part,)}),),
         "total": now.total + more,
         "presentment_total": now.presentment_total + more,

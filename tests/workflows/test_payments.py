@@ -352,3 +352,44 @@ async def test_goods_that_left_after_the_authorization_expired_wait_for_their_mo
     told = world.storefront.orders[external_id]
     assert [f.tracking_number for f in told.fulfillments] == ["T1", "T2"]
     assert told.captured == 100
+
+
+async def test_an_edit_that_nobody_has_paid_says_what_is_missing_and_closes_once_it_is_promised(
+    world: World, external_id
+):
+    order = hundred(external_id, make_payment("100.00", payment_id="2"))
+    async with world.working():
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        now = world.storefront.orders[external_id]
+        plans = tuple(
+            plan.model_copy(
+                update={
+                    "lines": tuple(x.model_copy(update={"quantity": 3, "remaining": 3}) for x in plan.lines)
+                }
+            )
+            for plan in now.location_plans
+        )
+        dearer = {
+            "lines": (now.lines[0].model_copy(update={"ordered": 6, "current": 6}),),
+            "location_plans": plans,
+            "total": now.total + 50,
+            "presentment_total": now.presentment_total + 50,
+        }
+        world.storefront.replace(now.model_copy(update=dearer))
+        await world.start(order, "orders/edited")
+        await world.until_told(
+            order.key, "USD 50.00 is neither paid nor promised; the goods are sent all the same"
+        )
+        await world.until_told(order.key, "Edit carried into")
+        world.erp.ship_all(order.key)
+        stopped = await world.until_stopped(order.key)
+        assert stopped.problem is not None
+        assert stopped.problem.cause == "unbalanced:money"
+        assert "send them the invoice" in stopped.problem.remedy
+        told = world.storefront.orders[external_id]
+        promise = make_payment("50.00", payment_id="3")
+        world.storefront.replace(told.model_copy(update={"payments": (*told.payments, promise)}))
+        assert await webhook(world, order, ORDERS_UPDATED, datetime.now(UTC)) is InboxState.DISPATCHED
+        assert (await handle.result()).outcome is Attention.CLOSED
+    assert world.storefront.orders[external_id].captured == 150
