@@ -10,7 +10,7 @@ from adapters.ports import StorefrontPort
 from adapters.requests import CaptureRequest, FulfillmentRequest
 from domain.capture import plan_captures
 from domain.mapping import Mapping
-from domain.order import FulfillmentLine, Order
+from domain.order import FulfillmentLine, Order, OrderKey
 from domain.payment_rules import PaymentRules
 from store.crosswalk import Crosswalk, Link
 
@@ -30,14 +30,13 @@ class Shipping:
         and the ERP is who knows.
         """
         key = request.key
-        canonical_id = f"{key}/{request.shipment.shipment_id}"
+        canonical_id = _shipment_named(key, request.shipment.shipment_id)
         known = await asyncio.to_thread(self._crosswalk.external_id, "shipment", canonical_id, key.channel)
         if known is not None:
             order = await storefront.read_order(key.external_id)
             if any(fulfillment.fulfillment_id == known for fulfillment in order.fulfillments):
                 return known, order
-            gone = Link(kind="shipment", canonical_id=canonical_id, system=key.channel, external_id=known)
-            await asyncio.to_thread(self._crosswalk.forget, gone)
+            await asyncio.to_thread(self._crosswalk.forget, _link(key, canonical_id, known))
         made = await self._create(storefront, request, mapping, canonical_id)
         return made, await storefront.read_order(key.external_id)
 
@@ -63,14 +62,28 @@ class Shipping:
                 known_fulfillment_ids=request.known_fulfillment_ids,
             )
         )
-        link = Link(
-            kind="shipment",
-            canonical_id=canonical_id,
-            system=key.channel,
-            external_id=fulfillment.fulfillment_id,
-        )
+        link = _link(key, canonical_id, fulfillment.fulfillment_id)
         await asyncio.to_thread(self._crosswalk.link, link)
         return fulfillment.fulfillment_id
+
+
+def told_links(key: OrderKey, told: dict[str, str]) -> tuple[Link, ...]:
+    """Links of shipments that the storefront told of (shipment id -> fulfillment id), for a later life of the order.
+
+    A fulfillment has one counterpart: of several shipments that one tells of, the first.
+    """
+    first = {fulfillment: shipment for shipment, fulfillment in reversed(told.items())}
+    return tuple(
+        _link(key, _shipment_named(key, shipment), fulfillment) for fulfillment, shipment in first.items()
+    )
+
+
+def _shipment_named(key: OrderKey, shipment_id: str) -> str:
+    return f"{key}/{shipment_id}"
+
+
+def _link(key: OrderKey, canonical_id: str, fulfillment_id: str) -> Link:
+    return Link(kind="shipment", canonical_id=canonical_id, system=key.channel, external_id=fulfillment_id)
 
 
 async def capture(

@@ -7,9 +7,13 @@ import pytest
 from domain.approval import ApprovalRules
 from domain.erp_order import ErpShipmentState
 from domain.order import Order, PaymentKind, Risk
+from domain.return_rules import ReturnRules
 from tests.order_builder import handed_over, make_line, make_order, make_payment, sandbox_mapping
+from tests.workflows.returning import ended, until, with_rules
 from tests.workflows.world import World
-from workflows.messages import Attention
+from workflows.messages import Attention, ReturnAsked
+from workflows.order import OrderWorkflow
+from workflows.order_reach import OrderReach
 
 
 def sold(external_id: str, *, paid: bool = True, units: int = 2, **overrides) -> Order:
@@ -49,6 +53,24 @@ async def test_it_is_written_down_as_left_and_closed_without_a_fulfillment_and_a
     assert [s.state for s in erp.shipments] == [ErpShipmentState.SHIPPED] * 2
     assert writes(world, external_id) == []
     assert world.storefront.orders[external_id] == order
+
+
+@pytest.mark.usefixtures("days_pass_when_told")
+async def test_it_comes_back_to_life_for_a_return_and_is_told_to_nobody_again(world: World, external_id):
+    with_rules(world, ReturnRules())
+    order = sold(external_id)
+    async with world.working():
+        await (await world.place(order)).result()
+        asked = ReturnAsked(actor="Kim", reason="too small", lines={"11": 1})
+        await OrderReach(world.client).bring_back_for_return(order.key, asked)
+        await world.until(order.key, lambda view: bool(view.returns))
+        (return_id,) = (await world.view(order.key)).returns
+        await until(world, order, return_id, "still to come")
+        world.erp.receive_return(order.key, return_id, {"11": 1})
+        await ended(world, order, return_id)
+        handle = world.client.get_workflow_handle_for(OrderWorkflow.run, order.key.workflow_id)
+        assert (await handle.result()).outcome is Attention.CLOSED
+    assert "create_fulfillment" not in writes(world, external_id)
 
 
 async def test_one_that_was_only_promised_its_money_is_captured_when_it_closes(world: World, external_id):
