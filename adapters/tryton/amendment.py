@@ -15,6 +15,7 @@ from adapters.spans import looked_up
 from adapters.tryton.cancellation import REPLACED, Cancellation, obstacle_to_cancel
 from adapters.tryton.dividing import sale_of_lines
 from adapters.tryton.given_up import given_up_of, is_being_canceled
+from adapters.tryton.left_already import keeping_what_left
 from adapters.tryton.lowering import Lowered, Lowering, lowered_lines, lowered_parts
 from adapters.tryton.reading import is_canceled, is_in_force, read_order
 from adapters.tryton.records import SaleRecord
@@ -57,6 +58,14 @@ class Amendment:
             return await self._amend_parts(order, target)
         if target.exchange_id:
             return await self._amend_exchange(order, target)
+        outcome = await self._amend_whole(order, target)
+        attainable = keeping_what_left(order, target) if outcome.refused else None
+        if attainable is not None and (done := await self._with_supplement(order, attainable.target)):
+            return done.model_copy(update={"refused": attainable.refused})
+        return outcome
+
+    async def _amend_whole(self, order: SaleRecord, target: SalesOrder) -> AmendOutcome:
+        """All of what was sold, or nothing of it."""
         if order.supplements:
             return await self._with_supplement(order, target) or _refused(
                 target, read_order(order), _why_not(order), terms=False

@@ -314,3 +314,28 @@ async def test_what_has_left_is_not_taken_off_beside_what_was_added_and_the_refu
     assert (refused.line_id, refused.change) == ("11", "4 -> 1 units")
     assert "has left" in refused.reason
     assert units(outcome.order, LEFT) == {("11", EAST): 2}
+
+
+@pytest.mark.parametrize("before", [{}, {"jeans": 1}], ids=["one sale", "another beside it"])
+async def test_what_is_added_is_sent_although_what_has_left_is_to_be_taken_off(
+    erp_world: ErpWorld, before: dict[str, int]
+):
+    external_id = erp_world.new_id()
+    sold = sale(external_id, tees=3, caps=1)
+    await erp_world.erp.submit_order(sold)
+    await erp_world.ship(sold.key, EAST, part=False)
+    await erp_world.ship(sold.key, WEST, part=False)
+    jeans = before.get("jeans", 0)
+    if before:
+        assert (await erp_world.erp.amend_order(sale(external_id, tees=3, caps=1, **before))).refused == ()
+    target = sale(external_id, tees=1, caps=1, jeans=jeans + 2)
+    outcome = await erp_world.erp.amend_order(target)
+    (refused,) = outcome.refused
+    assert (refused.line_id, refused.change) == ("11", "3 -> 1 units")
+    assert "has left" in refused.reason
+    assert units(outcome.order, OPEN) == {("13", EAST): jeans + 2}
+    assert units(outcome.order, LEFT) == {("11", EAST): 3, ("12", WEST): 1}
+    whole = sale(external_id, tees=3, caps=1, jeans=jeans + 2)
+    assert abs(outcome.order.total - whole.total) <= Decimal("0.01")
+    assert (await erp_world.erp.amend_order(target)).order == outcome.order
+    assert (await send_all(erp_world, target)).total == outcome.order.total
