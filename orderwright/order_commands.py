@@ -1,7 +1,6 @@
 """``orderwright order ...``: see orders, and do what an operator can do."""
 
 import asyncio
-import getpass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
@@ -14,7 +13,8 @@ from domain.money import format_money
 from domain.order import CancelKind, OrderKey
 from domain.quantities import LineState, QuantitiesBroken
 from domain.status import OrderStatus, count_units
-from orderwright.operations import OrderNotFound, ask, tell, temporal, waiting_for_people
+from orderwright.operations import OrderNotFound, ask, temporal, waiting_for_people
+from orderwright.order_messages import send, who
 from orderwright.order_names import order_named, with_outage
 from orderwright.place_command import place
 from orderwright.proof import as_plain, print_proof, read_proof
@@ -38,7 +38,7 @@ from store.cases import Cases
 from store.connections import Connections
 from store.order_view import OrderSummary, OrderViews
 from workers.composition import compose
-from workflows.messages import CancelAsked, OperatorAnswer, OperatorMessage, OrderView, TimelineEntry
+from workflows.messages import CancelAsked, OrderView, TimelineEntry
 
 orders = typer.Typer(
     no_args_is_help=True,
@@ -175,7 +175,7 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """Cancel what has not left of an order, or some units of it, in both systems; what is picked, if it is put back."""
-    asked = CancelAsked(actor=_name(actor), reason=reason, kind=kind, lines=units_named(units or ()))
+    asked = CancelAsked(actor=who(actor), reason=reason, kind=kind, lines=units_named(units or ()))
     send(ctx, order, "cancel", reason, actor, asked=asked, wait=not no_wait, as_json=as_json)
 
 
@@ -295,38 +295,6 @@ async def _look(
                 raise
             return None, (), await returns_of(client, key)
         return view, story, await returns_of(client, key)
-
-
-def send(
-    ctx: typer.Context,
-    order: str,
-    name: str,
-    reason: str,
-    actor: str,
-    *,
-    asked: OperatorMessage | None = None,
-    wait: bool,
-    as_json: bool,
-) -> None:
-    """Send an order an operator's message and tell the answer. Exits with failure where it was refused."""
-    settings, key = invocation(ctx).settings(), order_named(ctx, order)
-    message = asked or OperatorMessage(actor=_name(actor), reason=reason)
-
-    async def sent() -> OperatorAnswer:
-        async with temporal(settings.temporal) as client:
-            return await tell(client, key, name, message, wait=wait)
-
-    answer = asyncio.run(sent())
-    if as_json:
-        print_json(answer)
-    else:
-        typer.echo(f"{key}: {answer.text}")
-    if not answer.done:
-        raise typer.Exit(FAILED)
-
-
-def _name(actor: str) -> str:
-    return actor or getpass.getuser()
 
 
 async def _rebuild(

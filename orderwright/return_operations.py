@@ -47,7 +47,13 @@ class ReturnName:
     def carried(self) -> Carried:
         """The return, as Temporal and people know it."""
         workflow_id = return_workflow_id(self.key, self.return_id)
-        return Carried(workflow_id=workflow_id, name=f"return {self}", listed_by="return list", signals=False)
+        return Carried(
+            workflow_id=workflow_id,
+            name=f"return {self}",
+            listed_by="return list",
+            shown_by=f"orderwright return show {self}",
+            signals=False,
+        )
 
     @classmethod
     def parse(cls, text: str) -> "ReturnName":

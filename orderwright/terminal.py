@@ -34,7 +34,8 @@ Actor = Annotated[str, typer.Option(help="Who; default: the user of this machine
 STACK_ENVIRONMENT = Path("var/up/env")
 """Where ``orderwright up`` leaves the settings of the running stack."""
 
-FAILED, MISUSED = 1, 2
+FAILED, MISUSED, UNDER_WAY = 1, 2, 3
+"""Exit statuses: refused or failed; called wrongly; taken, and carried out later without anybody's help."""
 NO_TERMINAL_WIDTH = 200
 
 
