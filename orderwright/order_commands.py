@@ -16,6 +16,7 @@ from domain.status import OrderStatus, count_units
 from orderwright.operations import OrderNotFound, ask, temporal, waiting_for_people
 from orderwright.order_messages import send, who
 from orderwright.order_names import order_named, with_outage
+from orderwright.order_story import with_earlier
 from orderwright.place_command import place
 from orderwright.proof import as_plain, print_proof, read_proof
 from orderwright.rebuild import Rebuilder, Rebuilt
@@ -289,12 +290,13 @@ async def _look(
     """Ask the workflow; where its history is gone, the store's row has to do."""
     async with temporal(settings.temporal) as client:
         try:
-            view, story = await ask(client, key)
+            view, last = await ask(client, key)
         except OrderNotFound:
             if not known:
                 raise
             return None, (), await returns_of(client, key)
-        return view, story, await returns_of(client, key)
+        story, back = await asyncio.gather(with_earlier(client, key, last), returns_of(client, key))
+        return view, story, back
 
 
 async def _rebuild(
