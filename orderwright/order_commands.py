@@ -72,6 +72,8 @@ def list_orders(
     as_json: AsJson = False,
 ) -> None:
     """List orders."""
+    if channel is not None:
+        invocation(ctx).settings().channel(channel)
     with open_store(ctx) as database:
         views = OrderViews(database)
         if attention:
@@ -232,7 +234,7 @@ def hold(
     no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Stop an order before its next step."""
+    """Stop an order before its next step. What the warehouse has of it can still leave: cancel what must not."""
     send(ctx, order, "hold", reason, actor, wait=not no_wait, as_json=as_json)
 
 
@@ -256,7 +258,7 @@ def rebuild(
     order: Annotated[
         str | None, typer.Argument(metavar="[ORDER]", help="Without it: all of the last --days.")
     ] = None,
-    days: Annotated[int, typer.Option(min=1, help="How far back to look for orders.")] = 90,
+    days: Annotated[int, typer.Option(min=1, max=36_500, help="How far back to look for orders.")] = 90,
     as_json: AsJson = False,
 ) -> None:
     """Write the order list anew from both systems. Changes nothing in them."""
