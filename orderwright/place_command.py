@@ -8,8 +8,8 @@ import typer
 from pydantic import ValidationError
 
 from domain.order import OrderKey
-from orderwright.stack_commands import running_stack
 from orderwright.terminal import AsJson, CommandFailed, print_json
+from sandbox.running import running_stack
 from sandbox.store.client import StoreControl, StoreRefused
 from sandbox.store.requests import MOST_UNITS, PlaceOrder
 
