@@ -20,7 +20,6 @@ import httpx
 
 from config.mappings import mapping_file
 from sandbox.processes import Part, PartFailed, free_port
-from sandbox.stack_lock import NAME as LOCK
 from sandbox.stack_lock import StackLock
 from sandbox.tryton.server import DEFAULT_STATE_DIR as TRYTON_STATE
 from sandbox.tryton.server import TrytonServer
@@ -162,7 +161,7 @@ class Stack:
         lock.take()
         self._exit.callback(lock.give_back)
         if self._fresh:
-            _clear(self._directory)
+            lock.clear()
         if self._rules_of_stock:
             self._mapping = mapping_with_stock(self._mapping, self._rules_of_stock, self._directory)
         if self._memory_erp is None:
@@ -349,15 +348,6 @@ class Stack:
 
     def _log(self, name: str) -> Path:
         return self._directory / "log" / f"{name}.log"
-
-
-def _clear(directory: Path) -> None:
-    """Forget an earlier run; not the lock, which is ours by now."""
-    for each in directory.iterdir():
-        if each.is_dir() and not each.is_symlink():
-            shutil.rmtree(each, ignore_errors=True)
-        elif each.name != LOCK:
-            each.unlink(missing_ok=True)
 
 
 def mapping_with_stock(mapping: str, rules: str, directory: Path) -> str:

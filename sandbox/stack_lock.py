@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,6 +44,14 @@ class StackLock:
             descriptor, f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n".encode()
         )
         self._descriptor = descriptor
+
+    def clear(self) -> None:
+        """Forget what an earlier stack left in the directory; not the lock, which is ours by now."""
+        for each in self._directory.iterdir():
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each, ignore_errors=True)
+            elif each != self._file:
+                each.unlink(missing_ok=True)
 
     def give_back(self) -> None:
         """Let another stack have it. The file stays: who deletes it could not be told from who never had it."""

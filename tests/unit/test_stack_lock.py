@@ -31,6 +31,19 @@ def test_the_second_is_told_whose_it_is_and_may_have_it_afterwards(tmp_path: Pat
     second.give_back()
 
 
+def test_a_fresh_start_forgets_all_but_the_lock(tmp_path: Path):
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "web.log").touch()
+    (tmp_path / "env").touch()
+    lock, second = StackLock(tmp_path), StackLock(tmp_path)
+    lock.take()
+    lock.clear()
+    assert [each.name for each in tmp_path.iterdir()] == ["lock"]
+    with pytest.raises(StackIsUp):
+        second.take()
+    lock.give_back()
+
+
 async def test_a_second_stack_leaves_alone_what_the_first_one_wrote(tmp_path: Path):
     kept = tmp_path / "env"
     kept.write_text("ORDERWRIGHT_WEB__PORT=8080\n")
