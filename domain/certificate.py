@@ -57,6 +57,8 @@ class Tally(Frozen):
     placed: int = 0
     there: int = 0
     matched: int = 0
+    canceled: int = 0
+    """Those of ``matched`` that are canceled on both sides, so that nothing of them has to be there."""
     explained: Mapping[Explanation, int] = {}
     repaired: Mapping[Explanation, int] = {}
     unexplained: int = 0
@@ -84,6 +86,7 @@ class Tally(Frozen):
             match finding.standing:
                 case Standing.MATCHED:
                     values["matched"] += of_window
+                    values["canceled"] += of_window and not finding.in_erp
                 case Standing.EXPLAINED if of_window:
                     _count(values["explained"], finding.explanation)
                 case Standing.EXPLAINED:
@@ -103,16 +106,42 @@ class Tally(Frozen):
 
     @property
     def sentence(self) -> str:
-        """``412 placed, 412 in the ERP, 0 unexplained``, with what is explained or repaired between."""
+        """``412 placed, 412 in the ERP, 0 unexplained``, with what is explained or repaired between.
+
+        Each order is in one group, so that all groups together are the first number; what is beyond it is said so.
+        """
+        agreed = self.matched - self.canceled
         heads = {
-            Flow.ORDERS: f"{self.placed} placed, {self.there} in the ERP",
-            Flow.SHIPMENTS: f"{self.placed} shipped, {self.there} told to the storefront",
+            Flow.ORDERS: f"{self.placed} placed, {agreed} in the ERP",
+            Flow.SHIPMENTS: f"{self.placed} shipped, {agreed} told to the storefront",
         }
         parts = [heads[self.flow]]
-        parts += [f"{count} {name}" for name, count in self.explained.items()]
-        parts += [f"{count} {name} (repaired)" for name, count in self.repaired.items()]
+        if self.canceled:
+            parts.append(f"{self.canceled} canceled in both")
+        parts += [_counted(count, name) for name, count in self.explained.items()]
+        parts += [f"{_counted(count, name)} (repaired)" for name, count in self.repaired.items()]
         parts.append(f"{self.unexplained} unexplained")
+        if self.surplus:
+            which = "" if self.surplus == self.unexplained else f"{self.surplus} of them "
+            parts[-1] += f" ({which}beside those {'placed' if self.flow is Flow.ORDERS else 'shipped'})"
         return ", ".join(parts)
+
+
+_OF_SEVERAL: Final = {
+    Explanation.ON_ITS_WAY: "on their way",
+    Explanation.WEBHOOK_WAITS: "webhooks not handed over yet",
+    Explanation.WAITS_FOR_PERSON: "wait for a person",
+    Explanation.AWAITS_PAYMENT: "wait for their payment",
+    Explanation.AWAITS_RELEASE: "wait for their release",
+    Explanation.CANCELED_BEFORE_ENTRY: "canceled before they were entered",
+    Explanation.MISSED_WEBHOOK: "missed webhooks",
+    Explanation.LOST: "nobody carried them",
+}
+"""What is said otherwise of several orders than of one."""
+
+
+def _counted(count: int, name: Explanation) -> str:
+    return f"{count} {name if count == 1 else _OF_SEVERAL.get(name, name)}"
 
 
 def _not_named_yet(findings: Iterable[Finding], named: Iterable[Finding]) -> Iterator[Finding]:

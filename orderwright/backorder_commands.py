@@ -2,7 +2,8 @@
 
 import typer
 
-from orderwright.order_commands import Named, NoWait, orders, send
+from orderwright.order_commands import Named, NoWait, orders
+from orderwright.order_messages import send
 from orderwright.terminal import Actor, AsJson, Reason
 
 __all__ = ["orders"]

@@ -37,7 +37,9 @@ WINDOW = timedelta(days=30)
 """Over which the list tells how long people took."""
 TIME = "%Y-%m-%d %H:%M"
 
-Number = Annotated[int, typer.Argument(metavar="CASE", min=1, help="The number of the case.")]
+LARGEST = 2_147_483_647
+"""The databases count cases no further."""
+Number = Annotated[int, typer.Argument(metavar="CASE", min=1, max=LARGEST, help="The number of the case.")]
 
 
 class Sorting(StrEnum):
@@ -71,8 +73,9 @@ def list_cases(
     print_table("Cases (UTC)", heads, rows, wide={"What"}, empty="no cases: nothing waits for a person")
     per_thousand = fixing.minutes_per_thousand_orders
     if per_thousand is not None:
+        resolved = "1 case" if fixing.cases == 1 else f"{fixing.cases} cases"
         typer.echo(
-            f"last {WINDOW.days} days: {fixing.cases} cases resolved, {per_thousand:.1f} minutes of fixing per "
+            f"last {WINDOW.days} days: {resolved} resolved, {per_thousand:.1f} minutes of fixing per "
             "1,000 orders"
         )
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from pydantic import ConfigDict
 from temporalio.client import (
     Client,
     WorkflowFailureError,
@@ -18,12 +19,14 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.temporal import connect
 from config.setting_groups import TemporalSettings
+from domain.model import Frozen
 from domain.order import OrderKey
 from orderwright.terminal import CommandFailed
 from workflows.messages import (
@@ -71,6 +74,25 @@ class NoAnswer(CommandFailed):
     """The order, or return, is there, but nobody answers for it."""
 
 
+class Taken(OperatorAnswer):
+    """The order, or return, has taken the message and carries it out later; both fields as its status tells them."""
+
+    done: bool = False
+    text: str = "Taken"
+    taken: bool = True
+    waits_for: str = ""
+    waits_on: str | None = None
+
+
+class Standing(Frozen):
+    """What orders and returns alike tell of what they wait for."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    waiting_for: str
+    waits_on: str | None = None
+
+
 @asynccontextmanager
 async def temporal(settings: TemporalSettings) -> AsyncIterator[Client]:
     """A connection. Raises CommandFailed where the server cannot be reached."""
@@ -93,6 +115,8 @@ class Carried:
     """Such as ``order shop:5001``."""
     listed_by: str
     """The command that lists what there is."""
+    shown_by: str
+    """The command that shows this one."""
     signals: bool = True
     """Messages may also be left for it, as signals."""
 
@@ -103,14 +127,27 @@ class Carried:
 
     @property
     def unanswered(self) -> str:
-        """What is said where nobody answers."""
-        words = f"nobody answers for {self.name}; is a worker running (orderwright worker)?"
-        return f"{words} With --no-wait the message is kept until one is" if self.signals else words
+        """What is said where nobody tells where it stands."""
+        return f"nobody answers for {self.name}; is a worker running (orderwright worker)?"
+
+    @property
+    def not_taken(self) -> str:
+        """What is said where nobody took a message in time. Temporal may hold it for a worker that comes soon."""
+        words = (
+            f"{self.unanswered} Nobody took the message within {ANSWER_SECONDS:.0f} s; a worker that starts now "
+            f"may still take it: {self.shown_by} tells"
+        )
+        return f"{words}. With --no-wait it is kept until one starts" if self.signals else words
 
 
 def order_carried(key: OrderKey) -> Carried:
     """An order, as Temporal and people know it."""
-    return Carried(workflow_id=key.workflow_id, name=f"order {key}", listed_by="order list")
+    return Carried(
+        workflow_id=key.workflow_id,
+        name=f"order {key}",
+        listed_by="order list",
+        shown_by=f"orderwright order show {key}",
+    )
 
 
 async def ask(client: Client, key: OrderKey) -> tuple[OrderView, tuple[TimelineEntry, ...]]:
@@ -168,19 +205,50 @@ def once(message: Sent) -> Sent:
     return message if message.message_id else message.model_copy(update={"message_id": uuid4().hex})
 
 
-async def update(client: Client, carried: Carried, name: str, message: OperatorMessage) -> OperatorAnswer:
-    """Send an update, which answers how it went, also when it is refused. Raises OrderNotFound, NoAnswer."""
+async def update(
+    client: Client,
+    carried: Carried,
+    name: str,
+    message: OperatorMessage,
+    *,
+    patience: float = ANSWER_SECONDS,
+) -> OperatorAnswer:
+    """Send an update, which answers how it went, also when it is refused; ``patience``: seconds to wait for that.
+
+    ``Taken`` where the workflow has it and needs longer than people wait: a system is away, say. Raises OrderNotFound;
+    NoAnswer where nobody took it.
+    """
     message = once(message)
     handle = client.get_workflow_handle(carried.workflow_id)
-    sent = handle.execute_update(name, message, id=message.message_id, result_type=OperatorAnswer)
+    started = None
     try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            return await answered(carried, sent)
-    except TimeoutError as error:
-        raise NoAnswer(carried.unanswered) from error
+        async with asyncio.timeout(patience):
+            asked = handle.start_update(
+                name,
+                message,
+                id=message.message_id,
+                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                result_type=OperatorAnswer,
+            )
+            started = await answered(carried, asked)
+            return await answered(carried, started.result())
+    except (TimeoutError, NoAnswer) as error:
+        if started is None:
+            raise NoAnswer(carried.not_taken) from error
+        return await _taken(client, carried)
     except WorkflowUpdateFailedError as error:
         reason = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
         return OperatorAnswer(done=False, text=f"Refused: {full_stop(reason)}")
+
+
+async def _taken(client: Client, carried: Carried) -> Taken:
+    """What a workflow waits for that has a message and has not answered yet."""
+    try:
+        standing = await query(client, carried, "status", Standing)
+    except (NoAnswer, OrderNotFound):
+        # The message is taken all the same, and that is what people have to know.
+        return Taken()
+    return Taken(waits_for=standing.waiting_for, waits_on=standing.waits_on)
 
 
 async def answered(carried: Carried, call: Awaitable[Answer]) -> Answer:

@@ -1,7 +1,6 @@
 """``orderwright order ...``: see orders, and do what an operator can do."""
 
 import asyncio
-import getpass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
@@ -14,8 +13,10 @@ from domain.money import format_money
 from domain.order import CancelKind, OrderKey
 from domain.quantities import LineState, QuantitiesBroken
 from domain.status import OrderStatus, count_units
-from orderwright.operations import OrderNotFound, ask, tell, temporal, waiting_for_people
+from orderwright.operations import OrderNotFound, ask, temporal, waiting_for_people
+from orderwright.order_messages import send, who
 from orderwright.order_names import order_named, with_outage
+from orderwright.order_story import with_earlier
 from orderwright.place_command import place
 from orderwright.proof import as_plain, print_proof, read_proof
 from orderwright.rebuild import Rebuilder, Rebuilt
@@ -38,7 +39,7 @@ from store.cases import Cases
 from store.connections import Connections
 from store.order_view import OrderSummary, OrderViews
 from workers.composition import compose
-from workflows.messages import CancelAsked, OperatorAnswer, OperatorMessage, OrderView, TimelineEntry
+from workflows.messages import CancelAsked, OrderView, TimelineEntry
 
 orders = typer.Typer(
     no_args_is_help=True,
@@ -71,6 +72,8 @@ def list_orders(
     as_json: AsJson = False,
 ) -> None:
     """List orders."""
+    if channel is not None:
+        invocation(ctx).settings().channel(channel)
     with open_store(ctx) as database:
         views = OrderViews(database)
         if attention:
@@ -175,7 +178,7 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """Cancel what has not left of an order, or some units of it, in both systems; what is picked, if it is put back."""
-    asked = CancelAsked(actor=_name(actor), reason=reason, kind=kind, lines=units_named(units or ()))
+    asked = CancelAsked(actor=who(actor), reason=reason, kind=kind, lines=units_named(units or ()))
     send(ctx, order, "cancel", reason, actor, asked=asked, wait=not no_wait, as_json=as_json)
 
 
@@ -231,7 +234,7 @@ def hold(
     no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Stop an order before its next step."""
+    """Stop an order before its next step. What the warehouse has of it can still leave: cancel what must not."""
     send(ctx, order, "hold", reason, actor, wait=not no_wait, as_json=as_json)
 
 
@@ -255,7 +258,7 @@ def rebuild(
     order: Annotated[
         str | None, typer.Argument(metavar="[ORDER]", help="Without it: all of the last --days.")
     ] = None,
-    days: Annotated[int, typer.Option(min=1, help="How far back to look for orders.")] = 90,
+    days: Annotated[int, typer.Option(min=1, max=36_500, help="How far back to look for orders.")] = 90,
     as_json: AsJson = False,
 ) -> None:
     """Write the order list anew from both systems. Changes nothing in them."""
@@ -289,44 +292,13 @@ async def _look(
     """Ask the workflow; where its history is gone, the store's row has to do."""
     async with temporal(settings.temporal) as client:
         try:
-            view, story = await ask(client, key)
+            view, last = await ask(client, key)
         except OrderNotFound:
             if not known:
                 raise
             return None, (), await returns_of(client, key)
-        return view, story, await returns_of(client, key)
-
-
-def send(
-    ctx: typer.Context,
-    order: str,
-    name: str,
-    reason: str,
-    actor: str,
-    *,
-    asked: OperatorMessage | None = None,
-    wait: bool,
-    as_json: bool,
-) -> None:
-    """Send an order an operator's message and tell the answer. Exits with failure where it was refused."""
-    settings, key = invocation(ctx).settings(), order_named(ctx, order)
-    message = asked or OperatorMessage(actor=_name(actor), reason=reason)
-
-    async def sent() -> OperatorAnswer:
-        async with temporal(settings.temporal) as client:
-            return await tell(client, key, name, message, wait=wait)
-
-    answer = asyncio.run(sent())
-    if as_json:
-        print_json(answer)
-    else:
-        typer.echo(f"{key}: {answer.text}")
-    if not answer.done:
-        raise typer.Exit(FAILED)
-
-
-def _name(actor: str) -> str:
-    return actor or getpass.getuser()
+        story, back = await asyncio.gather(with_earlier(client, key, last), returns_of(client, key))
+        return view, story, back
 
 
 async def _rebuild(

@@ -14,6 +14,7 @@ from store.order_view import OrderViews
 
 def order_named(ctx: typer.Context, text: str) -> OrderKey:
     """The order that people call ``text``. Raises CommandFailed where it is none, or several."""
+    text = text.strip()
     if ":" in text:
         try:
             return OrderKey.parse(text)

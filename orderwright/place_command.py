@@ -8,10 +8,12 @@ import typer
 from pydantic import ValidationError
 
 from domain.order import OrderKey
-from orderwright.stack_commands import running_stack
 from orderwright.terminal import AsJson, CommandFailed, print_json
+from sandbox.running import running_stack
 from sandbox.store.client import StoreControl, StoreRefused
-from sandbox.store.requests import PlaceOrder
+from sandbox.store.requests import MOST_UNITS, PlaceOrder
+
+MOST_DIGITS = 20
 
 
 def place(
@@ -44,8 +46,13 @@ def _basket(items: list[str]) -> PlaceOrder:
     lines = []
     for item in items:
         sku, _, units = item.partition(":")
-        if units and not units.isdigit():
-            raise CommandFailed(f"{item!r} is not of the form SKU or SKU:UNITS, such as TEE-BLK-S:2")
+        # Not isdigit: a superscript is a digit and no number.
+        if not sku or (units and not (units.isdecimal() and len(units) <= MOST_DIGITS)):
+            raise CommandFailed(
+                f"{item!r} is not of the form SKU or SKU:UNITS, such as TEE-BLK-S:2, with at most {MOST_UNITS:,} units"
+            )
+        if units and not 1 <= int(units) <= MOST_UNITS:
+            raise CommandFailed(f"{item!r} orders {int(units):,} units; say 1 to {MOST_UNITS:,}")
         lines.append({"sku": sku, "quantity": int(units or 1)})
     return PlaceOrder.model_validate(
         {"lines": lines, "taxes": ["STATE-6.25"], "shipping": {"code": "standard"}}

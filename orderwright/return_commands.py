@@ -1,15 +1,16 @@
 """``orderwright return ...`` and ``order return``: see what comes back, and decide about it."""
 
 import asyncio
-import getpass
 from typing import Annotated
 
 import typer
 
-from orderwright.operations import query, story, temporal, update
+from orderwright.operations import order_carried, query, story, temporal, update
+from orderwright.order_messages import tell_answer, who
 from orderwright.order_names import order_named, with_outage
 from orderwright.return_operations import (
     ListedReturn,
+    ReturnName,
     begin_return,
     find_return,
     list_returns,
@@ -17,7 +18,6 @@ from orderwright.return_operations import (
     verdicts_named,
 )
 from orderwright.terminal import (
-    FAILED,
     AsJson,
     CommandFailed,
     Reason,
@@ -134,7 +134,8 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Say what becomes of every unit that came back; it is then credited and refunded."""
-    _answer(asyncio.run(_inspect(ctx, named, verdicts, reason, actor)), as_json=as_json)
+    name, answer = asyncio.run(_inspect(ctx, named, verdicts, reason, actor))
+    tell_answer(ctx, name.carried, str(name), answer, as_json=as_json)
 
 
 def begin(
@@ -166,7 +167,7 @@ def begin(
     """Begin a return, or an exchange; an order that has ended comes back to life for it."""
     key = order_named(ctx, order)
     asked = ReturnAsked(
-        actor=actor or getpass.getuser(),
+        actor=who(actor),
         reason=_said(reason),
         lines=units_named(units),
         without_goods=without_goods,
@@ -181,7 +182,8 @@ def begin(
 
     answer = asyncio.run(sent())
     see = f" See: orderwright order show {key}" if answer.done and not as_json else ""
-    _answer((str(key), answer.model_copy(update={"text": answer.text + see})), as_json=as_json)
+    answer = answer.model_copy(update={"text": answer.text + see})
+    tell_answer(ctx, order_carried(key), str(key), answer, as_json=as_json)
 
 
 async def _list(ctx: typer.Context, limit: int, *, only_open: bool) -> tuple[ListedReturn, ...]:
@@ -205,37 +207,26 @@ async def _look(
 
 async def _inspect(
     ctx: typer.Context, named: str, verdicts: list[str], reason: str, actor: str
-) -> tuple[str, OperatorAnswer]:
+) -> tuple[ReturnName, OperatorAnswer]:
     async with temporal(invocation(ctx).settings().temporal) as client:
         name = await find_return(client, named)
         view = await query(client, name.carried, "status", ReturnView)
-        inspection = Inspection(
-            actor=actor or getpass.getuser(), reason=reason, lines=verdicts_named(view, verdicts)
-        )
-        return str(name), await update(client, name.carried, "inspect", inspection)
+        inspection = Inspection(actor=who(actor), reason=reason, lines=verdicts_named(view, verdicts))
+        return name, await update(client, name.carried, "inspect", inspection)
 
 
 def _send(
     ctx: typer.Context, named: str, update_name: str, reason: str, actor: str, *, as_json: bool
 ) -> None:
-    message = OperatorMessage(actor=actor or getpass.getuser(), reason=reason)
+    message = OperatorMessage(actor=who(actor), reason=reason)
 
-    async def sent() -> tuple[str, OperatorAnswer]:
+    async def sent() -> tuple[ReturnName, OperatorAnswer]:
         async with temporal(invocation(ctx).settings().temporal) as client:
             name = await find_return(client, named)
-            return str(name), await update(client, name.carried, update_name, message)
+            return name, await update(client, name.carried, update_name, message)
 
-    _answer(asyncio.run(sent()), as_json=as_json)
-
-
-def _answer(named: tuple[str, OperatorAnswer], *, as_json: bool) -> None:
-    name, answer = named
-    if as_json:
-        print_json(answer)
-    else:
-        typer.echo(f"{name}: {answer.text}")
-    if not answer.done:
-        raise typer.Exit(FAILED)
+    name, answer = asyncio.run(sent())
+    tell_answer(ctx, name.carried, str(name), answer, as_json=as_json)
 
 
 def _said(reason: str) -> str:

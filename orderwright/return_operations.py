@@ -47,7 +47,13 @@ class ReturnName:
     def carried(self) -> Carried:
         """The return, as Temporal and people know it."""
         workflow_id = return_workflow_id(self.key, self.return_id)
-        return Carried(workflow_id=workflow_id, name=f"return {self}", listed_by="return list", signals=False)
+        return Carried(
+            workflow_id=workflow_id,
+            name=f"return {self}",
+            listed_by="return list",
+            shown_by=f"orderwright return show {self}",
+            signals=False,
+        )
 
     @classmethod
     def parse(cls, text: str) -> "ReturnName":
@@ -93,6 +99,7 @@ async def returns_of(client: Client, key: OrderKey) -> tuple[ListedReturn, ...]:
 
 async def find_return(client: Client, text: str) -> ReturnName:
     """The return that people call ``text``, by id or by number. Raises CommandFailed where it is none, or several."""
+    text = text.strip()
     if ":" in text:
         return ReturnName.parse(text)
     if _UNQUOTABLE & set(text):
@@ -146,6 +153,8 @@ def verdicts_named(view: ReturnView, named: Sequence[str]) -> dict[str, dict[Dis
     verdicts: dict[str, dict[Disposition, int]] = {}
     for each in named:
         name, _, told = each.rpartition("=")
+        if not name:
+            raise CommandFailed(_misnamed(each))
         line = _line_named(view.lines, name)
         if line.line_id in verdicts:
             raise CommandFailed(f"{name} is named twice; name it once, with all its verdicts")
@@ -156,11 +165,15 @@ def verdicts_named(view: ReturnView, named: Sequence[str]) -> dict[str, dict[Dis
 def _verdict(whole: str, part: str) -> tuple[Disposition, int]:
     verdict, _, count = part.partition(":")
     if verdict not in set(Disposition) or not count.isdecimal():
-        raise CommandFailed(
-            f"{whole!r} is not of the form LINE=VERDICT:UNITS,..., such as TEE-BLK-M=restock:1,scrap:1; "
-            f"verdicts are {_VERDICTS}"
-        )
+        raise CommandFailed(_misnamed(whole))
     return Disposition(verdict), int(count)
+
+
+def _misnamed(whole: str) -> str:
+    return (
+        f"{whole!r} is not of the form LINE=VERDICT:UNITS,..., such as TEE-BLK-M=restock:1,scrap:1; "
+        f"verdicts are {_VERDICTS}"
+    )
 
 
 def _line_named(lines: Sequence[ReturnLine], name: str) -> ReturnLine:

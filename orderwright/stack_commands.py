@@ -1,14 +1,13 @@
 """``up`` and ``demo``: the embedded stack on this machine."""
 
 import asyncio
-import json
 import signal
 from collections.abc import Awaitable
 from typing import Annotated, TypeVar
 
 import typer
 
-from orderwright.terminal import FAILED, STACK_ENVIRONMENT, AsJson, CommandFailed, print_facts, print_json
+from orderwright.terminal import FAILED, STACK_ENVIRONMENT, AsJson, print_facts, print_json
 from sandbox.demo import print_demo, run_demo
 from sandbox.stack import Addresses, Stack
 
@@ -45,16 +44,6 @@ def up(
         typer.echo("stopped", err=True)
 
 
-def running_stack() -> Addresses:
-    """Where the stack of ``up`` is. Raises CommandFailed where none was started in this folder."""
-    file = STACK / "stack.json"
-    if not file.is_file():
-        raise CommandFailed(
-            "this works with the embedded stack only; start it in this folder with: orderwright up"
-        )
-    return Addresses(**json.loads(file.read_text(encoding="utf-8")))
-
-
 async def _keep_up(*, fresh: bool, as_json: bool) -> None:
     async with Stack(STACK, fresh=fresh, say=_say, rules_of_stock=RULES_OF_STOCK) as stack:
         where = stack.addresses
@@ -81,7 +70,8 @@ def _print_addresses(where: Addresses) -> None:
     )
     typer.echo(
         "\nIn another terminal: orderwright order place TEE-BLK-S:2 MUG-LOGO, then orderwright order list "
-        "and orderwright stock why MUG-LOGO\n"
+        "and orderwright stock why MUG-LOGO; python -m sandbox.warehouse ship shop:5001 sends it "
+        "(docs/one-order.md)\n"
     )
 
 

@@ -63,7 +63,9 @@ def run(
     channel: ChannelOption = None,
     hours: Annotated[
         float | None,
-        typer.Option(min=0, help="Look so many hours back; default: from where the last sweep ended."),
+        typer.Option(
+            min=0, max=876_000, help="Look so many hours back; default: from where the last sweep ended."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
-from adapters.errors import AdapterError
+from adapters.errors import AdapterError, SessionExpired, Unavailable
 from config.mappings import MappingError
 from config.ownership import OwnershipError
 from config.settings import Settings, SettingsError, load_settings
@@ -34,7 +34,8 @@ Actor = Annotated[str, typer.Option(help="Who; default: the user of this machine
 STACK_ENVIRONMENT = Path("var/up/env")
 """Where ``orderwright up`` leaves the settings of the running stack."""
 
-FAILED, MISUSED = 1, 2
+FAILED, MISUSED, UNDER_WAY = 1, 2, 3
+"""Exit statuses: refused or failed; called wrongly; taken, and carried out later without anybody's help."""
 NO_TERMINAL_WIDTH = 200
 
 
@@ -68,6 +69,11 @@ class PlainErrors(TyperGroup):
             raise typer.Exit(MISUSED) from error
         except SchemaOutdated as error:
             complain([f"{error} (or run: orderwright migrate)"])
+            raise typer.Exit(FAILED) from error
+        except (Unavailable, SessionExpired) as error:
+            complain(
+                [f"{error}; is it up, and reachable from here? See: orderwright status, orderwright doctor"]
+            )
             raise typer.Exit(FAILED) from error
         except EXPECTED as error:
             complain([str(error)])

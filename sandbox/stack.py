@@ -20,6 +20,7 @@ import httpx
 
 from config.mappings import mapping_file
 from sandbox.processes import Part, PartFailed, free_port
+from sandbox.stack_lock import StackLock
 from sandbox.tryton.server import DEFAULT_STATE_DIR as TRYTON_STATE
 from sandbox.tryton.server import TrytonServer
 from web.codec import PATH as CODEC
@@ -90,7 +91,7 @@ class Addresses:
 
 
 class Stack:
-    """All parts together. ``fresh`` forgets what an earlier run left in ``directory``.
+    """All parts together. ``fresh`` forgets what an earlier run left in ``directory``; one that is up there is refused.
 
     ``tryton_state`` is where Tryton is installed: stacks share it, each keeps its database in ``directory``.
     ``memory_erp`` takes the memory ERP in Tryton's place, with so many seconds for each order. ``faults`` puts proxies
@@ -156,9 +157,11 @@ class Stack:
         await self._exit.aclose()
 
     async def _start(self) -> None:
+        lock = StackLock(self._directory)
+        lock.take()
+        self._exit.callback(lock.give_back)
         if self._fresh:
-            shutil.rmtree(self._directory, ignore_errors=True)
-        self._directory.mkdir(parents=True, exist_ok=True)
+            lock.clear()
         if self._rules_of_stock:
             self._mapping = mapping_with_stock(self._mapping, self._rules_of_stock, self._directory)
         if self._memory_erp is None:

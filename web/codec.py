@@ -1,9 +1,12 @@
 """Decompresses payloads for the Temporal UI and Temporal's command line, which show a history as it is stored.
 
 It keeps nothing and knows nothing: who asks holds the payloads already. Temporal's codec protocol: what is sent
-to ``POST /codec/decode`` as ``{"payloads": [...]}`` comes back readable. Browsers may ask from the UI's page alone.
+to ``POST /codec/decode`` as ``{"payloads": [...]}`` comes back readable. Temporal's command line has encoded what it
+sends with a signal, too; that comes back from ``POST /codec/encode`` as it is, for workers read both. Browsers may ask
+from the UI's page alone.
 """
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
@@ -24,19 +27,29 @@ def add_codec(app: FastAPI, ui_url: str | None, max_body: int) -> None:
     allowed = _allowed(ui_url)
 
     @app.options(f"{PATH}/decode")
+    @app.options(f"{PATH}/encode")
     async def may_ask() -> Response:
         """A browser asks before it sends."""
         return Response(status_code=204, headers=allowed)
 
     @app.post(f"{PATH}/decode")
     async def decode(request: Request) -> Response:
+        """What a server gave, readable."""
+        return await answer(request, _readable)
+
+    @app.post(f"{PATH}/encode")
+    async def encode(request: Request) -> Response:
+        """What somebody sends, as it came."""
+        return await answer(request, lambda payloads: payloads)
+
+    async def answer(request: Request, change: Callable[[Payloads], Payloads]) -> Response:
         raw = await read_body(request, max_body)
         try:
-            readable = _readable(Parse(raw, Payloads()))
+            changed = change(Parse(raw, Payloads()))
         except (ParseError, UnicodeDecodeError, PayloadBroken) as error:
             remedy = "send what a Temporal server gave, as its command line and UI do"
             raise Refused(400, "codec", f"the payloads cannot be read: {error}", remedy) from error
-        return Response(MessageToJson(readable), media_type="application/json", headers=allowed)
+        return Response(MessageToJson(changed), media_type="application/json", headers=allowed)
 
 
 def _allowed(ui_url: str | None) -> dict[str, str]:

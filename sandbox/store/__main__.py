@@ -9,6 +9,7 @@ import typer
 from pydantic import SecretStr, ValidationError
 
 from domain.model import Frozen
+from sandbox.running import NotUp, order_number, running_stack
 from sandbox.store.client import StoreControl, StoreRefused
 from sandbox.store.requests import (
     AskReturn,
@@ -25,11 +26,28 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="The Shopify-compatible store of the sandbox."
 )
 
-Url = Annotated[
-    str, typer.Option("--url", envvar="ORDERWRIGHT_SANDBOX_STORE_URL", help="Address of the running store.")
-]
 Request = TypeVar("Request", bound=Frozen)
-_DEFAULT_URL = "http://127.0.0.1:8085"
+_ALONE = "http://127.0.0.1:8085"
+"""Where a store that was started by itself listens."""
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        envvar="ORDERWRIGHT_SANDBOX_STORE_URL",
+        help="Address of the store; default: the one of the stack that runs in this folder (orderwright up), else "
+        f"{_ALONE}.",
+    ),
+]
+
+
+def _order_id(text: str) -> int:
+    try:
+        return order_number(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+OrderId = Annotated[int, typer.Argument(metavar="ORDER", parser=_order_id, help="5001, or shop:5001.")]
 
 
 @app.command("serve")
@@ -56,7 +74,7 @@ def run_server(
 @app.command()
 def place(
     order: Annotated[str, typer.Argument(help="JSON of the order, @FILE, or - for standard input.")],
-    url: Url = _DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     r"""Place an order, such as '{"lines": [{"sku": "TEE-BLK-S", "quantity": 2}], "taxes": ["VAT-20"]}'."""
     wanted = _parsed(PlaceOrder, order)
@@ -64,7 +82,7 @@ def place(
 
 
 @app.command("list")
-def list_orders(url: Url = _DEFAULT_URL) -> None:
+def list_orders(url: Url = None) -> None:
     """One line an order."""
     _show(
         url,
@@ -77,17 +95,17 @@ def list_orders(url: Url = _DEFAULT_URL) -> None:
 
 
 @app.command()
-def show(order_id: int, url: Url = _DEFAULT_URL) -> None:
+def show(order_id: OrderId, url: Url = None) -> None:
     """One order."""
     _show(url, lambda store: store.read_order(order_id).model_dump(mode="json"))
 
 
 @app.command()
 def edit(
-    order_id: int,
+    order_id: OrderId,
     quantity: int,
     line: Annotated[int, typer.Option(help="Line id, or its place from 1 on.")] = 1,
-    url: Url = _DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     """Set a line to QUANTITY units; 0 removes it."""
     _show(url, lambda store: store.edit_line(order_id, line, quantity).model_dump(mode="json"))
@@ -95,9 +113,9 @@ def edit(
 
 @app.command()
 def change(
-    order_id: int,
+    order_id: OrderId,
     changes: Annotated[str, typer.Argument(help="JSON of the changes, @FILE, or - for standard input.")],
-    url: Url = _DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     r"""Edit an order, such as '{"add": [{"sku": "MUG-LOGO"}], "lines": [{"line": 1, "quantity": 3}]}'."""
     wanted = _parsed(EditOrder, changes)
@@ -106,11 +124,11 @@ def change(
 
 @app.command()
 def pay(
-    order_id: int,
+    order_id: OrderId,
     payment: Annotated[
         str, typer.Argument(help='JSON of the payment, such as \'{"kind": "sale"}\'; without it the rest.')
     ] = "{}",
-    url: Url = _DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     """Pay what an edit made due."""
     wanted = _parsed(PlacePayment, payment)
@@ -119,9 +137,9 @@ def pay(
 
 @app.command()
 def refund(
-    order_id: int,
+    order_id: OrderId,
     refund: Annotated[str, typer.Argument(help="JSON of the refund, @FILE, or - for standard input.")],
-    url: Url = _DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     r"""Give back, such as '{"lines": [{"line": 1, "quantity": 1, "restock": "RETURN"}], "shipping": "all"}'."""
     wanted = _parsed(GiveBack, refund)
@@ -130,9 +148,9 @@ def refund(
 
 @app.command("return")
 def ask_return(
-    order_id: int,
+    order_id: OrderId,
     wanted: Annotated[str, typer.Argument(help="JSON of the return, @FILE, or - for standard input.")],
-    url: Url = _DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     r"""Ask to send back, such as '{"lines": [{"line": 1, "quantity": 1, "reason": "defective"}]}'."""
     request = _parsed(AskReturn, wanted)
@@ -141,10 +159,10 @@ def ask_return(
 
 @app.command("change-return")
 def change_return(
-    order_id: int,
+    order_id: OrderId,
     return_id: int,
     act: Annotated[str, typer.Argument(help="approve, decline, close or withdraw.")],
-    url: Url = _DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     """Approve, decline or close a return as the shop's staff, or withdraw it as the buyer."""
     request = _parsed(ChangeReturn, json.dumps({"act": act}))
@@ -152,7 +170,7 @@ def change_return(
 
 
 @app.command()
-def cancel(order_id: int, url: Url = _DEFAULT_URL) -> None:
+def cancel(order_id: OrderId, url: Url = None) -> None:
     """Cancel an order as its buyer."""
     _show(url, lambda store: store.cancel_order(order_id, CancelOrder()).model_dump(mode="json"))
 
@@ -162,16 +180,14 @@ def webhooks(
     changes: Annotated[
         str, typer.Argument(help="JSON of knobs to change, such as '{\"paused\": true}'.")
     ] = "{}",
-    url: Url = _DEFAULT_URL,
+    url: Url = None,
 ) -> None:
     """Show webhook knobs and message counts, after changing some."""
     _show(url, lambda store: store.turn_webhooks(**json.loads(changes)))
 
 
 @app.command()
-def reset(
-    url: Url = _DEFAULT_URL, yes: Annotated[bool, typer.Option("--yes", help="Really.")] = False
-) -> None:
+def reset(url: Url = None, yes: Annotated[bool, typer.Option("--yes", help="Really.")] = False) -> None:
     """Forget orders, stock changes and messages."""
     if not yes:
         typer.echo("this forgets every order; say so with --yes", err=True)
@@ -194,9 +210,18 @@ def _parsed(kind: type[Request], given: str) -> Request:
         raise typer.Exit(2) from error
 
 
-def _show(url: str, ask: Any) -> None:
+def _store_here() -> str:
+    """The store of the stack that runs in this folder, or one that was started by itself."""
+    try:
+        return running_stack().store
+    except NotUp:
+        return _ALONE
+
+
+def _show(url: str | None, ask: Any) -> None:
     import httpx  # noqa: PLC0415  only to name its error
 
+    url = url or _store_here()
     try:
         with StoreControl(url) as store:
             answer = ask(store)

@@ -14,6 +14,8 @@ from sandbox import catalog
 from sandbox.store.return_records import Reason
 
 DEFAULT_LOCATION = int(next(iter(catalog.LOCATIONS)))
+MOST_UNITS = 1_000_000
+"""Of one line, as Shopify has it; far above, the store's file could not hold their price."""
 
 
 class PlaceTax(Frozen):
@@ -87,7 +89,7 @@ class PlaceLine(Frozen):
     """
 
     sku: str
-    quantity: Quantity = 1
+    quantity: Annotated[Quantity, Field(le=MOST_UNITS)] = 1
     price: Annotated[Amount, Field(ge=0)] | None = None
     location: int = DEFAULT_LOCATION
     split: tuple[PlaceSplit, ...] = ()
@@ -220,7 +222,7 @@ class EditLine(Frozen):
     """
 
     line: int = 1
-    quantity: int | None = None
+    quantity: Annotated[int, Field(le=MOST_UNITS)] | None = None
     price: Annotated[Amount, Field(ge=0)] | None = None
     discount: PlaceDiscount | None = None
 

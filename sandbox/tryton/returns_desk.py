@@ -112,7 +112,8 @@ class ReturnsDesk:
         reference = ["reference", "like", f"%:{web_id}:{return_id or '%'}; %"]
         found = await self._rpc.find(RETURN, [reference, state], ["number", "incoming_moves"])
         if not found:
-            raise LookupError(f"no return {return_id or ''} of order {web_id} is {state[2]}")
+            which = f"return {return_id}" if return_id else "return"
+            raise LookupError(f"no {which} of order {web_id} is {state[2]}")
         return dict(found[0])
 
     async def _count_in(self, moves: list[int], units: dict[str, int]) -> None:

@@ -94,7 +94,9 @@ def test_a_case_is_listed_shown_assigned_and_solved_by_mapping_for_all_its_order
     shown = plain(deployment.call("case", "show", case).stdout)
     assert "by Ada: all its orders went on after map: renamed" in shown
     assert "[skus] ABC-1 = MUG-LOGO in shopify-tryton; 3 orders told to go on (renamed)" in shown
-    assert "minutes of fixing per 1,000 orders" in deployment.call("case", "list", "--all").stdout
+    listed = deployment.call("case", "list", "--all").stdout
+    assert "minutes of fixing per 1,000 orders" in listed
+    assert "last 30 days: 1 case resolved, " in re.sub(r"\s+", " ", listed)
     refused = deployment.call("case", "resolve", case, "--retry", "--reason", "again", expect=1)
     assert f"case {case} is resolved since" in refused.stderr
     rules = {f["subject"]: f for f in deployment.ask("doctor", expect=None)}["mapping rules"]

@@ -106,7 +106,10 @@ def test_cancel_cancels_in_both_systems_and_says_so(deployment, order):
     assert storefront_at(deployment.world, "shop").orders[key.external_id].canceled_at is not None
     assert "Ada" in str(deployment.ask("order", "show", str(key))["timeline"])
     refused = deployment.call("order", "cancel", str(key), expect=1)
-    assert "Refused: the order is canceled already" in refused.stdout or "is under way" in refused.stderr
+    assert (
+        "Refused: the order is canceled already" in refused.stdout
+        or f"order {key} is canceled since " in refused.stderr
+    )
 
 
 def test_a_held_order_waits_for_release(deployment, order):
@@ -204,6 +207,13 @@ def test_a_closed_order_is_rebuilt_as_closed(deployment, order):
 
     deployment.inside(ship)
     closed = deployment.until(key, "closed")["row"]
+    for _ in range(100):
+        told = deployment.call("order", "hold", str(key), expect=1)
+        if told.stderr:
+            break
+        threading.Event().wait(0.1)
+    assert f"order {key} is closed since " in told.stderr
+    assert f"orderwright order return {key} SKU=UNITS" in told.stderr
     database = Database(deployment.settings.database)
     with database.write() as session:
         session.delete(session.get(OrderViewRow, (key.channel, key.external_id)))
@@ -292,6 +302,14 @@ def test_the_web_process_says_when_it_is_ready_and_is_checked(deployment, monkey
         (("order", "cancel", "shop:"), 1, "not of the form channel:external-id"),
         (("order", "place"), 1, "say what to order"),
         (("order", "place", "MUG-LOGO:many"), 1, "SKU:UNITS"),
+        (("order", "place", "MUG-LOGO:²"), 1, "SKU:UNITS"),
+        (("order", "place", "MUG-LOGO:99999999999999999999"), 1, "say 1 to 1,000,000"),
+        (("order", "place", "MUG-LOGO:" + "9" * 5000), 1, "at most 1,000,000 units"),
+        (("order", "place", "MUG-LOGO:0"), 1, "orders 0 units; say 1 to"),
+        (("order", "show", " shop:1 "), 1, "no order shop:1 is under way"),
+        (("order", "list", "--channel", "nope"), 2, "there is no channel 'nope' (known: shop)"),
+        (("case", "show", "99999999999999999999999"), 2, "less than or equal to 2147483647"),
+        (("case", "assign", "99999999999999999999999", "Kim"), 2, "less than or equal to 2147483647"),
         (("order", "rebuild", "outlet:1"), 2, "ORDERWRIGHT_CHANNELS__OUTLET__VENDOR"),
         (("order", "list", "--status", "lost"), 2, "'lost' is not one of"),
     ],

@@ -236,6 +236,10 @@ def test_an_order_that_has_ended_comes_back_to_life_for_a_return(strict):
     # The second time it has forgotten the first return, and Temporal has not.
     strict.call("order", "return", str(key), "TEE-BLK-M=1", "--without-goods", "--reason", "lost too")
     until(lambda: len(strict.ask("order", "show", str(key))["returns"]) == 2)
+    told = [each["text"] for each in strict.ask("order", "show", str(key))["timeline"]]
+    again = [place for place, text in enumerate(told) if text.startswith("Comes back to life")]
+    assert len(again) == 2
+    assert any(text.startswith("Entered in the ERP as") for text in told[: again[0]])
 
 
 def test_an_operator_exchanges_from_the_command_line(deployment):

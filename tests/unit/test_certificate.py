@@ -1,5 +1,6 @@
 """The window of a sweep, its watermark, and the sentence on the certificate."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -48,16 +49,52 @@ def test_a_certificate_names_and_counts_what_is_explained_and_repaired():
         ]
     )
     assert tally.sentence == (
-        "7 placed, 4 in the ERP, 1 not carried, 1 on its way, 1 missed webhook (repaired), 1 unexplained"
+        "7 placed, 3 in the ERP, 1 not carried, 1 on its way, 1 missed webhook (repaired), 1 unexplained"
     )
     assert [each.number for each in tally.findings] == ["#13", "#14"]
     assert tally.open == ("12", "13", "14")
 
 
+def test_all_groups_of_a_certificate_add_up_to_what_was_placed():
+    tally = Tally(flow=Flow.ORDERS).add(
+        [
+            *matched(8),
+            finding(21, Explanation.MATCHED),
+            finding(22, Explanation.MATCHED),
+            finding(23, Explanation.WAITS_FOR_PERSON),
+            # In the ERP as well: it is told once.
+            finding(24, Explanation.WAITS_FOR_PERSON, in_erp=True),
+        ]
+    )
+    assert tally.sentence == "12 placed, 8 in the ERP, 2 canceled in both, 2 wait for a person, 0 unexplained"
+    assert sum(map(int, re.findall(r"\d+", tally.sentence)[1:])) == 12
+
+
+@given(st.lists(st.tuples(st.sampled_from(Explanation), st.booleans(), st.booleans()), max_size=30))
+def test_whatever_is_found_the_groups_add_up(found):
+    findings = [
+        finding(number, what, Repair.START if helped else Repair.NONE, in_erp=there)
+        for number, (what, helped, there) in enumerate(found)
+    ]
+    numbers = [int(each) for each in re.findall(r"\d+", Tally(flow=Flow.ORDERS).add(findings).sentence)]
+    assert numbers[0] == len(found) == sum(numbers[1:])
+
+
+def test_a_certificate_that_an_older_version_kept_adds_up_as_well():
+    kept = {"flow": "orders", "placed": 3, "there": 3, "matched": 2, "explained": {"on its way": 1}}
+    assert Tally.model_validate(kept).sentence == "3 placed, 2 in the ERP, 1 on its way, 0 unexplained"
+
+
+def test_what_is_unexplained_beside_those_placed_is_told_apart():
+    tally = Tally(flow=Flow.ORDERS).add([finding(1, Explanation.TWICE_IN_ERP, in_erp=True)])
+    tally = tally.add([finding(2, Explanation.ONLY_IN_ERP, in_erp=True)], of_window=False)
+    assert tally.sentence == "1 placed, 0 in the ERP, 2 unexplained (1 of them beside those placed)"
+
+
 def test_what_was_placed_before_the_window_counts_only_where_it_is_wrong():
     before = [finding(1, Explanation.ON_ITS_WAY), finding(2, Explanation.TWICE_IN_ERP, in_erp=True)]
     tally = Tally(flow=Flow.ORDERS).add(matched(2)).add(before, of_window=False)
-    assert tally.sentence == "2 placed, 2 in the ERP, 1 unexplained"
+    assert tally.sentence == "2 placed, 2 in the ERP, 1 unexplained (beside those placed)"
     assert (tally.surplus, tally.open) == (1, ("1", "2"))
 
 

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from adapters.errors import Unavailable
 from config.setting_groups import LogSettings
 from config.settings import SettingsError
 from orderwright.cli import app
 from orderwright.logs import configure_logs
-from orderwright.terminal import Invocation
+from orderwright.terminal import Invocation, PlainErrors
 
 ROOT = Path(__file__).parents[2]
 
@@ -109,6 +111,23 @@ def test_placing_an_order_needs_the_embedded_stack():
     result = CliRunner().invoke(app, ["order", "place", "MUG-LOGO"])
     assert result.exit_code == 1
     assert "orderwright up" in result.stderr
+
+
+def test_a_system_that_does_not_answer_is_told_with_what_helps():
+    away = typer.Typer(cls=PlainErrors)
+
+    @away.command()
+    def prove() -> None:
+        raise Unavailable("tryton", "log in", "did not answer (ReadTimeout)")
+
+    @away.command()
+    def other() -> None:
+        """With two, the first is a command by name."""
+
+    result = CliRunner().invoke(away, ["prove"])
+    assert result.exit_code == 1
+    assert "tryton: log in: did not answer (ReadTimeout); is it up" in result.stderr
+    assert "orderwright doctor" in result.stderr
 
 
 def test_the_version_is_told():

@@ -63,6 +63,15 @@ async def test_compressed_payloads_become_readable_and_others_stay(client: httpx
     assert answer.headers["Access-Control-Allow-Origin"] == "http://127.0.0.1:8233"
 
 
+async def test_what_is_sent_with_a_signal_comes_back_as_it_is(client: httpx.AsyncClient):
+    given = MessageToDict(Payloads(payloads=[SMALL]))
+    answer = await client.post("/codec/encode", json=given, headers={"X-Namespace": "default"})
+    assert answer.status_code == 200
+    assert answer.json() == given
+    assert (await client.options("/codec/encode")).status_code == 204
+    assert (await client.post("/codec/encode", content=b"no JSON")).status_code == 400
+
+
 async def test_a_browser_may_ask_from_the_uis_page_alone(client: httpx.AsyncClient):
     answer = await client.options("/codec/decode", headers={"Origin": "http://evil.example"})
     assert answer.status_code == 204

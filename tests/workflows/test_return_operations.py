@@ -79,6 +79,8 @@ async def test_a_whole_return_is_driven_as_the_command_line_does(world: World, e
             CommandFailed, match=r"HAT.* is no line of the return; it has MUG-LOGO \(line 11\)"
         ):
             verdicts_named(waiting.view, ["HAT=restock:3"])
+        with pytest.raises(CommandFailed, match="'MUG-LOGO' is not of the form LINE=VERDICT:UNITS"):
+            verdicts_named(waiting.view, ["MUG-LOGO"])
         with pytest.raises(CommandFailed, match="verdicts are restock, scrap, reject"):
             verdicts_named(waiting.view, ["11=burn:2"])
         verdicts = verdicts_named(waiting.view, ["11=restock:1,reject:1", "12=scrap:1"])

@@ -113,7 +113,7 @@ async def test_an_order_that_only_the_erp_has_is_named(world: World, external_id
     world.erp.enter_by_hand("a customer's own number")
     async with world.working():
         report = await sweep(world)
-    assert report.sentences[0] == "0 placed, 0 in the ERP, 1 unexplained"
+    assert report.sentences[0] == "0 placed, 0 in the ERP, 1 unexplained (beside those placed)"
     (finding,) = findings(world)
     assert (finding.explanation, finding.key) == (Explanation.ONLY_IN_ERP, stranger)
     assert finding.sentence == f"the ERP holds {record.number}, the storefront has no such order"
@@ -128,7 +128,7 @@ async def test_an_order_entered_a_second_time_by_hand_is_named_until_it_is_cance
         number = (await world.until_in_erp(order.key)).erp_number
         copy = world.erp.enter_by_hand(order.number)
         report = await sweep(world)
-        assert report.sentences[0] == "0 placed, 0 in the ERP, 1 unexplained"
+        assert report.sentences[0] == "0 placed, 0 in the ERP, 1 unexplained (beside those placed)"
         (finding,) = findings(world)
         assert finding.explanation is Explanation.TWICE_IN_ERP
         assert finding.sentence == f"the ERP holds {number} and {copy.number} (entered by hand) for one order"
