@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run setup-dev demo up drill scenarios machine test test-long check docs lock bench bench-causes matrix histories clean bench-heavy bench-waiting bench-stock bench-stock-latency
+.PHONY: help setup setup-run setup-dev demo up drill scenarios random-lives machine test test-long check docs lock bench bench-causes matrix histories clean bench-heavy bench-waiting bench-stock bench-stock-latency
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ drill: setup-run ## every failure drill in its quick size (minutes); one: make d
 
 scenarios: setup-run ## the whole scenario catalogue on real systems (minutes); quick: make scenarios ARGS=--memory
 	@$(BIN)/orderwright scenarios $(ARGS)
+
+random-lives: setup-run ## lives that nobody wrote down, on real systems (minutes); ARGS="--random 100 --seed 7 --memory"
+	@$(BIN)/orderwright scenarios $(or $(ARGS),--random 40)
 
 test: setup-dev ## all tests but the long ones
 	$(PYTEST) -m "not long and not drill" $(ARGS)

@@ -26,6 +26,7 @@ from orderwright.terminal import (
     print_facts,
     print_json,
     print_table,
+    short_enough,
 )
 from store.cases import CaseDetail, Cases, CaseSummary, MoneyAtRisk
 
@@ -99,7 +100,9 @@ def resolve(
     ctx: typer.Context,
     case: Number,
     *,
-    reason: Annotated[str, typer.Option(help="Why; kept with the case and in the orders' stories.")],
+    reason: Annotated[
+        str, typer.Option(help="Why; kept with the case and in the orders' stories.", callback=short_enough)
+    ],
     retry: Annotated[bool, typer.Option("--retry", help="The cause is mended: its orders go on.")] = False,
     mapped: Annotated[
         str | None,

@@ -33,6 +33,7 @@ from orderwright.terminal import (
     print_facts,
     print_json,
     print_table,
+    short_enough,
 )
 from store.audit import Audit
 from store.cases import Cases
@@ -201,7 +202,7 @@ def accept(
     ctx: typer.Context,
     order: Named,
     *,
-    reason: Annotated[str, typer.Option(help="Why; kept in the order's story.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the order's story.", callback=short_enough)],
     actor: Actor = "",
     no_wait: NoWait = False,
     as_json: AsJson = False,
@@ -215,7 +216,7 @@ def approve(
     ctx: typer.Context,
     order: Named,
     *,
-    reason: Annotated[str, typer.Option(help="Why; kept in the order's story.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the order's story.", callback=short_enough)],
     actor: Actor = "",
     no_wait: NoWait = False,
     as_json: AsJson = False,

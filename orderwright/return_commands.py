@@ -26,6 +26,7 @@ from orderwright.terminal import (
     print_facts,
     print_json,
     print_table,
+    short_enough,
 )
 from store.connections import Connections
 from store.order_view import OrderViews
@@ -38,7 +39,7 @@ returns = typer.Typer(
 
 Named = Annotated[str, typer.Argument(metavar="RETURN", help="shop:5001:90005, or its number, as #5001-R1.")]
 Actor = Annotated[str, typer.Option("--actor", help="Who; default: the user of this machine.")]
-Why = Annotated[str, typer.Option(help="Why; kept in the story.")]
+Why = Annotated[str, typer.Option(help="Why; kept in the story.", callback=short_enough)]
 
 
 @returns.command("list")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orderwright.random_lives import run_random_lives
 from orderwright.stack_commands import INTERRUPTED, interruptible
 from orderwright.terminal import FAILED, AsJson, CommandFailed, print_json
 from sandbox.scenarios.catalogue import CatalogueBroken, catalogue, named
@@ -55,6 +56,13 @@ def scenarios(
     houses: Annotated[
         int, typer.Option(min=1, help="Trytons, each with a store and workers, that share the scenarios.")
     ] = HOUSES,
+    random: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Instead of the catalogue so many lives that nobody wrote down; --seed begins them."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The first random life; the next ones follow.")] = 1,
     share: Annotated[
         str | None,
         typer.Option(metavar="K/N", help="Only one of N shares of them, about equally long; CI takes turns."),
@@ -68,6 +76,11 @@ def scenarios(
     except CatalogueBroken as error:
         raise CommandFailed(str(error)) from error
     began = time.monotonic()
+    most = at_once or (AT_ONCE_IN_MEMORY if memory else AT_ONCE)
+    if random is not None:
+        if name or share:
+            raise CommandFailed("--random draws orders and acts itself; leave names and --share out")
+        raise typer.Exit(run_random_lives(range(seed, seed + random), most, memory=memory, as_json=as_json))
     try:
         rows = asyncio.run(interruptible(_play(chosen, memory=memory, at_once=at_once, houses=houses)))
     except asyncio.CancelledError:

@@ -27,9 +27,19 @@ from sandbox.processes import PartFailed
 from sandbox.tryton.progress import PreparationFailed
 from store.database import Database
 from store.errors import DatabaseUnavailable, SchemaOutdated
+from workflows.messages import LONGEST_REASON
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")]
-Reason = Annotated[str, typer.Option(help="Why; kept in the story.")]
+
+
+def short_enough(reason: str) -> str:
+    """A reason as it was given. Raises BadParameter where the story could not keep it."""
+    if len(reason) > LONGEST_REASON:
+        raise typer.BadParameter(f"it has {len(reason):,} characters; say it in {LONGEST_REASON:,}")
+    return reason
+
+
+Reason = Annotated[str, typer.Option(help="Why; kept in the story.", callback=short_enough)]
 Actor = Annotated[str, typer.Option(help="Who; default: the user of this machine.")]
 STACK_ENVIRONMENT = Path("var/up/env")
 """Where ``orderwright up`` leaves the settings of the running stack."""

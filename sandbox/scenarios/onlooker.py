@@ -57,7 +57,7 @@ class Onlooker:
         """Wait until the list says so of an order. Raises Late."""
         deadline = time.monotonic() + self._patience
         while True:
-            row = await self._row(external_id)
+            row = await self.row(external_id)
             if row is not None and what(row):
                 return row
             if time.monotonic() > deadline:
@@ -78,7 +78,7 @@ class Onlooker:
         entries = await handle.query("timeline", result_type=list[TimelineEntry])
         return [f"{entry.actor}: {entry.text}" for entry in entries]
 
-    async def _row(self, external_id: str) -> OrderSummary | None:
+    async def row(self, external_id: str) -> OrderSummary | None:
         """An order's row of the application's list. All who wait look together."""
         async with self._looking:
             if time.monotonic() - self._looked_at > LOOK_SECONDS / 2:

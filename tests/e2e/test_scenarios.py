@@ -8,6 +8,7 @@ import pytest
 from sandbox.scenarios.catalogue import catalogue, named
 from sandbox.scenarios.memory import memory_ground
 from sandbox.scenarios.play import Player
+from sandbox.scenarios.random_lives import RandomLives
 from sandbox.scenarios.vocabulary import End, Scenario
 
 PATIENCE = 150.0
@@ -43,3 +44,28 @@ async def test_a_scenario_that_ends_otherwise_than_it_must_is_not_balanced():
     assert "ended canceled, and was to end closed" in canceled.differences
     assert "canceled at the store: must be False, is True" in canceled.differences
     assert "StoreRefused: nothing is due on #1002" in paid_twice.differences
+
+
+@pytest.mark.long
+@pytest.mark.timeout(SECONDS)
+async def test_lives_that_nobody_wrote_down_end_balanced():
+    async with memory_ground() as ground:
+        lives = RandomLives(ground, patience=PATIENCE)
+        try:
+            lived = await lives.live(range(1, 25), at_once=12)
+        finally:
+            lives.close()
+    assert [(life.name, life.failures, life.causes, life.deeds) for life in lived if not life.held] == []
+    assert sum(len(life.deeds) for life in lived) > 3 * len(lived)
+
+
+async def test_a_life_that_does_not_end_is_a_finding():
+    async with memory_ground() as ground:
+        lives = RandomLives(ground, patience=1.0)
+        await ground.take_down("erp")
+        try:
+            (life,) = await lives.live([1], at_once=1)
+        finally:
+            lives.close()
+    assert not life.held
+    assert any("not over after 1 s" in failure for failure in life.failures)
