@@ -15,7 +15,8 @@ from domain.exchanges import as_sold
 from domain.mapping import Mapping
 from domain.order import Order
 from domain.planning import plan_exchange, plan_sales_order
-from domain.quantities import shipped_units, units_returned
+from domain.quantities import is_partly_shipped, shipped_units, units_returned
+from domain.status import OrderStatus
 
 _OVER = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
 
@@ -45,6 +46,11 @@ async def amend_parts(erp: ErpPort, request: AmendOrder, mapping: Mapping) -> Am
     outcomes = [await erp.amend_order(target) for target in targets]
     held = outcomes[-1].order if outcomes else await find_in_erp(erp, order.key)
     return AmendOutcome(order=held, refused=tuple(part for each in outcomes for part in each.refused))
+
+
+def status_changed(erp: ErpOrder) -> OrderStatus | None:
+    """What the order's row is to say where goods came onto an order that had left; None: as it is."""
+    return OrderStatus.PARTLY_SHIPPED if is_partly_shipped(erp) else None
 
 
 def judge(request: AmendOrder, outcome: AmendOutcome, mapping: Mapping) -> AmendedOrder:

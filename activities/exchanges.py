@@ -5,6 +5,7 @@ Each may run again at any time, so each is find-or-make by the return's id, and 
 
 from temporalio import activity
 
+from activities.amending import status_changed
 from activities.noting import NotedActs
 from activities.return_contracts import EnterExchange, OpenExchange, ReleaseExchange
 from activities.returns import patch_of
@@ -68,7 +69,9 @@ class ExchangeActivities(NotedActs):
         made = next(each for each in erp.exchanges if each.return_id == request.return_id)
         worth = format_money(made.total, erp.currency)
         text = f"Exchange entered in the ERP as {made.number}: {worth}"
-        patch = OrderPatch(erp_total=erp.total, waiting_for="the warehouse", problem="")
+        patch = OrderPatch(
+            erp_total=erp.total, waiting_for="the warehouse", problem="", status=status_changed(erp)
+        )
         await self._note(key, request.revision, "enter_exchange", text, patch, erp=erp)
         return erp
 

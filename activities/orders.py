@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from temporalio import activity
 
-from activities.amending import amend_parts, judge
+from activities.amending import amend_parts, judge, status_changed
 from activities.closing import outcome_of
 from activities.contracts import (
     LONGEST_ATTEMPT,
@@ -210,7 +210,11 @@ class OrderActivities(NotedActs):
                     raise Conflict("ERP", "amend order", "the warehouse went on while it was amended")
         erp, case = amended.erp, None
         patch = OrderPatch(
-            erp_number=erp.number, erp_total=erp.total, waiting_for="the warehouse", problem=""
+            erp_number=erp.number,
+            erp_total=erp.total,
+            waiting_for="the warehouse",
+            problem="",
+            status=status_changed(erp),
         )
         text = f"Amended in the ERP ({request.edit}): {format_money(erp.total, erp.currency)}"
         text += f"; not done: {amended.not_done}" if amended.not_done else ""

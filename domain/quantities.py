@@ -211,6 +211,13 @@ def held_units(erp: ErpOrder) -> Counter[str]:
     return units
 
 
+def is_partly_shipped(erp: ErpOrder) -> bool:
+    """Whether something left the house, and something else is still to."""
+    over = {ErpShipmentState.SHIPPED, ErpShipmentState.CANCELED}
+    open_still = any(s.state not in over and s.lines for s in erp.shipments) or bool(erp.backorders)
+    return open_still and any(s.state is ErpShipmentState.SHIPPED and s.lines for s in erp.shipments)
+
+
 def shipped_units(erp: ErpOrder) -> dict[str, int]:
     """Line -> units that left in parcels, by what the ERP says."""
     return _sum_units(s for s in erp.shipments if s.state is ErpShipmentState.SHIPPED)

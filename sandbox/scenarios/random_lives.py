@@ -32,6 +32,7 @@ from sandbox.scenarios.onlooker import Onlooker
 from sandbox.stack import Say
 from sandbox.store.client import StoreRefused
 from sandbox.store.requests import PlaceOrder
+from sandbox.tryton.rpc import Refused
 from workflows.messages import OperatorMessage, OrderView
 
 ACTS: Final = (3, 9)
@@ -70,6 +71,7 @@ NEVER: Final = frozenset(
 """Families of causes that nothing which happens here explains: one of them is a finding."""
 _NOT_POSSIBLE = (
     LookupError,
+    Refused,
     StoreRefused,
     Late,
     TimeoutError,

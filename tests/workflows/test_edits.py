@@ -10,6 +10,7 @@ from adapters.requests import AmendOutcome
 from domain.erp_order import ErpOrder, ErpOrderState, SalesOrder
 from domain.order import Order
 from domain.return_rules import ReturnRules
+from domain.status import OrderStatus
 from store.cases import Cases
 from store.crosswalk import Crosswalk
 from store.order_view import OrderViews
@@ -185,6 +186,9 @@ async def test_what_is_added_in_the_return_window_is_delivered_and_proven_too(wo
         view = await world.view(order.key)
         assert view.attention is Attention.WORKING
         assert "the warehouse to ship the rest" in view.waiting_for
+        row = OrderViews(world.database).get(order.key)
+        assert row is not None
+        assert row.status is view.status is OrderStatus.PARTLY_SHIPPED
         world.erp.ship_all(order.key)
         view = await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
         assert "returns, until" in view.waiting_for
