@@ -251,11 +251,21 @@ def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
 
     What came back is in the ERP's record still; while it is refunded or credited in one system alone, nobody can tell.
     """
+    return _held_the_same(order, erp) is False
+
+
+def holds_the_same(order: Order, erp: ErpOrder) -> bool:
+    """Whether the ERP's record is surely of this version of the order."""
+    return _held_the_same(order, erp) is True
+
+
+def _held_the_same(order: Order, erp: ErpOrder) -> bool | None:
+    """None where nobody can tell."""
     back, credited = units_returned(order), Counter[str]()
     for each in erp.returns:
         credited.update({line.line_id: line.quantity for line in each.credited if line.quantity})
     if back != credited:
-        return False
+        return None
     sold = as_sold(order)
     entered = erp.total
     for exchange in erp.exchanges:
@@ -264,8 +274,8 @@ def holds_otherwise(order: Order, erp: ErpOrder) -> bool:
         entered -= exchange_worth(order, exchange.return_id) if again else exchange.total
     entered -= sum((each.total + each.fee for each in erp.returns), Decimal(0))
     units = held_units(erp)
-    return sold.total != entered or any(
-        line.current != units[line.line_id] - back.get(line.line_id, 0) for line in sold.lines
+    return sold.total == entered and all(
+        line.current == units[line.line_id] - back.get(line.line_id, 0) for line in sold.lines
     )
 
 

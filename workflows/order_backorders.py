@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
         amendment_between,
         differing_exchanges,
         edit_parts,
-        holds_otherwise,
+        holds_the_same,
     )
     from domain.backorders import (
         ShortageAct,
@@ -228,7 +228,7 @@ class OrderBackorders(OrderPreorders):
             )
         given = state.given or before
         if amendment_between(given, now, left, state.exchanges).empty:
-            same = state.erp is not None and not holds_otherwise(now, state.erp)
+            same = state.erp is not None and holds_the_same(now, state.erp)
             same = same and state.erp is not None and not differing_exchanges(now, state.erp)
             if state.amend and units_returned(now) and same:
                 # Undone in the storefront; of an edit after a return the ERP was given nothing.

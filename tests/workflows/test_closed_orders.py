@@ -270,4 +270,4 @@ async def test_what_came_back_in_an_earlier_life_cannot_come_back_again(world: W
                 OrderWorkflow.return_update,
                 asked.model_copy(update={"message_id": "4", "lines": {"11": 2}}),
             )
-        assert "only 1 unit of 11" in str(refused.value.cause)
+        assert "only 1 unit of TEE-BLK-M" in str(refused.value.cause)
