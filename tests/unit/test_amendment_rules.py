@@ -17,6 +17,7 @@ from domain.amendment import (
     diff,
     fingerprint,
     holds_otherwise,
+    holds_the_same,
 )
 from domain.cases import EDIT_REFUSED
 from domain.erp_order import CreditedLine, ErpReturn, ErpReturnState, ErpShipmentState, RefusedChange
@@ -95,7 +96,9 @@ def test_shipping_and_paying_are_no_edits():
 def test_an_erp_that_holds_another_version_is_noticed():
     held = make_erp_order(sales_order(order()))
     assert not holds_otherwise(order(), held)
+    assert holds_the_same(order(), held)
     assert holds_otherwise(order(tees=1), held)
+    assert not holds_the_same(order(tees=1), held)
     assert holds_otherwise(order(), held.model_copy(update={"total": held.total + Decimal("0.01")}))
 
 
@@ -113,8 +116,11 @@ def test_an_order_is_known_again_also_after_something_came_back():
     held = make_erp_order(sales_order(sold)).model_copy(update={"returns": (back,)})
     assert not holds_otherwise(now, held)
     assert holds_otherwise(order(tees=1, mugs=1).model_copy(update=gone), held)
+    assert holds_the_same(now, held)
     # It is refunded, and not credited yet: nobody can tell.
-    assert not holds_otherwise(now, held.model_copy(update={"returns": ()}))
+    unsaid = held.model_copy(update={"returns": ()})
+    assert not holds_otherwise(now, unsaid)
+    assert not holds_the_same(now, unsaid)
 
 
 def test_an_edit_after_a_return_is_told_by_what_the_page_has():
