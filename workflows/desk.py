@@ -86,12 +86,12 @@ class Desk(Generic[State]):
 
 
 def read_message(body: Any, kind: type[Sent]) -> Sent:
-    """What an operator sent, of whatever form it is; nothing is a message without a word in it.
+    """What an operator sent, of whatever form it is; nothing, or an empty text, is a message without a word.
 
     Raises ApplicationError that names the field and the remedy.
     """
     try:
-        return kind.model_validate({} if body is None else body)
+        return kind.model_validate({} if body in (None, "") else body)
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg'][:1].lower()}{each['msg'][1:]}"

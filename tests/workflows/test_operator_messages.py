@@ -68,7 +68,7 @@ async def test_updates_need_no_body(world: World, external_id):
         handle = await in_the_erp(world, order)
         await handle.execute_update("hold")
         assert (await world.view(order.key)).attention is Attention.ON_HOLD
-        await handle.execute_update("release")
+        await handle.execute_update("release", "")
         await world.until(order.key, lambda view: view.attention is Attention.WORKING)
         await handle.terminate()
 
