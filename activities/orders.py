@@ -36,7 +36,7 @@ from activities.noting import NotedActs
 from activities.reading import noted_of
 from activities.reopening import changed_since, grew_since
 from activities.settling import settle_exchanges
-from activities.shipping import Shipping, capture, told_links
+from activities.shipping import Shipping, capture
 from adapters.errors import Conflict, Rejected
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from domain.amendment import fingerprint
@@ -189,7 +189,7 @@ class OrderActivities(NotedActs):
         patch = OrderPatch(status=status, shipments=len(told), waiting_for=waiting_for, problem="")
         text = f"Handed over already: written down in the ERP as left in {len(told)} shipments"
         claims = self._claims(request.order, erp, request.mapping_version)
-        links = told_links(key, told)
+        links = await self._shipping.links_of(key, told)
         await self._note(
             key, request.revision, "deliver_order", text, patch, links=links, erp=erp, claims=claims
         )

@@ -40,6 +40,21 @@ class Shipping:
         made = await self._create(storefront, request, mapping, canonical_id)
         return made, await storefront.read_order(key.external_id)
 
+    async def links_of(self, key: OrderKey, told: dict[str, str]) -> tuple[Link, ...]:
+        """Links of shipments that the storefront told of (shipment id -> fulfillment id), for the order's next life.
+
+        A fulfillment has one counterpart: of several shipments that one tells of, the first, and none where it has one.
+        """
+        first = {fulfillment: shipment for shipment, fulfillment in reversed(told.items())}
+        links = [_link(key, _shipment_named(key, shipment), made) for made, shipment in first.items()]
+        known = [
+            await asyncio.to_thread(self._crosswalk.canonical_id, x.kind, x.system, x.external_id)
+            for x in links
+        ]
+        return tuple(
+            link for link, name in zip(links, known, strict=True) if name in {None, link.canonical_id}
+        )
+
     async def _create(
         self, storefront: StorefrontPort, request: ReportShipment, mapping: Mapping, canonical_id: str
     ) -> str:
@@ -65,17 +80,6 @@ class Shipping:
         link = _link(key, canonical_id, fulfillment.fulfillment_id)
         await asyncio.to_thread(self._crosswalk.link, link)
         return fulfillment.fulfillment_id
-
-
-def told_links(key: OrderKey, told: dict[str, str]) -> tuple[Link, ...]:
-    """Links of shipments that the storefront told of (shipment id -> fulfillment id), for a later life of the order.
-
-    A fulfillment has one counterpart: of several shipments that one tells of, the first.
-    """
-    first = {fulfillment: shipment for shipment, fulfillment in reversed(told.items())}
-    return tuple(
-        _link(key, _shipment_named(key, shipment), fulfillment) for fulfillment, shipment in first.items()
-    )
 
 
 def _shipment_named(key: OrderKey, shipment_id: str) -> str:
