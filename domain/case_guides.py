@@ -1,5 +1,5 @@
 """What each family of causes means to people, and what may be done about it: the one place for remedies,
-with ``domain.return_guides``.
+with ``domain.return_guides``, ``domain.stock_guides`` and ``domain.sweep_guides``.
 """
 
 from enum import StrEnum
@@ -49,10 +49,6 @@ _DAY, _TWO_DAYS = 24, 48
 
 def _guide(title: str, fix: str, acts: tuple[CaseAct, ...] = _RETRY, hours: int = _DAY) -> CaseGuide:
     return CaseGuide(title=title, fix=fix, acts=acts, hours=hours)
-
-
-def _sweep(what: str, fix: str) -> CaseGuide:
-    return _guide(f"Order {{0}}:{{1}} {what}", fix, (), 8)
 
 
 GUIDES = {
@@ -360,52 +356,6 @@ GUIDES = {
         "See the order in the storefront and cancel it there, then resubmit.",
         _ON_ITS_WAY,
         8,
-    ),
-    # Found by the sweep, which closes them by itself where it finds them mended (orderwright sync run)
-    "duplicate_in_erp": _sweep(
-        "is in the ERP twice",
-        "Cancel the one that is wrong in the ERP before both ship, or correct its reference where it is another order.",
-    ),
-    "entered_by_hand": _sweep(
-        "was entered in the ERP by hand",
-        "Cancel the record made by hand, and the next sweep enters the order; or carry it by hand to its end.",
-    ),
-    "only_in_erp": _sweep(
-        "is in the ERP, but not in the storefront",
-        "Find out where it came from; cancel it in the ERP, or correct its web id.",
-    ),
-    "gone_from_erp": _sweep(
-        "is gone from the ERP", "Find out who removed it; bring it back there, or refund the buyer."
-    ),
-    "unreadable_in_erp": _sweep("cannot be read in the ERP", "Correct the record in the ERP."),
-    "stuck": _sweep(
-        "is carried, but does not arrive",
-        "Open its workflow in the Temporal UI: the reason stands in its pending activity.",
-    ),
-    "not_carried_on": _sweep(
-        "does not reach the ERP", "It was started again in vain: see why with orderwright order show."
-    ),
-    "canceled_in_storefront_only": _sweep(
-        "is canceled, but not in the ERP", "Stop it in the ERP, or take it back as a return."
-    ),
-    "canceled_in_erp_only": _sweep(
-        "is canceled in the ERP alone",
-        "Cancel it in the storefront too and give the money back, or enter it in the ERP again.",
-    ),
-    "edit_unheard": _sweep(
-        "was edited, and its workflow does not take it",
-        "See why with orderwright order show; make the same change in the ERP.",
-    ),
-    "shipment_untold": _sweep(
-        "left the house, and the storefront does not show it",
-        "Create the fulfillment in the storefront by hand, and take the money there.",
-    ),
-    "silence": _guide(
-        "Webhooks of {0} stay away",
-        "See whether they are still registered in the storefront, and whether our address answers from outside. The "
-        "next webhook closes the case; the sweep finds the orders meanwhile.",
-        (),
-        4,
     ),
     # The systems themselves
     "contract_broken": _guide(

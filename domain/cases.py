@@ -12,9 +12,10 @@ from domain.model import Frozen
 from domain.order import OrderKey
 from domain.return_guides import RETURN_GUIDES
 from domain.stock_guides import STOCK_GUIDES
+from domain.sweep_guides import SWEEP_GUIDES
 
 LONGEST_CAUSE = 300
-_GUIDES = {**RETURN_GUIDES, **STOCK_GUIDES, **GUIDES}
+_GUIDES = {**RETURN_GUIDES, **STOCK_GUIDES, **SWEEP_GUIDES, **GUIDES}
 AUTHORIZATION_EXPIRES = "authorization_expires"
 """Family of the cause that an authorization expires before its goods leave."""
 _CURED_BY_PAYMENT = frozenset(
