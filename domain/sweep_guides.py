@@ -51,8 +51,8 @@ SWEEP_GUIDES = {
     ),
     "silence": CaseGuide(
         title="Webhooks of {0} stay away",
-        fix="See whether they are still registered in the storefront, and whether our address answers from outside. The "
-        "next webhook closes the case; the sweep finds the orders meanwhile.",
+        fix="See whether they are still registered in the storefront, and whether our address answers from outside. "
+        "The next webhook closes the case; the sweep finds the orders meanwhile.",
         acts=(),
         hours=4,
     ),

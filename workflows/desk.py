@@ -90,16 +90,21 @@ def read_message(body: Any, kind: type[Sent]) -> Sent:
 
     Raises ApplicationError that names the field and the remedy.
     """
+    sent = {} if body in (None, "") else body
+    if not isinstance(sent, dict):
+        refuse(_unreadable("it is no JSON object"))
     try:
-        return kind.model_validate({} if body in (None, "") else body)
+        return kind.model_validate(sent)
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg'][:1].lower()}{each['msg'][1:]}"
+            f"{'.'.join(map(str, each['loc']))}: {each['msg'][:1].lower()}{each['msg'][1:]}"
             for each in error.errors(include_url=False, include_input=False)
         )
-        example = '{"actor": "you", "reason": "why"}'
-        text = f"the message cannot be read ({wrong}); send a JSON object such as {example}"
-        raise ApplicationError(text, type="NotPossibleNow") from None
+        raise ApplicationError(_unreadable(wrong), type="NotPossibleNow") from None
+
+
+def _unreadable(wrong: str) -> str:
+    return f'the message cannot be read ({wrong}); send a JSON object such as {{"actor": "you", "reason": "why"}}'
 
 
 def problem_of(refusal: Refusal, remedy: str, *, in_case: bool) -> Problem:

@@ -330,7 +330,8 @@ def not_covered(state: OrderState) -> str:
     """Sentence for an edit of an order in the ERP that made it dearer than what is paid and promised."""
     currency = state.order.presentment_currency if state.order else ""
     missing = format_money(state.payment.unpaid, currency)
-    return f"{missing} is neither paid nor promised; the goods are sent all the same, and the order closes once it is."
+    then = "the goods are sent all the same, and the order closes once that is paid"
+    return f"{missing} is neither paid nor promised; {then}."
 
 
 def to_approve(state: OrderState) -> tuple[str, ...]:

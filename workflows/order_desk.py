@@ -109,9 +109,10 @@ class OrderDesk(Desk[OrderState]):
         early, state.erp_early = state.erp_early, None
         if early is None or early in (answer, before) or _records(early) != _records(answer):
             return  # the same again, or of a record that was replaced
-        if state.problem is not None or shipped_ids(answer) < shipped_ids(early):
+        newer = state.problem is None and shipped_ids(answer) < shipped_ids(early)
+        if newer or state.problem is not None:
             self._take_erp(early)
-        if state.problem is not None or not shipped_ids(answer) < shipped_ids(early):
+        if not newer:
             # The feed tells each of them once: only the ERP knows which came last.
             state.ask_erp = state.reread = True
 

@@ -75,8 +75,7 @@ class OrderExchanges(OrderReturns):
     async def _look_at(self, asked: ReturnAsked) -> None:
         """An exchange that an operator wants is noted in the storefront first: its record says what the buyer gets."""
         state = self._state
-        alone = state.model_copy(update={"return_asks": ()})
-        if not asked.exchange or order_return_story.obstacle(alone, asked):
+        if not asked.exchange or order_return_story.obstacle(self._before_other_asks(), asked):
             await super()._look_at(asked)
             return
         if not asked.message_id:
@@ -101,14 +100,13 @@ class OrderExchanges(OrderReturns):
 
     async def _note_exchange(self, asked: ReturnAsked) -> StorefrontReturn:
         state = self._state
-        alone = state.model_copy(update={"return_asks": ()})
         return await workflow.execute_activity_method(
             ExchangeActivities.open_exchange,
             OpenExchange(
                 key=state.key,
                 revision=self._next_revision(),
                 exchange_key=f"exchange:{state.key}:{asked.message_id}",
-                lines=order_return_story.lines_named(alone, asked.lines),
+                lines=order_return_story.lines_named(self._before_other_asks(), asked.lines),
                 instead=asked.exchange,
                 actor=asked.actor,
                 reason=asked.reason,

@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.order_alarms import Alarm
     from workflows.order_payments import OrderPayments
+    from workflows.order_state import OrderState
     from workflows.return_messages import (
         ERP_RETURN_CHANGED,
         RETURN_NEWS,
@@ -173,11 +174,14 @@ class OrderReturns(OrderPayments):
             return
         self._tell(wish.actor, order_return_story.opened(state, wish))
 
+    def _before_other_asks(self) -> OrderState:
+        """The order as the one who is looked at finds it: those who asked later come after it."""
+        return self._state.model_copy(update={"return_asks": ()})
+
     async def _look_at(self, asked: ReturnAsked) -> None:
         """Begin what an operator asked for while the order could not tell yet whether it is possible."""
         state = self._state
-        # Those who asked later come after it.
-        alone = state.model_copy(update={"return_asks": ()})
+        alone = self._before_other_asks()
         obstacle = order_return_story.obstacle(alone, asked)
         if obstacle:
             self._tell(asked.actor, f"Asked for a return; refused: {obstacle}.")

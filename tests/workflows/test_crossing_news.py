@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from activities.contracts import ERP_UNREADABLE, UnreadableRecord
 from adapters.memory.erp import MemoryErp
@@ -21,7 +21,7 @@ from tests.workflows.test_backorders import ASK, CAP, TEE, order_of
 from tests.workflows.test_echoes import told
 from tests.workflows.test_edits import edit, tees_and_mugs, units_in_erp
 from tests.workflows.world import Gate, World
-from workflows.messages import Attention, CancelAsked, OperatorMessage
+from workflows.messages import Attention, CancelAsked, OperatorMessage, OrderResult
 from workflows.order import OrderWorkflow
 
 KIM = OperatorMessage(actor="Kim", reason="mended")
@@ -44,16 +44,22 @@ class SlowToRead(MemoryStorefront):
         return found or await super().read_order(external_id)
 
 
+async def stopped_canceling(world: World, order: Order) -> WorkflowHandle[OrderWorkflow, OrderResult]:
+    """The ERP has the order, and refuses to cancel it for a reason that people mend."""
+    handle = await world.place(order)
+    await world.until_in_erp(order.key)
+    world.faults.reject("erp.cancel_order", "the fiscal year is locked", "year_locked")
+    whole = CancelAsked(actor="Ada", reason="the buyer called")
+    assert not (await handle.execute_update(OrderWorkflow.cancel_update, whole)).done
+    return handle
+
+
 async def test_a_cancel_that_had_stopped_is_not_taken_up_again_once_something_else_was_asked_for(
     world: World, external_id
 ):
     order = tees_and_mugs(external_id)
     async with world.working():
-        handle = await world.place(order)
-        await world.until_in_erp(order.key)
-        world.faults.reject("erp.cancel_order", "the fiscal year is locked", "year_locked")
-        whole = CancelAsked(actor="Ada", reason="the buyer called")
-        assert not (await handle.execute_update(OrderWorkflow.cancel_update, whole)).done
+        handle = await stopped_canceling(world, order)
         one = CancelAsked(actor="Ada", reason="keeps the others", lines={"11": 1})
         assert (await handle.execute_update(OrderWorkflow.cancel_update, one)).done
         await world.until_told(order.key, "Edit carried into")
@@ -70,11 +76,7 @@ async def test_a_cancel_that_had_stopped_is_not_taken_up_again_once_something_el
 async def test_a_cancel_that_had_stopped_goes_on_with_a_resubmit(world: World, external_id):
     order = tees_and_mugs(external_id)
     async with world.working():
-        handle = await world.place(order)
-        await world.until_in_erp(order.key)
-        world.faults.reject("erp.cancel_order", "the fiscal year is locked", "year_locked")
-        whole = CancelAsked(actor="Ada", reason="the buyer called")
-        assert not (await handle.execute_update(OrderWorkflow.cancel_update, whole)).done
+        handle = await stopped_canceling(world, order)
         world.faults.lift()
         await handle.execute_update(OrderWorkflow.resubmit_update, KIM)
         assert (await handle.result()).outcome is Attention.CANCELED
@@ -149,6 +151,14 @@ async def test_what_the_feed_told_before_an_amendment_does_not_outlive_it(world:
         assert "Stopped:" not in await world.story(order.key)
 
 
+async def picked_and_edited(world: World, order: Order) -> None:
+    """The ERP has the order, the warehouse its tees in hand, and the buyer takes two of them off."""
+    await world.place(order)
+    await world.until_in_erp(order.key)
+    world.erp.pick(order.key, "WH-EAST")
+    await edit(world, order, "11", 1)
+
+
 async def until_early(world: World, order: Order) -> None:
     """The feed has told of the order, while the order itself waits for an answer."""
     handle = world.client.get_workflow_handle(order.key.workflow_id)
@@ -183,10 +193,7 @@ async def test_goods_put_back_while_the_refusal_is_on_its_way_are_an_answer(worl
     world.replace_erp(LateToTell(warehouses=WAREHOUSES, faults=world.faults))
     order = tees_and_mugs(external_id)
     async with world.working():
-        await world.place(order)
-        await world.until_in_erp(order.key)
-        world.erp.pick(order.key, "WH-EAST")
-        await edit(world, order, "11", 1)
+        await picked_and_edited(world, order)
         await gate.reached.wait()
         world.erp.put_back(order.key, "WH-EAST")
         await until_early(world, order)
@@ -209,10 +216,7 @@ async def test_goods_put_back_just_after_the_erp_refused_are_found_by_the_look_t
     world.replace_erp(QuickWarehouse(warehouses=WAREHOUSES, faults=world.faults))
     order = tees_and_mugs(external_id)
     async with world.working():
-        await world.place(order)
-        await world.until_in_erp(order.key)
-        world.erp.pick(order.key, "WH-EAST")
-        await edit(world, order, "11", 1)
+        await picked_and_edited(world, order)
         await world.until_told(order.key, "Edit carried into")
         assert "Stopped:" not in await world.story(order.key)
     assert units_in_erp(world, order) == {"11": 1, "12": 2}

@@ -32,10 +32,10 @@ async def in_the_erp(world: World, order: Order) -> Handle:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ("just a string", "it: "),
+        ("just a string", "it is no JSON object"),
         ({"reason": 5}, "reason: "),
         ({"reason": "x" * (LONGEST_REASON + 1)}, "reason: string should have at most 2000 characters"),
-        ([], "it: "),
+        ([], "it is no JSON object"),
     ],
 )
 async def test_a_signal_that_cannot_be_read_is_told_in_the_story(world: World, external_id, body, words):

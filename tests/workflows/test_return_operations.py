@@ -18,6 +18,7 @@ from orderwright.return_operations import (
 )
 from orderwright.terminal import CommandFailed
 from tests.order_builder import make_line, make_order, sandbox_mapping
+from tests.workflows.returning import WINDOW, deliver, with_rules
 from tests.workflows.world import World
 from workflows.messages import Attention, OperatorMessage, ReturnAsked
 from workflows.return_messages import Inspection, ReturnView
@@ -107,14 +108,11 @@ async def test_an_order_that_nobody_knows_is_not_started_for_a_return(world: Wor
 
 
 async def test_units_beside_those_of_another_return_come_back_as_well(world: World, external_id: str) -> None:
-    world.replace_mapping(sandbox_mapping().model_copy(update={"returns": ReturnRules(window_days=100)}))
+    with_rules(world, WINDOW)
     order = make_order(external_id, lines=[make_line("11", ordered=3)])
     client, key = world.client, order.key
     async with world.working():
-        await world.place(order)
-        await world.until_in_erp(key)
-        world.erp.ship_all(key)
-        await world.until(key, lambda view: view.attention is Attention.DELIVERED)
+        await deliver(world, order)
         one = ReturnAsked(actor="Ada", reason="too small", lines={"TEE-BLK-M": 1})
         for number in (1, 2, 3):
             answer = await begin_return(

@@ -7,7 +7,7 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from adapters.memory.erp import MemoryErp
 from domain.erp_order import ErpOrder
-from domain.order import OrderKey
+from domain.order import Order, OrderKey
 from domain.return_rules import InspectionRule, ReturnRules
 from domain.returns import Disposition, ReturnCredit
 from store.cases import Cases
@@ -55,6 +55,16 @@ def slow(world: World) -> Gate:
     return erp.gate
 
 
+async def half_of_two(world: World, order: Order) -> str:
+    """Two tees are to come back, and one of them has; returns the id of the return."""
+    await deliver(world, order)
+    return_id = await ask(world, order, {"11": 2})
+    await until(world, order, return_id, "still to come")
+    world.erp.receive_return(order.key, return_id, {"11": 1})
+    await until(world, order, return_id, "1 unit")
+    return return_id
+
+
 def inspection(*, actor: str = "Ada", **units: int) -> Inspection:
     return Inspection(actor=actor, lines={"11": {Disposition(name): n for name, n in units.items()}})
 
@@ -91,11 +101,7 @@ async def test_goods_that_come_after_they_were_judged_are_credited_too(world: Wo
     with_rules(world, rules)
     order = goods(external_id)
     async with world.working():
-        await deliver(world, order)
-        return_id = await ask(world, order, {"11": 2})
-        await until(world, order, return_id, "still to come")
-        world.erp.receive_return(order.key, return_id, {"11": 1})
-        await until(world, order, return_id, "1 unit")
+        return_id = await half_of_two(world, order)
         world.faults.reject("erp.credit_return", "the period is closed", "period_closed:erp:x")
         carrier = page(world, order, return_id)
         if rules is WINDOW:
@@ -122,11 +128,7 @@ async def test_goods_that_come_while_the_erp_is_told_are_judged_before_anything_
     with_rules(world, WINDOW)
     order = goods(external_id)
     async with world.working():
-        await deliver(world, order)
-        return_id = await ask(world, order, {"11": 2})
-        await until(world, order, return_id, "still to come")
-        world.erp.receive_return(order.key, return_id, {"11": 1})
-        await until(world, order, return_id, "1 unit")
+        return_id = await half_of_two(world, order)
         # The call is made again and again until the ERP is back, and knows nothing of what comes in meanwhile.
         world.faults.unavailable("erp.find_order")
         await page(world, order, return_id).execute_update(ReturnWorkflow.settle_update, KIM)
@@ -163,7 +165,7 @@ async def test_goods_that_come_while_their_return_is_given_up_are_settled(world:
     assert refunds(world, order) == held.total > 0
 
 
-async def until_told(world: World, order, return_id: str, words: str) -> None:
+async def until_told(world: World, order: Order, return_id: str, words: str) -> None:
     """Wait until the return's story holds these words."""
     for _ in range(200):
         if words in (told := await story(world, order, return_id)):
