@@ -13,8 +13,6 @@ from domain.case_guides import CaseAct
 from domain.cases import CaseState
 from domain.money import format_money
 from domain.order import CancelKind
-from orderwright.case_acts import MESSAGES, NOTHING, ActDone, Decision, Solver
-from orderwright.operations import temporal
 from orderwright.terminal import (
     FAILED,
     Actor,
@@ -29,6 +27,8 @@ from orderwright.terminal import (
     short_enough,
 )
 from store.cases import CaseDetail, Cases, CaseSummary, MoneyAtRisk
+from web.desk.cases import MESSAGES, NOTHING, ActDone, Decision, Solver
+from web.desk.operations import temporal
 
 cases = typer.Typer(
     no_args_is_help=True, help="See what waits for a person, by cause, and solve it once for all its orders."

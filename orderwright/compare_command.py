@@ -9,8 +9,8 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.stock_contracts import StockComparison
 from config.settings import Settings
-from orderwright.operations import result_of, temporal
 from orderwright.terminal import AsJson, invocation, print_json
+from web.desk.operations import result_of, temporal
 from workflows.messages import ORDERS_QUEUE
 from workflows.standing import (
     StockComparisonStart,

@@ -20,13 +20,12 @@ from config.ownership import OwnershipError, load_ownership
 from config.settings import Settings, SettingsError, variable
 from domain.mapping_rules import merge
 from domain.model import Frozen
-from orderwright.operations import temporal
-from orderwright.terminal import CommandFailed
 from sandbox.processes import PartFailed
 from sandbox.stack import find_temporal
 from store.database import Database
 from store.errors import DatabaseUnavailable, SchemaOutdated
 from store.mapping_rules import MappingRules
+from web.desk.operations import CannotBeDone, temporal
 from workers.versions import carriers, named
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 
@@ -220,7 +219,7 @@ async def temporal_server(settings: Settings) -> Finding:
             known = await client.operator_service.list_search_attributes(
                 ListSearchAttributesRequest(namespace=client.namespace)
             )
-    except CommandFailed as error:
+    except CannotBeDone as error:
         return Finding(subject=subject, ok=False, detail=str(error), remedy=f"start it, or correct {names}")
     except RPCError as error:
         wrong_name = error.status is RPCStatusCode.NOT_FOUND
@@ -242,7 +241,7 @@ async def workers(settings: Settings) -> Finding:
     try:
         async with temporal(settings.temporal) as client:
             found = await carriers(client)
-    except (CommandFailed, RPCError):
+    except (CannotBeDone, RPCError):
         return Finding(subject=subject, ok=True, detail="not looked at: see Temporal")
     if not found.polling:
         return Finding(subject=subject, ok=True, detail="none asks for orders yet")

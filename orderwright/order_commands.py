@@ -13,15 +13,12 @@ from domain.money import format_money
 from domain.order import CancelKind, OrderKey
 from domain.quantities import LineState, QuantitiesBroken
 from domain.status import OrderStatus, count_units
-from orderwright.operations import OrderNotFound, ask, temporal, waiting_for_people
 from orderwright.order_messages import send, who
 from orderwright.order_names import order_named, with_outage
-from orderwright.order_story import with_earlier
 from orderwright.place_command import place
 from orderwright.proof import as_plain, print_proof, read_proof
 from orderwright.rebuild import Rebuilder, Rebuilt
 from orderwright.return_commands import begin
-from orderwright.return_operations import ListedReturn, returns_of, units_named
 from orderwright.terminal import (
     FAILED,
     Actor,
@@ -39,6 +36,9 @@ from store.audit import Audit
 from store.cases import Cases
 from store.connections import Connections
 from store.order_view import OrderSummary, OrderViews
+from web.desk.operations import OrderNotFound, ask, temporal, waiting_for_people
+from web.desk.returns import ListedReturn, returns_of, units_named
+from web.desk.stories import with_earlier
 from workers.composition import compose
 from workflows.messages import CancelAsked, OrderView, TimelineEntry
 

@@ -6,11 +6,11 @@ import getpass
 import typer
 
 from domain.order import OrderKey
-from orderwright.operations import Carried, OrderNotFound, Taken, order_carried, tell, temporal
 from orderwright.order_names import order_named, with_outage
 from orderwright.terminal import FAILED, UNDER_WAY, invocation, open_store, print_json
 from store.connections import Connections
 from store.order_view import OrderSummary, OrderViews
+from web.desk.operations import Carried, OrderNotFound, Taken, order_carried, tell, temporal
 from workflows.messages import OperatorAnswer, OperatorMessage
 
 

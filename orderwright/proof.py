@@ -10,8 +10,8 @@ from config.settings import Settings
 from domain.balance import Equation, Proof, prove
 from domain.mapping import Mapping, Unmapped
 from domain.order import Order, OrderKey
-from orderwright.operations import OrderNotFound, ask, temporal
 from orderwright.terminal import CommandFailed, print_table
+from web.desk.operations import OrderNotFound, ask, temporal
 from workers.composition import compose
 from workflows.messages import OrderView
 

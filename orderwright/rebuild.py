@@ -19,9 +19,9 @@ from domain.order import Order, OrderKey
 from domain.planning import ignore_reason
 from domain.quantities import apply_erp, lines_from_order
 from domain.status import OrderStatus, derive_status
-from orderwright.operations import NoAnswer, OrderNotFound, ask
 from store.database import Database
 from store.order_view import OrderPatch, OrderSummary, OrderViewRow, OrderViews, apply_patch
+from web.desk.operations import NoAnswer, OrderNotFound, ask
 
 
 class Rebuilt(Frozen):

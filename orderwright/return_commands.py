@@ -5,18 +5,8 @@ from typing import Annotated
 
 import typer
 
-from orderwright.operations import order_carried, query, story, temporal, update
 from orderwright.order_messages import tell_answer, who
 from orderwright.order_names import order_named, with_outage
-from orderwright.return_operations import (
-    ListedReturn,
-    ReturnName,
-    begin_return,
-    find_return,
-    list_returns,
-    units_named,
-    verdicts_named,
-)
 from orderwright.terminal import (
     AsJson,
     CommandFailed,
@@ -30,6 +20,16 @@ from orderwright.terminal import (
 )
 from store.connections import Connections
 from store.order_view import OrderViews
+from web.desk.operations import order_carried, query, story, temporal, update
+from web.desk.returns import (
+    ListedReturn,
+    ReturnName,
+    begin_return,
+    find_return,
+    list_returns,
+    units_named,
+    verdicts_named,
+)
 from workflows.messages import OperatorAnswer, OperatorMessage, ReturnAsked, TimelineEntry
 from workflows.return_messages import Inspection, ReturnLine, ReturnView
 

@@ -14,9 +14,9 @@ import typer
 from config.setting_groups import WebSettings
 from config.settings import Settings
 from orderwright.logs import configure_logs, secrets_of
-from orderwright.operations import temporal
 from orderwright.terminal import AsJson, CommandFailed, invocation, print_json, print_json_line
 from store.database import Database
+from web.desk.operations import temporal
 from workers.versions import NoSuchVersion, last_polled, make_current, named, pollers
 from workers.worker import run_worker
 from workflows.messages import ORDERS_QUEUE

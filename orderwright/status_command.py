@@ -16,11 +16,9 @@ from config.settings import Settings
 from domain.connection import ERP_SYSTEM, Connection, called
 from domain.model import Frozen, Instant
 from domain.status import OrderStatus
-from orderwright.operations import temporal
 from orderwright.terminal import (
     FAILED,
     AsJson,
-    CommandFailed,
     invocation,
     print_facts,
     print_json,
@@ -30,6 +28,7 @@ from store.connections import Connections
 from store.database import Database
 from store.inbox import Backlog, Inbox, InboxState
 from store.order_view import OrderViews
+from web.desk.operations import CannotBeDone, temporal
 
 
 class SystemStatus(Frozen):
@@ -98,7 +97,7 @@ async def look(settings: Settings) -> Status:
         async with temporal(settings.temporal) as client:
             found = await asyncio.gather(*(_queue(client, queue) for queue in queues.values()))
             waiting = dict(zip(queues, found, strict=True))
-    except CommandFailed as error:
+    except CannotBeDone as error:
         trouble = str(error)
     now = datetime.now(UTC)
     return Status(

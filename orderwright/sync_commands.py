@@ -13,7 +13,6 @@ from activities.contracts import SweepReport
 from config.settings import Settings
 from domain.completeness import Finding, Repair
 from domain.model import Frozen
-from orderwright.operations import result_of, temporal
 from orderwright.terminal import (
     FAILED,
     AsJson,
@@ -26,6 +25,7 @@ from orderwright.terminal import (
 from store.certificates import Certificate, Certificates
 from store.database import Database
 from store.rhythms import ChannelSilence, Rhythms
+from web.desk.operations import result_of, temporal
 from workflows.messages import ORDERS_QUEUE
 from workflows.standing import (
     SweepStart,

@@ -27,6 +27,7 @@ from sandbox.processes import PartFailed
 from sandbox.tryton.progress import PreparationFailed
 from store.database import Database
 from store.errors import DatabaseUnavailable, SchemaOutdated
+from web.desk.operations import CannotBeDone
 from workflows.messages import LONGEST_REASON
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON, for programs.")]
@@ -55,6 +56,7 @@ class CommandFailed(Exception):
 
 EXPECTED = (
     CommandFailed,
+    CannotBeDone,
     AdapterError,
     DatabaseUnavailable,
     HouseStuck,

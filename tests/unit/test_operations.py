@@ -6,7 +6,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from domain.order import OrderKey
 from domain.status import OrderStatus
-from orderwright.operations import waiting_for_people
+from web.desk.operations import waiting_for_people
 from workflows.messages import Attention, OrderView
 
 

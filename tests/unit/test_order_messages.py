@@ -10,12 +10,12 @@ import typer
 
 from domain.order import OrderKey
 from domain.status import OrderStatus
-from orderwright.operations import Taken, order_carried
 from orderwright.order_messages import not_under_way, tell_answer
 from orderwright.terminal import UNDER_WAY, Invocation
 from store.connections import Connections
 from store.database import Database
 from store.order_view import OrderSummary
+from web.desk.operations import Taken, order_carried
 from workflows.messages import OperatorAnswer
 
 KEY = OrderKey(channel="shop", external_id="5001")

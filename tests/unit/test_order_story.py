@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.order import OrderKey
-from orderwright.order_story import in_turn, with_earlier
+from web.desk.stories import in_turn, with_earlier
 from workflows.messages import TimelineEntry
 
 KEY = OrderKey(channel="shop", external_id="5001")

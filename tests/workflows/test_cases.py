@@ -12,12 +12,12 @@ from domain.case_guides import CaseAct
 from domain.cases import CaseState
 from domain.erp_order import ErpOrder, ErpOrderState, SalesOrder
 from domain.order import Order
-from orderwright.case_acts import ActDone, Decision, Solver
 from store.audit import Audit
 from store.cases import CaseDetail, Cases, CaseSummary
 from store.order_view import OrderViews
 from tests.order_builder import make_line, make_order, make_payment, make_shipping, sandbox_mapping
 from tests.workflows.world import World
+from web.desk.cases import ActDone, Decision, Solver
 from workflows.messages import Attention, OperatorMessage
 from workflows.order import OrderWorkflow
 

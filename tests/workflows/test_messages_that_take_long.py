@@ -2,10 +2,10 @@
 
 import pytest
 
-from orderwright.operations import NoAnswer, Taken, order_carried, update
 from tests.order_builder import make_order
 from tests.workflows.test_outage import connection_known
 from tests.workflows.world import World
+from web.desk.operations import NoAnswer, Taken, order_carried, update
 from workflows.messages import Attention, CancelAsked
 
 CANCEL = CancelAsked(actor="Ada", reason="the buyer called")

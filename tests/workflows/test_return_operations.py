@@ -7,8 +7,11 @@ import pytest
 
 from domain.order import PaymentKind
 from domain.return_rules import InspectionRule, ReturnRules
-from orderwright.operations import OrderNotFound, query, update
-from orderwright.return_operations import (
+from tests.order_builder import make_line, make_order, sandbox_mapping
+from tests.workflows.returning import WINDOW, deliver, with_rules
+from tests.workflows.world import World
+from web.desk.operations import CannotBeDone, OrderNotFound, query, update
+from web.desk.returns import (
     ListedReturn,
     begin_return,
     find_return,
@@ -16,10 +19,6 @@ from orderwright.return_operations import (
     returns_of,
     verdicts_named,
 )
-from orderwright.terminal import CommandFailed
-from tests.order_builder import make_line, make_order, sandbox_mapping
-from tests.workflows.returning import WINDOW, deliver, with_rules
-from tests.workflows.world import World
 from workflows.messages import Attention, OperatorMessage, ReturnAsked
 from workflows.return_messages import Inspection, ReturnView
 
@@ -74,15 +73,15 @@ async def test_a_whole_return_is_driven_as_the_command_line_does(world: World, e
             lambda each: each.id == str(name) and each.state == "waits for a person",
         )
         assert waiting.view is not None
-        with pytest.raises(CommandFailed, match="several lines of the return: 11, 12; name one of them"):
+        with pytest.raises(CannotBeDone, match="several lines of the return: 11, 12; name one of them"):
             verdicts_named(waiting.view, ["MUG-LOGO=restock:3"])
         with pytest.raises(
-            CommandFailed, match=r"HAT.* is no line of the return; it has MUG-LOGO \(line 11\)"
+            CannotBeDone, match=r"HAT.* is no line of the return; it has MUG-LOGO \(line 11\)"
         ):
             verdicts_named(waiting.view, ["HAT=restock:3"])
-        with pytest.raises(CommandFailed, match="'MUG-LOGO' is not of the form LINE=VERDICT:UNITS"):
+        with pytest.raises(CannotBeDone, match="'MUG-LOGO' is not of the form LINE=VERDICT:UNITS"):
             verdicts_named(waiting.view, ["MUG-LOGO"])
-        with pytest.raises(CommandFailed, match="verdicts are restock, scrap, reject"):
+        with pytest.raises(CannotBeDone, match="verdicts are restock, scrap, reject"):
             verdicts_named(waiting.view, ["11=burn:2"])
         verdicts = verdicts_named(waiting.view, ["11=restock:1,reject:1", "12=scrap:1"])
         judged = await update(client, name.carried, "inspect", Inspection(actor="Ada", lines=verdicts))
@@ -103,7 +102,7 @@ async def test_an_order_that_nobody_knows_is_not_started_for_a_return(world: Wor
     asked = ReturnAsked(actor="Ada", reason="x", lines={"11": 1})
     with pytest.raises(OrderNotFound, match="order list"):
         await begin_return(world.client, order.key, asked, known=False)
-    with pytest.raises(CommandFailed, match="no return is called"):
+    with pytest.raises(CannotBeDone, match="no return is called"):
         await find_return(world.client, f"{order.number}-R7")
 
 

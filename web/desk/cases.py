@@ -19,12 +19,11 @@ from domain.mapping import Mapping
 from domain.mapping_rules import MappingRule, RuleRefused, entry, targets, with_rule
 from domain.model import Frozen
 from domain.order import CancelKind, OrderKey
-from orderwright.operations import tell
-from orderwright.terminal import CommandFailed
 from store.cases import CaseDetail, CaseOrder, Cases
 from store.database import Database
 from store.mapping_rules import MappingRules, add_rule
 from store.mappings import MappingCatalog
+from web.desk.operations import CannotBeDone, tell
 from workflows.messages import CancelAsked
 
 AT_ONCE = 16
@@ -82,26 +81,26 @@ class Solver:
         self._files = files
 
     def open_case(self, case_id: int) -> CaseDetail:
-        """A case that is open. Raises CommandFailed."""
+        """A case that is open. Raises CannotBeDone."""
         case = self._cases.get(case_id)
         if case is None:
-            raise CommandFailed(f"there is no case {case_id}; see: orderwright case list --all")
+            raise CannotBeDone(f"there is no case {case_id}; see: orderwright case list --all")
         if case.summary.state is not CaseState.OPEN:
             at = case.summary.resolved_at
             since = f" since {at:%Y-%m-%d %H:%M} UTC" if at else ""
-            raise CommandFailed(f"case {case_id} is resolved{since}: {case.summary.resolution}")
+            raise CannotBeDone(f"case {case_id} is resolved{since}: {case.summary.resolution}")
         return case
 
     async def resolve(self, client: Client, case: CaseDetail, decision: Decision) -> ActDone:
-        """Do what the operator decided. Raises CommandFailed where the case or the mapping does not allow it."""
+        """Do what the operator decided. Raises CannotBeDone where the case or the mapping does not allow it."""
         act, possible = decision.act, case.summary.guide.acts
         if act not in possible:
             ways = ", ".join(f"--{way}" for way in possible)
-            raise CommandFailed(
+            raise CannotBeDone(
                 f"case {case.summary.id} cannot be solved by --{act}; possible: {ways or NOTHING}"
             )
         if not case.waiting and act is not CaseAct.RETRY:
-            raise CommandFailed(f"no order waits in case {case.summary.id}; it can only be closed, by retry")
+            raise CannotBeDone(f"no order waits in case {case.summary.id}; it can only be closed, by retry")
         rules = self._rules(case, decision) if act is CaseAct.MAP else ()
         self._record(case, decision, rules)
         if not case.waiting:
@@ -131,7 +130,7 @@ class Solver:
             try:
                 async with free:
                     await tell(client, order.key, MESSAGES[decision.act], message, wait=False)
-            except CommandFailed as error:
+            except CannotBeDone as error:
                 return NotTold(key=order.key, reason=str(error))
             return None
 
@@ -147,7 +146,7 @@ class Solver:
         clicked_before = False
         for channel in sorted({order.key.channel for order in case.waiting}):
             if channel not in self._files:
-                raise CommandFailed(f"channel {channel!r} is not set up here, so its mapping is not known")
+                raise CannotBeDone(f"channel {channel!r} is not set up here, so its mapping is not known")
             file, mapping = self._files[channel], catalog.current(channel)
             if file.name in done:
                 continue
@@ -171,12 +170,12 @@ class Solver:
                 try:
                     mapping = with_rule(mapping, rule)
                 except RuleRefused as refused:
-                    raise CommandFailed(
+                    raise CannotBeDone(
                         f"the mapping {file.name!r} does not take that: {refused}"
                     ) from refused
                 rules.append(rule)
         if not rules and not clicked_before:
-            raise CommandFailed(
+            raise CannotBeDone(
                 f"no entry of the mapping stands for what case {case.summary.id} is about; correct its file and "
                 "restart the workers, or mend it in the other system, then retry"
             )

@@ -1,6 +1,6 @@
 """What an operator can ask of an order, over Temporal: where it stands, and the messages, answered in words.
 
-Returns are asked in the same way (``orderwright.return_operations``).
+Returns are asked in the same way (``web.desk.returns``).
 """
 
 import asyncio
@@ -28,7 +28,6 @@ from adapters.temporal import connect
 from config.setting_groups import TemporalSettings
 from domain.model import Frozen
 from domain.order import OrderKey
-from orderwright.terminal import CommandFailed
 from workflows.messages import (
     ORDER_WORKFLOW,
     Attention,
@@ -50,27 +49,31 @@ Result = TypeVar("Result")
 Sent = TypeVar("Sent", bound=OperatorMessage)
 
 
+class CannotBeDone(Exception):
+    """What somebody asks for cannot be done; the message says why, and what helps."""
+
+
 async def result_of(handle: WorkflowHandle[Any, Result], work: str, seconds: float) -> Result:
-    """Wait for the end of ``work`` that a command started. Raises CommandFailed where it fails or takes longer."""
+    """Wait for the end of ``work`` that a command started. Raises CannotBeDone where it fails or takes longer."""
     try:
         async with asyncio.timeout(seconds):
             return await handle.result()
     except TimeoutError as error:
-        raise CommandFailed(
+        raise CannotBeDone(
             f"{work} goes on without this command; is a worker running, and does every system answer "
             f"(orderwright doctor)? See what it waits for in the Temporal UI, workflow {handle.id}"
         ) from error
     except WorkflowFailureError as error:
         cause = error.cause.__cause__ or error.cause
         reason = cause.message if isinstance(cause, ApplicationError) else str(cause)
-        raise CommandFailed(f"{work} failed: {reason}") from error
+        raise CannotBeDone(f"{work} failed: {reason}") from error
 
 
-class OrderNotFound(CommandFailed):
+class OrderNotFound(CannotBeDone):
     """Temporal knows no such order, or return; it never came, or it ended so long ago that its history is gone."""
 
 
-class NoAnswer(CommandFailed):
+class NoAnswer(CannotBeDone):
     """The order, or return, is there, but nobody answers for it."""
 
 
@@ -95,14 +98,14 @@ class Standing(Frozen):
 
 @asynccontextmanager
 async def temporal(settings: TemporalSettings) -> AsyncIterator[Client]:
-    """A connection. Raises CommandFailed where the server cannot be reached."""
+    """A connection. Raises CannotBeDone where the server cannot be reached."""
     where = f"profile {settings.profile}" if settings.profile else settings.address
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             client = await connect(settings)
     except (RuntimeError, TimeoutError) as error:
         reason = _plain(str(error)) or f"no answer in {CONNECT_SECONDS:.0f} s"
-        raise CommandFailed(f"Temporal cannot be reached at {where}: {reason}") from error
+        raise CannotBeDone(f"Temporal cannot be reached at {where}: {reason}") from error
     yield client
 
 
@@ -252,7 +255,7 @@ async def _taken(client: Client, carried: Carried) -> Taken:
 
 
 async def answered(carried: Carried, call: Awaitable[Answer]) -> Answer:
-    """What a call to Temporal answers. Raises OrderNotFound, NoAnswer, CommandFailed in words."""
+    """What a call to Temporal answers. Raises OrderNotFound, NoAnswer, CannotBeDone in words."""
     try:
         return await call
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
@@ -264,7 +267,7 @@ async def answered(carried: Carried, call: Awaitable[Answer]) -> Answer:
             raise OrderNotFound(carried.unknown) from error
         if error.status in {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}:
             raise NoAnswer(carried.unanswered) from error
-        raise CommandFailed(f"Temporal refused: {error.message}") from error
+        raise CannotBeDone(f"Temporal refused: {error.message}") from error
 
 
 def _plain(reason: str) -> str:

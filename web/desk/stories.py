@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from temporalio.client import Client
 
 from domain.order import OrderKey
-from orderwright.operations import QUERY, Carried, NoAnswer, OrderNotFound, answered, order_carried
-from orderwright.terminal import CommandFailed
+from web.desk.operations import QUERY, CannotBeDone, Carried, NoAnswer, OrderNotFound, answered, order_carried
 from workflows.messages import TimelineEntry
 
 MOST_RUNS = 10
@@ -26,7 +25,7 @@ async def with_earlier(
     carried = order_carried(key)
     try:
         runs = await _earlier(client, carried)
-    except CommandFailed:
+    except CannotBeDone:
         return tuple(told)
     stories = await asyncio.gather(*(_of_run(client, carried, run) for run in runs))
     return in_turn([*stories, told])

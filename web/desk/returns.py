@@ -9,7 +9,8 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from domain.model import Frozen
 from domain.order import OrderKey
 from domain.returns import Disposition
-from orderwright.operations import (
+from web.desk.operations import (
+    CannotBeDone,
     Carried,
     NoAnswer,
     OrderNotFound,
@@ -19,7 +20,6 @@ from orderwright.operations import (
     query,
     update,
 )
-from orderwright.terminal import CommandFailed
 from workflows.messages import RETURN_ASKED, OperatorAnswer, ReturnAsked
 from workflows.order_reach import OrderReach
 from workflows.return_messages import RETURN_WORKFLOW, ReturnLine, ReturnView, return_workflow_id
@@ -57,11 +57,11 @@ class ReturnName:
 
     @classmethod
     def parse(cls, text: str) -> "ReturnName":
-        """Read ``channel:external-id:return-id`` or a workflow id. Raises CommandFailed."""
+        """Read ``channel:external-id:return-id`` or a workflow id. Raises CannotBeDone."""
         channel, _, rest = text.removeprefix("return:").partition(":")
         external_id, _, return_id = rest.rpartition(":")
         if not (channel and external_id and return_id):
-            raise CommandFailed(
+            raise CannotBeDone(
                 f"{text!r} names no return, such as shop:5001:90005; those of an order: orderwright order show {text}"
             )
         return cls(OrderKey(channel=channel, external_id=external_id), return_id)
@@ -98,7 +98,7 @@ async def returns_of(client: Client, key: OrderKey) -> tuple[ListedReturn, ...]:
 
 
 async def find_return(client: Client, text: str) -> ReturnName:
-    """The return that people call ``text``, by id or by number. Raises CommandFailed where it is none, or several."""
+    """The return that people call ``text``, by id or by number. Raises CannotBeDone where it is none, or several."""
     text = text.strip()
     if ":" in text:
         return ReturnName.parse(text)
@@ -113,7 +113,7 @@ async def find_return(client: Client, text: str) -> ReturnName:
             one.id for one in listed if one.view is not None and one.view.number.removeprefix("#") == bare
         ]
         if len(found) > 1:
-            raise CommandFailed(f"several returns are called {text!r}: {', '.join(found)}; name one of them")
+            raise CannotBeDone(f"several returns are called {text!r}: {', '.join(found)}; name one of them")
         if found:
             return ReturnName.parse(found[0])
     raise _no_such(text)
@@ -136,28 +136,28 @@ async def begin_return(client: Client, key: OrderKey, asked: ReturnAsked, *, kno
 
 
 def units_named(named: Sequence[str]) -> dict[str, int]:
-    """Units by line id or SKU, told as ``TEE-BLK-M=1``. Raises CommandFailed."""
+    """Units by line id or SKU, told as ``TEE-BLK-M=1``. Raises CannotBeDone."""
     units: dict[str, int] = {}
     for each in named:
         line, _, count = each.rpartition("=")
         if not line or not count.isdecimal() or int(count) == 0:
-            raise CommandFailed(f"{each!r} is not of the form SKU=UNITS or LINE=UNITS, such as TEE-BLK-M=1")
+            raise CannotBeDone(f"{each!r} is not of the form SKU=UNITS or LINE=UNITS, such as TEE-BLK-M=1")
         if line in units:
-            raise CommandFailed(f"{line} is named twice; name it once, with all its units")
+            raise CannotBeDone(f"{line} is named twice; name it once, with all its units")
         units[line] = int(count)
     return units
 
 
 def verdicts_named(view: ReturnView, named: Sequence[str]) -> dict[str, dict[Disposition, int]]:
-    """Verdicts by line id, told as ``TEE-BLK-M=restock:1,scrap:1``. Raises CommandFailed."""
+    """Verdicts by line id, told as ``TEE-BLK-M=restock:1,scrap:1``. Raises CannotBeDone."""
     verdicts: dict[str, dict[Disposition, int]] = {}
     for each in named:
         name, _, told = each.rpartition("=")
         if not name:
-            raise CommandFailed(_misnamed(each))
+            raise CannotBeDone(_misnamed(each))
         line = _line_named(view.lines, name)
         if line.line_id in verdicts:
-            raise CommandFailed(f"{name} is named twice; name it once, with all its verdicts")
+            raise CannotBeDone(f"{name} is named twice; name it once, with all its verdicts")
         verdicts[line.line_id] = dict(_verdict(each, part) for part in told.split(","))
     return verdicts
 
@@ -165,7 +165,7 @@ def verdicts_named(view: ReturnView, named: Sequence[str]) -> dict[str, dict[Dis
 def _verdict(whole: str, part: str) -> tuple[Disposition, int]:
     verdict, _, count = part.partition(":")
     if verdict not in set(Disposition) or not count.isdecimal():
-        raise CommandFailed(_misnamed(whole))
+        raise CannotBeDone(_misnamed(whole))
     return Disposition(verdict), int(count)
 
 
@@ -177,21 +177,21 @@ def _misnamed(whole: str) -> str:
 
 
 def _line_named(lines: Sequence[ReturnLine], name: str) -> ReturnLine:
-    """The line that people call so, by its id or its SKU. Raises CommandFailed where it is none, or several."""
+    """The line that people call so, by its id or its SKU. Raises CannotBeDone where it is none, or several."""
     found = [line for line in lines if line.line_id == name] or [line for line in lines if line.name == name]
     match found:
         case [one]:
             return one
         case []:
             has = ", ".join(f"{line.name} (line {line.line_id})" for line in lines)
-            raise CommandFailed(f"{name!r} is no line of the return; it has {has}")
+            raise CannotBeDone(f"{name!r} is no line of the return; it has {has}")
         case _:
             several = ", ".join(line.line_id for line in found)
-            raise CommandFailed(f"{name} stands on several lines of the return: {several}; name one of them")
+            raise CannotBeDone(f"{name} stands on several lines of the return: {several}; name one of them")
 
 
-def _no_such(text: str) -> CommandFailed:
-    return CommandFailed(
+def _no_such(text: str) -> CannotBeDone:
+    return CannotBeDone(
         f"no return is called {text!r}; name it as shop:5001:90005, see: orderwright return list"
     )
 
