@@ -29,9 +29,10 @@ from adapters.shopify.storefront import ShopifyStorefront
 from adapters.tryton.erp import TrytonErp
 from bench.report import print_aims
 from domain.stock import StockSetting
+from sandbox.addresses import CHANNEL, Addresses
 from sandbox.catalog import LOCATIONS, PRODUCTS
 from sandbox.house import PLUS_PLAN, House, people_around
-from sandbox.stack import CHANNEL, Addresses, Stack
+from sandbox.stack import Stack
 from sandbox.store.requests import PlaceLine, PlaceOrder
 from sandbox.tryton.staff import Staff
 from store.database import Database

@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 from config.mappings import MAPPINGS, load_mapping
 from config.metrics import METRICS
 from config.ownership import load_ownership
-from config.settings import GROUPS, every_variable, variable
+from config.settings import GROUPS, every_variable, variable_of
 from domain.backorder_rules import BackorderRules, OnShortage
 from domain.mapping import Mapping as FieldMapping
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
@@ -39,12 +39,12 @@ def settings_tables() -> str:
     for path, title, group in GROUPS:
         rows = [
             (
-                f"`{variable(*path, name)}`",
+                f"`{variable_of(path, name, field)}`",
                 _default(field.default, required=field.is_required()),
                 field.description or "",
             )
             for name, field in group.model_fields.items()
-            if variable(*path, name) in names
+            if variable_of(path, name, field) in names
         ]
         parts.append(f"## {title}\n\n" + _table(("Variable", "Default", "Meaning"), rows))
     return "\n\n".join(parts)

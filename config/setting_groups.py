@@ -195,6 +195,22 @@ class WebSettings(Group):
     )
 
 
+PersonName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*([._-][a-z0-9]+)*$", max_length=40)]
+"""Who somebody is in stories and in cases."""
+
+
+class ConsoleSettings(Group):
+    """The console: pages on which operations people see orders, cases and returns, and decide about them."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(8085, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    users: dict[PersonName, Annotated[SecretStr, Field(min_length=12)]] = Field(
+        default_factory=dict,
+        description="Who may use it: one variable a person, such as `ORDERWRIGHT_CONSOLE__USERS__ANNA`, with their "
+        "password of 12 characters or more. Stories and cases name them by it. Without any the console does not start.",
+    )
+
+
 class SweepSettings(Group):
     """The sweep that counts orders on both sides, and the alarm on silent channels."""
 

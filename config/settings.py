@@ -9,9 +9,11 @@ import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import get_origin
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 from sqlalchemy.engine import URL, make_url
@@ -21,6 +23,7 @@ from config.setting_groups import (
     Address,
     ChannelName,
     ChannelSettings,
+    ConsoleSettings,
     ErpSettings,
     LogSettings,
     StockSettings,
@@ -67,6 +70,7 @@ class Settings(BaseSettings):
     )
     erp: ErpSettings | None = Field(None, description="The ERP that all channels' orders go to.")
     web: WebSettings = WebSettings()
+    console: ConsoleSettings = ConsoleSettings()
     sweep: SweepSettings = SweepSettings()
     stock: StockSettings = StockSettings()
     log: LogSettings = LogSettings()
@@ -193,6 +197,7 @@ GROUPS: tuple[tuple[tuple[str, ...], str, type[BaseModel]], ...] = (
     (("channels", "<NAME>"), "Storefronts", ChannelSettings),
     (("erp",), "ERP", ErpSettings),
     (("web",), "Web", WebSettings),
+    (("console",), "Console", ConsoleSettings),
     (("sweep",), "Sweep", SweepSettings),
     (("stock",), "Stock", StockSettings),
     (("log",), "Logging", LogSettings),
@@ -200,11 +205,17 @@ GROUPS: tuple[tuple[tuple[str, ...], str, type[BaseModel]], ...] = (
 """Path, title and model of every group of settings; a channel's name stands as ``<NAME>``."""
 
 
+def variable_of(path: tuple[str, ...], name: str, field: FieldInfo) -> str:
+    """The variable of a group's field; one that holds something by name stands with ``<NAME>``."""
+    by_name = get_origin(field.annotation) is dict
+    return variable(*path, name, "<NAME>") if by_name else variable(*path, name)
+
+
 def every_variable() -> list[tuple[str, str]]:
     """Every setting as (variable, description), groups unfolded."""
     unfolded = {path[0] for path, _, _ in GROUPS if path}
     return [
-        (variable(*path, name), field.description or "")
+        (variable_of(path, name, field), field.description or "")
         for path, _, group in GROUPS
         for name, field in group.model_fields.items()
         if path or name not in unfolded

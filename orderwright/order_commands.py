@@ -14,7 +14,6 @@ from domain.order import CancelKind, OrderKey
 from domain.quantities import LineState, QuantitiesBroken
 from domain.status import OrderStatus, count_units
 from orderwright.order_messages import send, who
-from orderwright.order_names import order_named, with_outage
 from orderwright.place_command import place
 from orderwright.proof import as_plain, print_proof, read_proof
 from orderwright.rebuild import Rebuilder, Rebuilt
@@ -27,20 +26,19 @@ from orderwright.terminal import (
     complain,
     invocation,
     open_store,
+    order_named,
     print_facts,
     print_json,
     print_table,
     short_enough,
 )
-from store.audit import Audit
-from store.cases import Cases
-from store.connections import Connections
+from store.database import Database
 from store.order_view import OrderSummary, OrderViews
-from web.desk.operations import OrderNotFound, ask, temporal, waiting_for_people
-from web.desk.returns import ListedReturn, returns_of, units_named
-from web.desk.stories import with_earlier
+from web.desk.looking import SeenOrder, see_order
+from web.desk.operations import temporal, ui_link, waiting_for_people
+from web.desk.returns import ListedReturn, units_named
 from workers.composition import compose
-from workflows.messages import CancelAsked, OrderView, TimelineEntry
+from workflows.messages import CancelAsked, OrderView
 
 orders = typer.Typer(
     no_args_is_help=True,
@@ -107,40 +105,30 @@ def show(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
     settings = invocation(ctx).settings()
     key = order_named(ctx, order)
     with open_store(ctx) as database:
-        known = OrderViews(database).get(key) is not None
-        # The order first: what it knows to be done is in the tables by then.
-        view, story, back = asyncio.run(_look(settings, key, known=known))
-        summary, acts = OrderViews(database).get(key), Audit(database).for_order(key)
-        waits_in = Cases(database).of_order(key)
-        connections = {connection.system: connection for connection in Connections(database).all()}
-    if view is not None:
-        told = with_outage(view.waiting_for, view.waits_on, connections, settings)
-        view = view.model_copy(update={"waiting_for": told})
+        seen = asyncio.run(_look(settings, database, key))
     if as_json:
         print_json(
             {
                 "order": str(key),
-                "view": view,
-                "timeline": story,
-                "row": summary,
-                "audit": acts,
-                "cases": waits_in,
-                "returns": back,
+                "view": seen.view,
+                "timeline": seen.story,
+                "row": seen.row,
+                "audit": seen.audit,
+                "cases": seen.cases,
+                "returns": seen.returns,
             }
         )
         return
-    link = settings.temporal.ui_url and (
-        f"{settings.temporal.ui_url}/namespaces/{settings.temporal.namespace}/workflows/{key.workflow_id}"
-    )
-    facts = [("case", f"{case.id}: {case.title} (orderwright case show {case.id})") for case in waits_in]
-    facts += [("return", _told_of_return(each)) for each in back]
+    link = ui_link(settings.temporal, key.workflow_id)
+    facts = [("case", f"{case.id}: {case.title} (orderwright case show {case.id})") for case in seen.cases]
+    facts += [("return", _told_of_return(each)) for each in seen.returns]
     if link:
         facts.append(("Temporal UI", link))
-    _print_order(key, summary, view, facts)
-    if view is not None:
-        rows = [(e.at.strftime("%Y-%m-%d %H:%M:%S"), e.actor, e.text) for e in story]
+    _print_order(key, seen.row, seen.view, facts)
+    if seen.view is not None:
+        rows = [(e.at.strftime("%Y-%m-%d %H:%M:%S"), e.actor, e.text) for e in seen.story]
     else:
-        rows = [(a.at.strftime("%Y-%m-%d %H:%M:%S"), a.actor, a.text) for a in acts]
+        rows = [(a.at.strftime("%Y-%m-%d %H:%M:%S"), a.actor, a.text) for a in seen.audit]
     print_table("Story (UTC)", ("When", "Who", "What"), rows, wide={"What"}, empty="no story yet")
 
 
@@ -287,19 +275,9 @@ def rebuild(
         raise typer.Exit(FAILED)
 
 
-async def _look(
-    settings: Settings, key: OrderKey, *, known: bool
-) -> tuple[OrderView | None, tuple[TimelineEntry, ...], tuple[ListedReturn, ...]]:
-    """Ask the workflow; where its history is gone, the store's row has to do."""
+async def _look(settings: Settings, database: Database, key: OrderKey) -> SeenOrder:
     async with temporal(settings.temporal) as client:
-        try:
-            view, last = await ask(client, key)
-        except OrderNotFound:
-            if not known:
-                raise
-            return None, (), await returns_of(client, key)
-        story, back = await asyncio.gather(with_earlier(client, key, last), returns_of(client, key))
-        return view, story, back
+        return await see_order(client, database, settings, key)
 
 
 async def _rebuild(

@@ -6,21 +6,22 @@ from typing import Annotated
 import typer
 
 from orderwright.order_messages import tell_answer, who
-from orderwright.order_names import order_named, with_outage
 from orderwright.terminal import (
     AsJson,
     CommandFailed,
     Reason,
     invocation,
     open_store,
+    order_named,
     print_facts,
     print_json,
     print_table,
     short_enough,
 )
-from store.connections import Connections
 from store.order_view import OrderViews
-from web.desk.operations import order_carried, query, story, temporal, update
+from web.desk.looking import connections
+from web.desk.names import with_outage
+from web.desk.operations import order_carried, query, story, temporal, ui_link, update
 from web.desk.returns import (
     ListedReturn,
     ReturnName,
@@ -65,8 +66,8 @@ def show(ctx: typer.Context, named: Named, as_json: AsJson = False) -> None:
     settings = invocation(ctx).settings()
     name, view, told, link = asyncio.run(_look(ctx, named))
     with open_store(ctx) as database:
-        connections = {known.system: known for known in Connections(database).all()}
-    waiting = with_outage(view.waiting_for, view.waits_on, connections, settings)
+        known = connections(database)
+    waiting = with_outage(view.waiting_for, view.waits_on, known, settings)
     view = view.model_copy(update={"waiting_for": waiting})
     if as_json:
         print_json({"return": name, "view": view, "timeline": told})
@@ -200,9 +201,7 @@ async def _look(
         name = await find_return(client, named)
         view = await query(client, name.carried, "status", ReturnView)
         told = await story(client, name.carried)
-    link = settings.ui_url and (
-        f"{settings.ui_url}/namespaces/{settings.namespace}/workflows/{name.carried.workflow_id}"
-    )
+    link = ui_link(settings, name.carried.workflow_id)
     return str(name), view, told, link
 
 

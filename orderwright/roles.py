@@ -90,6 +90,18 @@ def web(
     _run_role("web", settings, lambda stop: run_web(settings, stop, ready))
 
 
+def console(ctx: typer.Context, as_json: AsJsonLine = False) -> None:
+    """Serve the pages on which people see orders, cases and returns, and decide about them, until stopped."""
+    from web.console.server import run_console  # noqa: PLC0415  as above
+
+    settings = invocation(ctx).settings()
+
+    def ready(address: str) -> None:
+        _tell_ready("console", as_json, console=address)
+
+    _run_role("console", settings, lambda stop: run_console(settings, stop, ready))
+
+
 def migrate(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Bring the tables of the store up to date. May be run at any time, and again."""
     settings = invocation(ctx).settings()

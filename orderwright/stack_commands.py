@@ -8,8 +8,9 @@ from typing import Annotated, TypeVar
 import typer
 
 from orderwright.terminal import FAILED, STACK_ENVIRONMENT, AsJson, print_facts, print_json
+from sandbox.addresses import OPERATOR, Addresses
 from sandbox.demo import print_demo, run_demo
-from sandbox.stack import Addresses, Stack
+from sandbox.stack import Stack
 
 STACK = STACK_ENVIRONMENT.parent
 INTERRUPTED = 130
@@ -45,7 +46,7 @@ def up(
 
 
 async def _keep_up(*, fresh: bool, as_json: bool) -> None:
-    async with Stack(STACK, fresh=fresh, say=_say, rules_of_stock=RULES_OF_STOCK) as stack:
+    async with Stack(STACK, fresh=fresh, say=_say, rules_of_stock=RULES_OF_STOCK, console=True) as stack:
         where = stack.addresses
         if as_json:
             print_json(vars(where))
@@ -58,6 +59,7 @@ def _print_addresses(where: Addresses) -> None:
     typer.echo("\nThe stack is up; Ctrl-C ends it.\n")
     print_facts(
         [
+            ("console", f"{where.console}  {OPERATOR} / {where.console_password}"),
             ("Temporal UI", where.temporal_ui),
             ("webhook endpoint", where.webhooks),
             ("store", where.store),

@@ -21,12 +21,14 @@ from adapters.errors import AdapterError, SessionExpired, Unavailable
 from config.mappings import MappingError
 from config.ownership import OwnershipError
 from config.settings import Settings, SettingsError, load_settings
+from domain.order import OrderKey
 from sandbox.drills.staging import StagingRefused
 from sandbox.house import HouseStuck
 from sandbox.processes import PartFailed
 from sandbox.tryton.progress import PreparationFailed
 from store.database import Database
 from store.errors import DatabaseUnavailable, SchemaOutdated
+from web.desk.names import order_called
 from web.desk.operations import CannotBeDone
 from workflows.messages import LONGEST_REASON
 
@@ -124,6 +126,12 @@ def open_store(ctx: typer.Context) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+def order_named(ctx: typer.Context, text: str) -> OrderKey:
+    """The order that people call ``text``. Raises CannotBeDone where it is none, or several."""
+    with open_store(ctx) as database:
+        return order_called(database, text)
 
 
 def complain(problems: Iterable[str]) -> None:

@@ -9,9 +9,9 @@ from typing import Any, Protocol, Self
 
 import httpx
 
+from sandbox.addresses import CHANNEL, Addresses
 from sandbox.audit import ErpSide, added
 from sandbox.catalog import Parcel, pieces, tellable
-from sandbox.stack import CHANNEL, Addresses
 from sandbox.tryton.reading import ShipmentReading
 from sandbox.tryton.staff import Staff
 

@@ -17,11 +17,12 @@ from adapters.temporal import connect
 from config.setting_groups import TemporalSettings
 from domain.order import OrderKey
 from domain.status import OrderStatus
+from sandbox.addresses import CHANNEL
 from sandbox.audit import Audited, StoreSide, compare, tax_codes
 from sandbox.back_office import BackOffice, back_office_of
 from sandbox.billable import Cost, cost_of
 from sandbox.faults.client import Faults
-from sandbox.stack import CHANNEL, Stack
+from sandbox.stack import Stack
 from sandbox.store.client import AsyncStoreControl
 from sandbox.store.control import OrderReading
 from sandbox.store.requests import PlaceOrder

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Final
 
+from sandbox.addresses import Addresses
 from sandbox.processes import PartFailed
-from sandbox.stack import Addresses
 
 FOLDER: Final = Path("var/up")
 

@@ -11,7 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +19,7 @@ from typing import Self
 import httpx
 
 from config.mappings import mapping_file
+from sandbox.addresses import CHANNEL, Addresses, port_of
 from sandbox.processes import Part, PartFailed, free_port
 from sandbox.stack_lock import StackLock
 from sandbox.tryton.server import DEFAULT_STATE_DIR as TRYTON_STATE
@@ -27,67 +28,9 @@ from web.codec import PATH as CODEC
 from workflows.search import ALL as SEARCH_ATTRIBUTES
 
 Say = Callable[[str], None]
-CHANNEL = "shop"
 _OURS = (sys.executable, "-m", "orderwright")
 WORKER = ("orderwright", "worker")
 """The module that a worker is, and its arguments."""
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Where the parts listen, and what it takes to get in; written to ``stack.json`` for other terminals.
-
-    ``erp`` and ``store`` are the systems themselves, as their own people reach them; the application reaches them at
-    ``erp_seen`` and ``store_seen``, which are proxies where the stack has them.
-    """
-
-    temporal: str
-    temporal_ui: str
-    webhooks: str
-    erp: str
-    erp_database: str
-    erp_login: str
-    erp_password: str
-    staff_login: str
-    staff_password: str
-    store: str
-    store_token: str
-    webhook_secret: str
-    database_url: str
-    erp_seen: str
-    store_seen: str
-    erp_vendor: str = "tryton"
-    erp_reserves: bool = False
-    """Stock is reserved as orders come in, and what is not there is told."""
-    faults: str = ""
-    """Control address of the proxies; empty where there are none."""
-    mapping: str = "shopify-tryton"
-    """Name or path of the mapping file."""
-
-    def environment(self) -> dict[str, str]:
-        """The settings of the application for this stack."""
-        channel = f"ORDERWRIGHT_CHANNELS__{CHANNEL.upper()}__"
-        return {
-            "ORDERWRIGHT_DATABASE_URL": self.database_url,
-            "ORDERWRIGHT_TEMPORAL__ADDRESS": self.temporal,
-            "ORDERWRIGHT_TEMPORAL__UI_URL": self.temporal_ui,
-            "ORDERWRIGHT_FEED_INTERVAL_SECONDS": "1",
-            "ORDERWRIGHT_WEB__PORT": self.webhooks.rsplit(":", 1)[1].split("/")[0],
-            "ORDERWRIGHT_ERP__VENDOR": self.erp_vendor,
-            "ORDERWRIGHT_ERP__URL": self.erp_seen,
-            "ORDERWRIGHT_ERP__DATABASE": self.erp_database,
-            "ORDERWRIGHT_ERP__LOGIN": self.erp_login,
-            "ORDERWRIGHT_ERP__PASSWORD": self.erp_password,
-            f"{channel}VENDOR": "shopify",
-            f"{channel}URL": self.store_seen,
-            f"{channel}ACCESS_TOKEN": self.store_token,
-            f"{channel}WEBHOOK_SECRET": self.webhook_secret,
-            f"{channel}MAPPING": self.mapping,
-            # Older code, as an upgrade starts it too, knows nothing of it.
-            **({"ORDERWRIGHT_ERP__RESERVE": "true"} if self.erp_reserves else {}),
-            # Where things go wrong on purpose, somebody waits for what the sweep finds.
-            **({"ORDERWRIGHT_SWEEP__GRACE_MINUTES": "0"} if self.faults else {}),
-        }
 
 
 class Stack:
@@ -96,10 +39,10 @@ class Stack:
     ``tryton_state`` is where Tryton is installed: stacks share it, each keeps its database in ``directory``.
     ``memory_erp`` takes the memory ERP in Tryton's place, with so many seconds for each order. ``faults`` puts proxies
     before ERP (``erp``) and store (``store``), which go wrong on order (``sandbox.faults``). ``reserve`` has Tryton
-    reserve stock as orders come in. Without
-    ``known_ports``, and where there are proxies, the parts listen anywhere: such a stack may run beside others.
-    ``mapping`` is the name or path of the mapping file. With ``rules_of_stock`` the store is told what it may sell: the
-    mapping is copied to ``mapping.toml`` in ``directory`` with that ``[stock]`` table, and read there from then on.
+    reserve stock as orders come in. Without ``known_ports``, and where there are proxies, the parts listen anywhere:
+    such a stack may run beside others. ``console`` serves the console as well. ``mapping`` is the name or path of the
+    mapping file. With ``rules_of_stock`` the store is told what it may sell: the mapping is copied to ``mapping.toml``
+    in ``directory`` with that ``[stock]`` table, and read there from then on.
     """
 
     def __init__(
@@ -115,6 +58,7 @@ class Stack:
         mapping: str = "shopify-tryton",
         rules_of_stock: str = "",
         reserve: bool = False,
+        console: bool = False,
     ) -> None:
         self._directory = directory
         self._known_ports = known_ports and not faults
@@ -123,6 +67,7 @@ class Stack:
         self._mapping = mapping
         self._rules_of_stock = rules_of_stock
         self._reserve = reserve
+        self._console = console
         self._fresh = fresh
         self._say = say
         self._tryton_state = tryton_state
@@ -177,7 +122,7 @@ class Stack:
             await self._run(self.served_memory_erp("erp", addresses.erp))
         if self._faults:
             await self._run(self._proxies(addresses))
-        ui_port = int(_port(addresses.temporal_ui))
+        ui_port = int(port_of(addresses.temporal_ui))
         codec = addresses.webhooks.split("/webhooks")[0] + CODEC
         await self._run(temporal_part(addresses.temporal, ui_port, self._directory, codec=codec))
         application = addresses.environment()
@@ -191,6 +136,15 @@ class Stack:
                 environment=application,
             )
         )
+        if self._console:
+            console = Part(
+                "console",
+                [*_OURS, "console"],
+                self._log("console"),
+                ready=lambda: _answers(addresses.console + "/healthz"),
+                environment=application,
+            )
+            await self._run(console)
         await self._run(self._store(addresses))
         (self._directory / "stack.json").write_text(json.dumps(vars(addresses), indent=2), encoding="utf-8")
         self.env_file.write_text(
@@ -270,12 +224,12 @@ class Stack:
         before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
         here = "http://127.0.0.1:"
         tryton = self.erp
-        erp = tryton.url if tryton else f"{here}{self._choose_port(8075)}"
-        store = f"{here}{self._choose_port(8090)}"
+        erp = tryton.url if tryton else f"{here}{self._chooseport_of(8075)}"
+        store = f"{here}{self._chooseport_of(8090)}"
         return Addresses(
-            temporal=f"127.0.0.1:{self._choose_port(7233)}",
-            temporal_ui=f"{here}{self._choose_port(8233)}",
-            webhooks=f"{here}{self._choose_port(8080)}/webhooks/{CHANNEL}",
+            temporal=f"127.0.0.1:{self._chooseport_of(7233)}",
+            temporal_ui=f"{here}{self._chooseport_of(8233)}",
+            webhooks=f"{here}{self._chooseport_of(8080)}/webhooks/{CHANNEL}",
             erp=erp,
             erp_database=tryton.database if tryton else "memory",
             erp_login=tryton.login if tryton else "orderwright",
@@ -286,14 +240,18 @@ class Stack:
             store_token=before.get("store_token") or f"shpat_{secrets.token_hex(16)}",
             webhook_secret=before.get("webhook_secret") or secrets.token_hex(32),
             database_url=f"sqlite:///{self._directory / 'orderwright.db'}",
-            erp_seen=f"{here}{self._choose_port(8076)}" if self._faults else erp,
-            store_seen=f"{here}{self._choose_port(8091)}" if self._faults else store,
+            erp_seen=f"{here}{self._chooseport_of(8076)}" if self._faults else erp,
+            store_seen=f"{here}{self._chooseport_of(8091)}" if self._faults else store,
             erp_vendor="tryton" if tryton else "memory_server",
-            faults=f"{here}{self._choose_port(8095)}" if self._faults else "",
+            faults=f"{here}{self._chooseport_of(8095)}" if self._faults else "",
             mapping=self._mapping,
+            console=f"{here}{self._chooseport_of(8085)}" if self._console else "",
+            console_password=(before.get("console_password") or secrets.token_urlsafe(12))
+            if self._console
+            else "",
         )
 
-    def _choose_port(self, known: int) -> int:
+    def _chooseport_of(self, known: int) -> int:
         """The port that people know, where it is free. Asked by two stacks at once, both would take it for free."""
         return free_port(known if self._known_ports else 0)
 
@@ -303,7 +261,7 @@ class Stack:
             name,
             [
                 sys.executable, "-m", "sandbox.memory_erp",
-                "--port", _port(url),
+                "--port", port_of(url),
                 "--state", str(self._directory / f"{name}.sqlite"),
                 "--seconds-per-order", str(self._memory_erp or 0.0),
             ],
@@ -315,9 +273,9 @@ class Stack:
         return Part(
             "faults",
             [
-                sys.executable, "-m", "orderwright", "faults", "serve", "--control-port", _port(addresses.faults),
-                "--proxy", f"erp={addresses.erp_vendor},{_port(addresses.erp_seen)},{addresses.erp}",
-                "--proxy", f"store=shopify,{_port(addresses.store_seen)},{addresses.store}",
+                sys.executable, "-m", "orderwright", "faults", "serve", "--control-port", port_of(addresses.faults),
+                "--proxy", f"erp={addresses.erp_vendor},{port_of(addresses.erp_seen)},{addresses.erp}",
+                "--proxy", f"store=shopify,{port_of(addresses.store_seen)},{addresses.store}",
             ],
             self._log("faults"),
             ready=lambda: _answers(addresses.faults + "/healthz"),
@@ -328,7 +286,7 @@ class Stack:
             "store",
             [
                 sys.executable, "-m", "sandbox.store", "serve",
-                "--port", _port(addresses.store),
+                "--port", port_of(addresses.store),
                 "--state", str(self._directory / "store.sqlite"),
                 "--webhook-url", addresses.webhooks,
             ],
@@ -364,7 +322,7 @@ def temporal_part(address: str, ui_port: int, directory: Path, *, codec: str = "
 
     ``codec``: where its UI has payloads decompressed.
     """
-    binary, port = find_temporal(), _port(address)
+    binary, port = find_temporal(), port_of(address)
     attributes: list[str] = []
     for key in SEARCH_ATTRIBUTES:
         attributes += ["--search-attribute", f"{key.name}=Keyword"]
@@ -378,10 +336,6 @@ def temporal_part(address: str, ui_port: int, directory: Path, *, codec: str = "
         directory / "log" / "temporal.log",
         ready=lambda: _temporal_serves(binary, address),
     )  # fmt: skip
-
-
-def _port(address: str) -> str:
-    return address.rsplit(":", 1)[1]
 
 
 def find_temporal() -> str:

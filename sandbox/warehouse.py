@@ -7,10 +7,10 @@ from typing import Annotated, NoReturn, TypeVar
 import httpx
 import typer
 
+from sandbox.addresses import CHANNEL
 from sandbox.catalog import LOCATIONS, PRODUCTS, pieces
 from sandbox.processes import PartFailed
 from sandbox.running import order_number, running_stack
-from sandbox.stack import CHANNEL
 from sandbox.store.requests import MOST_UNITS
 from sandbox.tryton.reading import ShipmentReading
 from sandbox.tryton.rpc import Refused

@@ -13,10 +13,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import SpanKind
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from adapters import spans
 from adapters.concern import concern
@@ -27,37 +25,16 @@ from domain.topics import ORDERS_UPDATED
 from store.errors import DatabaseUnavailable, SchemaOutdated
 from store.inbox import Inbox, Received
 from web.counters import Counters
+from web.refusals import OUR_OWN_TELEMETRY, Refused, read_body
 
 log = logging.getLogger(__name__)
 
-BODY_SECONDS = 15
-"""How long a sender may take over its body; storefronts give up after five seconds themselves."""
 CHECK_SECONDS = 3
 RETRY_AFTER_SECONDS = 10
 LONGEST_HEADER = 1_000
 
 _KEPT_HEADERS = re.compile(r"^(content-type|content-length|user-agent|date|webhook-.+|x-.+)$")
 _SECRET_HEADERS = re.compile(r"hmac|signature|token|secret|auth|api-?key|cookie|session|password")
-
-OUR_OWN_TELEMETRY: TelemetryConfig = {
-    "tracing": False,
-    "metrics": False,
-    "logs": False,
-    "operation_spans": False,
-    "auto_configure": False,
-}
-"""FastAPI's own would go on with any trace that a stranger's header names, and quote addresses and exceptions."""
-
-
-class Refused(Exception):
-    """The request is not taken. ``reason`` is the word it is counted under."""
-
-    def __init__(self, status: int, reason: str, error: str, remedy: str) -> None:
-        self.status = status
-        self.reason = reason
-        self.error = error
-        self.remedy = remedy
-        super().__init__(error)
 
 
 def create_app(
@@ -199,34 +176,6 @@ def harmless_headers(headers: Mapping[str, str]) -> dict[str, str]:
         for name, value in headers.items()
         if _KEPT_HEADERS.match(name) and not _SECRET_HEADERS.search(name)
     }
-
-
-async def read_body(request: Request, max_body: int) -> bytes:
-    """The whole body. Raises Refused where it is too large, or does not arrive in time."""
-    too_large = Refused(
-        413,
-        "too_large",
-        f"the body is larger than {max_body} bytes",
-        "raise ORDERWRIGHT_WEB__MAX_BODY_BYTES if orders are really that large",
-    )
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > max_body:
-        raise too_large
-    raw = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            # The announced length may be missing or a lie: what arrives is counted.
-            async for part in request.stream():
-                raw += part
-                if len(raw) > max_body:
-                    raise too_large
-    except TimeoutError:
-        raise Refused(
-            408, "slow", f"the body did not arrive within {BODY_SECONDS} s", "deliver it again"
-        ) from None
-    except ClientDisconnect:
-        raise Refused(400, "disconnected", "the sender went away in the middle", "deliver it again") from None
-    return bytes(raw)
 
 
 def _read_delivery(reader: WebhookReader, raw: bytes, headers: Mapping[str, str]) -> Delivery:

@@ -15,7 +15,7 @@ from google.protobuf.json_format import MessageToJson, Parse, ParseError
 from temporalio.api.common.v1 import Payloads
 
 from adapters.payloads import PayloadBroken, restored
-from web.app import Refused, read_body
+from web.refusals import Refused, read_body
 
 PATH = "/codec"
 MOST_BYTES = 33_554_432

@@ -3,12 +3,10 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
-import uvicorn
 from fastapi import FastAPI
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -16,7 +14,6 @@ from temporalio.service import RPCError
 from adapters.ports import Probe
 from adapters.registry import build_webhook_reader
 from adapters.temporal import connect
-from config.setting_groups import WebSettings
 from config.settings import Settings, SettingsError, variable
 from store.database import Database
 from store.figures import read_figures
@@ -28,14 +25,9 @@ from web.dispatcher import Dispatcher
 from web.gauges import StoreGauges
 from web.hand_over import hand_over_to
 from web.retention import purge_regularly
+from web.serving import listening, serve
 
 log = logging.getLogger(__name__)
-
-REQUESTS_AT_ONCE = 100
-"""Above it, 503: each holds a body in memory, and a storefront delivers again."""
-GRACE_SECONDS = 10
-KEEP_ALIVE_SECONDS = 75
-"""An idle connection is kept longer than load balancers keep theirs (mostly 60): they answer 502 where it is not."""
 
 
 async def run_web(
@@ -69,7 +61,7 @@ async def run_web(
             keep=keep,
         )
         add_codec(app, settings.temporal.ui_url, settings.web.max_body_bytes)
-        with _listening(settings.web) as listener:
+        with listening(settings.web, "web") as listener:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(purge_regularly(inbox, OwnWrites(database), keep, stop))
                 tasks.create_task(_run_together(app, listener, dispatcher, stop, ready))
@@ -96,14 +88,6 @@ def temporal_probe(client: Client) -> Callable[[], Awaitable[Probe]]:
     return probe
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to the program around it, which also has a dispatcher to end."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def _run_together(
     app: FastAPI,
     listener: socket.socket,
@@ -111,51 +95,15 @@ async def _run_together(
     stop: asyncio.Event,
     ready: Callable[[str], None],
 ) -> None:
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            limit_concurrency=REQUESTS_AT_ONCE,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        )
-    )
-
-    async def end_in_order() -> None:
-        """First no more webhooks, then no more hand-overs."""
-        await stop.wait()
-        server.should_exit = True
-        await serving
-        dispatcher.stop()
-
-    async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(server.serve(sockets=[listener]))
-        tasks.create_task(dispatcher.run())
-        tasks.create_task(end_in_order())
-        host, port = listener.getsockname()[:2]
-        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    def listens(address: str) -> None:
         log.info("webhooks are taken at %s/webhooks/<channel>", address)
         ready(address)
 
+    async def serve_first() -> None:
+        """First no more webhooks, then no more hand-overs."""
+        await serve(app, listener, stop, listens)
+        dispatcher.stop()
 
-@contextmanager
-def _listening(web: WebSettings) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
-    try:
-        listener = socket.create_server((web.host, web.port), family=family, backlog=256)
-    except OSError as error:
-        problem = (
-            f"{variable('web', 'host')}, {variable('web', 'port')}: cannot listen on {web.host}:{web.port} "
-            f"({error.strerror}); end what uses the port or choose another"
-        )
-        raise SettingsError([problem]) from error
-    # asyncio sets it only for sockets that say they are TCP, and this one's protocol is 0; connections inherit it.
-    # Without it the body of an answer waits 40 ms for the other side to acknowledge the head.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        yield listener
-    finally:
-        listener.close()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(dispatcher.run())
+        tasks.create_task(serve_first())

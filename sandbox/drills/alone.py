@@ -10,9 +10,9 @@ from config.settings import load_settings
 from domain.erp_order import SalesOrder
 from domain.order import OrderKey
 from domain.planning import plan_sales_order
+from sandbox.addresses import CHANNEL
 from sandbox.house import House
 from sandbox.processes import free_port
-from sandbox.stack import CHANNEL
 from workers.worker import ERP_CALLS_AT_ONCE
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from domain.certificate import Tally
 from domain.completeness import Flow
+from sandbox.addresses import CHANNEL
 from sandbox.drills.carrying import carry, longest, look_at_both, small_orders
 from sandbox.drills.drill import Ground, Log, Wish
 from sandbox.drills.sweeping import sweep
 from sandbox.house import House
-from sandbox.stack import CHANNEL
 from store.database import Database
 
 HOURS = 1.0

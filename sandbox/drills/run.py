@@ -7,11 +7,12 @@ from typing import Final
 
 from adapters.registry import build_webhook_reader
 from config.settings import load_settings
+from sandbox.addresses import CHANNEL
 from sandbox.drills.drill import Drill, Ground, Report, Simulation, carry_out, reported
 from sandbox.drills.erp_down import ErpDown
 from sandbox.drills.reports import verdict, write_reports
 from sandbox.house import PLUS_PLAN, people_around
-from sandbox.stack import CHANNEL, Say, Stack
+from sandbox.stack import Say, Stack
 
 AnyDrill = Drill | Simulation
 DIRECTORY: Final = Path("var/drill")

@@ -30,6 +30,7 @@ from config.settings import Settings, load_settings
 from domain.erp_order import ErpOrderState, ErpShipment, ErpShipmentState
 from domain.order import OrderKey
 from sandbox import catalog
+from sandbox.addresses import CHANNEL
 from sandbox.audit import ErpSide
 from sandbox.house import PLUS_PLAN
 from sandbox.memory_erp.books import given_back, lines_of, take_in
@@ -37,7 +38,7 @@ from sandbox.processes import free_port
 from sandbox.scenarios.in_process import Served
 from sandbox.scenarios.mapping import write_mapping
 from sandbox.scenarios.vocabulary import WentWrong
-from sandbox.stack import CHANNEL, find_temporal
+from sandbox.stack import find_temporal
 from sandbox.store.client import AsyncStoreControl
 from sandbox.store.server import StoreSettings
 from sandbox.store.server import create_app as create_store

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Final
 
 from domain.status import OrderStatus
+from sandbox.addresses import CHANNEL
 from sandbox.house import OVER, workflow_id
 from sandbox.scenarios.ground import Ground, Late
 from sandbox.scenarios.vocabulary import Waited
-from sandbox.stack import CHANNEL
 from store.database import Database
 from store.order_view import OrderSummary, OrderViews
 from workflows.messages import TimelineEntry

@@ -9,11 +9,11 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
 from domain.order import OrderKey
+from sandbox.addresses import CHANNEL
 from sandbox.house import workflow_id
 from sandbox.scenarios.ground import Ground, Late
 from sandbox.scenarios.onlooker import LOOK_SECONDS
 from sandbox.scenarios.vocabulary import Operated, OperatorInspects, OperatorReturns
-from sandbox.stack import CHANNEL
 from workflows.messages import CancelAsked, OperatorAnswer, ReturnAsked
 from workflows.return_messages import Inspection, ReturnView, return_workflow_id
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from sandbox.addresses import Addresses
 from sandbox.back_office import TrytonOffice
 from sandbox.faults.client import Faults
 from sandbox.faults.messages import WRITES
@@ -13,7 +14,7 @@ from sandbox.faults.rules import Fault, Rule
 from sandbox.house import PLUS_PLAN, House, people_around
 from sandbox.scenarios.mapping import write_mapping
 from sandbox.scenarios.vocabulary import WentWrong
-from sandbox.stack import Addresses, Say, Stack
+from sandbox.stack import Say, Stack
 
 if TYPE_CHECKING:
     from sandbox.scenarios.ground import People, System

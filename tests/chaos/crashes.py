@@ -18,10 +18,10 @@ from temporalio.service import RPCError
 from adapters.registry import build_webhook_reader
 from config.settings import load_settings
 from domain.status import OrderStatus
+from sandbox.addresses import CHANNEL
 from sandbox.drills.crash import PARTS
 from sandbox.house import PLUS_PLAN, House, workflow_id
 from sandbox.processes import PartFailed
-from sandbox.stack import CHANNEL
 from sandbox.store.requests import PlaceOrder
 from sandbox.tryton.rpc import Refused
 from sandbox.tryton.staff import Staff

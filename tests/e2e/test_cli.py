@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
 
+import httpx
 import pytest
 
 from adapters.memory.world import erp_at, storefront_at
@@ -292,6 +293,18 @@ def test_the_web_process_says_when_it_is_ready_and_is_checked(deployment, monkey
         assert told == {"role": "web", "ready": True, "webhooks": {"shop": f"{address}/webhooks/shop"}}
         assert deployment.ask("web", "--check")["database"]["ok"] is True
         assert deployment.call("web", "--check").stdout == "webhooks are taken\n"
+
+
+def test_the_console_says_where_it_is_and_shows_what_waits(deployment, monkeypatch):
+    monkeypatch.setenv("ORDERWRIGHT_CONSOLE__PORT", "0")
+    assert "ORDERWRIGHT_CONSOLE__USERS__<NAME>" in deployment.call("console", expect=2).stderr
+    monkeypatch.setenv("ORDERWRIGHT_CONSOLE__USERS__ANNA", "long enough it is")
+    with role(deployment, "console") as told:
+        assert told.keys() == {"role", "ready", "console"}
+        today = httpx.get(told["console"], auth=("anna", "long enough it is"), timeout=30)
+    assert today.status_code == 200, today.text
+    assert "What waits for a person" in today.text
+    assert ">answers<" in today.text
 
 
 @pytest.mark.parametrize(

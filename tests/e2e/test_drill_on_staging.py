@@ -17,6 +17,7 @@ from config.mappings import load_mapping
 from config.settings import Settings, load_settings
 from domain.order import OrderKey
 from domain.planning import plan_sales_order
+from sandbox.addresses import CHANNEL
 from sandbox.drills.carrying import small_orders
 from sandbox.drills.drill import Wish
 from sandbox.drills.staging import StagingRefused
@@ -25,7 +26,7 @@ from sandbox.faults.client import Faults
 from sandbox.faults.rules import Fault, Rule
 from sandbox.house import PLUS_PLAN, House, people_around
 from sandbox.processes import free_port
-from sandbox.stack import CHANNEL, Stack
+from sandbox.stack import Stack
 from tests.running_store import until
 
 pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]

@@ -23,8 +23,9 @@ from adapters.temporal import connect
 from config.setting_groups import TemporalSettings
 from domain.order import OrderKey
 from domain.topics import ORDERS_UPDATED
+from sandbox.addresses import CHANNEL
 from sandbox.audit import tax_codes
-from sandbox.stack import CHANNEL, Stack, find_temporal
+from sandbox.stack import Stack, find_temporal
 from sandbox.store.client import AsyncStoreControl
 from sandbox.store.control import OrderReading
 from sandbox.store.requests import AskReturn, AskReturnLine, PlaceOrder

@@ -42,6 +42,7 @@ def test_the_roles_are_services_of_their_own():
     } <= set(SERVICES)
     assert {name for name, service in SERVICES.items() if service.get("image") == "orderwright:0.1.0"} == {
         "web",
+        "console",
         "worker",
         "migrate",
     }

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from sandbox.addresses import Addresses
 from sandbox.processes import free_port
 from sandbox.running import NotUp, order_number, running_stack
-from sandbox.stack import Addresses
 from sandbox.store.__main__ import app as store
 from sandbox.warehouse import app as warehouse
 

@@ -20,7 +20,8 @@ from sandbox.processes import free_port
 from sandbox.stack import find_temporal
 from store.database import Database
 from store.inbox import Inbox, InboxState
-from web.server import _listening, run_web
+from web.server import run_web
+from web.serving import listening
 from workflows.messages import StorefrontChanged
 from workflows.order_state import OrderStart
 from workflows.search import ALL as SEARCH_ATTRIBUTES
@@ -143,5 +144,5 @@ async def test_without_a_channel_there_is_nothing_to_serve(tmp_path: Path) -> No
 
 def test_answers_are_sent_at_once() -> None:
     """Without TCP_NODELAY, which accepted connections inherit, an answer's body waits 40 ms for an acknowledgement."""
-    with _listening(WebSettings(port=0)) as listener:
+    with listening(WebSettings(port=0), "web") as listener:
         assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -101,10 +101,12 @@ class Solver:
             )
         if not case.waiting and act is not CaseAct.RETRY:
             raise CannotBeDone(f"no order waits in case {case.summary.id}; it can only be closed, by retry")
-        rules = self._rules(case, decision) if act is CaseAct.MAP else ()
-        self._record(case, decision, rules)
+        rules = await asyncio.to_thread(self._rules, case, decision) if act is CaseAct.MAP else ()
+        await asyncio.to_thread(self._record, case, decision, rules)
         if not case.waiting:
-            closed = self._cases.close_without_orders(case.summary.id, resolution="no order waited")
+            closed = await asyncio.to_thread(
+                self._cases.close_without_orders, case.summary.id, resolution="no order waited"
+            )
             return ActDone(case_id=case.summary.id, act=act, told=(), resolved=closed)
         not_told = await self._tell(client, case, decision)
         missed = {failed.key for failed in not_told}

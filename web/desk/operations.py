@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
+from urllib.parse import quote
 from uuid import uuid4
 
 from pydantic import ConfigDict
 from temporalio.client import (
     Client,
+    WorkflowExecution,
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
@@ -67,6 +69,15 @@ async def result_of(handle: WorkflowHandle[Any, Result], work: str, seconds: flo
         cause = error.cause.__cause__ or error.cause
         reason = cause.message if isinstance(cause, ApplicationError) else str(cause)
         raise CannotBeDone(f"{work} failed: {reason}") from error
+
+
+class TemporalRefused(CannotBeDone):
+    """Temporal did not do what it was asked."""
+
+    def __init__(self, error: RPCError) -> None:
+        self.status = error.status
+        away = error.status is RPCStatusCode.UNAVAILABLE
+        super().__init__(f"Temporal {'cannot be reached' if away else 'refused'}: {_plain(error.message)}")
 
 
 class OrderNotFound(CannotBeDone):
@@ -153,6 +164,13 @@ def order_carried(key: OrderKey) -> Carried:
     )
 
 
+def ui_link(settings: TemporalSettings, workflow_id: str) -> str | None:
+    """Where the Temporal UI shows a workflow; None where nobody has said where that UI is."""
+    if settings.ui_url is None:
+        return None
+    return f"{settings.ui_url}/namespaces/{settings.namespace}/workflows/{quote(workflow_id, safe=':')}"
+
+
 async def ask(client: Client, key: OrderKey) -> tuple[OrderView, tuple[TimelineEntry, ...]]:
     """Where the order stands, and its story. Raises OrderNotFound, NoAnswer."""
     carried = order_carried(key)
@@ -174,9 +192,18 @@ async def waiting_for_people(client: Client, limit: int) -> dict[OrderKey, Order
     """Orders under way that need attention or are on hold, as they tell it themselves; None where one cannot tell."""
     states = ", ".join(f"'{state.value}'" for state in (Attention.NEEDS_ATTENTION, Attention.ON_HOLD))
     wanted = f"ExecutionStatus = 'Running' AND WorkflowType = '{ORDER_WORKFLOW}' AND {ORDER_STATE.name} IN ({states})"
-    keys = [OrderKey.parse(found.id) async for found in client.list_workflows(wanted, limit=limit)]
+    keys = [OrderKey.parse(found.id) for found in await listed(client, wanted, limit)]
     views = await asyncio.gather(*(_view_if_told(client, key) for key in keys))
     return dict(zip(keys, views, strict=True))
+
+
+async def listed(client: Client, wanted: str, limit: int) -> list[WorkflowExecution]:
+    """Workflows that Temporal finds, the youngest first. Raises TemporalRefused, CannotBeDone."""
+
+    async def found() -> list[WorkflowExecution]:
+        return [run async for run in client.list_workflows(wanted, limit=limit)]
+
+    return await reached(found())
 
 
 async def _view_if_told(client: Client, key: OrderKey) -> OrderView | None:
@@ -255,19 +282,30 @@ async def _taken(client: Client, carried: Carried) -> Taken:
 
 
 async def answered(carried: Carried, call: Awaitable[Answer]) -> Answer:
-    """What a call to Temporal answers. Raises OrderNotFound, NoAnswer, CannotBeDone in words."""
+    """What a call about a workflow answers. Raises OrderNotFound, NoAnswer, CannotBeDone in words."""
     try:
-        return await call
+        return await reached(call)
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
         raise NoAnswer(carried.unanswered) from error
     except WorkflowQueryFailedError as error:
         raise NoAnswer(f"{carried.name} could not tell where it stands: {error}") from error
-    except RPCError as error:
+    except TemporalRefused as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise OrderNotFound(carried.unknown) from error
         if error.status in {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}:
             raise NoAnswer(carried.unanswered) from error
-        raise CannotBeDone(f"Temporal refused: {error.message}") from error
+        raise
+
+
+async def reached(call: Awaitable[Answer]) -> Answer:
+    """What a call to Temporal answers. Raises TemporalRefused, CannotBeDone in words."""
+    try:
+        return await call
+    except RPCError as error:
+        raise TemporalRefused(error) from error
+    except RuntimeError as error:
+        # A client that connects at its first call says so in this way where nothing is there.
+        raise CannotBeDone(f"Temporal cannot be reached: {_plain(str(error))}") from error
 
 
 def _plain(reason: str) -> str:

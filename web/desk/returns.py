@@ -10,11 +10,13 @@ from domain.model import Frozen
 from domain.order import OrderKey
 from domain.returns import Disposition
 from web.desk.operations import (
+    ANSWER_SECONDS,
     CannotBeDone,
     Carried,
     NoAnswer,
     OrderNotFound,
     answered,
+    listed,
     once,
     order_carried,
     query,
@@ -108,9 +110,9 @@ async def find_return(client: Client, text: str) -> ReturnName:
     order = bare.rpartition("-")[0]
     of_order = f"{ORDER_NUMBER.name} IN ('#{order}', '{order}')"
     for conditions in ((of_order,), ("ExecutionStatus = 'Running'",)):
-        listed = await _listed(client, conditions, MOST)
+        known = await _listed(client, conditions, MOST)
         found = [
-            one.id for one in listed if one.view is not None and one.view.number.removeprefix("#") == bare
+            one.id for one in known if one.view is not None and one.view.number.removeprefix("#") == bare
         ]
         if len(found) > 1:
             raise CannotBeDone(f"several returns are called {text!r}: {', '.join(found)}; name one of them")
@@ -119,14 +121,21 @@ async def find_return(client: Client, text: str) -> ReturnName:
     raise _no_such(text)
 
 
-async def begin_return(client: Client, key: OrderKey, asked: ReturnAsked, *, known: bool) -> OperatorAnswer:
+async def begin_return(
+    client: Client,
+    key: OrderKey,
+    asked: ReturnAsked,
+    *,
+    known: bool,
+    patience: float = ANSWER_SECONDS,
+) -> OperatorAnswer:
     """Begin a return of an order; one that has ended comes back to life for it, where it is ``known`` to exist.
 
-    Raises OrderNotFound, NoAnswer.
+    ``patience``: seconds to wait for the answer. Raises OrderNotFound, NoAnswer.
     """
     asked, carried = once(asked), order_carried(key)
     try:
-        return await update(client, carried, RETURN_ASKED, asked)
+        return await update(client, carried, RETURN_ASKED, asked, patience=patience)
     except OrderNotFound:
         if not known:
             raise
@@ -200,7 +209,7 @@ async def _listed(client: Client, conditions: Iterable[str], limit: int) -> tupl
     # A run that was continued as new is followed by the one that goes on.
     wanted = (f"WorkflowType = '{RETURN_WORKFLOW}'", "ExecutionStatus != 'ContinuedAsNew'", *conditions)
     running: dict[str, bool] = {}
-    async for run in client.list_workflows(" AND ".join(wanted), limit=limit):
+    for run in await listed(client, " AND ".join(wanted), limit):
         running.setdefault(run.id, run.status is WorkflowExecutionStatus.RUNNING)
     free = asyncio.Semaphore(_AT_ONCE)
 

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from temporalio.client import Client
 
 from domain.order import OrderKey
-from web.desk.operations import QUERY, CannotBeDone, Carried, NoAnswer, OrderNotFound, answered, order_carried
+from web.desk.operations import (
+    QUERY,
+    CannotBeDone,
+    Carried,
+    NoAnswer,
+    OrderNotFound,
+    answered,
+    listed,
+    order_carried,
+)
 from workflows.messages import TimelineEntry
 
 MOST_RUNS = 10
@@ -52,15 +61,11 @@ async def _earlier(client: Client, carried: Carried) -> list[str]:
         return []
     wanted = f"WorkflowId = '{carried.workflow_id}' AND ExecutionStatus = 'Completed'"
 
-    async def found() -> list[tuple[float, str]]:
-        listed = client.list_workflows(wanted, limit=MOST_RUNS + 1)
-        return [(run.start_time.timestamp(), run.run_id) async for run in listed]
-
-    runs = await answered(carried, found())
+    runs = sorted(await listed(client, wanted, MOST_RUNS + 1), key=lambda run: run.start_time)
     if not runs:
         return []
     last = await answered(carried, client.get_workflow_handle(carried.workflow_id).describe())
-    return [run for _, run in sorted(runs) if run != last.run_id][-MOST_RUNS:]
+    return [run.run_id for run in runs if run.run_id != last.run_id][-MOST_RUNS:]
 
 
 async def _of_run(client: Client, carried: Carried, run: str) -> tuple[TimelineEntry, ...]:

@@ -1,14 +1,16 @@
-"""Stock on the stack of ``orderwright up``: a real Tryton, the store, worker and Temporal server as processes."""
+"""The stack of ``orderwright up``, its stock and its console: Tryton, store, worker and Temporal as processes."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 
 from config.mappings import load_mapping
 from orderwright.stack_commands import RULES_OF_STOCK
+from sandbox.addresses import CHANNEL, OPERATOR
 from sandbox.catalog import LOCATIONS
 from sandbox.house import House, people_around
 from sandbox.stack import Stack, mapping_with_stock
@@ -31,6 +33,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         say=lambda _text: None,
         known_ports=False,
         rules_of_stock=RULES_OF_STOCK,
+        console=True,
     )
     async with stack, people_around(stack) as house:
         yield house
@@ -60,6 +63,20 @@ async def test_what_is_counted_in_the_warehouse_shows_in_the_store_less_what_is_
         await house.until_entered(await house.place([order]), within=LONGEST)
         await staff.take_stock(MUG, WAREHOUSE, 8)
         await until_shown(house, 5)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_console_of_the_stack_tells_of_its_orders(house: House) -> None:
+    (external_id,) = await house.place([PlaceOrder(lines=(PlaceLine(sku="SOCK-RED", quantity=2),))])
+    await house.until_entered([external_id], within=LONGEST)
+    where = house.stack.addresses
+    login = (OPERATOR, where.console_password)
+    async with httpx.AsyncClient(base_url=where.console, auth=login, timeout=30) as browser:
+        page = await browser.get(f"/orders/{CHANNEL}/{external_id}")
+        assert page.status_code == httpx.codes.OK, page.text
+        assert "Entered in the ERP as" in page.text
+        held = await browser.post(page.url.path + "/hold", headers={"Origin": where.console}, data={})
+        assert f"release: {OPERATOR} put the order on hold" in held.text
 
 
 def test_a_mapping_that_somebody_has_changed_is_kept(tmp_path: Path) -> None:

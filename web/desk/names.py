@@ -3,33 +3,46 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-import typer
-
 from config.settings import Settings, variable
 from domain.connection import ERP_SYSTEM, Connection
 from domain.order import OrderKey
-from orderwright.terminal import CommandFailed, open_store
-from store.order_view import OrderViews
+from store.database import Database
+from store.order_view import OrderSummary, OrderViews
+from web.desk.operations import CannotBeDone
 
 
-def order_named(ctx: typer.Context, text: str) -> OrderKey:
-    """The order that people call ``text``. Raises CommandFailed where it is none, or several."""
+def orders_called(database: Database, text: str) -> tuple[OrderSummary, ...]:
+    """Orders that people call ``text``: by channel and id, store number, ERP number, or id alone."""
+    text = text.strip()
+    views = OrderViews(database)
+    if ":" not in text:
+        return views.find(text.removeprefix("#"))
+    try:
+        found = views.get(OrderKey.parse(text))
+    except ValueError:
+        return ()
+    return () if found is None else (found,)
+
+
+def order_called(database: Database, text: str) -> OrderKey:
+    """The order that people call ``text``; whether there is one of that channel and id is not looked at.
+
+    Raises CannotBeDone where it is none, or several.
+    """
     text = text.strip()
     if ":" in text:
         try:
             return OrderKey.parse(text)
         except ValueError as error:
-            raise CommandFailed(str(error)) from error
-    with open_store(ctx) as database:
-        found = OrderViews(database).find(text.removeprefix("#"))
-    match found:
+            raise CannotBeDone(str(error)) from error
+    match orders_called(database, text):
         case [one]:
             return one.key
         case []:
-            raise CommandFailed(f"no order is called {text!r}; see: orderwright order list")
-        case _:
+            raise CannotBeDone(f"no order is called {text!r}; see: orderwright order list")
+        case found:
             several = ", ".join(str(order.key) for order in found)
-            raise CommandFailed(f"several orders are called {text!r}: {several}; name one of them")
+            raise CannotBeDone(f"several orders are called {text!r}: {several}; name one of them")
 
 
 def with_outage(

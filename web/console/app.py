@@ -1,0 +1,98 @@
+"""The console's application: who may in, its pages, and how it says what went wrong."""
+
+import logging
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.base import RequestResponseEndpoint
+from starlette.responses import Response
+
+from store.errors import DatabaseUnavailable
+from web.console.case_pages import CasePages
+from web.console.desk import Desk
+from web.console.order_pages import OrderPages
+from web.console.pages import HEADERS, HERE, page
+from web.console.people import admission, person_of
+from web.console.return_pages import ReturnPages
+from web.console.today import add_today
+from web.desk.operations import CannotBeDone, OrderNotFound
+from web.refusals import OUR_OWN_TELEMETRY, Refused
+
+log = logging.getLogger(__name__)
+
+
+def create_console(desk: Desk) -> FastAPI:
+    """The application. Only those named in the settings see more of it than ``/healthz`` and its style."""
+    app = FastAPI(
+        title="Orderwright", docs_url=None, redoc_url=None, openapi_url=None, telemetry=OUR_OWN_TELEMETRY
+    )
+    pages = APIRouter(dependencies=[Depends(admission(desk.settings.console.users))])
+    add_today(pages, desk)
+    for each in (OrderPages(desk), ReturnPages(desk), CasePages(desk)):
+        each.add_to(pages)
+    app.include_router(pages)
+
+    @app.get("/healthz")
+    async def alive() -> JSONResponse:
+        """The process runs."""
+        return JSONResponse({"status": "alive"})
+
+    @app.get("/style.css")
+    async def style() -> FileResponse:
+        return FileResponse(HERE / "style.css", media_type="text/css")
+
+    @app.middleware("http")
+    async def with_headers(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        answer = await call_next(request)
+        answer.headers.update(HEADERS)
+        return answer
+
+    _answer_errors(app)
+    return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Whatever goes wrong is a page that says what, and what helps."""
+
+    def said(request: Request, status: int, error: str, remedy: str = "") -> Response:
+        return page("wrong.html", person_of(request), status, error=error, remedy=remedy)
+
+    @app.exception_handler(Refused)
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        answer = said(request, error.status, error.error, error.remedy)
+        if error.status == 401:  # noqa: PLR2004  the browser asks for a name then
+            answer.headers["WWW-Authenticate"] = 'Basic realm="Orderwright", charset="UTF-8"'
+        return answer
+
+    @app.exception_handler(OrderNotFound)
+    async def nothing_there(request: Request, error: Exception) -> Response:
+        return said(request, 404, str(error))
+
+    @app.exception_handler(CannotBeDone)
+    async def cannot_be_done(request: Request, error: Exception) -> Response:
+        return said(request, 409, str(error))
+
+    @app.exception_handler(DatabaseUnavailable)
+    async def database_away(request: Request, error: Exception) -> Response:
+        log.error("the console cannot read the store: %s", error)
+        remedy = "try again in a moment; orders go on without this page (orderwright doctor tells more)"
+        return said(request, 503, "the database does not answer", remedy)
+
+    @app.exception_handler(HTTPException)
+    async def no_such_page(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return said(request, error.status_code, f"{request.url.path[:100]}: {error.detail}", "begin at /")
+
+    @app.exception_handler(RequestValidationError)
+    async def misspelled(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        names = ", ".join(sorted({str(each["loc"][-1]) for each in error.errors()}))
+        return said(request, 422, f"{names} cannot be read", "follow the links of the pages, from / on")
+
+    @app.exception_handler(Exception)
+    async def our_mistake(request: Request, _error: Exception) -> Response:
+        # Starlette logs the exception itself; its words may hold data, so they stay inside.
+        return said(request, 500, "something went wrong here", "the reason is in the console's log")
