@@ -12,6 +12,7 @@ from decimal import Decimal
 from temporalio import activity
 
 from activities.amending import amend_parts, judge, status_changed
+from activities.canceling import cancel_there
 from activities.closing import outcome_of
 from activities.contracts import (
     LONGEST_ATTEMPT,
@@ -37,7 +38,7 @@ from activities.reading import noted_of
 from activities.reopening import changed_since, grew_since
 from activities.settling import settle_exchanges
 from activities.shipping import Shipping, capture
-from adapters.errors import Conflict, Rejected
+from adapters.errors import Conflict
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from domain.amendment import fingerprint
 from domain.approval import approval_needed
@@ -50,7 +51,7 @@ from domain.erp_order import ErpOrder, ErpOrderState
 from domain.exchanges import missing_exchanges, with_later_lines
 from domain.mapping import Mapping as FieldMapping
 from domain.money import format_money
-from domain.order import Order, OrderKey, PaymentKind, PaymentStatus
+from domain.order import Order, OrderKey
 from domain.payment_outlook import look_ahead
 from domain.payment_rules import ALL_AT_ONCE
 from domain.planning import ignore_reason, plan_sales_order, require_release
@@ -313,38 +314,29 @@ class OrderActivities(NotedActs):
         return ErpCancelResult(canceled=outcome.canceled, reason=outcome.reason, erp=kept)
 
     @activity.defn
-    async def cancel_in_storefront(self, request: CancelOrder) -> None:
-        """Cancel in the storefront, which voids or refunds what was paid."""
-        async with self._noted(request.key, request.revision, "cancel_in_storefront"):
-            order = await self._storefront(request.key).cancel_order(
-                request.key.external_id, request.reason, request.kind
-            )
-            kept = order.captured - _on_its_way_back(order)
-            if kept > 0:
-                # Canceled in the storefront by somebody who chose not to refund, or whose refund failed.
-                raise Rejected(
-                    request.key.channel,
-                    "give the money back",
-                    f"the order is canceled, but {format_money(kept, order.currency)} of the buyer's money is kept; "
-                    "refund it there",
-                    "money_kept",
-                )
+    async def cancel_in_storefront(self, request: CancelOrder) -> bool:
+        """Cancel in the storefront, which voids or refunds what was paid; False where it has no such order any more."""
+        key = request.key
+        async with self._noted(key, request.revision, "cancel_in_storefront"):
+            order = await cancel_there(self._storefront(key), request)
         patch = OrderPatch(
-            status=OrderStatus.CANCELED,
-            waiting_for="",
-            captured=order.captured,
-            problem="",
-            closed_at=datetime.now(UTC),
+            status=OrderStatus.CANCELED, waiting_for="", problem="", closed_at=datetime.now(UTC)
         )
+        text = "The storefront has no such order any more, so nothing was canceled or given back there"
+        if order is not None:
+            patch = patch.model_copy(update={"captured": order.captured})
+            kept = format_money(order.captured, order.currency)
+            text = f"Canceled in the storefront ({request.kind}); {kept} kept"
         await self._note(
-            request.key,
+            key,
             request.revision,
             "cancel_in_storefront",
-            f"Canceled in the storefront ({request.kind}); {format_money(order.captured, order.currency)} kept",
+            text,
             patch,
             actor=request.actor,
             claims=NO_CLAIMS,
         )
+        return order is not None
 
     @activity.defn
     async def close_order(self, request: CloseOrder) -> OrderClosing:
@@ -417,11 +409,3 @@ class OrderActivities(NotedActs):
 
 def _erp_link(key: OrderKey, erp: ErpOrder) -> Link:
     return Link(kind="order", canonical_id=str(key), system=ERP, external_id=erp.erp_id)
-
-
-def _on_its_way_back(order: Order) -> Decimal:
-    """Refunds that the payment provider has taken but not settled yet."""
-    pending = (
-        p.amount for p in order.payments if p.kind is PaymentKind.REFUND and p.status is PaymentStatus.PENDING
-    )
-    return sum(pending, Decimal(0))

@@ -275,7 +275,8 @@ GUIDES = {
     ),
     "order_unknown": _guide(
         "A system does not know the order (any more)",
-        "Find out who removed it and bring it back, then resubmit; or cancel what the other system has of it.",
+        "Find out who removed it and bring it back, then resubmit; or cancel it, which ends it in the system that has "
+        "it.",
     ),
     "crosswalk_conflict": _guide(
         "Two records claim to be the same",

@@ -156,7 +156,7 @@ class OrderCancels(OrderBackorders):
             elif at_erp.erp is not None:
                 self._wait_for_hands(wish)
             return
-        await workflow.execute_activity_method(
+        known = await workflow.execute_activity_method(
             OrderActivities.cancel_in_storefront,
             self._canceling(wish),
             task_queue=storefront_queue(state.key.channel),
@@ -168,7 +168,9 @@ class OrderCancels(OrderBackorders):
         state.lines = cancel_open(state.lines)
         state.cancel = state.problem = None
         state.outcome = Attention.CANCELED
-        self._tell(wish.actor, f"Canceled in both systems: {cancel_story.why(wish)}.")
+        # Histories from before it answered hold nothing there.
+        where = "the ERP; the storefront has no such order any more" if known is False else "both systems"
+        self._tell(wish.actor, f"Canceled in {where}: {cancel_story.why(wish)}.")
 
     def _wait_for_hands(self, wish: CancelRequest) -> None:
         """The ERP refused to cancel all of it: what is not picked can be canceled, and the warehouse is asked."""

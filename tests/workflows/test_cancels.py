@@ -8,13 +8,23 @@ import pytest
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from domain.balance import prove
-from domain.cases import CANCEL_PICKED
+from domain.cases import CANCEL_PICKED, ORDER_UNKNOWN
 from domain.erp_order import ErpOrderState, ErpShipmentState
 from domain.order import Order, PaymentKind
+from domain.status import OrderStatus
 from store.cases import Cases
+from store.order_view import OrderViews
 from tests.order_builder import make_line, make_order, make_payment
 from tests.workflows.world import World
-from workflows.messages import Attention, CancelAsked, OperatorAnswer, OperatorMessage, OrderResult, OrderView
+from workflows.messages import (
+    Attention,
+    CancelAsked,
+    OperatorAnswer,
+    OperatorMessage,
+    OrderResult,
+    OrderView,
+    StorefrontChanged,
+)
 from workflows.order import OrderWorkflow
 
 TEE, MUG = "TEE-BLK-M", "MUG-LOGO"
@@ -89,6 +99,40 @@ async def test_units_of_a_line_are_canceled_in_both_systems_and_their_money_goes
     refunded = sum((p.amount for p in told.payments if p.kind is PaymentKind.REFUND), Decimal(0))
     assert refunded == order.total - told.total
     assert balanced(world, order)
+
+
+async def test_an_order_that_somebody_removed_from_the_storefront_is_ended_by_a_cancel(
+    world: World, external_id
+):
+    order = paid(two_places(external_id))
+    async with in_the_erp(world, order) as handle:
+        del world.storefront.orders[external_id]
+        await handle.signal("storefront_changed", StorefrontChanged(message_id="gone", topic="orders/edited"))
+        stopped = await world.until(order.key, lambda view: view.problem is not None)
+        assert stopped.problem.cause.startswith(ORDER_UNKNOWN)
+        assert len(Cases(world.database).of_order(order.key)) == 1
+        assert (await cancel(world, order)).done
+        assert (await handle.result()).outcome is Attention.CANCELED
+        assert "Canceled in the ERP; the storefront has no such order any more" in await world.story(
+            order.key
+        )
+    assert world.erp.orders[order.key].state is ErpOrderState.CANCELED
+    assert Cases(world.database).of_order(order.key) == ()
+    row = OrderViews(world.database).get(order.key)
+    assert row is not None
+    assert (row.status, row.problem, row.captured) == (OrderStatus.CANCELED, "", order.total)
+    assert row.closed_at is not None
+
+
+async def test_an_order_that_was_removed_before_it_was_read_is_ended_by_a_cancel(world: World, external_id):
+    order = paid(two_places(external_id))
+    async with world.working():
+        handle = await world.start(order)
+        await world.until(order.key, lambda view: view.problem is not None)
+        assert (await cancel(world, order)).done
+        assert (await handle.result()).outcome is Attention.CANCELED
+    assert order.key not in world.erp.orders
+    assert Cases(world.database).list() == ()
 
 
 async def test_after_a_parcel_has_left_the_rest_is_canceled(world: World, external_id):
