@@ -30,6 +30,7 @@ class MappingRule(Frozen):
     key: str
     """Empty for a value that stands alone, such as ``adjustment_product``."""
     value: str
+    """Empty where somebody withdrew what was ruled before: the file's own word holds."""
     replaced: str | None = None
     """What the file said when the rule was made; None: nothing."""
     actor: str
@@ -41,6 +42,11 @@ class MappingRule(Frozen):
     def place(self) -> str:
         """``[skus] ABC-1``."""
         return f"[{self.table}] {self.key}" if self.key else self.table
+
+    @property
+    def withdrawn(self) -> bool:
+        """It ends the rules before it, and says nothing itself."""
+        return not self.value
 
     @property
     def origin(self) -> str:
@@ -127,14 +133,19 @@ def with_rule(mapping: Mapping, rule: MappingRule) -> Mapping:
         raise RuleRefused(f"{rule.place} cannot become {rule.value!r}: {reasons}") from error
 
 
-def merge(file: Mapping, rules: Iterable[MappingRule]) -> Merged:
-    """The file with its rules laid over, oldest first; a rule that cannot hold is set aside and holds up no other."""
+def standing(rules: Iterable[MappingRule]) -> tuple[MappingRule, ...]:
+    """Of the rules of one mapping, oldest first, the last one of each entry, without those that were withdrawn."""
     latest: dict[tuple[str, str], MappingRule] = {}
     for rule in rules:
         latest.pop((rule.table, rule.key), None)
         latest[rule.table, rule.key] = rule
+    return tuple(rule for rule in latest.values() if not rule.withdrawn)
+
+
+def merge(file: Mapping, rules: Iterable[MappingRule]) -> Merged:
+    """The file with its rules laid over, oldest first; a rule that cannot hold is set aside and holds up no other."""
     mapping, overruling, aside = file, [], []
-    for rule in latest.values():
+    for rule in standing(rules):
         said = entry(file, rule.table, rule.key)
         if said is not None and said not in {rule.value, rule.replaced}:
             aside.append(

@@ -12,6 +12,7 @@ from orderwright.backorder_commands import orders
 from orderwright.case_commands import cases
 from orderwright.doctor import examine
 from orderwright.drill_commands import drill
+from orderwright.mapping_commands import mappings
 from orderwright.return_commands import returns
 from orderwright.scenario_commands import scenarios
 from orderwright.status_command import status
@@ -39,6 +40,7 @@ app.command()(status)
 app.add_typer(orders, name="order")
 app.add_typer(returns, name="return")
 app.add_typer(cases, name="case")
+app.add_typer(mappings, name="mapping")
 app.add_typer(sync, name="sync")
 app.add_typer(stock, name="stock")
 

@@ -18,7 +18,7 @@ from adapters.registry import build_erp, build_storefront
 from config.mappings import MappingError, load_mapping, load_mappings, require_possible
 from config.ownership import OwnershipError, load_ownership
 from config.settings import Settings, SettingsError, variable
-from domain.mapping_rules import merge
+from domain.mapping_rules import merge, standing
 from domain.model import Frozen
 from sandbox.processes import PartFailed
 from sandbox.stack import find_temporal
@@ -197,13 +197,15 @@ def mapping_rules(settings: Settings) -> Finding:
         return Finding(subject=subject, ok=True, detail="not looked at: see database and mapping files")
     finally:
         store.close()
-    holding = [f"{rule.place} = {rule.value} ({rule.origin})" for kept in rules.values() for rule in kept]
+    holding = [
+        f"{rule.place} = {rule.value} ({rule.origin})" for kept in rules.values() for rule in standing(kept)
+    ]
     words = [sentence for found in merged for sentence in (*found.set_aside, *found.overruling)]
     return Finding(
         subject=subject,
         ok=not any(found.set_aside for found in merged),
         detail="; ".join([*holding, *words]) or "none",
-        remedy="say the same in the mapping file, so that file and rule agree",
+        remedy="say the same in the mapping file, so that file and rule agree, or: orderwright mapping withdraw",
     )
 
 

@@ -103,6 +103,20 @@ def test_a_case_is_listed_shown_assigned_and_solved_by_mapping_for_all_its_order
     assert rules["ok"] is True
     assert "[skus] ABC-1 = MUG-LOGO (Ada's rule of" in rules["detail"]
 
+    assert "[skus] ABC-1 MUG-LOGO Ada" in plain(deployment.call("mapping", "list").stdout)
+    withdraw = ("mapping", "withdraw", "[skus] ABC-1", "--reason", "a mistake")
+    assert "[skus] ABC-1 = MUG-LOGO is withdrawn from shopify-tryton" in deployment.call(*withdraw).stdout
+    assert deployment.ask("mapping", "list") == []
+    assert "no rule stands for '[skus] ABC-1'" in deployment.call(*withdraw, expect=1).stderr
+    place(deployment, "ABC-1")
+    again = str(case_of(deployment, "product_unknown:erp:ABC-1", 1)["id"])
+    assert again != case
+    mapped = deployment.call(
+        "case", "resolve", again, "--map", "MUG-LOGO", "--reason", "it is right after all"
+    )
+    assert "mapping: [skus] ABC-1 = MUG-LOGO" in mapped.stdout
+    case_of(deployment, "product_unknown:erp:ABC-1", 0)
+
 
 def test_what_makes_no_sense_is_refused_with_what_does(deployment):
     erp = erp_at(deployment.world)

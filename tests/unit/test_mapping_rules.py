@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.mapping_rules import MappingRule, RuleRefused, Target, entry, merge, targets, with_rule
+from domain.mapping_rules import MappingRule, RuleRefused, Target, entry, merge, standing, targets, with_rule
 from tests.order_builder import sandbox_mapping
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -76,6 +76,17 @@ def test_of_two_rules_for_one_entry_the_later_holds() -> None:
     )
     assert merged.mapping.skus == {"A": "Y", "B": "Z"}
     assert (merged.overruling, merged.set_aside) == ((), ())
+
+
+def test_a_rule_that_was_withdrawn_leaves_the_word_to_the_file_until_there_is_another() -> None:
+    file = sandbox_mapping(skus={"A": "OLD"})
+    rules = [rule("skus", "A", "X"), rule("skus", "A", "NEW", replaced="OLD"), rule("skus", "A", "")]
+    merged = merge(file, rules)
+    assert (merged.mapping, merged.overruling, merged.set_aside) == (file, (), ())
+    assert standing(rules) == ()
+    again = rule("skus", "A", "NEW", replaced="OLD")
+    assert standing([*rules, again]) == (again,)
+    assert merge(file, [*rules, again]).mapping.skus == {"A": "NEW"}
 
 
 def test_a_rule_holds_over_what_the_file_said_before_it_and_says_so() -> None:

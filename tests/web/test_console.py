@@ -16,12 +16,14 @@ from adapters.payloads import DATA_CONVERTER
 from config.setting_groups import ConsoleSettings, TemporalSettings
 from config.settings import Settings, SettingsError
 from domain.cases import CaseReport
+from domain.mapping_rules import MappingRule
 from domain.order import OrderKey
 from domain.status import OrderStatus
 from sandbox.processes import free_port
 from store.audit import AuditEntry, add_entry
 from store.cases import Cases, report_case
 from store.database import Database
+from store.mapping_rules import MappingRules, add_rule
 from store.order_view import OrderPatch, apply_patch
 from tests.console import OWN_PAGE, PASSWORD, WHO, console, read
 from tests.order_builder import sandbox_mapping
@@ -235,6 +237,32 @@ async def test_a_resolved_case_offers_nothing_and_says_by_whom_and_why(
     assert f"case {case} is resolved since" in read(again, 409)
     assert f"/cases/{case}" not in (await browser.get("/cases")).text
     assert f"/cases/{case}" in (await browser.get("/cases?every=1")).text
+
+
+async def test_a_rule_that_was_wrong_is_withdrawn(database: Database, browser: httpx.AsyncClient) -> None:
+    rule = MappingRule(
+        mapping="shopify-tryton",
+        table="skus",
+        key="ABC-1",
+        value="TEE-BLK-M",
+        actor="kim",
+        reason=f"renamed {EVIL}",
+        at=datetime.now(UTC),
+        case_id=open_case(database, None),
+    )
+    with database.write() as session:
+        add_rule(session, rule)
+    shown = await browser.get("/rules")
+    assert "<script" not in shown.text
+    assert "[skus] ABC-1 TEE-BLK-M shopify-tryton kim" in read(shown)
+    form = {"place": "[skus] ABC-1", "mapping": "shopify-tryton"}
+    assert "say why" in read(await browser.post("/rules", data=form), 422)
+    told = read(await browser.post("/rules", data=form | {"reason": "a mistake"}))
+    assert "[skus] ABC-1 = TEE-BLK-M is withdrawn" in told
+    assert "No rules" in told
+    assert "no rule stands for" in read(await browser.post("/rules", data=form | {"reason": "twice"}), 409)
+    (_, last) = MappingRules(database).all("shopify-tryton")
+    assert (last.actor, last.withdrawn) == (WHO, True)
 
 
 async def test_the_database_being_away_is_said_and_the_process_counts_as_alive(

@@ -13,6 +13,7 @@ from web.console.forms import Form, Sent
 from web.console.pages import page
 from web.console.people import person_of
 from web.desk.cases import ActDone, Decision, Solver
+from web.desk.rules import rules_that_stand, withdraw
 from web.refusals import Refused
 
 LARGEST = 2_147_483_647
@@ -29,6 +30,8 @@ class CasePages:
     def add_to(self, pages: APIRouter) -> None:
         """Serve them."""
         pages.get("/cases")(self.cases)
+        pages.get("/rules")(self.rules)
+        pages.post("/rules")(self.withdraw)
         pages.get("/cases/{number}")(self.one)
         pages.post("/cases/{number}/assign")(self.assign)
         pages.post("/cases/{number}/{name}")(self.decide)
@@ -67,6 +70,29 @@ class CasePages:
         case = await self._desk.read(lambda _: solver.open_case(number))
         done = await solver.resolve(self._desk.client, case, decision)
         return await self._shown(request, number, said=_in_words(done), done=not done.not_told)
+
+    async def rules(self, request: Request) -> Response:
+        """The rules that cases were solved by."""
+        return await self._shown_rules(request)
+
+    async def withdraw(self, request: Request, form: Sent) -> Response:
+        """End a rule."""
+        person, reason = person_of(request), form.reason(needed=True)
+        said = await self._desk.read(
+            lambda database: withdraw(
+                database,
+                self._desk.files,
+                form["place"],
+                mapping=form["mapping"],
+                actor=person,
+                reason=reason,
+            )
+        )
+        return await self._shown_rules(request, f"{said}.")
+
+    async def _shown_rules(self, request: Request, said: str = "") -> Response:
+        found = await self._desk.read(lambda database: rules_that_stand(database, self._desk.files))
+        return page("rules.html", person_of(request), rules=found, said=said)
 
     async def _shown(self, request: Request, number: int, said: str = "", *, done: bool = True) -> Response:
         case = await self._known(number)

@@ -16,7 +16,7 @@ from temporalio.client import Client
 from domain.case_guides import CaseAct
 from domain.cases import CaseState
 from domain.mapping import Mapping
-from domain.mapping_rules import MappingRule, RuleRefused, entry, targets, with_rule
+from domain.mapping_rules import MappingRule, RuleRefused, entry, standing, targets, with_rule
 from domain.model import Frozen
 from domain.order import CancelKind, OrderKey
 from store.cases import CaseDetail, CaseOrder, Cases
@@ -187,7 +187,7 @@ class Solver:
         return tuple(rules)
 
     def _kept(self, mapping: str) -> tuple[MappingRule, ...]:
-        return MappingRules(self._database).all(mapping)
+        return standing(MappingRules(self._database).all(mapping))
 
     def _record(
         self,
