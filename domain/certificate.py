@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from pydantic import ConfigDict
+
 from domain.completeness import Explanation, Finding, Flow, Standing
 from domain.model import Frozen, Instant
 
@@ -51,7 +53,12 @@ def watermark_after(window: SweepWindow, watermark: datetime | None) -> datetime
 
 
 class Tally(Frozen):
-    """One flow, counted. ``placed`` is what has to be on the other side; ``there`` what is."""
+    """One flow, counted. ``placed`` is what has to be on the other side; ``there`` what is.
+
+    What a newer version counts beside it is left out when an older one reads it: both run during an upgrade.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     flow: Flow
     placed: int = 0

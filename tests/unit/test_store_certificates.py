@@ -158,3 +158,13 @@ def test_what_is_done_with_a_silence_is_done_with_its_row(db: Database) -> None:
     with pytest.raises(ArithmeticError):
         Rhythms(db).check("shop", NOON, fail)
     assert Rhythms(db).silence("shop") is None
+
+
+def test_a_certificate_of_a_newer_version_is_read_with_what_is_known_of_it(db: Database) -> None:
+    keep(db, "first", window(0, 1), missed("1"))
+    with db.write() as session:
+        for row in session.exec(select(CertificateRow)).all():
+            row.tally = row.tally | {"counted_by_a_newer_version": 3}
+    assert [each.tally.placed for each in Certificates(db).latest("shop")] == [1, 0]
+    keep(db, "second", window(1, 2))
+    assert len(Certificates(db).latest("shop")) == 2
