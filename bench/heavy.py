@@ -214,12 +214,14 @@ def print_all(console: Console, orders: list[list[Run]]) -> bool:
     totals = (sum(getter(run) for run in runs) for getter in _OF_A_RUN)
     each.add_row("in all", *(f"{total:,}" for total in totals))
     console.print(each)
-    where = Table(title="what the payloads of the heaviest belong to")
-    for column in ("run", "payloads of", "bytes"):
-        where.add_column(column, justify="right" if column == "bytes" else "left")
+    where = Table(title="what the actions and payloads of that one belong to")
+    for column in ("run", "of", "actions", "bytes"):
+        where.add_column(column, justify="left" if column in {"run", "of"} else "right")
     for run in runs:
-        for name, size in run.payloads.items():
-            where.add_row(run.workflow_id, name, f"{size:,}")
+        for name in dict.fromkeys((*run.actions, *run.payloads)):
+            where.add_row(
+                run.workflow_id, name, f"{run.actions.get(name, 0):,}", f"{run.payloads.get(name, 0):,}"
+            )
     console.print(where)
     return all(value <= aim for value, aim in found.values())
 

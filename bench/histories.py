@@ -8,16 +8,20 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 
-from sandbox.billable import Cost, cost_of
+from sandbox.billable import Cost, billed_of, cost_of
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one workflow. ``payloads`` are bytes by what they are payloads of, such as ``submit_order``."""
+    """One run of one workflow. ``payloads`` are bytes by what they are payloads of, such as ``submit_order``.
+
+    ``actions`` are billed ones by what they are, such as ``submit_order`` or ``timer_started``.
+    """
 
     workflow_id: str
     cost: Cost
     payloads: dict[str, int]
+    actions: dict[str, int]
 
     @property
     def payload_bytes(self) -> int:
@@ -35,7 +39,7 @@ async def _runs(client: Client, workflow_id: str) -> AsyncIterator[Run]:
     for execution in sorted(found, key=lambda run: run.start_time):
         handle = client.get_workflow_handle(workflow_id, run_id=execution.run_id)
         events = (await handle.fetch_history()).events
-        yield Run(workflow_id, cost_of(events), payloads_of(events))
+        yield Run(workflow_id, cost_of(events), payloads_of(events), actions_of(events))
         for child in dict.fromkeys(_children(events)):
             async for run in _runs(client, child):
                 yield run
@@ -58,6 +62,17 @@ def payloads_of(events: Iterable[HistoryEvent]) -> dict[str, int]:
         if size:
             sizes[name] = sizes.get(name, 0) + size
     return dict(sorted(sizes.items(), key=lambda each: -each[1]))
+
+
+def actions_of(events: Iterable[HistoryEvent]) -> dict[str, int]:
+    """Billed actions by the activity, signal, child, timer or upsert that they are; the most first."""
+    names: dict[int, str] = {}
+    counts: dict[str, int] = {}
+    for event, billed in billed_of(events):
+        name = names[event.event_id] = _name(event, names)
+        if billed:
+            counts[name] = counts.get(name, 0) + billed
+    return dict(sorted(counts.items(), key=lambda each: -each[1]))
 
 
 def _name(event: HistoryEvent, names: dict[int, str]) -> str:

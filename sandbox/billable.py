@@ -8,7 +8,7 @@ uses neither on its way. What one workflow does to another (a child's start, a s
 counted in that of who did it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel
 from temporalio.api.enums.v1 import EventType
@@ -34,23 +34,27 @@ class Cost(BaseModel):
 
 
 def cost_of(events: Iterable[HistoryEvent]) -> Cost:
-    """Count a history. The start that continue-as-new makes is the action of continue-as-new itself."""
+    """Count a history."""
     count = actions = size = 0
+    for event, billed in billed_of(events):
+        count += 1
+        actions += billed
+        size += event.ByteSize()
+    return Cost(events=count, actions=actions, payload_bytes=size)
+
+
+def billed_of(events: Iterable[HistoryEvent]) -> Iterator[tuple[HistoryEvent, int]]:
+    """Each event, and the actions it is billed as. The start that continue-as-new makes is that action itself."""
     before: HistoryEvent | None = None
     for event in events:
-        count += 1
-        size += event.ByteSize()
-        if (
-            event.event_type in _ACTIONS
-            and not _done_by_another(event)
-            and not _came_with_the_start(event, before)
-        ):
-            actions += _ACTIONS[event.event_type]
-        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+        billed = 0
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
             # One started event holds the number of the attempt that ended it: earlier attempts were billed too.
-            actions += max(1, event.activity_task_started_event_attributes.attempt)
+            billed = max(1, event.activity_task_started_event_attributes.attempt)
+        elif not _done_by_another(event) and not _came_with_the_start(event, before):
+            billed = _ACTIONS.get(event.event_type, 0)
+        yield event, billed
         before = event
-    return Cost(events=count, actions=actions, payload_bytes=size)
 
 
 def _done_by_another(event: HistoryEvent) -> bool:
