@@ -9,7 +9,6 @@ import typer
 
 from config.mappings import load_mappings
 from config.settings import Settings
-from domain.stock_decision import Hindrance
 from domain.stock_rules import StockRules
 from orderwright.compare_command import compare
 from orderwright.drift_plot import draw
@@ -24,19 +23,13 @@ from orderwright.terminal import (
 )
 from store.drift import Drift, DriftLine
 from store.stock_reasons import StockReasons, Why
+from web.desk.stock import stock_rules, to_show
 
 stock = typer.Typer(no_args_is_help=True, help="What can be sold, what is shown of it, and why.")
 stock.command("compare")(compare)
 
 Sku = Annotated[str, typer.Argument(help="The SKU, as the storefront writes it.")]
 ChannelOption = Annotated[str | None, typer.Option(help="Only this channel; default: all.")]
-
-WORDS = {
-    Hindrance.LOCATION_UNMAPPED: "nothing: [locations] of the mapping has no warehouse for this location; add it",
-    Hindrance.PRODUCT_UNMAPPED: "nothing: [skus] of the mapping has no product for this SKU; add it",
-    Hindrance.PRODUCT_UNKNOWN: "nothing: the ERP has no stock of this product; create it there, or correct [skus]",
-    Hindrance.NOT_TRACKED: "nothing: the storefront sells it without counting; switch tracking on there",
-}
 
 
 @stock.command("why")
@@ -93,16 +86,9 @@ def drift(
 
 
 def _rules(settings: Settings, channel: str | None) -> dict[str, StockRules]:
-    """Of every channel that is told of stock. Raises CommandFailed where the one that is asked for is none of them."""
-    rules = {name: mapping.stock for name, mapping in load_mappings(settings).items() if mapping.stock.push}
     if channel is not None:
         settings.channel(channel)
-    if not rules or channel not in {None, *rules}:
-        named = f"channel {channel}" if channel else "any channel"
-        raise CommandFailed(
-            f"stock is not told to {named}; set push = true in [stock] of its mapping (docs/field-mapping.md)"
-        )
-    return rules
+    return stock_rules(load_mappings(settings), channel)
 
 
 def _chosen(places: Sequence[Why], channel: str | None) -> list[Why]:
@@ -117,7 +103,7 @@ def _print(why: Why) -> None:
             f"{shown.sku} at {why.channel}, location {shown.location} (warehouse {why.warehouse or 'unmapped'})",
         ),
         ("shown", f"{shown.available}, and {shown.committed} held for orders; seen {_time(why.seen_at)}"),
-        ("to show", WORDS[decision.hindrance] if decision.hindrance else str(decision.available)),
+        ("to show", to_show(decision)),
     ]
     if why.waits_since is not None:
         facts.append(("changed", f"{_time(why.waits_since)}, the storefront is told next"))

@@ -11,8 +11,6 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.contracts import SweepReport
 from config.settings import Settings
-from domain.completeness import Finding, Repair
-from domain.model import Frozen
 from orderwright.terminal import (
     FAILED,
     AsJson,
@@ -22,9 +20,8 @@ from orderwright.terminal import (
     print_json,
     print_table,
 )
-from store.certificates import Certificate, Certificates
 from store.database import Database
-from store.rhythms import ChannelSilence, Rhythms
+from web.desk.counts import ChannelCertificate, counted, what_to_do
 from web.desk.operations import result_of, temporal
 from workflows.messages import ORDERS_QUEUE
 from workflows.standing import (
@@ -41,19 +38,6 @@ sync = typer.Typer(
 )
 
 ChannelOption = Annotated[str | None, typer.Option(help="Only this channel; default: all.")]
-
-
-class ChannelCertificate(Frozen):
-    """What is known of one channel: the last sweep's certificates, and how silent its webhooks are."""
-
-    channel: str
-    certificates: tuple[Certificate, ...]
-    silence: ChannelSilence | None
-
-    @property
-    def unexplained(self) -> int:
-        """Differences that nobody can explain, over all flows."""
-        return sum(certificate.tally.unexplained for certificate in self.certificates)
 
 
 @sync.command("run")
@@ -118,15 +102,7 @@ def _show(invoked: Invocation, sweeps: Mapping[str, str | None], *, as_json: boo
     """Show sweeps by channel; None is the last one of its channel."""
     with closing(Database(invoked.settings().database)) as database:
         database.check()
-        certificates, rhythms = Certificates(database), Rhythms(database)
-        found = [
-            ChannelCertificate(
-                channel=channel,
-                certificates=certificates.of_sweep(sweep) if sweep else certificates.latest(channel),
-                silence=rhythms.silence(channel),
-            )
-            for channel, sweep in sweeps.items()
-        ]
+        found = counted(database, sweeps)
     if as_json:
         print_json([_plain(each) for each in found])
     else:
@@ -165,17 +141,7 @@ def _print(found: ChannelCertificate) -> None:
         typer.echo(f"  {found.silence.sentence}")
         typer.echo("  what to do: see whether the storefront still sends its webhooks here (docs/sweep.md)")
     findings = [finding for each in found.certificates for finding in each.tally.findings]
-    rows = [(str(f.key), f.number, f.explanation.value, f.sentence, _what_to_do(f)) for f in findings]
+    rows = [(str(f.key), f.number, f.explanation.value, f.sentence, what_to_do(f)) for f in findings]
     if rows:
         heads = ("Order", "Number", "What", "Found", "What to do")
         print_table("Named orders", heads, rows, wide={"Found", "What to do"})
-
-
-def _what_to_do(finding: Finding) -> str:
-    match finding.repair:
-        case Repair.START:
-            return "nothing: its workflow was started or woken"
-        case Repair.TELL:
-            return "nothing: it was told what the ERP holds"
-        case _:
-            return finding.remedy

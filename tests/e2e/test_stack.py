@@ -77,6 +77,9 @@ async def test_the_console_of_the_stack_tells_of_its_orders(house: House) -> Non
         assert "Entered in the ERP as" in page.text
         held = await browser.post(page.url.path + "/hold", headers={"Origin": where.console}, data={})
         assert f"release: {OPERATOR} put the order on hold" in held.text
+        stock = await browser.get("/stock", params={"sku": MUG})
+        assert f"{CHANNEL}, location {EAST} (warehouse {WAREHOUSE})" in stock.text
+        assert "<strong>5</strong>" in stock.text
 
 
 def test_a_mapping_that_somebody_has_changed_is_kept(tmp_path: Path) -> None:

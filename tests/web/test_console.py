@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,12 +16,16 @@ from adapters.payloads import DATA_CONVERTER
 from config.setting_groups import ConsoleSettings, TemporalSettings
 from config.settings import Settings, SettingsError
 from domain.cases import CaseReport
+from domain.certificate import SweepWindow, Tally
+from domain.completeness import Explanation, Finding, Flow, Repair
 from domain.mapping_rules import MappingRule
 from domain.order import OrderKey
 from domain.status import OrderStatus
+from domain.stock_rules import StockRules
 from sandbox.processes import free_port
 from store.audit import AuditEntry, add_entry
 from store.cases import Cases, report_case
+from store.certificates import Certificates
 from store.database import Database
 from store.mapping_rules import MappingRules, add_rule
 from store.order_view import OrderPatch, apply_patch
@@ -263,6 +267,45 @@ async def test_a_rule_that_was_wrong_is_withdrawn(database: Database, browser: h
     assert "no rule stands for" in read(await browser.post("/rules", data=form | {"reason": "twice"}), 409)
     (_, last) = MappingRules(database).all("shopify-tryton")
     assert (last.actor, last.withdrawn) == (WHO, True)
+
+
+async def test_what_the_sweeps_counted_names_orders_and_what_to_do(
+    database: Database, browser: httpx.AsyncClient
+) -> None:
+    assert "No sweep ended yet" in read(await browser.get("/sweeps"))
+    noon = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    window = SweepWindow(since=noon, before=noon + timedelta(hours=1))
+    finding = Finding(
+        flow=Flow.ORDERS,
+        key=KEY,
+        number="#1001",
+        explanation=Explanation.MISSED_WEBHOOK,
+        sentence=f"no webhook told of it {EVIL}",
+        repair=Repair.START,
+    )
+    tallies = [Tally(flow=Flow.ORDERS).add([finding]), Tally(flow=Flow.SHIPMENTS)]
+    Certificates(database).keep("first", "shop", window, tallies, began=noon)
+    shown = await browser.get("/sweeps")
+    assert "<script" not in shown.text
+    assert 'href="/orders/shop/5001"' in shown.text
+    told = read(shown)
+    for words in (tallies[0].sentence, "no webhook told of it", "its workflow was started or woken"):
+        assert words in told, words
+
+
+async def test_of_stock_is_said_where_it_is_told_to_nobody_or_the_sku_is_none(
+    database: Database, browser: httpx.AsyncClient
+) -> None:
+    assert "Why is it shown so?" in read(await browser.get("/stock"))
+    assert "set push = true in [stock]" in read(await browser.get("/stock?sku=MUG-LOGO"), 409)
+    assert (await browser.get("/stock", params={"sku": "x" * 201})).status_code == 422
+    pushing = sandbox_mapping().model_copy(update={"stock": StockRules(push=True)})
+    client = await Client.connect(f"127.0.0.1:{free_port()}", lazy=True, data_converter=DATA_CONVERTER)
+    async with console(client, database, pushing) as other:
+        for sku in ("MUG-LOGO", EVIL):
+            answer = await other.get("/stock", params={"sku": sku})
+            assert "(shop) has shown such a SKU yet" in read(answer)
+            assert "<script" not in answer.text
 
 
 async def test_the_database_being_away_is_said_and_the_process_counts_as_alive(

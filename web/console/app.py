@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from store.errors import DatabaseUnavailable
 from web.console.case_pages import CasePages
+from web.console.count_pages import CountPages
 from web.console.desk import Desk
 from web.console.order_pages import OrderPages
 from web.console.pages import HEADERS, HERE, page
@@ -30,7 +31,7 @@ def create_console(desk: Desk) -> FastAPI:
     )
     pages = APIRouter(dependencies=[Depends(admission(desk.settings.console.users))])
     add_today(pages, desk)
-    for each in (OrderPages(desk), ReturnPages(desk), CasePages(desk)):
+    for each in (OrderPages(desk), ReturnPages(desk), CasePages(desk), CountPages(desk)):
         each.add_to(pages)
     app.include_router(pages)
 
