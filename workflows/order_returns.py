@@ -3,6 +3,7 @@
 Each return is carried by a workflow of its own (``workflows.customer_return``), which tells its order what happens.
 """
 
+from hashlib import sha256
 from typing import Any
 
 from temporalio import workflow
@@ -187,9 +188,13 @@ class OrderReturns(OrderPayments):
             self._tell(asked.actor, f"Asked for a return; refused: {obstacle}.")
             return
         assert state.order is not None
-        return_id = f"o{workflow.uuid4().hex[:12]}"
+        return_id = _return_id(asked)
         known = {*state.returns, *(each.return_id for each in state.return_wishes)}
         known |= {each.return_id for each in state.erp.returns} if state.erp is not None else set()
+        if return_id in known:
+            # Sent again after the order had ended: this life has not seen the message, but there is what it began.
+            self._tell(asked.actor, "Asked again for a return that there is already.")
+            return
         number = f"{state.order.number}-RO{len(known) + 1}"
         wish = ReturnWish(
             return_id=return_id,
@@ -311,3 +316,10 @@ class OrderReturns(OrderPayments):
             self._tell_later(ReturnTelling(return_id=return_id, resubmit=message))
             self._keep_brief(return_id, problem=None)
         return found
+
+
+def _return_id(asked: ReturnAsked) -> str:
+    """An id of our own, the same for a message that is sent again, whichever life of the order hears it."""
+    if asked.message_id and workflow.patched("a-return-is-named-by-its-message"):
+        return f"o{sha256(asked.message_id.encode()).hexdigest()[:12]}"
+    return f"o{workflow.uuid4().hex[:12]}"

@@ -20,6 +20,7 @@ from web.desk.returns import (
     verdicts_named,
 )
 from workflows.messages import Attention, OperatorMessage, ReturnAsked
+from workflows.order import OrderWorkflow
 from workflows.return_messages import Inspection, ReturnView
 
 pytestmark = pytest.mark.usefixtures("days_pass_when_told")
@@ -95,6 +96,28 @@ async def test_a_whole_return_is_driven_as_the_command_line_does(world: World, e
         assert [line.returned for line in view.lines] == [1, 1]
     refunds = [p for p in world.storefront.orders[external_id].payments if p.kind is PaymentKind.REFUND]
     assert sum(p.amount for p in refunds) == sum(each.total for each in world.erp.orders[key].returns)
+
+
+async def test_an_ask_that_is_sent_again_after_the_order_ended_gives_nothing_back_twice(
+    world: World, external_id: str
+) -> None:
+    """The order has no return window: it ends, comes back to life for the return, and ends again."""
+    order = make_order(external_id, lines=[make_line("11", "MUG-LOGO", 2)])
+    asked = ReturnAsked(message_id="one-click", actor="Ada", reason="x", lines={"11": 1}, without_goods=True)
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.ship_all(order.key)
+        for _ in range(3):
+            handle = world.client.get_workflow_handle_for(OrderWorkflow.run, order.key.workflow_id)
+            assert (await handle.result()).outcome is Attention.CLOSED
+            assert (await begin_return(world.client, order.key, asked, known=True)).done
+        handle = world.client.get_workflow_handle_for(OrderWorkflow.run, order.key.workflow_id)
+        assert (await handle.result()).outcome is Attention.CLOSED
+        assert "Ada: Asked again for a return that there is already." in await world.story(order.key)
+    (back,) = world.erp.orders[order.key].returns
+    refunds = [p for p in world.storefront.orders[external_id].payments if p.kind is PaymentKind.REFUND]
+    assert [p.amount for p in refunds] == [back.total]
 
 
 async def test_an_order_that_nobody_knows_is_not_started_for_a_return(world: World, external_id: str) -> None:
