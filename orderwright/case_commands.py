@@ -27,7 +27,7 @@ from orderwright.terminal import (
     short_enough,
 )
 from store.cases import CaseDetail, Cases, CaseSummary, MoneyAtRisk
-from web.desk.cases import MESSAGES, NOTHING, ActDone, Decision, Solver
+from web.desk.cases import MESSAGES, ActDone, Decision, Solver
 from web.desk.operations import temporal
 
 cases = typer.Typer(
@@ -37,6 +37,7 @@ cases = typer.Typer(
 WINDOW = timedelta(days=30)
 """Over which the list tells how long people took."""
 TIME = "%Y-%m-%d %H:%M"
+NOTHING = "nothing here; it is closed by itself once it is over (see now: orderwright sync run)"
 
 LARGEST = 2_147_483_647
 """The databases count cases no further."""

@@ -7,7 +7,7 @@ import typer
 
 from orderwright.terminal import FAILED, UNDER_WAY, invocation, open_store, order_named, print_json
 from store.order_view import OrderViews
-from web.desk.looking import connections, in_words, why_not_under_way
+from web.desk.looking import connections, in_words, not_under_way
 from web.desk.operations import Carried, OrderNotFound, Taken, order_carried, tell, temporal
 from workflows.messages import OperatorAnswer, OperatorMessage
 
@@ -41,7 +41,7 @@ def send(
     except OrderNotFound as error:
         with open_store(ctx) as database:
             known = OrderViews(database).get(key)
-        raise error if known is None else OrderNotFound(why_not_under_way(key, known)) from error
+        raise error if known is None else not_under_way(key, known) from error
     tell_answer(ctx, order_carried(key), str(key), answer, as_json=as_json)
 
 

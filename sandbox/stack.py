@@ -224,12 +224,12 @@ class Stack:
         before = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
         here = "http://127.0.0.1:"
         tryton = self.erp
-        erp = tryton.url if tryton else f"{here}{self._chooseport_of(8075)}"
-        store = f"{here}{self._chooseport_of(8090)}"
+        erp = tryton.url if tryton else f"{here}{self._choose_port(8075)}"
+        store = f"{here}{self._choose_port(8090)}"
         return Addresses(
-            temporal=f"127.0.0.1:{self._chooseport_of(7233)}",
-            temporal_ui=f"{here}{self._chooseport_of(8233)}",
-            webhooks=f"{here}{self._chooseport_of(8080)}/webhooks/{CHANNEL}",
+            temporal=f"127.0.0.1:{self._choose_port(7233)}",
+            temporal_ui=f"{here}{self._choose_port(8233)}",
+            webhooks=f"{here}{self._choose_port(8080)}/webhooks/{CHANNEL}",
             erp=erp,
             erp_database=tryton.database if tryton else "memory",
             erp_login=tryton.login if tryton else "orderwright",
@@ -240,18 +240,18 @@ class Stack:
             store_token=before.get("store_token") or f"shpat_{secrets.token_hex(16)}",
             webhook_secret=before.get("webhook_secret") or secrets.token_hex(32),
             database_url=f"sqlite:///{self._directory / 'orderwright.db'}",
-            erp_seen=f"{here}{self._chooseport_of(8076)}" if self._faults else erp,
-            store_seen=f"{here}{self._chooseport_of(8091)}" if self._faults else store,
+            erp_seen=f"{here}{self._choose_port(8076)}" if self._faults else erp,
+            store_seen=f"{here}{self._choose_port(8091)}" if self._faults else store,
             erp_vendor="tryton" if tryton else "memory_server",
-            faults=f"{here}{self._chooseport_of(8095)}" if self._faults else "",
+            faults=f"{here}{self._choose_port(8095)}" if self._faults else "",
             mapping=self._mapping,
-            console=f"{here}{self._chooseport_of(8085)}" if self._console else "",
+            console=f"{here}{self._choose_port(8085)}" if self._console else "",
             console_password=(before.get("console_password") or secrets.token_urlsafe(12))
             if self._console
             else "",
         )
 
-    def _chooseport_of(self, known: int) -> int:
+    def _choose_port(self, known: int) -> int:
         """The port that people know, where it is free. Asked by two stacks at once, both would take it for free."""
         return free_port(known if self._known_ports else 0)
 

@@ -100,6 +100,8 @@ class CaseDetail(Frozen):
     orders: tuple[CaseOrder, ...]
     tried: tuple[TriedAct, ...]
     evidence: str
+    mark: str
+    """Is another one whenever an order comes, goes on, or comes back: a decision is about what was shown."""
 
     @property
     def waiting(self) -> tuple[CaseOrder, ...]:
@@ -142,8 +144,15 @@ class Cases:
             found = _summaries(session, session.exec(query).all())
         return tuple(sorted(found, key=_urgency)[:limit])
 
-    def get(self, case_id: int) -> CaseDetail | None:
-        """One case."""
+    def latest(self, limit: int) -> tuple[CaseSummary, ...]:
+        """The cases that were opened last, resolved ones included, the youngest first."""
+        with self._db.read() as session:
+            rows = session.exec(select(CaseRow).order_by(col(CaseRow.id).desc()).limit(limit)).all()
+            found = {case.id: case for case in _summaries(session, rows)}
+            return tuple(found[row.id] for row in rows if row.id is not None)
+
+    def get(self, case_id: int, *, most: int | None = None) -> CaseDetail | None:
+        """One case, with at most so many of its orders."""
         with self._db.read() as session:
             row = session.get(CaseRow, case_id)
             if row is None:
@@ -153,11 +162,12 @@ class Cases:
             ).all()
             return CaseDetail(
                 summary=_summaries(session, [row])[0],
-                orders=_orders(session, case_id),
+                orders=_orders(session, case_id, most),
                 tried=tuple(
                     TriedAct.model_validate(a.model_dump(include=set(TriedAct.model_fields))) for a in acts
                 ),
                 evidence=row.evidence,
+                mark=_mark(session, case_id),
             )
 
     def of_order(self, key: OrderKey) -> tuple[CaseSummary, ...]:
@@ -233,25 +243,30 @@ def _urgency(case: CaseSummary) -> tuple[Decimal, datetime, int]:
 
 def _summaries(session: Session, rows: Iterable[CaseRow]) -> tuple[CaseSummary, ...]:
     cases = {row.id: row for row in rows if row.id is not None}
-    money: defaultdict[int, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    waiting: defaultdict[int, int] = defaultdict(int)
-    orders: defaultdict[int, int] = defaultdict(int)
-    query = (
-        select(CaseOrderRow, OrderViewRow)
-        .join(OrderViewRow, _SAME_ORDER, isouter=True)
+    counts = (
+        select(CaseOrderRow.case_id, func.count(), func.count(col(CaseOrderRow.left_at)))
         .where(col(CaseOrderRow.case_id).in_(cases))
+        .group_by(col(CaseOrderRow.case_id))
     )
-    for row, view in session.exec(query):
-        orders[row.case_id] += 1
-        if row.left_at is None:
-            waiting[row.case_id] += 1
-            if view is not None and view.currency is not None and view.total is not None:
-                money[row.case_id][view.currency] += view.total
+    orders: dict[int, int] = {}
+    waiting: dict[int, int] = {}
+    for case_id, all_of_them, left in session.connection().execute(counts):
+        orders[case_id], waiting[case_id] = all_of_them, all_of_them - left
+    # Money is text in the tables, so that it stays exact; it is summed here, of those alone that wait.
+    totals = (
+        select(col(CaseOrderRow.case_id), col(OrderViewRow.currency), col(OrderViewRow.total))
+        .join(OrderViewRow, _SAME_ORDER)
+        .where(col(CaseOrderRow.case_id).in_(cases), col(CaseOrderRow.left_at).is_(None))
+    )
+    money: defaultdict[int, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for case_id, currency, total in session.connection().execute(totals):
+        if currency is not None and total is not None:
+            money[case_id][currency] += total
     return tuple(
         CaseSummary(
             **row.model_dump(exclude={"evidence"}),
-            waiting=waiting[case_id],
-            orders=orders[case_id],
+            waiting=waiting.get(case_id, 0),
+            orders=orders.get(case_id, 0),
             money_at_risk=tuple(
                 MoneyAtRisk(currency=currency, amount=amount)
                 for currency, amount in sorted(money[case_id].items())
@@ -261,12 +276,20 @@ def _summaries(session: Session, rows: Iterable[CaseRow]) -> tuple[CaseSummary, 
     )
 
 
-def _orders(session: Session, case_id: int) -> tuple[CaseOrder, ...]:
+def _mark(session: Session, case_id: int) -> str:
+    query = select(func.count(), func.sum(CaseOrderRow.reports), func.max(CaseOrderRow.since)).where(
+        CaseOrderRow.case_id == case_id, col(CaseOrderRow.left_at).is_(None)
+    )
+    return "/".join(map(str, session.connection().execute(query).one()))
+
+
+def _orders(session: Session, case_id: int, most: int | None) -> tuple[CaseOrder, ...]:
     query = (
         select(CaseOrderRow, OrderViewRow)
         .join(OrderViewRow, _SAME_ORDER, isouter=True)
         .where(CaseOrderRow.case_id == case_id)
         .order_by(col(CaseOrderRow.left_at).is_not(None), col(CaseOrderRow.since))
+        .limit(most)
     )
     return tuple(
         CaseOrder(

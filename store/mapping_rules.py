@@ -9,6 +9,8 @@ from domain.mapping_rules import MappingRule
 from store.columns import Row, UtcTime
 from store.database import Database
 
+LONGEST_VALUE = 300
+
 
 class MappingRuleRow(Row, table=True):
     """Table ``mapping_rule``: of two rules for one entry the later one holds."""
@@ -19,7 +21,7 @@ class MappingRuleRow(Row, table=True):
     mapping: str = Field(sa_type=String(100), index=True)
     table: str = Field(sa_type=String(40))
     key: str = Field(sa_type=String(300))
-    value: str = Field(sa_type=String(300))
+    value: str = Field(sa_type=String(LONGEST_VALUE))
     replaced: str | None = Field(default=None, sa_type=String(300))
     actor: str = Field(sa_type=String(100))
     reason: str = Field(sa_type=Text)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from html import unescape
 
 import httpx
@@ -14,7 +14,7 @@ from config.settings import Settings
 from domain.mapping import Mapping
 from store.database import Database
 from web.console.app import create_console
-from web.console.desk import PATIENCE_SECONDS, Desk
+from web.console.parts import LOOK_SECONDS, PATIENCE_SECONDS, Parts
 
 WHO, PASSWORD = "ada", "twelve or more"
 OWN_PAGE = {"Origin": "http://console"}
@@ -39,23 +39,38 @@ def settings() -> Settings:
 
 @asynccontextmanager
 async def console(
-    client: Client, database: Database, mapping: Mapping, *, patience: float = PATIENCE_SECONDS
+    client: Client,
+    database: Database,
+    mapping: Mapping,
+    *,
+    patience: float = PATIENCE_SECONDS,
+    look_seconds: float = LOOK_SECONDS,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody who is known, on a page of the console."""
-    app = create_console(Desk(settings(), database, client, {"shop": mapping}, patience))
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app),
-        base_url="http://console",
-        auth=(WHO, PASSWORD),
-        headers=OWN_PAGE,
-    ) as browser:
-        yield browser
+    parts = Parts(settings(), database, client, {"shop": mapping}, patience, look_seconds)
+    transport = httpx.ASGITransport(create_console(parts), raise_app_exceptions=False)
+    with closing(parts):
+        async with httpx.AsyncClient(
+            transport=transport,
+            base_url="http://console",
+            auth=(WHO, PASSWORD),
+            headers=OWN_PAGE,
+            follow_redirects=True,
+        ) as browser:
+            yield browser
 
 
 def read(answer: httpx.Response, code: int = 200) -> str:
     """What people read on a page, in one line; fails where it is not of that status."""
     assert answer.status_code == code, answer.text
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", answer.text)).split())
+
+
+def shown(answer: httpx.Response) -> str:
+    """The word for what a page shows, which its forms send back."""
+    found = re.search(r'name="shown" value="([^"]+)"', answer.text)
+    assert found is not None, answer.text
+    return unescape(found[1])
 
 
 def message_id(answer: httpx.Response) -> str:

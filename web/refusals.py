@@ -7,7 +7,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.requests import ClientDisconnect
 
 BODY_SECONDS = 15
-"""How long a sender may take over its body; storefronts give up after five seconds themselves."""
+"""How long a sender may take over its body."""
 
 OUR_OWN_TELEMETRY: TelemetryConfig = {
     "tracing": False,
@@ -30,13 +30,17 @@ class Refused(Exception):
         super().__init__(error)
 
 
-async def read_body(request: Request, max_body: int) -> bytes:
-    """The whole body. Raises Refused where it is too large, or does not arrive in time."""
+async def read_body(
+    request: Request,
+    max_body: int,
+    remedy: str = "raise ORDERWRIGHT_WEB__MAX_BODY_BYTES if orders are really that large",
+) -> bytes:
+    """The whole body. Raises Refused where it is too large (``remedy`` says what helps), or does not arrive in time."""
     too_large = Refused(
         413,
         "too_large",
         f"the body is larger than {max_body} bytes",
-        "raise ORDERWRIGHT_WEB__MAX_BODY_BYTES if orders are really that large",
+        remedy,
     )
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > max_body:
@@ -51,8 +55,8 @@ async def read_body(request: Request, max_body: int) -> bytes:
                     raise too_large
     except TimeoutError:
         raise Refused(
-            408, "slow", f"the body did not arrive within {BODY_SECONDS} s", "deliver it again"
+            408, "slow", f"the body did not arrive within {BODY_SECONDS} s", "send it again"
         ) from None
     except ClientDisconnect:
-        raise Refused(400, "disconnected", "the sender went away in the middle", "deliver it again") from None
+        raise Refused(400, "disconnected", "the sender went away in the middle", "send it again") from None
     return bytes(raw)

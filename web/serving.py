@@ -12,7 +12,7 @@ from config.setting_groups import ConsoleSettings, WebSettings
 from config.settings import SettingsError, variable
 
 REQUESTS_AT_ONCE = 100
-"""Above it, 503: each holds a body in memory, and a storefront delivers again."""
+"""Above it, 503: each holds a body in memory, and who sent it sends it again."""
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75
 """An idle connection is kept longer than load balancers keep theirs (mostly 60): they answer 502 where it is not."""

@@ -20,7 +20,7 @@ class Temporal:
     async def list_workflows(self, query, limit):
         self.query = query
         for key in self.listed[:limit]:
-            yield SimpleNamespace(id=key.workflow_id)
+            yield SimpleNamespace(id=key.workflow_id, typed_search_attributes={})
 
     def get_workflow_handle(self, workflow_id):
         async def query(*_args, **_options):

@@ -15,7 +15,7 @@ from orderwright.terminal import UNDER_WAY, Invocation
 from store.connections import Connections
 from store.database import Database
 from store.order_view import OrderSummary
-from web.desk.looking import why_not_under_way
+from web.desk.looking import not_under_way
 from web.desk.operations import Taken, order_carried
 from workflows.messages import OperatorAnswer
 
@@ -80,16 +80,16 @@ def row(status: OrderStatus, closed_at: datetime | None, shipments: int = 0) -> 
 
 
 def test_an_order_that_is_over_is_told_with_its_end_and_what_can_still_be_done():
-    closed = why_not_under_way(KEY, row(OrderStatus.CLOSED, AT, shipments=1))
+    closed = str(not_under_way(KEY, row(OrderStatus.CLOSED, AT, shipments=1)))
     assert closed.startswith(
-        "order shop:5001 is closed since 2026-11-27 14:47 UTC; goods of it can be taken back: "
+        "order shop:5001 is closed since 2026-11-27 14:47 UTC; goods of it can be taken back"
     )
     assert "orderwright order return shop:5001 SKU=UNITS" in closed
-    canceled = why_not_under_way(KEY, row(OrderStatus.CANCELED, AT))
+    canceled = str(not_under_way(KEY, row(OrderStatus.CANCELED, AT)))
     assert canceled == "order shop:5001 is canceled since 2026-11-27 14:47 UTC; nothing of it is left to do"
 
 
 def test_an_order_that_is_not_over_and_that_nobody_carries_is_told_with_the_remedy():
-    lost = why_not_under_way(KEY, row(OrderStatus.PARTLY_SHIPPED, None))
+    lost = str(not_under_way(KEY, row(OrderStatus.PARTLY_SHIPPED, None)))
     assert "is partly shipped in the list, and nobody carries it" in lost
     assert "orderwright sync run" in lost

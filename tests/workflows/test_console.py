@@ -12,7 +12,7 @@ from domain.erp_order import ErpOrderState
 from domain.order import Order
 from domain.return_rules import InspectionRule, ReturnRules
 from store.cases import Cases
-from tests.console import WHO, console, message_id, read
+from tests.console import WHO, console, message_id, read, shown
 from tests.order_builder import make_line, make_order
 from tests.workflows.returning import deliver, goods, with_rules
 from tests.workflows.world import World
@@ -24,6 +24,12 @@ ASKED = ReturnRules(window_days=100, inspection=InspectionRule.ASK)
 
 def path_of(order: Order) -> str:
     return f"/orders/shop/{order.key.external_id}"
+
+
+def dearer(world: World, order: Order, units: int) -> None:
+    """Somebody changes the total in the ERP."""
+    held = world.erp.orders[order.key]
+    world.erp.keep(held.model_copy(update={"total": held.total + units}))
 
 
 async def until(look: Callable[[], Awaitable[httpx.Response]], words: str) -> httpx.Response:
@@ -112,14 +118,14 @@ async def test_an_order_is_canceled_whole_where_no_units_are_named(
     async with world.working(), console(world.client, world.database, world.mapping) as browser:
         await world.place(order)
         await world.until_in_erp(order.key)
-        form = {"reason": "the buyer called", "kind": "nonsense"}
+        form = {"reason": "the buyer called", "kind": "nonsense", "all": "yes"}
         canceled = await browser.post(f"{path_of(order)}/cancel", data=form)
         assert "canceled" in read(canceled)
         await until(lambda: browser.get("/orders?status=canceled"), order.number)
         ended = read(await browser.get(path_of(order)))
         assert "What can be done" not in ended
         refused = await browser.post(f"{path_of(order)}/hold", data={})
-        assert f"order {order.key} is canceled since" in read(refused, 409)
+        assert f"order {order.key} is canceled since" in read(refused, 404)
     assert world.erp.orders[order.key].state is ErpOrderState.CANCELED
     assert world.storefront.orders[external_id].canceled_at is not None
 
@@ -159,6 +165,75 @@ async def test_goods_are_taken_back_inspected_and_refunded_by_their_page(
         assert [line.returned for line in (await world.view(order.key)).lines] == [2, 0]
 
 
+async def test_two_decisions_from_one_page_are_two_and_one_that_is_loaded_anew_is_none(
+    world: World, external_id: str, days_pass_when_told: None
+) -> None:
+    order = goods(external_id)
+    async with world.working(), console(world.client, world.database, world.mapping) as browser:
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        form = {"message_id": message_id(await browser.get(path_of(order)))}
+        held = await browser.post(f"{path_of(order)}/hold", data=form)
+        assert held.url.path == path_of(order)
+        assert "put the order on hold" in read(await browser.get(held.url))
+        released = await browser.post(f"{path_of(order)}/release", data=form)
+        assert 'class="done"' in released.text
+        for units in ("1", "2"):
+            canceled = await browser.post(f"{path_of(order)}/cancel", data=form | {"cancel.11": units})
+            assert 'class="done"' in canceled.text, read(canceled)
+        await world.until(order.key, lambda view: [line.canceled for line in view.lines] == [3, 0])
+        assert (await browser.get(f"{path_of(order)}/hold")).url.path == path_of(order)
+        assert (await world.view(order.key)).attention is Attention.WORKING
+        foreign = await browser.get(held.url.copy_with(path="/"))
+        assert "step under way is finished first" not in read(foreign)
+
+
+async def test_what_is_accepted_is_what_was_shown(world: World, external_id: str) -> None:
+    """The difference grows between the page and the decision: nobody has said that this one may stay."""
+    order = make_order(external_id)
+    async with world.working(), console(world.client, world.database, world.mapping) as browser:
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        dearer(world, order, 1)
+        world.erp.ship_all(order.key)
+        await world.until_stopped(order.key)
+        (case,) = Cases(world.database).list()
+        page, by_case = await browser.get(path_of(order)), await browser.get(f"/cases/{case.id}")
+        dearer(world, order, 49)
+        await browser.post(f"{path_of(order)}/resubmit", data={})
+        await world.until(order.key, lambda view: "50.00" in (view.problem.reason if view.problem else ""))
+        form = {"message_id": message_id(page), "shown": shown(page), "reason": "a dollar is nothing"}
+        refused = await browser.post(f"{path_of(order)}/accept", data=form)
+        assert "what this page showed has changed since" in read(refused, 409)
+        form = {"shown": shown(by_case), "reason": "a dollar is nothing"}
+        assert "has changed since" in read(await browser.post(f"/cases/{case.id}/accept", data=form), 409)
+        assert (await world.view(order.key)).acceptances == ()
+        now = await browser.get(path_of(order))
+        form = {"message_id": message_id(now), "shown": shown(now), "reason": "agreed with the buyer"}
+        assert 'class="done"' in (await browser.post(f"{path_of(order)}/accept", data=form)).text
+        ended = await world.client.get_workflow_handle_for(OrderWorkflow.run, order.key.workflow_id).result()
+    assert ended.outcome is Attention.CLOSED
+
+
+async def test_a_list_that_nobody_answers_for_and_a_worker_that_is_away_do_not_hold_up_pages(
+    world: World, external_id: str, days_pass_when_told: None
+) -> None:
+    order = goods(external_id)
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        await world.client.get_workflow_handle(order.key.workflow_id).signal("hold")
+        await world.until(order.key, lambda view: view.attention is Attention.ON_HOLD)
+    async with console(world.client, world.database, world.mapping, look_seconds=2) as browser:
+        today = await until(lambda: browser.get("/"), "on hold")
+        assert f'href="{path_of(order)}"' in today.text
+        began = asyncio.get_running_loop().time()
+        page = read(await browser.get(path_of(order)))
+        assert asyncio.get_running_loop().time() - began < 10
+        assert "did not answer within 2 s" in page
+        assert "What can be done" not in page
+
+
 async def test_an_order_that_ended_takes_goods_back_by_its_page(world: World, external_id: str) -> None:
     order = goods(external_id)
     async with world.working(), console(world.client, world.database, world.mapping) as browser:
@@ -166,9 +241,9 @@ async def test_an_order_that_ended_takes_goods_back_by_its_page(world: World, ex
         await world.until_in_erp(order.key)
         world.erp.ship_all(order.key)
         await until(lambda: browser.get("/orders?status=closed"), order.number)
-        with_rules_later = await browser.get(path_of(order))
-        assert f'action="{path_of(order)}/return"' in with_rules_later.text
-        form = {"message_id": message_id(with_rules_later), "reason": "kind to him", "return.11": "1"}
+        ended = await browser.get(path_of(order))
+        assert f'action="{path_of(order)}/return"' in ended.text
+        form = {"message_id": message_id(ended), "reason": "kind to him", "return.11": "1"}
         answer = await browser.post(f"{path_of(order)}/return", data=form)
         assert "comes back to life" in read(answer)
         await until(lambda: browser.get("/returns?every=1"), f"{order.number}-RO1")
@@ -190,7 +265,9 @@ async def test_what_waits_for_a_system_that_is_away_is_said_to_be_taken(
         await world.place(order)
         await world.until_in_erp(order.key)
         world.faults.unavailable("erp.*")
-        answer = await browser.post(f"{path_of(order)}/cancel", data={"reason": "the buyer called"})
+        answer = await browser.post(
+            f"{path_of(order)}/cancel", data={"reason": "the buyer called", "all": "yes"}
+        )
         assert 'class="taken"' in answer.text, read(answer)
         assert "It is done by itself." in read(answer)
         world.faults.lift()

@@ -6,32 +6,30 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.middleware.base import RequestResponseEndpoint
 from starlette.responses import Response
 
 from store.errors import DatabaseUnavailable
 from web.console.case_pages import CasePages
 from web.console.count_pages import CountPages
-from web.console.desk import Desk
 from web.console.order_pages import OrderPages
-from web.console.pages import HEADERS, HERE, page
+from web.console.pages import HEADERS, HERE, wrong
+from web.console.parts import Parts
 from web.console.people import admission, person_of
 from web.console.return_pages import ReturnPages
-from web.console.today import add_today
+from web.console.today import Today
 from web.desk.operations import CannotBeDone, OrderNotFound
 from web.refusals import OUR_OWN_TELEMETRY, Refused
 
 log = logging.getLogger(__name__)
 
 
-def create_console(desk: Desk) -> FastAPI:
+def create_console(parts: Parts) -> FastAPI:
     """The application. Only those named in the settings see more of it than ``/healthz`` and its style."""
     app = FastAPI(
         title="Orderwright", docs_url=None, redoc_url=None, openapi_url=None, telemetry=OUR_OWN_TELEMETRY
     )
-    pages = APIRouter(dependencies=[Depends(admission(desk.settings.console.users))])
-    add_today(pages, desk)
-    for each in (OrderPages(desk), ReturnPages(desk), CasePages(desk), CountPages(desk)):
+    pages = APIRouter(dependencies=[Depends(admission(parts.settings.console.users))])
+    for each in (Today(parts), OrderPages(parts), ReturnPages(parts), CasePages(parts), CountPages(parts)):
         each.add_to(pages)
     app.include_router(pages)
 
@@ -42,13 +40,7 @@ def create_console(desk: Desk) -> FastAPI:
 
     @app.get("/style.css")
     async def style() -> FileResponse:
-        return FileResponse(HERE / "style.css", media_type="text/css")
-
-    @app.middleware("http")
-    async def with_headers(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        answer = await call_next(request)
-        answer.headers.update(HEADERS)
-        return answer
+        return FileResponse(HERE / "style.css", media_type="text/css", headers=HEADERS)
 
     _answer_errors(app)
     return app
@@ -58,7 +50,7 @@ def _answer_errors(app: FastAPI) -> None:
     """Whatever goes wrong is a page that says what, and what helps."""
 
     def said(request: Request, status: int, error: str, remedy: str = "") -> Response:
-        return page("wrong.html", person_of(request), status, error=error, remedy=remedy)
+        return wrong(person_of(request), status, error, remedy)
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Exception) -> Response:
@@ -70,22 +62,26 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(OrderNotFound)
     async def nothing_there(request: Request, error: Exception) -> Response:
-        return said(request, 404, str(error))
+        assert isinstance(error, OrderNotFound)
+        return said(request, 404, error.words)
 
     @app.exception_handler(CannotBeDone)
     async def cannot_be_done(request: Request, error: Exception) -> Response:
-        return said(request, 409, str(error))
+        assert isinstance(error, CannotBeDone)
+        return said(request, 409, error.words)
 
     @app.exception_handler(DatabaseUnavailable)
     async def database_away(request: Request, error: Exception) -> Response:
         log.error("the console cannot read the store: %s", error)
-        remedy = "try again in a moment; orders go on without this page (orderwright doctor tells more)"
+        remedy = "look again in a moment, before you decide again; orders go on without this page"
         return said(request, 503, "the database does not answer", remedy)
 
     @app.exception_handler(HTTPException)
     async def no_such_page(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return said(request, error.status_code, f"{request.url.path[:100]}: {error.detail}", "begin at /")
+        answer = said(request, error.status_code, "there is no such page", "begin with Today, the first page")
+        answer.headers.update(error.headers or {})
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def misspelled(request: Request, error: Exception) -> Response:

@@ -1,16 +1,19 @@
-"""Pages of cases: what waits for a person by cause, and one case, solved once for all its orders."""
+"""Pages of cases: what waits for a person by cause, and one case, solved once for all its orders; and the rules."""
 
-from fastapi import APIRouter, Request
-from starlette.responses import Response
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import RedirectResponse, Response
 
 from domain.case_guides import CaseAct
 from domain.cases import CaseState
 from domain.order import CancelKind
 from store.cases import CaseDetail, Cases
-from web.console.acts import CASE_ACTS, possible
-from web.console.desk import Desk
-from web.console.forms import Form, Sent
-from web.console.pages import page
+from web.console.acts import CASE_ACTS, Act, possible
+from web.console.forms import Form, Sent, act_named
+from web.console.pages import answered, page
+from web.console.parts import Parts
 from web.console.people import person_of
 from web.desk.cases import ActDone, Decision, Solver
 from web.desk.rules import rules_that_stand, withdraw
@@ -19,13 +22,21 @@ from web.refusals import Refused
 LARGEST = 2_147_483_647
 """The databases count cases no further."""
 LONGEST_NAME = 100
+MOST_ORDERS = 100
+"""Orders of a case that its page names."""
+MOST_RESOLVED = 200
+MOST_NOT_TOLD = 10
+_SAFE_TO_REPEAT = frozenset({CaseAct.RETRY, CaseAct.MAP})
+"""Acts that take nothing as it was shown: an order that came meanwhile is told as well."""
+
+Number = Annotated[int, Path(ge=1, le=LARGEST)]
 
 
 class CasePages:
-    """The list, and one case."""
+    """The list, one case, and the rules that cases were solved by."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     def add_to(self, pages: APIRouter) -> None:
         """Serve them."""
@@ -33,101 +44,101 @@ class CasePages:
         pages.get("/rules")(self.rules)
         pages.post("/rules")(self.withdraw)
         pages.get("/cases/{number}")(self.one)
+        pages.get("/cases/{number}/{name}")(self.back)
         pages.post("/cases/{number}/assign")(self.assign)
         pages.post("/cases/{number}/{name}")(self.decide)
 
-    async def cases(self, request: Request, every: bool = False, sort: str = "money") -> Response:
-        """Those that are open, or with ``every`` all."""
-        found = await self._desk.read(
-            lambda database: Cases(database).list(None if every else CaseState.OPEN)
+    async def cases(self, request: Request, *, every: bool = False, sort: str = "money") -> Response:
+        """Those that are open, or with ``every`` also the last ones that were resolved."""
+        found = await self._parts.read(
+            lambda database: (
+                Cases(database).latest(MOST_RESOLVED) if every else Cases(database).list(CaseState.OPEN)
+            )
         )
         if sort == "deadline":
             found = tuple(sorted(found, key=lambda case: (case.deadline, case.id)))
-        return page("cases.html", person_of(request), cases=found, every=every, sort=sort)
+        return page(
+            self._parts.notes, request, "cases.html", cases=found, every=every, sort=sort, most=MOST_RESOLVED
+        )
 
-    async def one(self, request: Request, number: int) -> Response:
+    async def one(self, request: Request, number: Number) -> Response:
         """One case."""
-        return await self._shown(request, number)
-
-    async def assign(self, request: Request, number: int, form: Sent) -> Response:
-        """Say who looks after a case."""
-        person, to = person_of(request), form["to"]
-        if len(to) > LONGEST_NAME:
-            raise Refused(422, "long_name", f"the name has {len(to)} characters", f"say it in {LONGEST_NAME}")
-        case = await self._known(number)
-        done = await self._desk.read(
-            lambda database: Cases(database).assign(case.summary.id, to, actor=person)
-        )
-        return await self._shown(
-            request, number, said="" if done else "The case is resolved already.", done=done
-        )
-
-    async def decide(self, request: Request, number: int, name: str, form: Sent) -> Response:
-        """Decide about a case: every order that waits in it is told."""
-        decision = _decision(name, form, person_of(request))
-        await self._known(number)
-        solver = Solver(self._desk.database, self._desk.files)
-        case = await self._desk.read(lambda _: solver.open_case(number))
-        done = await solver.resolve(self._desk.client, case, decision)
-        return await self._shown(request, number, said=_in_words(done), done=not done.not_told)
-
-    async def rules(self, request: Request) -> Response:
-        """The rules that cases were solved by."""
-        return await self._shown_rules(request)
-
-    async def withdraw(self, request: Request, form: Sent) -> Response:
-        """End a rule."""
-        person, reason = person_of(request), form.reason(needed=True)
-        said = await self._desk.read(
-            lambda database: withdraw(
-                database,
-                self._desk.files,
-                form["place"],
-                mapping=form["mapping"],
-                actor=person,
-                reason=reason,
-            )
-        )
-        return await self._shown_rules(request, f"{said}.")
-
-    async def _shown_rules(self, request: Request, said: str = "") -> Response:
-        found = await self._desk.read(lambda database: rules_that_stand(database, self._desk.files))
-        return page("rules.html", person_of(request), rules=found, said=said)
-
-    async def _shown(self, request: Request, number: int, said: str = "", *, done: bool = True) -> Response:
-        case = await self._known(number)
+        case = await self._known(number, most=MOST_ORDERS)
         open_ = case.summary.state is CaseState.OPEN
         return page(
+            self._parts.notes,
+            request,
             "case.html",
-            person_of(request),
             case=case,
-            said=said,
-            done=done,
+            more=max(0, case.summary.orders - MOST_ORDERS),
             acts=possible(CASE_ACTS, case.summary.guide.acts) if open_ else (),
             kinds=list(CancelKind),
         )
 
-    async def _known(self, number: int) -> CaseDetail:
-        """Raises Refused."""
-        found = (
-            await self._desk.read(lambda database: Cases(database).get(number))
-            if 0 < number <= LARGEST
-            else None
+    async def back(self, number: Number, name: str) -> Response:  # noqa: ARG002  as it stands in the path
+        """A decision's own address is no page: who loads it anew sees the case."""
+        return RedirectResponse(f"/cases/{number}", 303)
+
+    async def assign(self, request: Request, number: Number, form: Sent) -> Response:
+        """Say who looks after a case."""
+        person, to = person_of(request), form["to"]
+        if len(to) > LONGEST_NAME:
+            raise Refused(422, "long_name", f"the name has {len(to)} characters", f"say it in {LONGEST_NAME}")
+        await self._known(number, most=0)
+        done = await self._parts.write(
+            asyncio.to_thread(Cases(self._parts.database).assign, number, to, actor=person)
         )
+        said = f"{to or 'Nobody'} looks after it." if done else "The case is resolved already."
+        return answered(self._parts.notes, request, f"/cases/{number}", "done" if done else "refused", said)
+
+    async def decide(self, request: Request, number: Number, name: str, form: Sent) -> Response:
+        """Decide about a case: every order that waits in it is told."""
+        act = act_named(CASE_ACTS, name)
+        decision = _decision(act, form, person_of(request))
+        solver = Solver(self._parts.database, self._parts.files)
+        await self._known(number, most=0)
+        case = await self._parts.read(lambda _database: solver.open_case(number))
+        solver.check(case, decision)
+        if decision.act not in _SAFE_TO_REPEAT:
+            form.of_what_is_shown(case.mark)
+        if case.waiting:
+            await self._parts.connected()
+        done = await self._parts.write(solver.resolve(self._parts.client, case, decision))
+        kind = "refused" if done.not_told else "done"
+        return answered(self._parts.notes, request, f"/cases/{number}", kind, _in_words(done))
+
+    async def rules(self, request: Request) -> Response:
+        """The rules that cases were solved by."""
+        found = await self._parts.read(lambda database: rules_that_stand(database, self._parts.files))
+        return page(self._parts.notes, request, "rules.html", rules=found)
+
+    async def withdraw(self, request: Request, form: Sent) -> Response:
+        """End a rule."""
+        said = await self._parts.write(
+            asyncio.to_thread(
+                withdraw,
+                self._parts.database,
+                self._parts.files,
+                form["place"],
+                mapping=form["mapping"],
+                actor=person_of(request),
+                reason=form.reason(needed=True),
+            )
+        )
+        return answered(self._parts.notes, request, "/rules", "done", f"{said}.")
+
+    async def _known(self, number: int, *, most: int) -> CaseDetail:
+        """Raises Refused."""
+        found = await self._parts.read(lambda database: Cases(database).get(number, most=most))
         if found is None:
-            raise Refused(404, "no_case", f"there is no case {number}", "see /cases?every=1")
+            raise Refused(404, "no_case", f"there is no case {number}", "see the list of cases")
         return found
 
 
-def _decision(name: str, form: Form, person: str) -> Decision:
+def _decision(act: Act, form: Form, person: str) -> Decision:
     """Raises Refused."""
-    act = CASE_ACTS.get(name)
-    if act is None:
-        raise Refused(
-            404, "unknown_act", f"nothing is called {name[:40]!r} here", "decide on the case's page"
-        )
     value = form["value"]
-    if act.name is CaseAct.MAP and not value:
+    if act.name == CaseAct.MAP and not value:
         raise Refused(422, "no_value", "say what it is mapped to", "fill in the value")
     kind = form["kind"]
     return Decision(
@@ -142,10 +153,14 @@ def _decision(name: str, form: Form, person: str) -> Decision:
 def _in_words(done: ActDone) -> str:
     if done.resolved:
         return "Resolved: no order waited in it."
-    told = len(done.told)
+    told, missed = len(done.told), done.not_told
     parts = [f"Mapping: {rule}." for rule in done.rules]
     parts.append(
         f"{'1 order was' if told == 1 else f'{told} orders were'} told. The case is resolved once none waits."
     )
-    parts += [f"{failed.key} was not told: {failed.reason}." for failed in done.not_told]
+    parts += [f"{failed.key} was not told: {failed.reason}." for failed in missed[:MOST_NOT_TOLD]]
+    if len(missed) > MOST_NOT_TOLD:
+        parts.append(
+            f"{len(missed) - MOST_NOT_TOLD} more were not told. Decide again: who was told is not told twice."
+        )
     return " ".join(parts)

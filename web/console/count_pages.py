@@ -7,9 +7,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from store.stock_reasons import StockReasons
-from web.console.desk import Desk
 from web.console.pages import page
-from web.console.people import person_of
+from web.console.parts import Parts
 from web.desk.counts import counted, what_to_do
 from web.desk.stock import stock_rules, to_show
 
@@ -17,8 +16,8 @@ from web.desk.stock import stock_rules, to_show
 class CountPages:
     """Sweeps, and stock."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     def add_to(self, pages: APIRouter) -> None:
         """Serve them."""
@@ -27,17 +26,23 @@ class CountPages:
 
     async def sweeps(self, request: Request) -> Response:
         """What the last sweep of each channel counted, and the orders it named."""
-        channels = dict.fromkeys(sorted(self._desk.settings.channels))
-        found = await self._desk.read(lambda database: counted(database, channels))
-        return page("sweeps.html", person_of(request), channels=found, what_to_do=what_to_do)
+        channels = dict.fromkeys(sorted(self._parts.settings.channels))
+        found = await self._parts.read(lambda database: counted(database, channels))
+        return page(self._parts.notes, request, "sweeps.html", channels=found, what_to_do=what_to_do)
 
     async def stock(self, request: Request, sku: Annotated[str, Query(max_length=200)] = "") -> Response:
         """Why storefronts show what they show of a SKU."""
         sku = sku.replace("\0", "").strip()
-        rules = stock_rules(self._desk.files) if sku else {}
-        places = await self._desk.read(
+        rules = stock_rules(self._parts.files) if sku else {}
+        places = await self._parts.read(
             lambda database: StockReasons(database).why(sku, rules, datetime.now(UTC))
         )
         return page(
-            "stock.html", person_of(request), sku=sku, places=places, channels=sorted(rules), to_show=to_show
+            self._parts.notes,
+            request,
+            "stock.html",
+            sku=sku,
+            places=places,
+            channels=sorted(rules),
+            to_show=to_show,
         )

@@ -5,14 +5,17 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
-from fastapi.responses import HTMLResponse
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from domain.money import format_money
 from domain.order import OrderKey
+from web.console.notes import Notes
+from web.console.people import person_of
 
 HERE = Path(__file__).parent
 HEADERS = {
@@ -26,14 +29,30 @@ HEADERS = {
 NOTHING = "-"
 
 
-def page(template: str, person: str, code: int = 200, /, **facts: Any) -> HTMLResponse:
-    """The page of a template, for somebody, with that HTTP status.
+def page(notes: Notes, request: Request, template: str, **facts: Any) -> HTMLResponse:
+    """The page of a template, with what came of a decision where the request asks for its note.
 
-    ``message_id`` is new each time: a form that is sent twice counts once.
+    ``message_id`` is new each time: a form of it that is sent twice counts once.
     """
-    now = datetime.now(UTC)
-    text = _templates().get_template(template).render(person=person, now=now, message_id=uuid4().hex, **facts)
-    return HTMLResponse(text, code)
+    person = person_of(request)
+    note = notes.read(request.query_params.get("note", ""), person, request.scope["path"])
+    return _rendered(template, 200, person=person, note=note, message_id=uuid4().hex, **facts)
+
+
+def answered(notes: Notes, request: Request, path: str, kind: str, text: str) -> RedirectResponse:
+    """The way back to a page, which then says what came of the decision; loading it again decides nothing."""
+    word = notes.keep(person_of(request), unquote(path), kind, text)
+    return RedirectResponse(f"{path}?note={word}", 303, HEADERS)
+
+
+def wrong(person: str, code: int, error: str, remedy: str) -> HTMLResponse:
+    """The page that says what was not done, and what helps."""
+    return _rendered("wrong.html", code, person=person, note=None, error=error, remedy=remedy)
+
+
+def _rendered(template: str, code: int, **facts: Any) -> HTMLResponse:
+    text = _templates().get_template(template).render(now=datetime.now(UTC), **facts)
+    return HTMLResponse(text, code, HEADERS)
 
 
 def order_path(key: OrderKey) -> str:

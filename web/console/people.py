@@ -31,7 +31,7 @@ def admission(users: Mapping[str, SecretStr]) -> Callable[[Request], Awaitable[N
         expected = secrets.token_hex(16) if known is None else known.get_secret_value()
         same = secrets.compare_digest(password.encode(), expected.encode())
         if known is None or not same:
-            log.warning("somebody who is not known asked for the console", extra={"person": name[:40]})
+            log.warning("somebody with a wrong name or password asked for the console")
             raise _stranger("name or password is wrong")
         if request.method not in _ONLY_READING:
             _from_own_page(request)
@@ -61,7 +61,7 @@ def _from_own_page(request: Request) -> None:
     site = request.headers.get("sec-fetch-site")
     if site == "same-origin":
         return
-    if site is None and urlsplit(request.headers.get("origin", "")).netloc == request.headers.get("host"):
+    if site is None and _netloc(request.headers.get("origin", "")) == request.headers.get("host"):
         return
     raise Refused(
         403,
@@ -69,6 +69,13 @@ def _from_own_page(request: Request) -> None:
         "this did not come from a page of the console",
         "open the page here and decide there; a proxy in front must pass the header Host on",
     )
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _stranger(error: str) -> Refused:

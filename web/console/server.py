@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import closing
 
 from adapters.temporal import connect
 from config.mappings import load_mappings
 from config.settings import Settings, SettingsError, variable
 from store.database import Database
 from web.console.app import create_console
-from web.console.desk import Desk
+from web.console.parts import Parts
 from web.serving import listening, serve
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,8 @@ async def run_console(
     try:
         await asyncio.to_thread(database.check)
         client = await connect(settings.temporal, lazy=True)
-        desk = Desk(settings, database, client, files)
-        with listening(settings.console, "console") as listener:
-            await serve(create_console(desk), listener, stop, listens)
+        parts = Parts(settings, database, client, files)
+        with closing(parts), listening(settings.console, "console") as listener:
+            await serve(create_console(parts), listener, stop, listens)
     finally:
         database.close()

@@ -9,44 +9,61 @@ from domain.order import OrderKey
 from store.cases import Cases
 from store.database import Database
 from store.order_view import OrderSummary, OrderViews
-from web.console.desk import Desk
 from web.console.pages import page
-from web.console.people import person_of
-from web.desk.operations import CannotBeDone, waiting_for_people
-from web.desk.status import look
-from workflows.messages import OrderView
+from web.console.parts import Parts
+from web.desk.operations import CannotBeDone, WaitingOrder, waiting_orders
+from web.desk.status import Status, look
 
 MOST_CASES = 20
 MOST_ORDERS = 50
 
 
-def add_today(pages: APIRouter, desk: Desk) -> None:
-    """Serve it."""
+class Today:
+    """The page."""
 
-    @pages.get("/")
-    async def today(request: Request) -> Response:
-        status = await look(desk.settings, desk.database, nullcontext(desk.client))
-        cases = await desk.read(lambda database: Cases(database).list())
-        trouble, waiting = status.temporal, {}
-        if not trouble:
-            try:
-                waiting = await waiting_for_people(desk.client, MOST_ORDERS)
-            except CannotBeDone as error:
-                trouble = str(error)
-        rows = await desk.read(lambda database: _rows(database, waiting))
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def add_to(self, pages: APIRouter) -> None:
+        """Serve it."""
+        pages.get("/")(self.today)
+
+    async def today(self, request: Request) -> Response:
+        """Asks no order: a list of Temporal's tells who waits, the store's rows why."""
+        status = await self._status()
+        cases = await self._parts.read(lambda database: Cases(database).list())
+        trouble, waiting = await self._waiting(status.temporal)
+        rows = await self._parts.read(lambda database: _rows(database, waiting))
         return page(
+            self._parts.notes,
+            request,
             "today.html",
-            person_of(request),
             status=status,
             trouble=trouble,
             cases=cases[:MOST_CASES],
             more_cases=max(0, len(cases) - MOST_CASES),
             waiting=rows,
+            most=MOST_ORDERS,
+        )
+
+    async def _waiting(self, trouble: str) -> tuple[str, tuple[WaitingOrder, ...]]:
+        """Those who wait; none, and why not, where Temporal cannot tell."""
+        if trouble:
+            return trouble, ()
+        try:
+            return "", await self._parts.look(waiting_orders(self._parts.client, MOST_ORDERS))
+        except CannotBeDone as error:
+            return error.words, ()
+
+    async def _status(self) -> Status:
+        client = nullcontext(self._parts.client)
+        return await look(
+            self._parts.settings, self._parts.database, client, patience=self._parts.look_seconds
         )
 
 
 def _rows(
-    database: Database, waiting: dict[OrderKey, OrderView | None]
-) -> list[tuple[OrderKey, OrderView | None, OrderSummary | None]]:
+    database: Database, waiting: tuple[WaitingOrder, ...]
+) -> list[tuple[OrderKey, str, OrderSummary | None]]:
     views = OrderViews(database)
-    return [(key, view, views.get(key)) for key, view in waiting.items()]
+    return [(each.key, each.attention, views.get(each.key)) for each in waiting]

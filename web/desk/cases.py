@@ -21,7 +21,7 @@ from domain.model import Frozen
 from domain.order import CancelKind, OrderKey
 from store.cases import CaseDetail, CaseOrder, Cases
 from store.database import Database
-from store.mapping_rules import MappingRules, add_rule
+from store.mapping_rules import LONGEST_VALUE, MappingRules, add_rule
 from store.mappings import MappingCatalog
 from web.desk.operations import CannotBeDone, tell
 from workflows.messages import CancelAsked
@@ -39,8 +39,6 @@ MESSAGES = {
     CaseAct.SHIP: "ship_what_is_there",
     CaseAct.CANCEL_REST: "cancel_rest",
 }
-
-NOTHING = "nothing here; it is closed by itself once it is over (see now: orderwright sync run)"
 
 
 class NotTold(Frozen):
@@ -84,23 +82,30 @@ class Solver:
         """A case that is open. Raises CannotBeDone."""
         case = self._cases.get(case_id)
         if case is None:
-            raise CannotBeDone(f"there is no case {case_id}; see: orderwright case list --all")
+            raise CannotBeDone(f"there is no case {case_id}", "see: orderwright case list --all")
         if case.summary.state is not CaseState.OPEN:
             at = case.summary.resolved_at
             since = f" since {at:%Y-%m-%d %H:%M} UTC" if at else ""
             raise CannotBeDone(f"case {case_id} is resolved{since}: {case.summary.resolution}")
         return case
 
-    async def resolve(self, client: Client, case: CaseDetail, decision: Decision) -> ActDone:
-        """Do what the operator decided. Raises CannotBeDone where the case or the mapping does not allow it."""
+    def check(self, case: CaseDetail, decision: Decision) -> None:
+        """Raises CannotBeDone where the case does not allow the decision."""
         act, possible = decision.act, case.summary.guide.acts
         if act not in possible:
-            ways = ", ".join(f"--{way}" for way in possible)
-            raise CannotBeDone(
-                f"case {case.summary.id} cannot be solved by --{act}; possible: {ways or NOTHING}"
-            )
+            ways = ", ".join(possible) or "nothing here, it is closed by itself once it is over"
+            raise CannotBeDone(f"case {case.summary.id} cannot be solved by {act}; possible: {ways}")
         if not case.waiting and act is not CaseAct.RETRY:
             raise CannotBeDone(f"no order waits in case {case.summary.id}; it can only be closed, by retry")
+        if (size := len(decision.value.strip())) > LONGEST_VALUE:
+            raise CannotBeDone(
+                f"the value has {size:,} characters; an entry of a mapping holds {LONGEST_VALUE}"
+            )
+
+    async def resolve(self, client: Client, case: CaseDetail, decision: Decision) -> ActDone:
+        """Do what the operator decided. Raises CannotBeDone where the case or the mapping does not allow it."""
+        self.check(case, decision)
+        act = decision.act
         rules = await asyncio.to_thread(self._rules, case, decision) if act is CaseAct.MAP else ()
         await asyncio.to_thread(self._record, case, decision, rules)
         if not case.waiting:
@@ -133,7 +138,7 @@ class Solver:
                 async with free:
                     await tell(client, order.key, MESSAGES[decision.act], message, wait=False)
             except CannotBeDone as error:
-                return NotTold(key=order.key, reason=str(error))
+                return NotTold(key=order.key, reason=error.words)
             return None
 
         answers = await asyncio.gather(*(one(order) for order in case.waiting))

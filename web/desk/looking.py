@@ -14,7 +14,7 @@ from store.connections import Connections
 from store.database import Database
 from store.order_view import OrderSummary, OrderViews
 from web.desk.names import with_outage
-from web.desk.operations import OrderNotFound, Taken, ask
+from web.desk.operations import CannotBeDone, OrderNotFound, Taken, ask
 from web.desk.returns import ListedReturn, returns_of
 from web.desk.stories import with_earlier
 from workflows.messages import OrderView, TimelineEntry
@@ -66,18 +66,19 @@ def connections(database: Database) -> dict[str, Connection]:
     return {connection.system: connection for connection in Connections(database).all()}
 
 
-def why_not_under_way(key: OrderKey, known: OrderSummary) -> str:
+def not_under_way(key: OrderKey, known: OrderSummary) -> OrderNotFound:
     """What is said of an order that no workflow carries, though its row tells of it."""
     status = known.status.value.replace("_", " ")
     if known.closed_at is None:
-        return (
-            f"order {key} is {status} in the list, and nobody carries it; the sweep starts it again "
-            "(orderwright sync run --hours 24, or more where it is older)"
+        return OrderNotFound(
+            f"order {key} is {status} in the list, and nobody carries it; the sweep starts it again",
+            "now: orderwright sync run --hours 24, or more where it is older",
         )
     over = f"order {key} is {status} since {known.closed_at:%Y-%m-%d %H:%M} UTC"
     if not known.shipments:
-        return f"{over}; nothing of it is left to do"
-    return f"{over}; goods of it can be taken back: orderwright order return {key} SKU=UNITS --reason WHY"
+        return OrderNotFound(f"{over}; nothing of it is left to do")
+    at_shell = f"with: orderwright order return {key} SKU=UNITS --reason WHY"
+    return OrderNotFound(f"{over}; goods of it can be taken back", at_shell)
 
 
 def in_words(taken: Taken, known: dict[str, Connection], settings: Settings) -> Taken:
@@ -95,6 +96,14 @@ async def _told(
     except OrderNotFound:
         if await asyncio.to_thread(OrderViews(database).get, key) is None:
             raise
-        return None, (), await returns_of(client, key)
-    story, back = await asyncio.gather(with_earlier(client, key, last), returns_of(client, key))
+        return None, (), await _returns(client, key)
+    story, back = await asyncio.gather(with_earlier(client, key, last), _returns(client, key))
     return view, story, back
+
+
+async def _returns(client: Client, key: OrderKey) -> tuple[ListedReturn, ...]:
+    """None where Temporal's list is away: the order itself answers, and that is what people need."""
+    try:
+        return await returns_of(client, key)
+    except CannotBeDone:
+        return ()

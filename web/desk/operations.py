@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationError
 from temporalio.client import (
     Client,
     WorkflowExecution,
@@ -46,13 +46,22 @@ ANSWER_SECONDS = 60.0
 """A cancel asks both systems; longer than that, and something is away."""
 QUERY = timedelta(seconds=15)
 
+_NO_CONNECTION = "Failed client connect"
+
 Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 Sent = TypeVar("Sent", bound=OperatorMessage)
 
 
 class CannotBeDone(Exception):
-    """What somebody asks for cannot be done; the message says why, and what helps."""
+    """What somebody asks for cannot be done.
+
+    ``words`` say why, and what helps; ``at_shell`` what helps those who have the command line, which a page leaves out.
+    """
+
+    def __init__(self, words: str, at_shell: str = "") -> None:
+        self.words = words
+        super().__init__(f"{words}; {at_shell}" if at_shell else words)
 
 
 async def result_of(handle: WorkflowHandle[Any, Result], work: str, seconds: float) -> Result:
@@ -134,24 +143,24 @@ class Carried:
     signals: bool = True
     """Messages may also be left for it, as signals."""
 
-    @property
-    def unknown(self) -> str:
-        """What is said where Temporal knows no such workflow."""
-        return f"no {self.name} is under way; see: orderwright {self.listed_by}"
+    def unknown(self) -> "OrderNotFound":
+        """Temporal knows no such workflow."""
+        return OrderNotFound(f"no {self.name} is under way", f"see: orderwright {self.listed_by}")
 
-    @property
-    def unanswered(self) -> str:
-        """What is said where nobody tells where it stands."""
-        return f"nobody answers for {self.name}; is a worker running (orderwright worker)?"
-
-    @property
-    def not_taken(self) -> str:
-        """What is said where nobody took a message in time. Temporal may hold it for a worker that comes soon."""
-        words = (
-            f"{self.unanswered} Nobody took the message within {ANSWER_SECONDS:.0f} s; a worker that starts now "
-            f"may still take it: {self.shown_by} tells"
+    def unanswered(self) -> "NoAnswer":
+        """Nobody tells where it stands."""
+        return NoAnswer(
+            f"nobody answers for {self.name}: no worker is running", "start one: orderwright worker"
         )
-        return f"{words}. With --no-wait it is kept until one starts" if self.signals else words
+
+    def not_taken(self, patience: float) -> "NoAnswer":
+        """Nobody took a message in so many seconds. Temporal may hold it for a worker that comes soon."""
+        words = (
+            f"nobody took the message for {self.name} within {patience:.0f} s: no worker is running; one that starts "
+            "now may still take it"
+        )
+        kept = ". With --no-wait it is kept until one starts" if self.signals else ""
+        return NoAnswer(words, f"see: {self.shown_by}{kept}")
 
 
 def order_carried(key: OrderKey) -> Carried:
@@ -188,11 +197,28 @@ async def query(client: Client, carried: Carried, name: str, answer: type[Answer
     return await answered(carried, handle.query(name, result_type=answer, rpc_timeout=QUERY))
 
 
-async def waiting_for_people(client: Client, limit: int) -> dict[OrderKey, OrderView | None]:
-    """Orders under way that need attention or are on hold, as they tell it themselves; None where one cannot tell."""
+class WaitingOrder(Frozen):
+    """An order under way that needs attention or is on hold, as Temporal's list tells; nobody is asked for it."""
+
+    key: OrderKey
+    attention: str
+
+
+async def waiting_orders(client: Client, limit: int) -> tuple[WaitingOrder, ...]:
+    """At most so many of them, the youngest first. Raises TemporalRefused, CannotBeDone."""
     states = ", ".join(f"'{state.value}'" for state in (Attention.NEEDS_ATTENTION, Attention.ON_HOLD))
     wanted = f"ExecutionStatus = 'Running' AND WorkflowType = '{ORDER_WORKFLOW}' AND {ORDER_STATE.name} IN ({states})"
-    keys = [OrderKey.parse(found.id) for found in await listed(client, wanted, limit)]
+    return tuple(
+        WaitingOrder(
+            key=OrderKey.parse(found.id), attention=found.typed_search_attributes.get(ORDER_STATE) or ""
+        )
+        for found in await listed(client, wanted, limit)
+    )
+
+
+async def waiting_for_people(client: Client, limit: int) -> dict[OrderKey, OrderView | None]:
+    """Orders under way that need attention or are on hold, as they tell it themselves; None where one cannot tell."""
+    keys = [each.key for each in await waiting_orders(client, limit)]
     views = await asyncio.gather(*(_view_if_told(client, key) for key in keys))
     return dict(zip(keys, views, strict=True))
 
@@ -264,7 +290,7 @@ async def update(
             return await answered(carried, started.result())
     except (TimeoutError, NoAnswer) as error:
         if started is None:
-            raise NoAnswer(carried.not_taken) from error
+            raise carried.not_taken(patience) from error
         return await _taken(client, carried)
     except WorkflowUpdateFailedError as error:
         reason = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
@@ -286,14 +312,17 @@ async def answered(carried: Carried, call: Awaitable[Answer]) -> Answer:
     try:
         return await reached(call)
     except WorkflowUpdateRPCTimeoutOrCancelledError as error:
-        raise NoAnswer(carried.unanswered) from error
+        raise carried.unanswered() from error
     except WorkflowQueryFailedError as error:
         raise NoAnswer(f"{carried.name} could not tell where it stands: {error}") from error
+    except ValidationError as error:
+        words = f"{carried.name} tells more than this program understands: it is older than the workers"
+        raise NoAnswer(words, "install their version") from error
     except TemporalRefused as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            raise OrderNotFound(carried.unknown) from error
+            raise carried.unknown() from error
         if error.status in {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}:
-            raise NoAnswer(carried.unanswered) from error
+            raise carried.unanswered() from error
         raise
 
 
@@ -305,13 +334,13 @@ async def reached(call: Awaitable[Answer]) -> Answer:
         raise TemporalRefused(error) from error
     except RuntimeError as error:
         # A client that connects at its first call says so in this way where nothing is there.
+        if _NO_CONNECTION not in str(error):
+            raise
         raise CannotBeDone(f"Temporal cannot be reached: {_plain(str(error))}") from error
 
 
 def _plain(reason: str) -> str:
     """The SDK tells a refused connection as the inner workings of its transport; people need one word of it."""
     return (
-        "connection refused"
-        if "ConnectionRefused" in reason
-        else reason.removeprefix("Failed client connect: ")
+        "connection refused" if "ConnectionRefused" in reason else reason.removeprefix(f"{_NO_CONNECTION}: ")
     )

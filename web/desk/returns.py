@@ -29,6 +29,7 @@ from workflows.search import ORDER_NUMBER
 
 MOST = 200
 """So many open returns are asked for their number where it does not name their order."""
+MOST_DIGITS = 7
 _AT_ONCE = 16
 _UNQUOTABLE = frozenset("'\"\\")
 _VERDICTS = ", ".join(verdict.value for verdict in Disposition)
@@ -149,11 +150,11 @@ def units_named(named: Sequence[str]) -> dict[str, int]:
     units: dict[str, int] = {}
     for each in named:
         line, _, count = each.rpartition("=")
-        if not line or not count.isdecimal() or int(count) == 0:
+        if not line or _number(count) == 0:
             raise CannotBeDone(f"{each!r} is not of the form SKU=UNITS or LINE=UNITS, such as TEE-BLK-M=1")
         if line in units:
             raise CannotBeDone(f"{line} is named twice; name it once, with all its units")
-        units[line] = int(count)
+        units[line] = _number(count)
     return units
 
 
@@ -173,9 +174,15 @@ def verdicts_named(view: ReturnView, named: Sequence[str]) -> dict[str, dict[Dis
 
 def _verdict(whole: str, part: str) -> tuple[Disposition, int]:
     verdict, _, count = part.partition(":")
-    if verdict not in set(Disposition) or not count.isdecimal():
+    if verdict not in set(Disposition) or (units := _number(count, none=-1)) < 0:
         raise CannotBeDone(_misnamed(whole))
-    return Disposition(verdict), int(count)
+    return Disposition(verdict), units
+
+
+def _number(text: str, none: int = 0) -> int:
+    """Units that somebody typed; ``none`` where it is no number, or one that no order has."""
+    readable = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+    return int(text) if readable else none
 
 
 def _misnamed(whole: str) -> str:

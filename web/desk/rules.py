@@ -41,7 +41,7 @@ def withdraw(
         case [rule]:
             pass
         case []:
-            raise CannotBeDone(f"no rule stands for {wanted!r}; see: orderwright mapping list")
+            raise CannotBeDone(f"no rule stands for {wanted!r}", "see: orderwright mapping list")
         case several:
             names = ", ".join(rule.mapping for rule in several)
             raise CannotBeDone(f"several mappings have a rule for {wanted}: {names}; name one of them")

@@ -20,6 +20,8 @@ from store.inbox import Backlog, Inbox, InboxState
 from store.order_view import OrderViews
 from web.desk.operations import CannotBeDone, reached
 
+PATIENCE_SECONDS = 30.0
+
 
 class SystemStatus(Frozen):
     """One outside system: how it is, and how many order steps wait for it."""
@@ -52,9 +54,16 @@ class Status(Frozen):
 
 
 async def look(
-    settings: Settings, database: Database, connection: AbstractAsyncContextManager[Client]
+    settings: Settings,
+    database: Database,
+    connection: AbstractAsyncContextManager[Client],
+    *,
+    patience: float = PATIENCE_SECONDS,
 ) -> Status:
-    """Read it all. Raises DatabaseUnavailable; Temporal being away is a part of the answer."""
+    """Read it all. Raises DatabaseUnavailable; Temporal being away is a part of the answer.
+
+    ``patience``: seconds that Temporal has for its part.
+    """
     known, orders, backlog, kept = await asyncio.to_thread(_kept, database)
     queues = {ERP_SYSTEM: ERP_QUEUE} | {name: storefront_queue(name) for name in sorted(settings.channels)}
     # A channel that was taken out of the settings may still have orders that wait for it.
@@ -62,11 +71,13 @@ async def look(
     waiting: dict[str, tuple[int, bool]] = {}
     trouble = ""
     try:
-        async with connection as client:
+        async with asyncio.timeout(patience), connection as client:
             found = await asyncio.gather(*(_queue(client, queue) for queue in queues.values()))
             waiting = dict(zip(queues, found, strict=True))
     except CannotBeDone as error:
-        trouble = str(error)
+        trouble = error.words
+    except TimeoutError:
+        trouble = f"Temporal did not answer within {patience:.0f} s"
     now = datetime.now(UTC)
     return Status(
         at=now,
