@@ -195,7 +195,22 @@ class WebSettings(Group):
     )
 
 
-PersonName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*([._-][a-z0-9]+)*$", max_length=40)]
+NOBODY = "operator"
+"""Stands in stories for somebody who gave no name: such a one can accept and approve nothing."""
+
+
+def _no_bodys_name(value: str) -> str:
+    if value == NOBODY:
+        msg = f"{NOBODY!r} stands for somebody who gave no name; take the person's own"
+        raise ValueError(msg)
+    return value
+
+
+PersonName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9]*([._-][a-z0-9]+)*$", max_length=40),
+    AfterValidator(_no_bodys_name),
+]
 """Who somebody is in stories and in cases."""
 
 
@@ -203,7 +218,7 @@ class ConsoleSettings(Group):
     """The console: pages on which operations people see orders, cases and returns, and decide about them."""
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
-    port: int = Field(8085, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    port: int = Field(8081, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     users: dict[PersonName, Annotated[SecretStr, Field(min_length=12)]] = Field(
         default_factory=dict,
         description="Who may use it: one variable a person, such as `ORDERWRIGHT_CONSOLE__USERS__ANNA`, with their "

@@ -122,6 +122,9 @@ def show(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
     link = ui_link(settings.temporal, key.workflow_id)
     facts = [("case", f"{case.id}: {case.title} (orderwright case show {case.id})") for case in seen.cases]
     facts += [("return", _told_of_return(each)) for each in seen.returns]
+    if seen.dropped:
+        remedy = "the sweep starts it again, now: orderwright sync run --hours 24, or more where it is older"
+        facts.insert(0, ("carried by", f"nobody: its workflow was {seen.dropped} in Temporal; {remedy}"))
     if link:
         facts.append(("Temporal UI", link))
     _print_order(key, seen.row, seen.view, facts)

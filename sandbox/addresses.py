@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 CHANNEL = "shop"
-OPERATOR = "operator"
+OPERATOR = "ops"
 """Who may use the console of a stack."""
 
 

@@ -245,7 +245,7 @@ class Stack:
             erp_vendor="tryton" if tryton else "memory_server",
             faults=f"{here}{self._choose_port(8095)}" if self._faults else "",
             mapping=self._mapping,
-            console=f"{here}{self._choose_port(8085)}" if self._console else "",
+            console=f"{here}{self._choose_port(8081)}" if self._console else "",
             console_password=(before.get("console_password") or secrets.token_urlsafe(12))
             if self._console
             else "",

@@ -12,6 +12,7 @@ from domain.case_guides import CaseAct, CaseGuide
 from domain.cases import CaseState, guide
 from domain.model import Amount, Currency, Frozen, Instant
 from domain.order import OrderKey
+from domain.status import OrderStatus
 from store.case_tables import (
     CaseActRow,
     CaseOrderRow,
@@ -27,6 +28,7 @@ from store.order_view import OrderViewRow
 
 __all__ = ["Cases", "add_act", "reason_to_wait", "release_order", "report_case", "settle_case"]
 
+MOST_LOOKED_UP = 1_000
 PER = 1000
 """Orders that minutes of fixing are told for."""
 
@@ -81,6 +83,9 @@ class CaseOrder(Frozen):
     left_at: Instant | None
     total: Amount | None
     currency: Currency | None
+    status: OrderStatus | None = None
+    waits_in: int | None = None
+    """Another case, that it waits in now."""
 
 
 class TriedAct(Frozen):
@@ -291,16 +296,35 @@ def _orders(session: Session, case_id: int, most: int | None) -> tuple[CaseOrder
         .order_by(col(CaseOrderRow.left_at).is_not(None), col(CaseOrderRow.since))
         .limit(most)
     )
+    found = session.exec(query).all()
+    elsewhere = _waits_elsewhere(session, case_id, [row.external_id for row, _ in found if row.left_at])
     return tuple(
         CaseOrder(
             key=OrderKey(channel=row.channel, external_id=row.external_id),
+            status=view.status if view else None,
+            waits_in=elsewhere.get((row.channel, row.external_id)),
             number=view.number if view else row.external_id,
             total=view.total if view else None,
             currency=view.currency if view else None,
             **row.model_dump(include={"since", "reason", "reports", "left_at"}),
         )
-        for row, view in session.exec(query)
+        for row, view in found
     )
+
+
+def _waits_elsewhere(session: Session, case_id: int, external_ids: list[str]) -> dict[tuple[str, str], int]:
+    """Of these orders, which case each waits in now, where it is another one."""
+    query = (
+        select(col(CaseOrderRow.channel), col(CaseOrderRow.external_id), col(CaseOrderRow.case_id))
+        .join(CaseRow, col(CaseRow.id) == col(CaseOrderRow.case_id))
+        .where(
+            col(CaseOrderRow.external_id).in_(external_ids[:MOST_LOOKED_UP]),
+            col(CaseOrderRow.left_at).is_(None),
+            CaseRow.state == CaseState.OPEN,
+            CaseOrderRow.case_id != case_id,
+        )
+    )
+    return {(channel, number): other for channel, number, other in session.exec(query)}
 
 
 _SAME_ORDER = (col(OrderViewRow.channel) == col(CaseOrderRow.channel)) & (

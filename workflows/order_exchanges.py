@@ -84,7 +84,15 @@ class OrderExchanges(OrderReturns):
             made = await self._note_exchange(asked)
         except ActivityError as error:
             refusal = refusal_of(error)
-            if refusal is not None and family(refusal.cause) not in _OF_THE_WISH:
+            if refusal is None:
+                raise
+            if family(refusal.cause) in _OF_THE_WISH:
+                what = order_return_story.asked_for(self._before_other_asks(), asked)
+                self._tell(
+                    asked.actor,
+                    f"Asked for a return of {what}; it is not begun: ask again as it can be done.",
+                )
+            else:
                 # Once the cause is mended it goes on, under the same key.
                 state.return_asks = (asked, *state.return_asks)
             raise

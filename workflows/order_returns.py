@@ -301,6 +301,8 @@ class OrderReturns(OrderPayments):
     @return_update.validator
     def _may_return(self, body: Any = None) -> None:
         asked = read_message(body, ReturnAsked)
+        if asked.message_id and asked.message_id in self._state.seen_messages:
+            return  # sent twice: what it asked for is under way, and in its own way
         obstacle = order_return_story.obstacle(self._state, asked)
         if obstacle:
             raise ApplicationError(obstacle, type="NotPossibleNow")

@@ -130,7 +130,7 @@ class ReturnDesk(Desk[ReturnState]):
             self._state.verdicts = inspection.lines
             self._state.goods_awaited = False
             self._clear(RETURN_INSPECTION)
-            self._tell(inspection.actor, narrative.judged(self._state))
+            self._tell(inspection.actor, narrative.judged(self._state, inspection.reason))
         return OperatorAnswer(done=True, text=narrative.judged(self._state))
 
     @inspect_update.validator

@@ -58,8 +58,8 @@ def came(state: ReturnState) -> str:
     return f"Back at the warehouse so far: {goods(state, received(state))}."
 
 
-def judged(state: ReturnState) -> str:
-    """Sentence for the inspection."""
+def judged(state: ReturnState, reason: str = "") -> str:
+    """Sentence for the inspection, and why it came to that where somebody said it."""
     words = {
         Disposition.RESTOCK: "back in stock",
         Disposition.SCRAP: "written off" if not state.wish.without_goods else "kept by the buyer, or lost",
@@ -70,7 +70,8 @@ def judged(state: ReturnState) -> str:
         units = units_that_become(state, verdict)
         if units:
             parts.append(f"{goods(state, units)} {told}")
-    return f"Inspected: {'; '.join(parts) or 'nothing'}."
+    why = f" ({reason.strip().rstrip('.')})" if reason.strip() else ""
+    return f"Inspected{why}: {'; '.join(parts) or 'nothing'}."
 
 
 def released(state: ReturnState) -> str:

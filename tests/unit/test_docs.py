@@ -19,7 +19,7 @@ LOCKS = sorted([*ROOT.glob("*.lock"), *(ROOT / "sandbox").rglob("*.lock")])
 
 
 def as_in_example(variable: str) -> str:
-    return variable.replace("USERS__<NAME>", "USERS__OPERATOR").replace("<NAME>", "SHOP")
+    return variable.replace("USERS__<NAME>", "USERS__ANNA").replace("<NAME>", "SHOP")
 
 
 @pytest.mark.parametrize("variable", [name for name, _ in every_variable()])

@@ -1,5 +1,6 @@
 """What operators ask of orders, where some of them cannot answer."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 from temporalio.service import RPCError, RPCStatusCode
@@ -20,7 +21,9 @@ class Temporal:
     async def list_workflows(self, query, limit):
         self.query = query
         for key in self.listed[:limit]:
-            yield SimpleNamespace(id=key.workflow_id, typed_search_attributes={})
+            yield SimpleNamespace(
+                id=key.workflow_id, typed_search_attributes={}, start_time=datetime.now(UTC)
+            )
 
     def get_workflow_handle(self, workflow_id):
         async def query(*_args, **_options):

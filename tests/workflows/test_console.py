@@ -63,17 +63,17 @@ async def test_a_cause_that_keeps_two_orders_is_solved_once_by_its_page(
             "ABC-1",
             "What to do:",
             case.title,
-            "Go on",
+            "Resubmit",
             "in the Temporal UI",
         ):
             assert words in page, words
         shown = await browser.get(f"/cases/{case.id}")
         assert f'action="/cases/{case.id}/map"' in shown.text
-        assert "2 wait, 0 went on" in read(shown)
+        assert "2 wait, 0 left it" in read(shown)
         decision = {"value": "TEE-BLK-M", "reason": "it is the same shirt"}
         for _ in range(2):  # a double click
-            told = read(await browser.post(f"/cases/{case.id}/map", data=decision))
-        assert "told" in told
+            told = await browser.post(f"/cases/{case.id}/map", data=decision)
+            assert 'class="refused"' not in told.text, read(told)
         for order in orders:
             await world.until_in_erp(order.key)
         solved = read(await until(lambda: browser.get(f"/cases/{case.id}"), "Resolved"))
@@ -150,15 +150,24 @@ async def test_goods_are_taken_back_inspected_and_refunded_by_their_page(
         world.erp.receive_return(order.key, link.rpartition("/")[2], {"11": 2})
         back = await until(lambda: browser.get(link), "restocked, scrapped")
         assert 'name="restock.11"' in back.text
+        # To go on with it would be to put all of it back in stock: nobody is offered that by another name.
+        (case,) = Cases(world.database).list()
+        for path in (link, path_of(order), f"/cases/{case.id}"):
+            page = await browser.get(path)
+            assert "/resubmit" not in page.text
+            assert "/retry" not in page.text
+        assert "decided on the page of each return" in read(page)
         assert "waits for a person" in read(await browser.get("/returns"))
         wrong = await browser.post(f"{link}/inspect", data={"restock.11": "1"})
         assert "Refused" in read(wrong)
         form = {"message_id": message_id(back), "restock.11": "1", "scrap.11": "1", "reject.11": "0"}
+        form |= {"reason": "one is torn."}
         judged = await browser.post(f"{link}/inspect", data=form)
         assert 'class="done"' in judged.text, read(judged)
         await until(lambda: browser.get(link), "it has ended")
         ended = read(await browser.get(link))
         assert "1 restock, 1 scrap" in ended
+        assert "Inspected (one is torn): " in ended
         assert f"{order.number}-RO1" not in (await browser.get("/returns")).text
         assert f"{order.number}-RO1" in (await browser.get("/returns?every=1")).text
         await until(lambda: browser.get(path_of(order)), f"{order.number}-RO1 , ended")
@@ -232,6 +241,46 @@ async def test_a_list_that_nobody_answers_for_and_a_worker_that_is_away_do_not_h
         assert asyncio.get_running_loop().time() - began < 10
         assert "did not answer within 2 s" in page
         assert "What can be done" not in page
+        assert order.number in read(await browser.get("/waiting"))
+    async with console(world.client, world.database, world.mapping, patience=2) as browser:
+        told = await browser.post(f"{path_of(order)}/release", data={})
+        assert 'class="taken"' in told.text, read(told)
+        assert "Not known yet: nobody took the message" in read(told)
+    async with world.working():
+        await world.until(order.key, lambda view: view.attention is Attention.WORKING)
+
+
+async def test_orders_that_a_decision_only_moved_say_which_case_they_wait_in(
+    world: World, external_id: str
+) -> None:
+    world.replace_erp(MemoryErp(products={"TEE-BLK-M"}, faults=world.faults))
+    moved, canceled = (make_order(f"{external_id}{n}", lines=[make_line("11", "ABC-1", 1)]) for n in (1, 2))
+    async with world.working(), console(world.client, world.database, world.mapping) as browser:
+        for order in (moved, canceled):
+            await world.place(order)
+            await world.until_stopped(order.key)
+        (case,) = Cases(world.database).list()
+        await browser.post(f"{path_of(canceled)}/cancel", data={"all": "yes"})
+        form = {"value": "NOPE-1", "reason": "a guess"}
+        await browser.post(f"/cases/{case.id}/map", data=form)
+        page = await until(lambda: browser.get(f"/cases/{case.id}"), "waits in case")
+        (other,) = Cases(world.database).list()
+        assert f'href="/cases/{other.id}"' in page.text
+        assert "is canceled now" in read(page)
+
+
+async def test_an_order_whose_workflow_somebody_ended_is_told_to_be_carried_by_nobody(
+    world: World, external_id: str, days_pass_when_told: None
+) -> None:
+    order = goods(external_id)
+    async with world.working(), console(world.client, world.database, world.mapping) as browser:
+        handle = await world.place(order)
+        await world.until_in_erp(order.key)
+        assert "Nobody carries" not in read(await browser.get(path_of(order)))
+        await handle.terminate()
+        page = await until(lambda: browser.get(path_of(order)), "Nobody carries this order")
+        assert "its workflow was terminated in Temporal" in read(page)
+        assert "What can be done" not in read(page)
 
 
 async def test_an_order_that_ended_takes_goods_back_by_its_page(world: World, external_id: str) -> None:

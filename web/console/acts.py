@@ -21,7 +21,7 @@ def _by_name(*acts: Act) -> dict[str, Act]:
 
 
 ORDER_ACTS = _by_name(
-    Act("resubmit", "Go on", "The cause is mended: the order goes on where it stopped."),
+    Act("resubmit", "Resubmit", "The cause is mended: the order is read again and goes on where it stopped."),
     Act("accept", "Accept the difference", "What differs stays as it is shown here, and nothing else.", True),
     Act("approve", "Approve", "The order goes to the ERP as it stands now.", True),
     Act("release", "Release", "The order goes on after its hold."),
@@ -54,10 +54,12 @@ RETURN_ACTS = _by_name(
     ),
     Act("settle", "Settle what is back", "Missing goods are waited for no more."),
     Act("end", "End without goods", "The return is declined, or ended without goods, in both systems.", True),
-    Act("resubmit", "Go on", "The cause is mended: the return goes on where it stopped."),
+    Act("resubmit", "Resubmit", "The cause is mended: the return goes on where it stopped."),
 )
 CASE_ACTS = _by_name(
-    Act(CaseAct.RETRY, "Retry", "The cause is mended: all orders that wait go on.", True),
+    Act(
+        CaseAct.RETRY, "Resubmit", "The cause is mended: all orders that wait are read again and go on.", True
+    ),
     Act(
         CaseAct.MAP, "Map", "The missing entry is added to the mapping, and all orders that wait go on.", True
     ),

@@ -1,6 +1,7 @@
 """The console's application: who may in, its pages, and how it says what went wrong."""
 
 import logging
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -33,6 +34,7 @@ def create_console(parts: Parts) -> FastAPI:
         each.add_to(pages)
     app.include_router(pages)
 
+    @app.head("/healthz")
     @app.get("/healthz")
     async def alive() -> JSONResponse:
         """The process runs."""
@@ -50,7 +52,9 @@ def _answer_errors(app: FastAPI) -> None:
     """Whatever goes wrong is a page that says what, and what helps."""
 
     def said(request: Request, status: int, error: str, remedy: str = "") -> Response:
-        return wrong(person_of(request), status, error, remedy)
+        path = request.scope["path"]
+        back = path.rpartition("/")[0] if request.method == "POST" and path.count("/") > 1 else ""
+        return wrong(person_of(request), status, error, remedy, quote(back))
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import RedirectResponse, Response
 
 from domain.case_guides import CaseAct
-from domain.cases import CaseState
+from domain.cases import CaseState, family
 from domain.order import CancelKind
 from store.cases import CaseDetail, Cases
 from web.console.acts import CASE_ACTS, Act, possible
@@ -28,6 +28,9 @@ MOST_RESOLVED = 200
 MOST_NOT_TOLD = 10
 _SAFE_TO_REPEAT = frozenset({CaseAct.RETRY, CaseAct.MAP})
 """Acts that take nothing as it was shown: an order that came meanwhile is told as well."""
+
+_DECIDED_BY_RETURN = frozenset({"return_requested", "return_inspection"})
+"""What is to be decided about each of their returns is more than whether it goes on."""
 
 Number = Annotated[int, Path(ge=1, le=LARGEST)]
 
@@ -65,13 +68,15 @@ class CasePages:
         """One case."""
         case = await self._known(number, most=MOST_ORDERS)
         open_ = case.summary.state is CaseState.OPEN
+        by_return = family(case.summary.cause) in _DECIDED_BY_RETURN
         return page(
             self._parts.notes,
             request,
             "case.html",
             case=case,
             more=max(0, case.summary.orders - MOST_ORDERS),
-            acts=possible(CASE_ACTS, case.summary.guide.acts) if open_ else (),
+            acts=possible(CASE_ACTS, case.summary.guide.acts) if open_ and not by_return else (),
+            by_return=by_return,
             kinds=list(CancelKind),
         )
 
@@ -96,8 +101,10 @@ class CasePages:
         act = act_named(CASE_ACTS, name)
         decision = _decision(act, form, person_of(request))
         solver = Solver(self._parts.database, self._parts.files)
-        await self._known(number, most=0)
-        case = await self._parts.read(lambda _database: solver.open_case(number))
+        case = await self._known(number, most=None)
+        if case.summary.state is not CaseState.OPEN:
+            said = f"Nothing was decided: the case is resolved. {case.summary.resolution}"
+            return answered(self._parts.notes, request, f"/cases/{number}", "taken", said)
         solver.check(case, decision)
         if decision.act not in _SAFE_TO_REPEAT:
             form.of_what_is_shown(case.mark)
@@ -127,7 +134,7 @@ class CasePages:
         )
         return answered(self._parts.notes, request, "/rules", "done", f"{said}.")
 
-    async def _known(self, number: int, *, most: int) -> CaseDetail:
+    async def _known(self, number: int, *, most: int | None) -> CaseDetail:
         """Raises Refused."""
         found = await self._parts.read(lambda database: Cases(database).get(number, most=most))
         if found is None:
@@ -156,7 +163,8 @@ def _in_words(done: ActDone) -> str:
     told, missed = len(done.told), done.not_told
     parts = [f"Mapping: {rule}." for rule in done.rules]
     parts.append(
-        f"{'1 order was' if told == 1 else f'{told} orders were'} told. The case is resolved once none waits."
+        f"{'1 order was' if told == 1 else f'{told} orders were'} told; each order's story says what came of it. "
+        "The case is resolved once none waits: look again in a moment."
     )
     parts += [f"{failed.key} was not told: {failed.reason}." for failed in missed[:MOST_NOT_TOLD]]
     if len(missed) > MOST_NOT_TOLD:

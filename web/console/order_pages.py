@@ -1,5 +1,6 @@
 """Pages of orders: the list, and one order with its story and what can be decided about it."""
 
+from collections import Counter
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -17,10 +18,19 @@ from web.console.parts import Parts
 from web.console.people import person_of
 from web.desk.looking import SeenOrder, kept_of_order, not_under_way, see_order
 from web.desk.names import orders_called
-from web.desk.operations import CannotBeDone, OrderNotFound, Taken, order_carried, query, ui_link, update
+from web.desk.operations import (
+    CannotBeDone,
+    NotTaken,
+    OrderNotFound,
+    Taken,
+    order_carried,
+    query,
+    ui_link,
+    update,
+)
 from web.desk.returns import begin_return, units_named
 from web.refusals import Refused
-from workflows.messages import CancelAsked, OperatorAnswer, OperatorMessage, OrderView, ReturnAsked
+from workflows.messages import CancelAsked, OperatorAnswer, OperatorMessage, OrderView, Problem, ReturnAsked
 
 FURTHEST = 1_000_000
 """So many orders can be leafed through; further back they are found by their number."""
@@ -90,6 +100,7 @@ class OrderPages:
             trouble=trouble,
             acts=() if trouble else _acts(seen),
             shown=digest(problem),
+            returnable=_returnable(seen.view),
             kinds=list(CancelKind),
             link=ui_link(self._parts.settings.temporal, key.workflow_id),
         )
@@ -101,7 +112,10 @@ class OrderPages:
     async def decide(self, request: Request, key: Named, name: str, form: Sent) -> Response:
         """Send the order a message; its page then says what came of it."""
         message = _message(act_named(ORDER_ACTS, name), form, person_of(request))
-        answer = await self._parts.told(await self._sent(key, name, message, form))
+        try:
+            answer = await self._parts.told(await self._sent(key, name, message, form))
+        except NotTaken as error:
+            return answered(self._parts.notes, request, order_path(key), "taken", not_known(error))
         return answered(self._parts.notes, request, order_path(key), kind_of(answer), answer.text)
 
     async def _sent(self, key: OrderKey, name: str, message: OperatorMessage, form: Form) -> OperatorAnswer:
@@ -141,12 +155,35 @@ def kind_of(answer: OperatorAnswer) -> str:
     return "taken" if isinstance(answer, Taken) else "refused"
 
 
+def not_known(error: NotTaken) -> str:
+    """What is said where nobody can tell yet whether a decision is carried out."""
+    return f"Not known yet: {error.words}. Look again before you decide again."
+
+
 def _acts(seen: SeenOrder) -> tuple[Act, ...]:
-    able = set(seen.view.can_do) if seen.view else set()
+    able = set(seen.view.can_do) if seen.view and not seen.dropped else set()
+    if seen.view is not None and seen.view.problem in _problems_of_returns(seen.view):
+        # To go on with a return may be to agree to it: its own page says what there is to decide.
+        able.discard("resubmit")
     if seen.row is not None and seen.row.closed_at is not None and seen.row.shipments:
         # It comes back to life for it.
         able.add("return")
     return possible(ORDER_ACTS, able)
+
+
+def _problems_of_returns(view: OrderView) -> list[Problem]:
+    return [brief.problem for brief in view.returns.values() if brief.problem is not None]
+
+
+def _returnable(view: OrderView | None) -> dict[str, int]:
+    """Line -> units that left and are in no return yet."""
+    if view is None:
+        return {}
+    coming: Counter[str] = Counter()
+    for brief in view.returns.values():
+        if not brief.ended:
+            coming.update(brief.lines)
+    return {line.line_id: line.shipped - line.returned - coming[line.line_id] for line in view.lines}
 
 
 def _message(act: Act, form: Form, person: str) -> OperatorMessage:

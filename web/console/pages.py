@@ -1,5 +1,7 @@
 """Turns what is known into pages. They run no scripts, load nothing from elsewhere, and are kept by no cache."""
 
+import logging
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -17,6 +19,8 @@ from domain.order import OrderKey
 from web.console.notes import Notes
 from web.console.people import person_of
 
+log = logging.getLogger(__name__)
+
 HERE = Path(__file__).parent
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -27,6 +31,15 @@ HEADERS = {
 }
 """Of every answer: pages name buyers' orders, and words from outside stand in them."""
 NOTHING = "-"
+_HEADINGS = {
+    401: "Who is there?",
+    404: "Not found",
+    405: "Not found",
+    500: "Not shown",
+    503: "Not shown",
+}
+_COMMANDS = re.compile(r"\s*\((?:or )?(?:orderwright |--)[^()]*\)")
+"""What the command line calls it: on a page there are buttons."""
 
 
 def page(notes: Notes, request: Request, template: str, **facts: Any) -> HTMLResponse:
@@ -41,13 +54,17 @@ def page(notes: Notes, request: Request, template: str, **facts: Any) -> HTMLRes
 
 def answered(notes: Notes, request: Request, path: str, kind: str, text: str) -> RedirectResponse:
     """The way back to a page, which then says what came of the decision; loading it again decides nothing."""
+    log.info("%s decided at %s: %s", person_of(request), request.scope["path"], kind)
     word = notes.keep(person_of(request), unquote(path), kind, text)
     return RedirectResponse(f"{path}?note={word}", 303, HEADERS)
 
 
-def wrong(person: str, code: int, error: str, remedy: str) -> HTMLResponse:
-    """The page that says what was not done, and what helps."""
-    return _rendered("wrong.html", code, person=person, note=None, error=error, remedy=remedy)
+def wrong(person: str, code: int, error: str, remedy: str, back: str = "") -> HTMLResponse:
+    """The page that says what was not done, what helps, and where the page is that it was asked from."""
+    heading = _HEADINGS.get(code, "Not done")
+    return _rendered(
+        "wrong.html", code, person=person, note=None, heading=heading, error=error, remedy=remedy, back=back
+    )
 
 
 def _rendered(template: str, code: int, **facts: Any) -> HTMLResponse:
@@ -77,7 +94,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"money": _money, "time": _time, "words": _words, "ago": _ago}
+    templates.filters |= {"money": _money, "time": _time, "words": _words, "ago": _ago, "plain": plain}
     templates.globals |= {"order_path": order_path, "return_path": return_path, "nothing": NOTHING}
     return templates
 
@@ -92,6 +109,11 @@ def _time(moment: datetime | None) -> str:
 
 def _words(value: object) -> str:
     return str(value).replace("_", " ")
+
+
+def plain(text: str) -> str:
+    """Without what the command line calls it."""
+    return _COMMANDS.sub("", text)
 
 
 def _ago(moment: datetime, now: datetime) -> str:

@@ -12,13 +12,13 @@ from domain.returns import Disposition
 from web.console.acts import RETURN_ACTS, Act, possible
 from web.console.forms import Form, Sent, act_named
 from web.console.names import order_key
-from web.console.order_pages import kind_of
+from web.console.order_pages import kind_of, not_known
 from web.console.pages import answered, page, return_path
 from web.console.parts import Parts
 from web.console.people import person_of
 from web.desk.looking import connections
 from web.desk.names import with_outage
-from web.desk.operations import query, story, ui_link, update
+from web.desk.operations import NotTaken, query, story, ui_link, update
 from web.desk.returns import ReturnName, list_returns
 from workflows.messages import OperatorMessage
 from workflows.return_messages import Inspection, ReturnView
@@ -70,7 +70,7 @@ class ReturnPages:
             name=back,
             view=view.model_copy(update={"waiting_for": waiting}),
             story=told,
-            acts=possible(RETURN_ACTS, view.can_do),
+            acts=possible(RETURN_ACTS, _able(view)),
             verdicts=list(Disposition),
             link=ui_link(self._parts.settings.temporal, back.carried.workflow_id),
         )
@@ -83,9 +83,21 @@ class ReturnPages:
         """Send the return a message; its page then says what came of it."""
         message = _message(act_named(RETURN_ACTS, name), form, person_of(request))
         await self._parts.connected()
-        answer = await update(self._parts.client, back.carried, name, message, patience=self._parts.patience)
+        path = return_path(str(back))
+        try:
+            answer = await update(
+                self._parts.client, back.carried, name, message, patience=self._parts.patience
+            )
+        except NotTaken as error:
+            return answered(self._parts.notes, request, path, "taken", not_known(error))
         answer = await self._parts.told(answer)
-        return answered(self._parts.notes, request, return_path(str(back)), kind_of(answer), answer.text)
+        return answered(self._parts.notes, request, path, kind_of(answer), answer.text)
+
+
+def _able(view: ReturnView) -> set[str]:
+    able = set(view.can_do)
+    # Where it waits to be agreed to or inspected, to go on is to agree, or to put all back in stock: said by name.
+    return able - {"resubmit"} if able & {"approve", "inspect"} else able
 
 
 def _message(act: Act, form: Form, person: str) -> OperatorMessage:

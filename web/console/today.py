@@ -16,6 +16,7 @@ from web.desk.status import Status, look
 
 MOST_CASES = 20
 MOST_ORDERS = 50
+MOST_LISTED = 1_000
 
 
 class Today:
@@ -27,13 +28,14 @@ class Today:
     def add_to(self, pages: APIRouter) -> None:
         """Serve it."""
         pages.get("/")(self.today)
+        pages.get("/waiting")(self.waiting)
 
     async def today(self, request: Request) -> Response:
         """Asks no order: a list of Temporal's tells who waits, the store's rows why."""
         status = await self._status()
         cases = await self._parts.read(lambda database: Cases(database).list())
         trouble, waiting = await self._waiting(status.temporal)
-        rows = await self._parts.read(lambda database: _rows(database, waiting))
+        rows = await self._parts.read(lambda database: _rows(database, waiting[:MOST_ORDERS]))
         return page(
             self._parts.notes,
             request,
@@ -43,7 +45,17 @@ class Today:
             cases=cases[:MOST_CASES],
             more_cases=max(0, len(cases) - MOST_CASES),
             waiting=rows,
-            most=MOST_ORDERS,
+            more=len(waiting) - len(rows),
+            most=MOST_LISTED,
+            away=[each for each in status.systems if each.away or each.polled is False],
+        )
+
+    async def waiting(self, request: Request) -> Response:
+        """All orders that need attention or are on hold, the oldest first."""
+        trouble, waiting = await self._waiting("")
+        rows = await self._parts.read(lambda database: _rows(database, waiting))
+        return page(
+            self._parts.notes, request, "waiting.html", trouble=trouble, waiting=rows, most=MOST_LISTED
         )
 
     async def _waiting(self, trouble: str) -> tuple[str, tuple[WaitingOrder, ...]]:
@@ -51,7 +63,7 @@ class Today:
         if trouble:
             return trouble, ()
         try:
-            return "", await self._parts.look(waiting_orders(self._parts.client, MOST_ORDERS))
+            return "", await self._parts.look(waiting_orders(self._parts.client, MOST_LISTED))
         except CannotBeDone as error:
             return error.words, ()
 
@@ -65,5 +77,11 @@ class Today:
 def _rows(
     database: Database, waiting: tuple[WaitingOrder, ...]
 ) -> list[tuple[OrderKey, str, OrderSummary | None]]:
-    views = OrderViews(database)
-    return [(each.key, each.attention, views.get(each.key)) for each in waiting]
+    found: dict[OrderKey, OrderSummary] = {}
+    by_channel: dict[str, list[str]] = {}
+    for each in waiting:
+        by_channel.setdefault(each.key.channel, []).append(each.key.external_id)
+    for channel, numbers in by_channel.items():
+        rows = OrderViews(database).get_many(channel, numbers)
+        found |= {row.key: row for row in rows.values()}
+    return [(each.key, each.attention, found.get(each.key)) for each in waiting]

@@ -1,9 +1,9 @@
 """What an operator does about a case as a whole: a rule for the mapping where one is missing, then word to every order.
 
-Orders are told by signals whose ids follow from the case, the act and how often the order came back to the case: the
-same click twice is one, a second try after the first one did not help is another. A signal names the cause, so that an
-order which waits for something else by now is left alone. Whether a case is resolved is not decided here: it is once
-none of its orders waits any more.
+Orders are told by signals whose ids follow from the case, the act, who decided and why, and how often the order came
+back to the case: the same click twice is one, a second try after the first one did not help is another. A signal names
+the cause, so that an order which waits for something else by now is left alone. Whether a case is resolved is not
+decided here: it is once none of its orders waits any more.
 """
 
 import asyncio
@@ -128,7 +128,7 @@ class Solver:
 
         async def one(order: CaseOrder) -> NotTold | None:
             message = CancelAsked(
-                message_id=_message_id(case, decision.act, order),
+                message_id=_message_id(case, decision, order),
                 actor=decision.actor,
                 reason=decision.reason,
                 kind=decision.kind,
@@ -202,7 +202,7 @@ class Solver:
     ) -> None:
         """Before the orders are told: the last of them that goes on resolves the case, and names who did it."""
         act = decision.act
-        ids = "".join(sorted(_message_id(case, act, order) for order in case.waiting))
+        ids = "".join(sorted(_message_id(case, decision, order) for order in case.waiting))
         entries = "; ".join(f"{rule.place} = {rule.value} in {rule.mapping}" for rule in rules)
         orders = "1 order" if len(case.waiting) == 1 else f"{len(case.waiting)} orders"
         text = f"{entries}; {orders} told to go on" if entries else f"{MESSAGES[act]} sent to {orders}"
@@ -216,5 +216,7 @@ def _says(rule: MappingRule, case_id: int, value: str) -> bool:
     return rule.case_id == case_id and value in {rule.value, rule.key}
 
 
-def _message_id(case: CaseDetail, act: CaseAct, order: CaseOrder) -> str:
-    return f"case-{case.summary.id}-{act.value}-{order.reports}"
+def _message_id(case: CaseDetail, decision: Decision, order: CaseOrder) -> str:
+    """Another person's decision, or one for another reason, is another: the first one may have been refused."""
+    who_and_why = sha256(f"{decision.actor}/{decision.reason}".encode()).hexdigest()[:12]
+    return f"case-{case.summary.id}-{decision.act.value}-{order.reports}-{who_and_why}"

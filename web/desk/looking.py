@@ -2,7 +2,7 @@
 
 import asyncio
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 
 from config.settings import Settings
 from domain.connection import Connection
@@ -14,10 +14,18 @@ from store.connections import Connections
 from store.database import Database
 from store.order_view import OrderSummary, OrderViews
 from web.desk.names import with_outage
-from web.desk.operations import CannotBeDone, OrderNotFound, Taken, ask
+from web.desk.operations import CannotBeDone, OrderNotFound, Taken, answered, ask, order_carried
 from web.desk.returns import ListedReturn, returns_of
 from web.desk.stories import with_earlier
 from workflows.messages import OrderView, TimelineEntry
+
+_WELL = frozenset(
+    {
+        WorkflowExecutionStatus.RUNNING,
+        WorkflowExecutionStatus.COMPLETED,
+        WorkflowExecutionStatus.CONTINUED_AS_NEW,
+    }
+)
 
 
 class SeenOrder(Frozen):
@@ -26,6 +34,8 @@ class SeenOrder(Frozen):
     key: OrderKey
     view: OrderView | None
     """As its workflow tells; None where Temporal has no history of it any more, or does not answer."""
+    dropped: str = ""
+    """How its workflow ended although the order is not over: nobody carries it. Empty where all is well."""
     story: tuple[TimelineEntry, ...] = ()
     """Of all its runs, oldest first."""
     returns: tuple[ListedReturn, ...] = ()
@@ -42,12 +52,20 @@ async def see_order(client: Client, database: Database, settings: Settings, key:
     """
     # The order first: what it knows to be done is in the tables by then.
     view, story, back = await _told(client, database, key)
+    dropped = "" if view is None else await _dropped(client, key)
     seen = await asyncio.to_thread(kept_of_order, database, key)
     if view is not None:
         known = await asyncio.to_thread(connections, database)
         waiting = with_outage(view.waiting_for, view.waits_on, known, settings)
         view = view.model_copy(update={"waiting_for": waiting})
-    return seen.model_copy(update={"view": view, "story": story, "returns": back})
+    return seen.model_copy(update={"view": view, "dropped": dropped, "story": story, "returns": back})
+
+
+async def _dropped(client: Client, key: OrderKey) -> str:
+    """How the workflow was ended by somebody else than itself, in a word; empty where it runs, or came to its end."""
+    carried = order_carried(key)
+    status = (await answered(carried, client.get_workflow_handle(carried.workflow_id).describe())).status
+    return "" if status is None or status in _WELL else status.name.lower().replace("_", " ")
 
 
 def kept_of_order(database: Database, key: OrderKey) -> SeenOrder:

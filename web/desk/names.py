@@ -1,5 +1,6 @@
 """Which order people mean, and what they are told where the system it waits for is away."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -10,15 +11,20 @@ from store.database import Database
 from store.order_view import OrderSummary, OrderViews
 from web.desk.operations import CannotBeDone
 
+_OF_A_RETURN = re.compile(r"-RO?\d+$")
+"""What the number of a return adds to its order's."""
+_RETURN_ID = re.compile(r"^([^:]+:[^:]+):[^:]+$")
+
 
 def orders_called(database: Database, text: str) -> tuple[OrderSummary, ...]:
-    """Orders that people call ``text``: by channel and id, store number, ERP number, or id alone."""
-    text = text.strip()
+    """Orders that people call so: channel and id, store or ERP number, id alone, or the number of a return."""
+    text = _OF_A_RETURN.sub("", text.strip())
     views = OrderViews(database)
     if ":" not in text:
-        return views.find(text.removeprefix("#"))
+        bare = text.removeprefix("#")
+        return views.find(bare) or views.find(bare.upper())
     try:
-        found = views.get(OrderKey.parse(text))
+        found = views.get(OrderKey.parse(_RETURN_ID.sub(r"\1", text.removeprefix("return:"))))
     except ValueError:
         return ()
     return () if found is None else (found,)

@@ -28,7 +28,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.temporal import connect
 from config.setting_groups import TemporalSettings
-from domain.model import Frozen
+from domain.model import Frozen, Instant
 from domain.order import OrderKey
 from workflows.messages import (
     ORDER_WORKFLOW,
@@ -47,6 +47,10 @@ ANSWER_SECONDS = 60.0
 QUERY = timedelta(seconds=15)
 
 _NO_CONNECTION = "Failed client connect"
+_NOBODY_THERE = frozenset(
+    # The last: a query that Temporal gave to no worker, for none had asked for work lately.
+    {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION}
+)
 
 Answer = TypeVar("Answer")
 Result = TypeVar("Result")
@@ -95,6 +99,10 @@ class OrderNotFound(CannotBeDone):
 
 class NoAnswer(CannotBeDone):
     """The order, or return, is there, but nobody answers for it."""
+
+
+class NotTaken(NoAnswer):
+    """Nobody took a message yet; a worker that comes soon may still carry it out."""
 
 
 class Taken(OperatorAnswer):
@@ -149,18 +157,17 @@ class Carried:
 
     def unanswered(self) -> "NoAnswer":
         """Nobody tells where it stands."""
-        return NoAnswer(
-            f"nobody answers for {self.name}: no worker is running", "start one: orderwright worker"
-        )
+        words = f"nobody answers for {self.name}: no worker is running, or Temporal does not answer"
+        return NoAnswer(words, "see: orderwright status")
 
-    def not_taken(self, patience: float) -> "NoAnswer":
+    def not_taken(self, patience: float) -> "NotTaken":
         """Nobody took a message in so many seconds. Temporal may hold it for a worker that comes soon."""
         words = (
             f"nobody took the message for {self.name} within {patience:.0f} s: no worker is running; one that starts "
             "now may still take it"
         )
         kept = ". With --no-wait it is kept until one starts" if self.signals else ""
-        return NoAnswer(words, f"see: {self.shown_by}{kept}")
+        return NotTaken(words, f"see: {self.shown_by}{kept}")
 
 
 def order_carried(key: OrderKey) -> Carried:
@@ -202,18 +209,23 @@ class WaitingOrder(Frozen):
 
     key: OrderKey
     attention: str
+    since: Instant
+    """When its workflow was started."""
 
 
 async def waiting_orders(client: Client, limit: int) -> tuple[WaitingOrder, ...]:
-    """At most so many of them, the youngest first. Raises TemporalRefused, CannotBeDone."""
+    """At most so many of them, the oldest first. Raises TemporalRefused, CannotBeDone."""
     states = ", ".join(f"'{state.value}'" for state in (Attention.NEEDS_ATTENTION, Attention.ON_HOLD))
     wanted = f"ExecutionStatus = 'Running' AND WorkflowType = '{ORDER_WORKFLOW}' AND {ORDER_STATE.name} IN ({states})"
-    return tuple(
+    found = (
         WaitingOrder(
-            key=OrderKey.parse(found.id), attention=found.typed_search_attributes.get(ORDER_STATE) or ""
+            key=OrderKey.parse(run.id),
+            attention=run.typed_search_attributes.get(ORDER_STATE) or "",
+            since=run.start_time,
         )
-        for found in await listed(client, wanted, limit)
+        for run in await listed(client, wanted, limit)
     )
+    return tuple(sorted(found, key=lambda each: each.since))
 
 
 async def waiting_for_people(client: Client, limit: int) -> dict[OrderKey, OrderView | None]:
@@ -321,7 +333,7 @@ async def answered(carried: Carried, call: Awaitable[Answer]) -> Answer:
     except TemporalRefused as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise carried.unknown() from error
-        if error.status in {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}:
+        if error.status in _NOBODY_THERE:
             raise carried.unanswered() from error
         raise
 
@@ -340,7 +352,9 @@ async def reached(call: Awaitable[Answer]) -> Answer:
 
 
 def _plain(reason: str) -> str:
-    """The SDK tells a refused connection as the inner workings of its transport; people need one word of it."""
-    return (
-        "connection refused" if "ConnectionRefused" in reason else reason.removeprefix(f"{_NO_CONNECTION}: ")
-    )
+    """The SDK tells what became of a connection as the inner workings of its transport; people need a word of it."""
+    if "ConnectionRefused" in reason:
+        return "connection refused"
+    if "http2 error" in reason or "transport error" in reason or "tonic::" in reason:
+        return "it does not answer"
+    return reason.removeprefix(f"{_NO_CONNECTION}: ")
