@@ -161,6 +161,17 @@ async def return_of_a_closed_order(world: World, external_id: str) -> None:
 
 
 @path
+async def return_named_by_its_message(world: World, external_id: str) -> None:
+    handle, order = await half_shipped(world, external_id)
+    asked = ReturnAsked(
+        message_id="one-click", actor="Ada", reason="lost", lines={"11": 1}, without_goods=True
+    )
+    await handle.execute_update(OrderWorkflow.return_update, asked)
+    await world.until_told(order.key, "refunded")
+    await delivered(world, handle, order.key)
+
+
+@path
 async def return_window_open(world: World, external_id: str) -> None:
     order = make_order(external_id)
     await entered(world, order)
