@@ -7,6 +7,9 @@ VENV ?= .venv
 PROCESSES ?= 3
 BIN := $(VENV)/bin
 export VENV PYTHON
+# Compiled modules are kept, also where the environment says no: else every process that a test, a drill or the stack
+# starts compiles the whole house anew, and the tests rewrite each assertion once more in each process.
+export PYTHONDONTWRITEBYTECODE :=
 LOCKS := requirements.lock requirements-dev.lock sandbox/tryton/requirements.lock
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links

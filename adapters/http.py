@@ -4,8 +4,10 @@ A *write* whose answer is lost raises ``OutcomeUnknown``; a *read* in the same p
 reading again harms nobody. No retry lives here: Temporal retries.
 """
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -39,6 +41,12 @@ _OUR_MISTAKE = (
 _UNREADABLE = (httpx.DecodingError, httpx.TooManyRedirects)
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom all connections of a process trust: reading it takes longer than a call on loopback."""
+    return httpx.create_ssl_context()
+
+
 class Http:
     """A connection to one outside system. ``transport`` is for tests."""
 
@@ -53,7 +61,12 @@ class Http:
     ) -> None:
         self.system = system
         self._client = httpx.AsyncClient(
-            base_url=base_url, headers=headers, timeout=timeout, limits=LIMITS, transport=transport
+            base_url=base_url,
+            headers=headers,
+            timeout=timeout,
+            limits=LIMITS,
+            verify=_certificates(),
+            transport=transport,
         )
 
     async def __aenter__(self) -> Self:

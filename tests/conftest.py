@@ -17,6 +17,10 @@ settings.register_profile(
 )
 settings.load_profile("orderwright")
 
+BUILDS_TRYTON = Path("contract", "test_erp_contract.py")
+"""Comes first: on first use it builds the ERP's database, for which whoever else wants Tryton has to wait."""
+BUSY = "machine"
+"""Files that keep a processor for a minute or two and wait for nothing: what others do while that database is built."""
 QUICK = frozenset({"replay", "unit", "web"})
 """Folders of quick tests. They come last: a long file that begins late is one that another process waits for."""
 
@@ -24,4 +28,12 @@ QUICK = frozenset({"replay", "unit", "web"})
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long files (``make test`` runs some processes, each a file at a time)."""
     here = Path(__file__).parent
-    items.sort(key=lambda item: item.path.relative_to(here).parts[0] in QUICK)
+
+    def turn(item: pytest.Item) -> int:
+        path = item.path.relative_to(here)
+        if path == BUILDS_TRYTON:
+            return 0
+        folder = path.parts[0]
+        return 1 if folder == BUSY else 3 if folder in QUICK else 2
+
+    items.sort(key=turn)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 import pytest_asyncio
 
@@ -27,7 +26,7 @@ from sandbox.faults.rules import Fault, Rule
 from sandbox.house import PLUS_PLAN, House, people_around
 from sandbox.processes import free_port
 from sandbox.stack import Stack
-from tests.running_store import until
+from tests.running_store import answers, until
 
 pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
 
@@ -217,7 +216,7 @@ async def test_proxies_that_the_workers_do_not_go_through_are_refused(
     )  # fmt: skip
     control = f"http://127.0.0.1:{port}"
     try:
-        until(lambda: _answers(control), 30)
+        until(lambda: answers(control), 30)
         words = await refusal(settings, control, tmp_path)
         async with Faults(control) as faults:
             assert (await faults.proxies())[0].rules == ()
@@ -243,10 +242,3 @@ async def test_a_second_drill_at_the_same_proxies_is_refused(
 async def test_where_no_proxies_answer_the_remedy_is_told(settings: Settings, tmp_path: Path):
     words = await refusal(settings, f"http://127.0.0.1:{free_port()}", tmp_path)
     assert "orderwright faults serve" in words
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/healthz").is_success
-    except httpx.TransportError:
-        return False

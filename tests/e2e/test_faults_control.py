@@ -11,7 +11,7 @@ import pytest
 from sandbox.faults.client import ControlRefused, Faults
 from sandbox.faults.rules import Fault, Rule
 from sandbox.processes import free_port
-from tests.running_store import RunningStore, until
+from tests.running_store import RunningStore, answers, until
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def control(store: RunningStore) -> Iterator[str]:
     command += ["--proxy", f"store=http,{free_port()},{store.url}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        until(lambda: _answers(url), 30)
+        until(lambda: answers(url), 30)
         yield url
     finally:
         process.terminate()
@@ -34,13 +34,6 @@ def control(store: RunningStore) -> Iterator[str]:
 async def faults(control: str) -> AsyncIterator[Faults]:
     async with Faults(control) as faults:
         yield faults
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/healthz").is_success
-    except httpx.TransportError:
-        return False
 
 
 def shell(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -21,7 +21,7 @@ from sandbox.faults.vendors import VENDORS
 from sandbox.processes import free_port
 from tests.contract.tryton_world import assert_entered, order_of, two_warehouses
 from tests.contract.tryton_world import goods as line
-from tests.running_store import until
+from tests.running_store import answers, until
 
 PACE = 0.2
 
@@ -38,18 +38,12 @@ class Served:
 
     def start(self) -> None:
         self._process = subprocess.Popen(self._command)
-        until(self._answers, 30)
+        until(lambda: answers(self.url), 30)
 
     def kill(self) -> None:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
-
-    def _answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/healthz").is_success
-        except httpx.TransportError:
-            return False
 
 
 @pytest.fixture
