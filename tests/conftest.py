@@ -19,6 +19,8 @@ settings.load_profile("orderwright")
 
 BUILDS_TRYTON = Path("contract", "test_erp_contract.py")
 """Comes first: on first use it builds the ERP's database, for which whoever else wants Tryton has to wait."""
+WITH_ITS_DATABASE = 400
+"""Seconds for a test that wants Tryton: the first of a process may have to build it, or to wait for who builds it."""
 BUSY = "machine"
 """Files that keep a processor for a minute or two and wait for nothing: what others do while that database is built."""
 QUICK = frozenset({"replay", "unit", "web"})
@@ -37,3 +39,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return 1 if folder == BUSY else 3 if folder in QUICK else 2
 
     items.sort(key=turn)
+    for item in items:
+        if item.get_closest_marker("tryton") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(WITH_ITS_DATABASE))
