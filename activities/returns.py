@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from temporalio import activity
 
@@ -23,7 +24,9 @@ from activities.return_contracts import (
     ReturnCredited,
     ReturnRefunded,
 )
+from activities.shipping import capture
 from adapters.errors import Conflict, ContractBroken, Rejected
+from adapters.ports import StorefrontPort
 from adapters.requests import RefundLine, RefundQuote, RefundRequest
 from domain.cases import RETURN_GREW, CaseReport
 from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState, ErpShipmentState, ShipmentLine
@@ -41,8 +44,18 @@ from domain.kit_returns import (
 from domain.mapping import Mapping
 from domain.money import format_money
 from domain.order import Order, ReturnStatus
-from domain.quantities import units_returned
-from domain.refunds import Credit, KitsBack, NotTakenYet, credit_for, fees_presentment, money_back, units_left
+from domain.payment_rules import PaymentRules
+from domain.quantities import delivered_units, shipped_units, units_returned
+from domain.refunds import (
+    Credit,
+    KitsBack,
+    NotTakenYet,
+    credit_for,
+    fees_presentment,
+    given_back_earlier,
+    money_back,
+    units_left,
+)
 from domain.returns import RefundPart, ReturnAuthorization, ReturnCredit, units_received
 from domain.status import count_units
 from store.order_view import OrderPatch
@@ -115,8 +128,8 @@ class ReturnActivities(NotedActs):
             back = KitsBack(came, erp_order.kits, kept)
             credit = credit_for(order, quote.parts, mapping, instead, back)
             before = sum((each.fee for each in others), _NOTHING)
-            beside = erp_order.model_copy(update={"returns": others})
-            money = _money(order, beside, quote, credit, request.return_id)
+            worth = Worth(quote.presentment_total, credit.fee, request.return_id)
+            money = await _money(storefront, order, erp_order, worth, mapping.payments)
             held = await self._erp.credit_return(_credit(request, credit))
             returned = _return_of(held, request)
         location = None
@@ -252,15 +265,54 @@ def _require_all_judged(erp: ErpOrder, request: CreditReturn) -> None:
         raise Rejected("ERP", f"settle return {request.number}", reason, f"{RETURN_GREW}:{request.key}")
 
 
-def _money(
-    order: Order, beside: ErpOrder, quote: RefundQuote, credit: Credit, return_id: str
+class Worth(NamedTuple):
+    """What comes back is worth ``presentment`` to the buyer, ``fee`` (``Order.currency``) is kept back of it."""
+
+    presentment: Decimal
+    fee: Decimal
+    return_id: str
+
+
+async def _money(
+    storefront: StorefrontPort,
+    order: Order,
+    erp: ErpOrder,
+    worth: Worth,
+    rules: PaymentRules,
 ) -> tuple[RefundPart, ...]:
-    """The money to give back. Raises Conflict while what has left is not captured, and too little is held therefore."""
-    try:
+    """The money to give back, beside what other returns of the order gave.
+
+    What has left is captured with the parcels. Where the order was edited after the last one was told of, what left may
+    be worth more than was captured then, and no parcel takes the rest: it is taken here. Raises Conflict while a parcel
+    is still to be told of.
+    """
+    others = tuple(each for each in erp.returns if each.return_id != worth.return_id)
+    beside = erp.model_copy(update={"returns": others})
+
+    def back(of: Order) -> tuple[RefundPart, ...]:
         now = datetime.now(UTC)
-        return money_back(order, beside, quote.presentment_total, credit.fee, return_id=return_id, at=now)
+        return money_back(of, beside, worth.presentment, worth.fee, return_id=worth.return_id, at=now)
+
+    try:
+        return back(order)
+    except NotTakenYet as error:
+        if not _is_told_of_all(order, erp):
+            raise _not_yet(str(error)) from error
+    earlier = given_back_earlier(order, beside, ())
+    order = await capture(storefront, order, delivered_units(order, erp), rules, earlier)
+    try:
+        return back(order)
     except NotTakenYet as error:
         raise _not_yet(str(error)) from error
+
+
+def _is_told_of_all(order: Order, erp: ErpOrder) -> bool:
+    """Whether the storefront knows of every unit that has left."""
+    told: Counter[str] = Counter()
+    for fulfillment in order.fulfillments:
+        for part in fulfillment.lines:
+            told[part.line_id] += part.quantity
+    return all(told[line] >= units for line, units in shipped_units(erp).items())
 
 
 def _not_yet(reason: str) -> Conflict:

@@ -27,7 +27,14 @@ with workflow.unsafe.imports_passed_through():
     from domain.erp_order import ErpOrder, ErpOrderState
     from domain.exchanges import exchange_worth, with_later_lines
     from domain.order import Order
-    from domain.quantities import QuantitiesBroken, apply_erp, take_returns, units_returned
+    from domain.quantities import (
+        QuantitiesBroken,
+        apply_erp,
+        shipped_units,
+        take_edit,
+        take_returns,
+        units_returned,
+    )
     from domain.topics import ORDERS_PAID, ORDERS_UPDATED, RISK_ASSESSED
     from workflows import narrative, order_return_story
     from workflows.desk import Desk, problem_of, read_message, refuse
@@ -77,6 +84,13 @@ class OrderDesk(Desk[OrderState]):
         state = self._state
         assert state.order is not None
         tried = state.given or state.order
+        # More left than the storefront has: an earlier life of the order was told to let that stay, or it left while
+        # the order was entered. What the ERP makes of it, and whether that may stay, is told by the amendment.
+        gone = shipped_units(erp)
+        beyond = {x.line_id: gone[x.line_id] for x in state.lines if gone.get(x.line_id, 0) > x.due}
+        if beyond:
+            state.kept = {**state.kept, **beyond}
+            state.lines = take_edit(state.lines, state.order, state.kept)
         self._take_erp(erp)
         self._take_early(erp)
         # What came back in an earlier life of it.

@@ -51,7 +51,8 @@ def next_step(state: OrderState) -> Step:
     if state.return_tellings:
         return Step.TELL_RETURN
     if state.problem is None and state.held_by is not None and state.amend and state.amend_at_once:
-        return Step.AMEND
+        # Read first where the storefront told of more: what it was told of would else be tried again without an end.
+        return Step.READ if state.reread else Step.AMEND
     if state.problem is not None or state.held_by is not None:
         # What an order that waits for an approval hears, or one that asks about units, may be the answer.
         answers = stands_for_approval(state) or stands_for_given_up(state)

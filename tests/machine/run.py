@@ -6,7 +6,7 @@ thing that happens builds it again from the history, and each command must be th
 
 import asyncio
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -67,6 +67,8 @@ class Moment:
 
     told: WorkflowActivation
     commands: tuple[bytes, ...]
+    patches: tuple[str, ...]
+    """Those of the commands that mark a patch of the code."""
 
 
 class Answered:
@@ -254,9 +256,11 @@ class Run:
         told = self._activation(jobs)
         commands = self._activate(instance, told)
         for command in commands:
-            self._obey(command)
+            # A mark of a patch stands in the history alone, with the moment that it was set in.
+            if not command.HasField("set_patch_marker"):
+                self._obey(command)
         if unless_refused is None or not unless_refused.refused:
-            self.history.append(Moment(told, tuple(map(_bytes, commands))))
+            self.history.append(Moment(told, tuple(map(_bytes, commands)), tuple(_patches(commands))))
 
     def _activation(self, jobs: Sequence[WorkflowActivationJob]) -> WorkflowActivation:
         told = WorkflowActivation(run_id=self.run_id, jobs=jobs, history_length=1 + 3 * len(self.history))
@@ -277,6 +281,10 @@ class Run:
             for number, moment in enumerate(self.history):
                 again = WorkflowActivation()
                 again.CopyFrom(moment.told)
+                again.ClearField("jobs")
+                # The server's core looks ahead in a history, and tells of its patches before it goes on.
+                again.jobs.extend(map(_has_patch, moment.patches))
+                again.jobs.extend(moment.told.jobs)
                 again.is_replaying = True
                 for job in again.jobs:
                     if job.HasField("do_update"):
@@ -381,6 +389,18 @@ class Run:
                 answered.refused = response.rejected.message
             case "completed":
                 answered.result = response.completed
+
+
+def _patches(commands: Iterable[WorkflowCommand]) -> Iterator[str]:
+    for command in commands:
+        if command.HasField("set_patch_marker"):
+            yield command.set_patch_marker.patch_id
+
+
+def _has_patch(patch_id: str) -> WorkflowActivationJob:
+    job = WorkflowActivationJob()
+    job.notify_has_patch.patch_id = patch_id
+    return job
 
 
 def now_in_utc() -> datetime:

@@ -93,3 +93,10 @@ def test_one_that_waits_for_an_approval_reads_again_and_no_other_problem_does():
     assert next_step(state_of(problem=problem, reread=True, held_by="Kim")) is Step.WAIT
     other = problem.model_copy(update={"cause": "sku_missing:x"})
     assert next_step(state_of(problem=other, reread=True)) is Step.WAIT
+
+
+def test_on_hold_units_that_were_canceled_go_on_to_the_erp_after_what_the_storefront_told_of_is_read():
+    canceled = {"held_by": "Kim", "amend": True, "amend_at_once": True}
+    assert next_step(state_of(**canceled)) is Step.AMEND
+    assert next_step(state_of(**canceled, reread=True)) is Step.READ
+    assert next_step(state_of(held_by="Kim", amend=True, reread=True)) is Step.WAIT

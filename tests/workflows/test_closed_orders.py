@@ -271,3 +271,36 @@ async def test_what_came_back_in_an_earlier_life_cannot_come_back_again(world: W
                 asked.model_copy(update={"message_id": "4", "lines": {"11": 2}}),
             )
         assert "only 1 unit of TEE-BLK-M" in str(refused.value.cause)
+
+
+async def test_what_left_though_it_was_taken_off_may_be_said_to_stay_in_each_life(
+    world: World, external_id: str, days_pass_when_told: None
+) -> None:
+    """A person let a unit stay that had left; the order closed, and comes back to life for a return."""
+    with_rules(world, ReturnRules())
+    order = goods(external_id)
+    handle = world.client.get_workflow_handle_for(OrderWorkflow.run, order.key.workflow_id)
+    accept = OperatorMessage(actor="Ada", reason="the buyer pays it by hand")
+
+    async def let_it_stay() -> str:
+        """What it stopped at."""
+        stopped = await world.until(
+            order.key, lambda view: view.problem is not None and "accept" in view.can_do
+        )
+        assert stopped.problem is not None
+        await handle.execute_update(OrderWorkflow.accept_update, accept)
+        return stopped.problem.cause.partition(":")[0]
+
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        world.storefront.edit_quantity(external_id, "11", 2)
+        world.erp.ship_all(order.key)
+        await world.start(order, "orders/edited")
+        first = await let_it_stay()
+        assert (await handle.result()).outcome is Attention.CLOSED
+        asked = ReturnAsked(actor="Ada", reason="x", lines={"12": 1}, without_goods=True)
+        await OrderReach(world.client).bring_back_for_return(order.key, asked)
+        again = await let_it_stay()
+        assert (await handle.result()).outcome is Attention.CLOSED
+    assert (first, again) == ("unbalanced", "unbalanced")

@@ -432,3 +432,28 @@ async def test_the_window_costs_nothing_and_ends_by_itself(world: World, server,
         ended = await handle.describe()
         # Its timer, the last proof and the closing.
         assert ended.history_length - began <= 16
+
+
+async def test_what_no_parcel_takes_any_more_is_captured_before_it_is_given_back(
+    world: World, external_id: str, days_pass_when_told: None
+) -> None:
+    """The last parcel was told of before an edit made what had left worth more than was captured with it."""
+    with_rules(world, WINDOW)
+    order = goods(external_id)
+    async with world.working():
+        await deliver(world, order)
+        told = world.storefront.orders[external_id]
+        less = [
+            p.model_copy(update={"amount": p.amount - 1, "presentment_amount": p.presentment_amount - 1})
+            if p.kind is PaymentKind.CAPTURE
+            else p
+            for p in told.payments
+        ]
+        world.storefront.replace(told.model_copy(update={"payments": tuple(less)}))
+        return_id = await ask(world, order, {"11": 3, "12": 2})
+        await until(world, order, return_id, "still to come")
+        world.erp.receive_return(order.key, return_id, {"11": 3, "12": 2})
+        assert "refunded" in (await ended(world, order, return_id)).text
+    told = world.storefront.orders[external_id]
+    captured = sum((p.amount for p in told.payments if p.kind is PaymentKind.CAPTURE), Decimal(0))
+    assert (captured, refunds(world, order)) == (order.total, order.total)
