@@ -1,48 +1,69 @@
 """The command line: ``orderwright demo|up|drill|scenarios|faults|worker|web|migrate|order|return|case|sync|...``."""
 
 import asyncio
+from functools import cache
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from orderwright import roles, stack_commands
-from orderwright.backorder_commands import orders
-from orderwright.case_commands import cases
-from orderwright.doctor import examine
-from orderwright.drill_commands import drill
-from orderwright.mapping_commands import mappings
-from orderwright.return_commands import returns
-from orderwright.scenario_commands import scenarios
-from orderwright.status_command import status
-from orderwright.stock_commands import stock
-from orderwright.sync_commands import sync
 from orderwright.terminal import FAILED, AsJson, Invocation, PlainErrors, invocation, print_json, print_table
-from sandbox.faults.commands import app as faults
+
+COMMANDS = {
+    "demo": "orderwright.stack_commands:demo",
+    "up": "orderwright.stack_commands:up",
+    "drill": "orderwright.drill_commands:drill",
+    "scenarios": "orderwright.scenario_commands:scenarios",
+    "faults": "sandbox.faults.commands:app",
+    "worker": "orderwright.roles:worker",
+    "web": "orderwright.roles:web",
+    "console": "orderwright.roles:console",
+    "migrate": "orderwright.roles:migrate",
+    "status": "orderwright.status_command:status",
+    "order": "orderwright.backorder_commands:orders",
+    "return": "orderwright.return_commands:returns",
+    "case": "orderwright.case_commands:cases",
+    "mapping": "orderwright.mapping_commands:mappings",
+    "sync": "orderwright.sync_commands:sync",
+    "stock": "orderwright.stock_commands:stock",
+}
+"""Where each command is. It is loaded once it is called: who asks how an order stands waits for no sandbox."""
+
+
+class Commands(PlainErrors):
+    """The commands by name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of the help."""
+        return [*COMMANDS, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, loaded; None where there is none."""
+        where = COMMANDS.get(cmd_name)
+        return super().get_command(ctx, cmd_name) if where is None else _loaded(cmd_name, where)
+
+
+@cache
+def _loaded(name: str, where: str) -> Any:
+    module, _, attribute = where.partition(":")
+    found = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        group = typer.main.get_group(found)
+        group.name = name
+        return group
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(found)
+    return typer.main.get_command(alone)
+
 
 app = typer.Typer(
-    cls=PlainErrors,
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Keeps a storefront and an ERP telling the same story about every order.",
 )
-app.command()(stack_commands.demo)
-app.command()(stack_commands.up)
-app.command()(drill)
-app.command()(scenarios)
-app.add_typer(faults, name="faults")
-app.command()(roles.worker)
-app.command()(roles.web)
-app.command()(roles.console)
-app.command()(roles.migrate)
-app.command()(status)
-app.add_typer(orders, name="order")
-app.add_typer(returns, name="return")
-app.add_typer(cases, name="case")
-app.add_typer(mappings, name="mapping")
-app.add_typer(sync, name="sync")
-app.add_typer(stock, name="stock")
 
 
 def _print_version(asked: bool) -> None:
@@ -71,6 +92,8 @@ def common(
 @app.command()
 def doctor(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Check versions, settings, mapping, ports and every system that is named; tell the remedy for each problem."""
+    from orderwright.doctor import examine  # noqa: PLC0415  as every other command, once it is called
+
     findings = asyncio.run(examine(invocation(ctx).settings))
     problems = [finding for finding in findings if not finding.ok]
     if as_json:

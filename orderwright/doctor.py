@@ -20,7 +20,7 @@ from config.ownership import OwnershipError, load_ownership
 from config.settings import Settings, SettingsError, variable
 from domain.mapping_rules import merge, standing
 from domain.model import Frozen
-from sandbox.processes import PartFailed
+from sandbox.failures import PartFailed
 from sandbox.stack import find_temporal
 from store.database import Database
 from store.errors import DatabaseUnavailable, SchemaOutdated

@@ -15,7 +15,6 @@ from domain.quantities import LineState, QuantitiesBroken
 from domain.status import OrderStatus, count_units
 from orderwright.order_messages import send, who
 from orderwright.place_command import place
-from orderwright.proof import as_plain, print_proof, read_proof
 from orderwright.rebuild import Rebuilder, Rebuilt
 from orderwright.return_commands import begin
 from orderwright.terminal import (
@@ -37,7 +36,6 @@ from store.order_view import OrderSummary, OrderViews
 from web.desk.looking import SeenOrder, see_order
 from web.desk.operations import temporal, ui_link, waiting_for_people
 from web.desk.returns import ListedReturn, units_named
-from workers.composition import compose
 from workflows.messages import CancelAsked, OrderView
 
 orders = typer.Typer(
@@ -138,6 +136,8 @@ def show(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
 @orders.command("prove")
 def prove(ctx: typer.Context, order: Named, as_json: AsJson = False) -> None:
     """Prove an order balanced from what both systems recorded, read afresh; exit status 1 where it is not."""
+    from orderwright.proof import as_plain, print_proof, read_proof  # noqa: PLC0415  all adapters, for two commands
+
     key = order_named(ctx, order)
     found, proof = asyncio.run(read_proof(invocation(ctx).settings(), key))
     balanced = proof.report.balanced
@@ -288,6 +288,8 @@ async def _rebuild(
 ) -> tuple[list[Rebuilt], dict[OrderKey, str]]:
     done: list[Rebuilt] = []
     failed: dict[OrderKey, str] = {}
+    from workers.composition import compose  # noqa: PLC0415  as above
+
     async with compose(settings) as parts, temporal(settings.temporal) as client:
         rebuilder = Rebuilder(parts.storefronts, parts.erp, parts.mappings, parts.database, client)
         if key is not None:

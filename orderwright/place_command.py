@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from domain.order import OrderKey
 from orderwright.terminal import AsJson, CommandFailed, print_json
 from sandbox.running import running_stack
-from sandbox.store.client import StoreControl, StoreRefused
 from sandbox.store.requests import MOST_UNITS, PlaceOrder
 
 MOST_DIGITS = 20
@@ -60,6 +59,8 @@ def _basket(items: list[str]) -> PlaceOrder:
 
 
 def _place(request: PlaceOrder) -> tuple[str, OrderKey]:
+    from sandbox.store.client import StoreControl, StoreRefused  # noqa: PLC0415  the store, for the one command
+
     where = running_stack()
     try:
         with StoreControl(where.store) as store:

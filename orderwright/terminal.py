@@ -22,10 +22,7 @@ from config.mappings import MappingError
 from config.ownership import OwnershipError
 from config.settings import Settings, SettingsError, load_settings
 from domain.order import OrderKey
-from sandbox.drills.staging import StagingRefused
-from sandbox.house import HouseStuck
-from sandbox.processes import PartFailed
-from sandbox.tryton.progress import PreparationFailed
+from sandbox.failures import HouseStuck, PartFailed, PreparationFailed, StagingRefused
 from store.database import Database
 from store.errors import DatabaseUnavailable, SchemaOutdated
 from web.desk.names import order_called

@@ -21,6 +21,7 @@ from sandbox.addresses import CHANNEL
 from sandbox.audit import Audited, StoreSide, compare, tax_codes
 from sandbox.back_office import BackOffice, back_office_of
 from sandbox.billable import Cost, cost_of
+from sandbox.failures import HouseStuck
 from sandbox.faults.client import Faults
 from sandbox.stack import Stack
 from sandbox.store.client import AsyncStoreControl
@@ -40,10 +41,6 @@ OVER = frozenset({OrderStatus.CLOSED, OrderStatus.CANCELED, OrderStatus.IGNORED}
 
 Progress = Callable[[int, int], None]
 """Told (so many, of so many) whenever the first number changes."""
-
-
-class HouseStuck(Exception):
-    """What was waited for did not happen in time; the message says how far it got."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
+from sandbox.failures import PartFailed
+
 GRACE_SECONDS = 10.0
 LAST_LINES = 15
 _OWN_PORTS = (18_000, 32_000)
@@ -18,10 +20,6 @@ _MOST_CLAIMS = 200
 _claims: deque[int] = deque()
 """Descriptors of UDP sockets on the ports drawn last; the end of the process closes them. Nothing here speaks UDP: they
 only tell every process that a port is given."""
-
-
-class PartFailed(Exception):
-    """A part of the sandbox did not come up or went away; the message ends with the last lines of its log."""
 
 
 def free_port(preferred: int = 0) -> int:

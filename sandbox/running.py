@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.addresses import Addresses
-from sandbox.processes import PartFailed
+from sandbox.failures import PartFailed
 
 FOLDER: Final = Path("var/up")
 

@@ -20,7 +20,8 @@ import httpx
 
 from config.mappings import mapping_file
 from sandbox.addresses import CHANNEL, Addresses, port_of
-from sandbox.processes import Part, PartFailed, free_port
+from sandbox.failures import PartFailed
+from sandbox.processes import Part, free_port
 from sandbox.stack_lock import StackLock
 from sandbox.tryton.server import DEFAULT_STATE_DIR as TRYTON_STATE
 from sandbox.tryton.server import TrytonServer

@@ -6,7 +6,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sandbox.processes import PartFailed
+from sandbox.failures import PartFailed
 
 NAME = "lock"
 

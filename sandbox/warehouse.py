@@ -9,7 +9,7 @@ import typer
 
 from sandbox.addresses import CHANNEL
 from sandbox.catalog import LOCATIONS, PRODUCTS, pieces
-from sandbox.processes import PartFailed
+from sandbox.failures import PartFailed
 from sandbox.running import order_number, running_stack
 from sandbox.store.requests import MOST_UNITS
 from sandbox.tryton.reading import ShipmentReading

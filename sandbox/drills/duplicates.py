@@ -7,7 +7,8 @@ from typing import Final
 
 from sandbox.drills.carrying import LONGEST, carry, look_at_both, some_orders
 from sandbox.drills.drill import Ground, Log, Wish
-from sandbox.house import House, HouseStuck
+from sandbox.failures import HouseStuck
+from sandbox.house import House
 
 LOOK: Final = 0.3
 SETTLING: Final = 3.0

@@ -21,6 +21,7 @@ from domain.connection import ERP_SYSTEM, Connection, called
 from domain.order import Order, OrderKey
 from domain.status import OrderStatus
 from sandbox.drills.sweeping import sweep
+from sandbox.failures import StagingRefused
 from sandbox.faults.client import Faults
 from sandbox.faults.control import ProxyReading
 from sandbox.faults.rules import Rule
@@ -41,10 +42,6 @@ _AT_ONCE: Final = 500
 """Orders asked of the database in one query."""
 _OVER: Final = frozenset({OrderStatus.CLOSED, OrderStatus.CANCELED, OrderStatus.IGNORED})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-class StagingRefused(Exception):
-    """The drill did not begin, and nothing was done; the message says why and what helps."""
 
 
 @dataclass(frozen=True)

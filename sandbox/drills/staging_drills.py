@@ -23,9 +23,10 @@ from sandbox.drills.expired_sessions import (
 from sandbox.drills.lost_answers import LostAnswers, answers_lost
 from sandbox.drills.outage import AWAY, Outage, check_calls
 from sandbox.drills.run import DIRECTORY, conclude
-from sandbox.drills.staging import Staging, StagingRefused, at_staging, going_wrong, make_ready
+from sandbox.drills.staging import Staging, at_staging, going_wrong, make_ready
 from sandbox.drills.storefront_down import StorefrontDown
 from sandbox.drills.throttle import Throttle, check_left_alone, limited_by_chance, throttled_by_chance
+from sandbox.failures import StagingRefused
 from sandbox.faults.call_log import Call
 from sandbox.faults.rules import Rule
 from sandbox.stack import Say

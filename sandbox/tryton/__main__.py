@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from sandbox.tryton.progress import PreparationFailed
+from sandbox.failures import PreparationFailed
 from sandbox.tryton.server import DEFAULT_STATE_DIR, TrytonServer
 
 

@@ -11,7 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from sandbox.tryton.progress import PreparationFailed, run_step, turn
+from sandbox.failures import PreparationFailed
+from sandbox.tryton.progress import run_step, turn
 
 Say = Callable[[str], None]
 LOCK: Final = Path(__file__).with_name("requirements.lock")

@@ -11,16 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from sandbox.failures import PreparationFailed
+
 HEARTBEAT = 5.0
 """Seconds of silence after which a step says that it is still at it."""
 POLL = 0.2
 """Seconds between looks at whether something has ended."""
 TAIL = 15
 """Last lines of output that a failure shows."""
-
-
-class PreparationFailed(Exception):
-    """Tryton could not be made ready; the message says what to do."""
 
 
 @contextmanager

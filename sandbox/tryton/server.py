@@ -13,8 +13,8 @@ from typing import Final, Self
 
 import httpx
 
+from sandbox.failures import PreparationFailed
 from sandbox.tryton.environment import Say, prepare_environment, python_of
-from sandbox.tryton.progress import PreparationFailed
 from sandbox.tryton.rpc import Refused, Rpc
 from sandbox.tryton.template import (
     DATABASE,

@@ -20,8 +20,8 @@ from config.settings import load_settings
 from domain.status import OrderStatus
 from sandbox.addresses import CHANNEL
 from sandbox.drills.crash import PARTS
+from sandbox.failures import PartFailed
 from sandbox.house import PLUS_PLAN, House, workflow_id
-from sandbox.processes import PartFailed
 from sandbox.store.requests import PlaceOrder
 from sandbox.tryton.rpc import Refused
 from sandbox.tryton.staff import Staff

@@ -108,14 +108,14 @@ def test_a_case_is_listed_shown_assigned_and_solved_by_mapping_for_all_its_order
     assert "[skus] ABC-1 = MUG-LOGO is withdrawn from shopify-tryton" in deployment.call(*withdraw).stdout
     assert deployment.ask("mapping", "list") == []
     assert "no rule stands for '[skus] ABC-1'" in deployment.call(*withdraw, expect=1).stderr
-    place(deployment, "ABC-1")
+    late = place(deployment, "ABC-1")
     again = str(case_of(deployment, "product_unknown:erp:ABC-1", 1)["id"])
     assert again != case
     mapped = deployment.call(
         "case", "resolve", again, "--map", "MUG-LOGO", "--reason", "it is right after all"
     )
     assert "mapping: [skus] ABC-1 = MUG-LOGO" in mapped.stdout
-    case_of(deployment, "product_unknown:erp:ABC-1", 0)
+    deployment.until(late, "submitted")
 
 
 def test_what_makes_no_sense_is_refused_with_what_does(deployment):

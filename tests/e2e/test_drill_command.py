@@ -10,8 +10,9 @@ from sandbox.drills.drill import Ground, Log, Wish
 from sandbox.drills.registry import every_drill
 from sandbox.drills.run import run_drills
 from sandbox.drills.shuffle import Shuffle
+from sandbox.failures import HouseStuck
 from sandbox.faults.rules import Fault, Rule
-from sandbox.house import House, HouseStuck
+from sandbox.house import House
 
 QUICK_SECONDS = 1500
 

@@ -19,8 +19,8 @@ from domain.planning import plan_sales_order
 from sandbox.addresses import CHANNEL
 from sandbox.drills.carrying import small_orders
 from sandbox.drills.drill import Wish
-from sandbox.drills.staging import StagingRefused
 from sandbox.drills.staging_drills import STAGING_DRILLS, run_on_staging
+from sandbox.failures import StagingRefused
 from sandbox.faults.client import Faults
 from sandbox.faults.rules import Fault, Rule
 from sandbox.house import PLUS_PLAN, House, people_around

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from sandbox.tryton.progress import PreparationFailed
+from sandbox.failures import PreparationFailed
 from sandbox.tryton.rpc import Refused, Rpc
 from sandbox.tryton.server import TrytonServer
 from sandbox.tryton.staff import Piece, Staff

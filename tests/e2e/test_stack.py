@@ -71,7 +71,9 @@ async def test_the_console_of_the_stack_tells_of_its_orders(house: House) -> Non
     await house.until_entered([external_id], within=LONGEST)
     where = house.stack.addresses
     login = (OPERATOR, where.console_password)
-    async with httpx.AsyncClient(base_url=where.console, auth=login, timeout=30) as browser:
+    async with httpx.AsyncClient(
+        base_url=where.console, auth=login, timeout=30, follow_redirects=True
+    ) as browser:
         page = await browser.get(f"/orders/{CHANNEL}/{external_id}")
         assert page.status_code == httpx.codes.OK, page.text
         assert "Entered in the ERP as" in page.text

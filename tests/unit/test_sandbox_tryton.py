@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox import catalog
+from sandbox.failures import PreparationFailed
 from sandbox.tryton import progress
 from sandbox.tryton.environment import LOCK, prepare_environment
-from sandbox.tryton.progress import PreparationFailed, run_step, turn
+from sandbox.tryton.progress import run_step, turn
 from sandbox.tryton.reading import InvoiceReading, SaleReading, ShipmentReading
 from sandbox.tryton.rpc import Rpc, _decode, _encode
 from sandbox.tryton.staff import Piece, _half
