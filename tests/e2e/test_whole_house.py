@@ -410,7 +410,7 @@ async def _came_up(process: asyncio.subprocess.Process, folder: Path) -> Up:
     pids = {file.stem: int(file.read_text()) for file in (folder / "log").glob("*.pid")}
     pids["erp"] = json.loads((folder / "tryton" / "trytond.pid").read_text())["pid"]
     started = Up(process, json.loads(said), pids)
-    assert sorted(pids) == ["erp", "store", "temporal", "web", "worker"]
+    assert sorted(pids) == ["console", "erp", "store", "temporal", "web", "worker"]
     assert started.alive() == list(pids)
     return started
 
