@@ -1,7 +1,6 @@
 """Goods that come back, from the buyer's wish to the refund: on a real Temporal server, weeks are skipped."""
 
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
@@ -9,13 +8,13 @@ from temporalio.client import WorkflowUpdateFailedError
 from adapters.memory.erp import MemoryErp
 from adapters.requests import ErpChanges
 from domain.erp_order import ErpInvoiceState, ErpOrder, ErpOrderState, ErpReturnState
-from domain.order import OrderKey, PaymentKind, ReturnStatus
+from domain.order import OrderKey, ReturnStatus
 from domain.return_rules import ApprovalRule, InspectionRule, ReturnRules
 from domain.returns import Disposition, ReturnAuthorization
 from domain.stock_rules import StockRules
 from store.cases import Cases
 from store.order_view import OrderViews
-from tests.order_builder import make_line, make_order, make_payment, sandbox_mapping
+from tests.order_builder import sandbox_mapping
 from tests.workflows.returning import (
     WINDOW,
     ask,
@@ -31,7 +30,7 @@ from tests.workflows.returning import (
 )
 from tests.workflows.world import Gate, World
 from workflows.customer_return import ReturnWorkflow
-from workflows.messages import Attention, OperatorMessage, ReturnAsked
+from workflows.messages import Attention, OperatorMessage
 from workflows.order import OrderWorkflow
 from workflows.return_messages import Inspection
 
@@ -249,57 +248,6 @@ async def test_every_unit_is_judged_and_what_is_rejected_is_not_paid_back(world:
     assert world.storefront.orders[external_id].lines[0].current == 1
 
 
-async def test_a_fee_is_held_back_credited_less_and_named(world: World, server, external_id):
-    rules = ReturnRules(window_days=100, fee_percent=Decimal(10), fee_product="RESTOCKING-FEE")
-    with_rules(world, rules)
-    order = goods(external_id)
-    async with world.working():
-        await deliver(world, order)
-        return_id = await ask(world, order, {"11": 1})
-        await until(world, order, return_id, "still to come")
-        world.erp.receive_return(order.key, return_id, {"11": 1})
-        await ended(world, order, return_id)
-        await closes_balanced(world, order, server)
-    held = world.erp.orders[order.key].returns[0]
-    assert held.fee > 0
-    assert refunds(world, order) == held.total
-
-
-async def test_money_goes_back_to_all_payments_in_proportion(world: World, server, external_id):
-    with_rules(world, WINDOW)
-    lines = (make_line(ordered=4, unit_price="25.00", tax_rates=()),)
-    gift = make_payment("30.00", PaymentKind.SALE, payment_id="1", gateway="gift_card")
-    card = make_payment("70.00", payment_id="2")
-    order = make_order(external_id, lines=lines, payments=(gift, card))
-    async with world.working():
-        await deliver(world, order)
-        return_id = await ask(world, order, {"11": 2})
-        await until(world, order, return_id, "still to come")
-        world.erp.receive_return(order.key, return_id, {"11": 2})
-        await ended(world, order, return_id)
-        await closes_balanced(world, order, server)
-    told = world.storefront.orders[external_id]
-    back = sorted((p.gateway, str(p.amount)) for p in told.payments if p.kind is PaymentKind.REFUND)
-    assert back == [("gift_card", "15.00"), ("shopify_payments", "35.00")]
-
-
-async def test_an_operator_refunds_without_goods(world: World, server, external_id):
-    with_rules(world, WINDOW)
-    order = goods(external_id)
-    async with world.working():
-        await deliver(world, order)
-        handle = world.client.get_workflow_handle(order.key.workflow_id)
-        asked = ReturnAsked(actor="Ada", reason="lost in the post", lines={"MUG-LOGO": 1}, without_goods=True)
-        await handle.execute_update(OrderWorkflow.return_update, asked)
-        await world.until_told(order.key, "1 unit of MUG-LOGO; USD")
-        too_many = asked.model_copy(update={"lines": {"MUG-LOGO": 2}})
-        with pytest.raises(WorkflowUpdateFailedError) as refused:
-            await handle.execute_update(OrderWorkflow.return_update, too_many)
-        assert "MUG-LOGO" in str(refused.value.cause)
-        await closes_balanced(world, order, server)
-    assert world.storefront.orders[external_id].lines[1].current == 1
-
-
 async def test_a_closed_order_comes_back_to_life_for_a_return(world: World, server, external_id):
     order = goods(external_id)
     async with world.working():
@@ -432,28 +380,3 @@ async def test_the_window_costs_nothing_and_ends_by_itself(world: World, server,
         ended = await handle.describe()
         # Its timer, the last proof and the closing.
         assert ended.history_length - began <= 16
-
-
-async def test_what_no_parcel_takes_any_more_is_captured_before_it_is_given_back(
-    world: World, external_id: str, days_pass_when_told: None
-) -> None:
-    """The last parcel was told of before an edit made what had left worth more than was captured with it."""
-    with_rules(world, WINDOW)
-    order = goods(external_id)
-    async with world.working():
-        await deliver(world, order)
-        told = world.storefront.orders[external_id]
-        less = [
-            p.model_copy(update={"amount": p.amount - 1, "presentment_amount": p.presentment_amount - 1})
-            if p.kind is PaymentKind.CAPTURE
-            else p
-            for p in told.payments
-        ]
-        world.storefront.replace(told.model_copy(update={"payments": tuple(less)}))
-        return_id = await ask(world, order, {"11": 3, "12": 2})
-        await until(world, order, return_id, "still to come")
-        world.erp.receive_return(order.key, return_id, {"11": 3, "12": 2})
-        assert "refunded" in (await ended(world, order, return_id)).text
-    told = world.storefront.orders[external_id]
-    captured = sum((p.amount for p in told.payments if p.kind is PaymentKind.CAPTURE), Decimal(0))
-    assert (captured, refunds(world, order)) == (order.total, order.total)
