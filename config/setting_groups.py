@@ -16,6 +16,7 @@ from pydantic import (
     field_validator,
 )
 
+from domain.cases import NOBODY
 from domain.connection import ERP_SYSTEM
 
 MOST_SHARDS = 16
@@ -26,17 +27,22 @@ Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
 HostPort = Annotated[str, StringConstraints(pattern=r"^[^\s/:]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$")]
 
 
-def _no_system_name(value: str) -> str:
-    if value == ERP_SYSTEM:
-        msg = f"{ERP_SYSTEM!r} is the name of the ERP's own connection; give the channel another name"
-        raise ValueError(msg)
-    return value
+def _never(name: str, because: str) -> AfterValidator:
+    """Refuses one name; ``because`` says what it stands for, and what to take instead."""
+
+    def check(value: str) -> str:
+        if value == name:
+            msg = f"{name!r} {because}"
+            raise ValueError(msg)
+        return value
+
+    return AfterValidator(check)
 
 
 ChannelName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40),
-    AfterValidator(_no_system_name),
+    _never(ERP_SYSTEM, "is the name of the ERP's own connection; give the channel another name"),
 ]
 
 
@@ -195,21 +201,10 @@ class WebSettings(Group):
     )
 
 
-NOBODY = "operator"
-"""Stands in stories for somebody who gave no name: such a one can accept and approve nothing."""
-
-
-def _no_bodys_name(value: str) -> str:
-    if value == NOBODY:
-        msg = f"{NOBODY!r} stands for somebody who gave no name; take the person's own"
-        raise ValueError(msg)
-    return value
-
-
 PersonName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z][a-z0-9]*([._-][a-z0-9]+)*$", max_length=40),
-    AfterValidator(_no_bodys_name),
+    _never(NOBODY, "stands for somebody who gave no name; take the person's own"),
 ]
 """Who somebody is in stories and in cases."""
 

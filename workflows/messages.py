@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from domain.cases import NOBODY
 from domain.differences import Acceptance, Difference
 from domain.erp_order import ErpReturn
 from domain.model import Amount, Frozen, Instant, Quantity
@@ -60,7 +61,7 @@ class OperatorMessage(Frozen):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     message_id: Annotated[str, Field(max_length=200)] = ""
-    actor: Annotated[str, Field(max_length=200)] = "operator"
+    actor: Annotated[str, Field(max_length=200)] = NOBODY
     reason: Annotated[str, Field(max_length=LONGEST_REASON)] = ""
     cause: str = ""
     """Where it is given, the message is for an order that still waits for this cause, and else for none."""

@@ -5,7 +5,7 @@ Pure functions of the state, deterministic, so that a workflow may call them.
 
 from domain.amendment import amendment_between
 from domain.backorders import expected_words
-from domain.cases import guide, known
+from domain.cases import NOBODY, guide, known
 from domain.connection import ERP_SYSTEM
 from domain.money import format_money
 from domain.order import LineKind, Order
@@ -220,7 +220,7 @@ def because(message: OperatorMessage) -> str:
 
 def unnamed(message: OperatorMessage, does: str) -> str:
     """What is missing for somebody to answer for a message; empty where nothing is."""
-    if message.actor.strip() in {"", OperatorMessage().actor}:
+    if message.actor.strip() in {"", NOBODY}:
         return f"say who {does} (actor)"
     return "" if message.reason.strip() else "say why (reason)"
 

@@ -90,7 +90,7 @@ class OrderExchanges(OrderReturns):
                 what = order_return_story.asked_for(self._before_other_asks(), asked)
                 self._tell(
                     asked.actor,
-                    f"Asked for a return of {what}; it is not begun: ask again as it can be done.",
+                    f"Asked to exchange {what}; it was refused, and is not tried again: ask anew once it can be done.",
                 )
             else:
                 # Once the cause is mended it goes on, under the same key.

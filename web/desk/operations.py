@@ -46,6 +46,7 @@ ANSWER_SECONDS = 60.0
 """A cancel asks both systems; longer than that, and something is away."""
 QUERY = timedelta(seconds=15)
 
+_UNQUOTABLE = frozenset("'\"\\")
 _NO_CONNECTION = "Failed client connect"
 _NOBODY_THERE = frozenset(
     # The last: a query that Temporal gave to no worker, for none had asked for work lately.
@@ -233,6 +234,11 @@ async def waiting_for_people(client: Client, limit: int) -> dict[OrderKey, Order
     keys = [each.key for each in await waiting_orders(client, limit)]
     views = await asyncio.gather(*(_view_if_told(client, key) for key in keys))
     return dict(zip(keys, views, strict=True))
+
+
+def quotable(text: str) -> bool:
+    """Whether a text may stand between quotes in a query of Temporal's list."""
+    return not _UNQUOTABLE & set(text)
 
 
 async def listed(client: Client, wanted: str, limit: int) -> list[WorkflowExecution]:

@@ -20,6 +20,7 @@ from web.desk.operations import (
     once,
     order_carried,
     query,
+    quotable,
     update,
 )
 from workflows.messages import RETURN_ASKED, OperatorAnswer, ReturnAsked
@@ -31,7 +32,6 @@ MOST = 200
 """So many open returns are asked for their number where it does not name their order."""
 MOST_DIGITS = 7
 _AT_ONCE = 16
-_UNQUOTABLE = frozenset("'\"\\")
 _VERDICTS = ", ".join(verdict.value for verdict in Disposition)
 
 
@@ -95,7 +95,7 @@ async def list_returns(
 async def returns_of(client: Client, key: OrderKey) -> tuple[ListedReturn, ...]:
     """Every return of an order that Temporal keeps, also of an earlier run of it, the youngest first."""
     prefix = return_workflow_id(key, "")
-    if _UNQUOTABLE & set(prefix):
+    if not quotable(prefix):
         return ()
     return await _listed(client, (f"WorkflowId STARTS_WITH '{prefix}'",), MOST)
 
@@ -105,7 +105,7 @@ async def find_return(client: Client, text: str) -> ReturnName:
     text = text.strip()
     if ":" in text:
         return ReturnName.parse(text)
-    if _UNQUOTABLE & set(text):
+    if not quotable(text):
         raise _no_such(text)
     bare = text.removeprefix("#")
     order = bare.rpartition("-")[0]

@@ -16,12 +16,12 @@ from web.desk.operations import (
     answered,
     listed,
     order_carried,
+    quotable,
 )
 from workflows.messages import TimelineEntry
 
 MOST_RUNS = 10
 """So many earlier runs are asked, the latest of them: each has to be read again by a worker before it answers."""
-_UNQUOTABLE = frozenset("'\"\\")
 
 
 async def with_earlier(
@@ -57,7 +57,7 @@ def in_turn(stories: Sequence[Sequence[TimelineEntry]]) -> tuple[TimelineEntry, 
 
 async def _earlier(client: Client, carried: Carried) -> list[str]:
     """Runs that came to their end before the last one, oldest first; one that went on as another is told by that."""
-    if _UNQUOTABLE & set(carried.workflow_id):
+    if not quotable(carried.workflow_id):
         return []
     wanted = f"WorkflowId = '{carried.workflow_id}' AND ExecutionStatus = 'Completed'"
 
