@@ -172,7 +172,8 @@ async def test_an_order_is_found_by_what_people_call_it(
 ) -> None:
     keep_order(database, erp_number="S00001")
     keep_order(database, OrderKey(channel="shop", external_id="5002"), number="#1002")
-    for named in ("1001", "#1001", "S00001", "5001", "shop:5001", " 5001 ", "50\x0001"):
+    calls = ("1001", "#1001", "S00001", "s00001", "5001", "shop:5001", " 5001 ", "50\x0001")
+    for named in (*calls, "#1001-R1", "1001-RO2", "shop:5001:90005", "return:shop:5001:90005"):
         answer = await browser.get("/orders", params={"named": named}, follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (303, "/orders/shop/5001"), named
     for named in ("nobody", "shop:9", "shop:"):

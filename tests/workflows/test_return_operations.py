@@ -10,7 +10,7 @@ from domain.return_rules import InspectionRule, ReturnRules
 from tests.order_builder import make_line, make_order, sandbox_mapping
 from tests.workflows.returning import WINDOW, deliver, with_rules
 from tests.workflows.world import World
-from web.desk.operations import CannotBeDone, OrderNotFound, query, update
+from web.desk.operations import CannotBeDone, OrderNotFound, order_carried, query, update
 from web.desk.returns import (
     ListedReturn,
     begin_return,
@@ -118,6 +118,27 @@ async def test_an_ask_that_is_sent_again_after_the_order_ended_gives_nothing_bac
     (back,) = world.erp.orders[order.key].returns
     refunds = [p for p in world.storefront.orders[external_id].payments if p.kind is PaymentKind.REFUND]
     assert [p.amount for p in refunds] == [back.total]
+
+
+async def test_an_ask_that_is_sent_twice_is_no_refusal(
+    world: World, external_id: str, days_pass_when_told: None
+) -> None:
+    with_rules(world, WINDOW)
+    order = make_order(external_id, lines=[make_line("11", "MUG-LOGO", 2)])
+    asked = ReturnAsked(message_id="one-click", actor="Ada", reason="x", lines={"11": 2})
+    async with world.working():
+        await world.place(order)
+        await world.until_in_erp(order.key)
+        world.erp.ship_all(order.key)
+        await world.until(order.key, lambda view: view.attention is Attention.DELIVERED)
+        for attempt in range(2):
+            answer = await update(world.client, order_carried(order.key), "return", asked)
+            assert answer.done, answer
+            # Another update than the first to Temporal: the order itself has to know the message.
+            await world.client.get_workflow_handle(order.key.workflow_id).execute_update(
+                "return", asked, id=f"again-{external_id}-{attempt}"
+            )
+        assert len((await world.view(order.key)).returns) <= 1
 
 
 async def test_an_order_that_nobody_knows_is_not_started_for_a_return(world: World, external_id: str) -> None:
