@@ -307,6 +307,8 @@ async def test_what_the_storefront_does_not_sell_is_refused_and_the_order_goes_o
         view = await world.until_stopped(order.key)
         assert view.problem is not None
         assert view.problem.cause == "variant_unknown:NO-SUCH"
+        dropped = f"Ada: Asked to exchange 1 unit of {TEE}; it was refused, and is not tried again"
+        assert dropped in await world.story(order.key)
         await handle.signal("resubmit")
         await closes_balanced(world, order, server)
 
