@@ -345,10 +345,13 @@ class Staff(Clerk):
         return await self._returns.count_stock(product, warehouse)
 
     async def take_stock(self, code: str, warehouse: str, units: int) -> None:
-        """Take stock: so many units of a product are on the shelves of a warehouse, whatever the books said."""
+        """Take stock: so many units of a product are on the shelves of a warehouse, whatever the books said.
+
+        What was taken out of the catalogue still lies there, and is counted.
+        """
         domain = [["type", "=", "warehouse"], ["code", "=", warehouse]]
         (place,) = await self._rpc.find("stock.location", domain, ["storage_location"])
-        (product,) = await self._rpc.find("product.product", [["code", "=", code]], ["id"])
+        (product,) = await self._rpc.find("product.product", [["code", "=", code]], ["id"], active_test=False)
         line = {"product": product["id"], "quantity": float(units)}
         values = {
             "location": place["storage_location"],
