@@ -234,7 +234,9 @@ class TestStaff:
         assert await application.find("product.product", wanted, ["code"]) == []
         # It lies on the shelves nevertheless, and who takes stock counts it.
         await staff.take_stock("BELT-BRN", "WH-EAST", 3)
-        lines = await application.find("stock.inventory.line", [["product.code", "=", "BELT-BRN"]], ["quantity"])
+        lines = await application.find(
+            "stock.inventory.line", [["product.code", "=", "BELT-BRN"]], ["quantity"]
+        )
         assert [line["quantity"] for line in lines][-1:] == [3.0]
         await staff.restore_product("BELT-BRN")
         assert len(await application.find("product.product", wanted, ["code"])) == 1
