@@ -171,6 +171,6 @@ def _report_many(session: Session, channel: str, family: str) -> None:
     told = "the ERP" if channel == ERP_SYSTEM else channel
     reason = (
         f"More than {MOST_CASES} SKUs of {told} have the same trouble ({words}). The cases name the first of them; "
-        "orderwright stock why SKU tells it of any."
+        "of any other, its stock tells (orderwright stock why SKU)."
     )
     report_case(session, CaseReport(cause=_cause(channel, (MANY, family)), reason=reason))

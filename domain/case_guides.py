@@ -218,8 +218,8 @@ GUIDES = {
     ),
     "approval_needed": _guide(
         "Order {0}:{1} needs an approval",
-        "Approve it with a reason (orderwright order approve), and it goes to the ERP; or cancel it, --as fraud where "
-        "it is one. Lowered or rated otherwise in the storefront, it goes on by itself.",
+        "Approve it with a reason (orderwright order approve), and it goes to the ERP; or cancel it, as fraud "
+        "where it is one (--as fraud). Lowered or rated otherwise in the storefront, it goes on by itself.",
         (CaseAct.RETRY, CaseAct.APPROVE, CaseAct.CANCEL),
     ),
     "edit_after_return": _guide(

@@ -14,7 +14,8 @@ def _guide(title: str, fix: str, hours: int = _TWO_DAYS) -> CaseGuide:
 RETURN_GUIDES = {
     "return_requested": _guide(
         "Return {0}:{1} is asked for, and nobody has agreed",
-        "Agree: resubmit (or orderwright return approve). Or decline it: orderwright return end, with a reason.",
+        "Agree: resubmit (or orderwright return approve). Or end it, with the reason for which you decline "
+        "(orderwright return end).",
     ),
     "return_inspection": _guide(
         "Goods of return {0}:{1} are back, and nobody has said what becomes of them",
@@ -77,8 +78,8 @@ RETURN_GUIDES = {
     "return_warehouse_unknown": _guide(
         "Nobody can tell which warehouse takes a return in",
         "Nothing of its lines has left a warehouse. Name the ERP's warehouse as warehouse in [returns] of the mapping "
-        "for later returns. End this one (orderwright return end); money alone goes back by orderwright order return "
-        "--without-goods.",
+        "for later returns. End this one (orderwright return end), and give the money back "
+        "without goods (orderwright order return --without-goods).",
         _DAY,
     ),
     "payment_unknown": _guide(

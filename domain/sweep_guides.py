@@ -32,7 +32,7 @@ SWEEP_GUIDES = {
         "Open its workflow in the Temporal UI: the reason stands in its pending activity.",
     ),
     "not_carried_on": _guide(
-        "does not reach the ERP", "It was started again in vain: see why with orderwright order show."
+        "does not reach the ERP", "It was started again in vain: its story says why (orderwright order show)."
     ),
     "canceled_in_storefront_only": _guide(
         "is canceled, but not in the ERP", "Stop it in the ERP, or take it back as a return."
@@ -43,7 +43,7 @@ SWEEP_GUIDES = {
     ),
     "edit_unheard": _guide(
         "was edited, and its workflow does not take it",
-        "See why with orderwright order show; make the same change in the ERP.",
+        "Its story says why (orderwright order show); make the same change in the ERP.",
     ),
     "shipment_untold": _guide(
         "left the house, and the storefront does not show it",

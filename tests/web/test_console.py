@@ -1,6 +1,7 @@
 """The console without any order under way: who may in, what it takes, and that it works while Temporal is away."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,14 +17,17 @@ from temporalio.client import Client
 from adapters.payloads import DATA_CONVERTER
 from config.setting_groups import ConsoleSettings, TemporalSettings
 from config.settings import Settings, SettingsError
-from domain.case_guides import CaseAct
+from domain.case_guides import GUIDES, CaseAct
 from domain.cases import CaseReport
 from domain.certificate import SweepWindow, Tally
 from domain.completeness import Explanation, Finding, Flow, Repair
 from domain.mapping_rules import MappingRule
 from domain.order import OrderKey
+from domain.return_guides import RETURN_GUIDES
 from domain.status import OrderStatus
+from domain.stock_guides import STOCK_GUIDES
 from domain.stock_rules import StockRules
+from domain.sweep_guides import SWEEP_GUIDES
 from sandbox.processes import free_port
 from store.audit import AuditEntry, add_entry
 from store.cases import Cases, report_case
@@ -41,6 +45,7 @@ from workflows.order import OrderWorkflow
 
 KEY = OrderKey(channel="shop", external_id="5001")
 EVIL = "<script>alert(1)</script>"
+ALL_GUIDES = (GUIDES, RETURN_GUIDES, STOCK_GUIDES, SWEEP_GUIDES)
 AWAY = "Temporal cannot be reached: connection refused"
 
 
@@ -213,6 +218,11 @@ def test_whatever_is_taken_has_a_button(acts: dict[str, Act], taken: set[str]) -
 )
 def test_what_the_command_line_calls_it_is_left_out(told: str, shown: str) -> None:
     assert plain(told) == shown
+
+
+@pytest.mark.parametrize("fix", sorted({each.fix for guides in ALL_GUIDES for each in guides.values()}))
+def test_no_page_says_how_the_command_line_calls_what_helps(fix: str) -> None:
+    assert not re.search("orderwright | --", plain(fix))
 
 
 async def test_a_long_list_is_leafed_through(database: Database, browser: httpx.AsyncClient) -> None:

@@ -39,7 +39,7 @@ _HEADINGS = {
     503: "Not shown",
 }
 _COMMANDS = re.compile(r"\s*\((?:or )?(?:orderwright |--)[^()]*\)")
-"""What the command line calls it: on a page there are buttons."""
+"""What the command line calls it, always in brackets: on a page there are buttons."""
 
 
 def page(notes: Notes, request: Request, template: str, **facts: Any) -> HTMLResponse:
