@@ -3,6 +3,7 @@ is there.
 """
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from temporalio import activity
 
@@ -14,6 +15,7 @@ from domain.claims import OrderClaims, claims_of
 from domain.erp_order import ErpOrder
 from domain.money import format_money
 from domain.payment_outlook import look_ahead
+from domain.refunds import refunded_presentment
 from store.order_view import OrderPatch
 
 
@@ -29,7 +31,11 @@ class BackorderActivities(NotedActs):
             mapping = self._mapping(request.mapping_version)
             done = await storefront.cancel_units(
                 CancelUnitsRequest(
-                    key=key, units=request.units, total_before=request.total_before, reason=request.reason
+                    key=key,
+                    units=request.units,
+                    total_before=request.total_before,
+                    reason=request.reason,
+                    fees=request.fees,
                 )
             )
             await self._expect(key, done.echoes)
@@ -40,8 +46,19 @@ class BackorderActivities(NotedActs):
         await self._note(
             key, request.revision, "cancel_rest", text, patch, actor=request.actor, claims=claims
         )
-        outlook = look_ahead(order, mapping, datetime.now(UTC), captures=storefront.capabilities.capture)
-        return RestCanceled(order=order, payment=outlook)
+        # An attempt before this one may have done it: what went back is told by what was given back before all of them.
+        before = request.refunded_before
+        back = Decimal(0) if before is None else refunded_presentment(order) - before
+        back = max(Decimal(0), min(back, request.total_before - order.presentment_total))
+        outlook = look_ahead(
+            order,
+            mapping,
+            datetime.now(UTC),
+            captures=storefront.capabilities.capture,
+            fees=request.fees,
+            given_back=request.given_back + back,
+        )
+        return RestCanceled(order=order, payment=outlook, given_back=back)
 
     @activity.defn
     async def look_in_erp(self, request: LookInErp) -> ErpOrder:

@@ -63,6 +63,8 @@ class ReadOrder(Frozen):
     """Somebody wants a return of it: it goes on though it had ended."""
     fees: Amount = Decimal(0)
     """What its returns held back, in ``Order.presentment_currency``."""
+    given_back: Amount = Decimal(0)
+    """For units that are off the order, in ``Order.presentment_currency``; see ``domain.capture.plan_captures``."""
     ask_erp: bool = False
     """Tell also what the ERP holds: what was heard of that cannot be trusted."""
 
@@ -147,6 +149,11 @@ class CancelRest(Frozen):
     actor: str
     reason: str
     words: str
+    given_back: Amount = Decimal(0)
+    """As in ``ReadOrder``, before this."""
+    fees: Amount = Decimal(0)
+    refunded_before: Amount | None = None
+    """Money given back so far, in the buyer's currency."""
 
 
 class LookInErp(Frozen):
@@ -161,6 +168,8 @@ class RestCanceled(Frozen):
 
     order: Order
     payment: PaymentOutlook
+    given_back: Amount = Decimal(0)
+    """For these units, in the buyer's currency."""
 
 
 class AmendedOrder(Frozen):
@@ -189,7 +198,8 @@ class ReportShipment(Frozen):
     """Fulfillments that belong to other shipments of the order."""
     revision: int
     given_back: Amount = Decimal(0)
-    """By returns, in ``Order.presentment_currency``; see ``domain.capture.plan_captures``."""
+    """As in ``ReadOrder``."""
+    fees: Amount = Decimal(0)
     more_tracking: tuple[str, ...] = ()
     """Of parcels that went ahead with pieces of its kits."""
 
@@ -209,6 +219,9 @@ class CapturePayments(Frozen):
     mapping_version: str
     everything: bool
     revision: int
+    given_back: Amount = Decimal(0)
+    """As in ``ReadOrder``."""
+    fees: Amount = Decimal(0)
 
 
 class PaymentsCaptured(Frozen):
@@ -246,9 +259,11 @@ class CloseOrder(Frozen):
     acceptances: tuple[Acceptance, ...] = ()
     """Differences that people accepted as they are."""
     given_back: Amount = Decimal(0)
-    """As in ``ReportShipment``."""
+    """As in ``ReadOrder``."""
     final: bool = True
     """False: it only closes where no return window is open."""
+    known: str = ""
+    """Fingerprint of the order as its workflow knows it: what was edited since is carried over before it is proven."""
 
 
 class ReportProblem(Frozen):
@@ -282,6 +297,8 @@ class OrderClosing(Frozen):
     """Balanced, and open for returns until then."""
     given_back: Amount = Decimal(0)
     """To the buyer, of an order with exchanges: what was held beyond its worth, in their currency."""
+    edited: bool = False
+    """Nothing is decided: the storefront holds another order than ``CloseOrder.known``."""
 
 
 class UnreadableRecord(Frozen):

@@ -103,7 +103,14 @@ class OrderActivities(NotedActs):
                 await self._compare(order, pinned, request.acceptances)
             held = await self._erp.find_order(order.key) if request.ask_erp else None
             captures = storefront.capabilities.capture
-            outlook = look_ahead(order, pinned, datetime.now(UTC), captures=captures, fees=request.fees)
+            outlook = look_ahead(
+                order,
+                pinned,
+                datetime.now(UTC),
+                captures=captures,
+                fees=request.fees,
+                given_back=request.given_back,
+            )
         known = None if request.submitted else await self._known(request.key)
         ended = known if request.first and known is not None and known.closed_at is not None else None
         reopened = ended is not None and (
@@ -270,7 +277,14 @@ class OrderActivities(NotedActs):
             patch,
             claims=OrderClaims(claims=claims_of(order, mapping)),
         )
-        outlook = look_ahead(order, mapping, datetime.now(UTC), captures=storefront.capabilities.capture)
+        outlook = look_ahead(
+            order,
+            mapping,
+            datetime.now(UTC),
+            captures=storefront.capabilities.capture,
+            fees=request.fees,
+            given_back=request.given_back,
+        )
         return ShipmentReported(fulfillment_id=fulfillment_id, captured=order.captured, payment=outlook)
 
     @activity.defn
@@ -283,13 +297,14 @@ class OrderActivities(NotedActs):
             order = await storefront.read_order(key.external_id)
             if order.canceled_at is None:
                 rules = ALL_AT_ONCE if request.everything else mapping.payments
-                order = await capture(storefront, order, {}, rules)
+                order = await capture(storefront, order, {}, rules, request.given_back)
         text = f"{format_money(order.captured, order.currency)} captured before the goods leave"
         patch = OrderPatch(captured=order.captured, waiting_for="the warehouse", problem="")
         await self._note(key, request.revision, "capture_payments", text, patch)
-        return PaymentsCaptured(
-            captured=order.captured, payment=look_ahead(order, mapping, datetime.now(UTC))
+        outlook = look_ahead(
+            order, mapping, datetime.now(UTC), fees=request.fees, given_back=request.given_back
         )
+        return PaymentsCaptured(captured=order.captured, payment=outlook)
 
     @activity.defn
     async def cancel_in_erp(self, request: CancelOrder) -> ErpCancelResult:
@@ -354,6 +369,11 @@ class OrderActivities(NotedActs):
             settled = await settle_exchanges(storefront, with_later_lines(order, erp_order), erp_order)
             await self._expect(key, settled.echoes)
             report = check_closing(settled.order, erp_order, mapping, request.acceptances)
+        if not report.balanced and request.known not in {"", fingerprint(order)}:
+            # Somebody changed it since it was read: that is to be carried over, and no case.
+            return OrderClosing(
+                report=report, erp_number=erp_order.number, given_back=settled.given_back, edited=True
+            )
         case, until, now = None, None, datetime.now(UTC)
         if report.balanced and not request.final:
             until = window_until(order, erp_order, mapping.returns, now)

@@ -116,6 +116,8 @@ class CancelUnitsRequest(Frozen):
     total_before: Amount
     """In ``Order.presentment_currency``: the order's total before. At most what it fell by is given back."""
     reason: str
+    fees: Amount = Decimal(0)
+    """In ``Order.presentment_currency``: what returns held back; it is taken for no unit, and is not given back."""
 
 
 class UnitsCanceled(Frozen):

@@ -162,6 +162,7 @@ def prove(
     ]
     equations += _invoices(erp, ledger) if erp else ()
     worth = delivered_value(order, delivered) if erp and not canceled else _NOTHING
+    fees = ledger.amount(Side.ERP, EntryKind.FEE)
     found = _broken(equations)
     open_still = not_accepted(found, acceptances)
     accepted = tuple(difference for difference in found if difference not in open_still)
@@ -173,7 +174,7 @@ def prove(
             captured=order.captured,
             delivered=worth,
             canceled=canceled,
-            on_terms=max(_NOTHING, worth - order.captured) if terms else _NOTHING,
+            on_terms=max(_NOTHING, worth + fees - order.captured) if terms else _NOTHING,
             terms=terms or "",
             differences=open_still,
             accepted=accepted,

@@ -77,8 +77,8 @@ def plan_captures(
     Sales (a gift card, a payment taken at once) count first. The rest is spread over the authorizations on top of
     what each has captured, never above what it allows: those that are taken sooner by rule first, so that a parcel
     takes no money twice, and what expired before ``at`` last, then in their order. Money that was refunded is not
-    taken again, but for ``given_back``: what returns gave back (fees included) for goods that the order's value does
-    not hold any more.
+    taken again, but for ``given_back``: what went back (with what returns kept as fees) for units that the order's
+    value does not hold any more. Goodwill is none of it.
     """
     value = delivered_presentment(order, delivered)
     has_left = any(delivered.values())

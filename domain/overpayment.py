@@ -18,9 +18,10 @@ class MoneyBack(Frozen):
     amount: Amount
 
 
-def overpaid(order: Order, worth: Decimal) -> tuple[MoneyBack, ...]:
+def overpaid(order: Order, worth: Decimal, fees: Decimal = _NOTHING) -> tuple[MoneyBack, ...]:
     """What was taken beyond the order's total, in proportion to each payment; at most ``worth``, what was canceled.
 
+    ``fees`` are what returns held back, in ``Order.presentment_currency``: taken for no unit, and kept.
     A refund under way counts as given. Once it is given, nothing is: asked again, it gives nothing twice.
     """
     left = {
@@ -31,7 +32,7 @@ def overpaid(order: Order, worth: Decimal) -> tuple[MoneyBack, ...]:
     for p in order.payments:
         if p.kind is PaymentKind.REFUND and p.status is not PaymentStatus.FAILED and p.parent_id in left:
             left[p.parent_id] -= p.presentment_amount
-    over = min(worth, sum(left.values(), _NOTHING) - order.presentment_total)
+    over = min(worth, sum(left.values(), _NOTHING) - order.presentment_total - fees)
     if over <= 0:
         return ()
     gateways = {p.payment_id: p.gateway for p in order.payments}

@@ -9,6 +9,7 @@ from domain.mapping import Mapping
 from domain.model import Amount, Frozen, Instant
 from domain.order import Order, Payment, PaymentKind, PaymentStatus
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
+from domain.refunds import refunded_presentment
 from domain.return_rules import ExchangeRule
 
 _NOTHING = Decimal(0)
@@ -40,11 +41,18 @@ class PaymentOutlook(Frozen):
 
 
 def look_ahead(
-    order: Order, mapping: Mapping, at: Instant, *, captures: bool = True, fees: Decimal = _NOTHING
+    order: Order,
+    mapping: Mapping,
+    at: Instant,
+    *,
+    captures: bool = True,
+    fees: Decimal = _NOTHING,
+    given_back: Decimal = _NOTHING,
 ) -> PaymentOutlook:
     """The outlook of an order; nothing for one that is canceled. ``captures``: the money is ours to capture.
 
     ``fees`` are what its returns held back, in ``Order.presentment_currency``: that money pays for nothing else.
+    ``given_back``: see ``domain.capture.plan_captures``.
     """
     if order.canceled_at is not None:
         return PaymentOutlook()
@@ -54,9 +62,18 @@ def look_ahead(
     return PaymentOutlook(
         unpaid=_NOTHING if on_terms else unpaid(order, rules, at),
         unpaid_exchange=_NOTHING if free else _of_exchange(order, mapping, at, fees),
-        capture_now=captures and _is_due_at_order(order, rules),
-        expiring=_expiring(order, rules) if captures else (),
+        capture_now=captures and _is_due_at_order(order, rules, given_back),
+        expiring=_expiring(order, rules, given_back) if captures else (),
     )
+
+
+def refunded_by_hand(before: Order, now: Order) -> Decimal:
+    """What somebody gave back with units that they took off the order between two readings; nothing where not sure.
+
+    Only money that is just what the order came down by counts: what else goes back is goodwill, and stays the buyer's.
+    """
+    back = refunded_presentment(now) - refunded_presentment(before)
+    return back if back > 0 and back == before.presentment_total - now.presentment_total else _NOTHING
 
 
 def _of_exchange(order: Order, mapping: Mapping, at: Instant, fees: Decimal) -> Decimal:
@@ -97,17 +114,18 @@ def _covered(order: Order, rules: PaymentRules, at: Instant) -> Decimal:
     return covered
 
 
-def _is_due_at_order(order: Order, rules: PaymentRules) -> bool:
+def _is_due_at_order(order: Order, rules: PaymentRules, given_back: Decimal) -> bool:
     at_order = {
         p.payment_id
         for p in live_authorizations(order)
         if rules.capture_of(p.gateway) is CaptureRule.AT_ORDER
     }
-    return bool(at_order) and any(s.authorization_id in at_order for s in plan_captures(order, {}, rules))
+    steps = plan_captures(order, {}, rules, given_back=given_back) if at_order else ()
+    return any(step.authorization_id in at_order for step in steps)
 
 
-def _expiring(order: Order, rules: PaymentRules) -> tuple[ExpiringAuthorization, ...]:
-    missing = order.presentment_total - taken_presentment(order)
+def _expiring(order: Order, rules: PaymentRules, given_back: Decimal) -> tuple[ExpiringAuthorization, ...]:
+    missing = order.presentment_total - (taken_presentment(order) - given_back)
     found = []
     live = live_authorizations(order)
     for authorization in live:

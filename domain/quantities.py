@@ -13,7 +13,7 @@ from pydantic import Field
 from domain.erp_order import ErpOrder, ErpOrderState, ErpShipment, ErpShipmentState
 from domain.exchanges import exchanged_lines
 from domain.model import Frozen, Quantity
-from domain.order import LineKind, Order
+from domain.order import Fulfillment, FulfillmentLine, LineKind, LocationPlan, Order
 
 _AT_WAREHOUSE = frozenset(
     {ErpShipmentState.WAITING, ErpShipmentState.RESERVED, ErpShipmentState.PICKED, ErpShipmentState.PACKED}
@@ -125,16 +125,44 @@ def units_returned(order: Order) -> dict[str, int]:
 
 
 def page_after_returns(order: Order, lines: Iterable[LineState]) -> Order:
-    """The order without units that came back and that it counts still, as it was read before their refund."""
-    back, returned = units_returned(order), {line.line_id: line.returned for line in lines}
-    unseen = {line: units - back.get(line, 0) for line, units in returned.items()}
-    if not any(units > 0 for units in unseen.values()):
+    """The order without units that came back and that it counts still, as it was read before their refund.
+
+    Parcels that the units left in are on it as well: ``units_returned`` tells of it what came back.
+    """
+    states, back = {line.line_id: line for line in lines}, units_returned(order)
+    unseen = {line: state.returned - back.get(line, 0) for line, state in states.items()}
+    unseen = {line: units for line, units in unseen.items() if units > 0}
+    if not unseen:
         return order
     after = (
-        line.model_copy(update={"current": max(0, line.current - max(0, unseen.get(line.line_id, 0)))})
+        line.model_copy(update={"current": max(0, line.current - unseen.get(line.line_id, 0))})
         for line in order.lines
     )
-    return order.model_copy(update={"lines": tuple(after)})
+    shown = Counter[str]()
+    for fulfillment in order.fulfillments:
+        shown.update({part.line_id: part.quantity for part in fulfillment.lines})
+    left = Counter({line: max(0, states[line].shipped - shown[line]) for line in unseen})
+    parts = tuple(FulfillmentLine(line_id=line, quantity=units) for line, units in left.items() if units)
+    not_shown = (Fulfillment(fulfillment_id="", location="", lines=parts),) if parts else ()
+    update = {
+        "lines": tuple(after),
+        "fulfillments": (*order.fulfillments, *not_shown),
+        "location_plans": _plans_without(order.location_plans, left),
+    }
+    return order.model_copy(update=update)
+
+
+def _plans_without(plans: Iterable[LocationPlan], left: Counter[str]) -> tuple[LocationPlan, ...]:
+    """What is still to leave once these units have."""
+    rest, found = Counter(left), []
+    for plan in plans:
+        parts = []
+        for part in plan.lines:
+            gone = min(part.remaining, rest[part.line_id]) if plan.open else 0
+            rest[part.line_id] -= gone
+            parts.append(part.model_copy(update={"remaining": part.remaining - gone}))
+        found.append(plan.model_copy(update={"lines": tuple(parts)}))
+    return tuple(found)
 
 
 def lines_from_order(order: Order) -> tuple[LineState, ...]:

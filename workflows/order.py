@@ -171,6 +171,7 @@ class OrderWorkflow(OrderInErp):
                 acceptances=state.acceptances,
                 revive=self._comes_back(),
                 fees=state.fees,
+                given_back=state.given_back,
                 ask_erp=asks,
             ),
             task_queue=storefront_queue(state.key.channel),
@@ -183,6 +184,7 @@ class OrderWorkflow(OrderInErp):
             self._take_asked(read.erp, told_meanwhile=self._news_of_erp != news_before)
         order = with_later_lines(read.order, state.erp)
         before, state.order = state.order, self._of_one_party(order)
+        self._count_what_went_back(before, state.order)
         unpaid, state.payment, state.return_rules = state.payment.unpaid, read.payment, read.returns
         state.backorder_rules = read.backorders
         if read.ignored is not None:
@@ -230,6 +232,8 @@ class OrderWorkflow(OrderInErp):
                 mapping_version=state.mapping_version,
                 everything=state.capture_all,
                 revision=self._next_revision(),
+                given_back=state.given_back,
+                fees=state.fees,
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
@@ -256,6 +260,7 @@ class OrderWorkflow(OrderInErp):
                 known_fulfillment_ids=tuple(state.fulfillments.values()),
                 revision=self._next_revision(),
                 given_back=state.given_back,
+                fees=state.fees,
                 more_tracking=tracking_of_pieces(state.erp, shipment) if state.erp else (),
             ),
             task_queue=storefront_queue(state.key.channel),
@@ -274,6 +279,7 @@ class OrderWorkflow(OrderInErp):
 
     async def _close(self) -> None:
         state = self._state
+        assert state.order is not None
         closing = await workflow.execute_activity_method(
             OrderActivities.close_order,
             CloseOrder(
@@ -283,6 +289,7 @@ class OrderWorkflow(OrderInErp):
                 acceptances=state.acceptances,
                 given_back=state.given_back,
                 final=state.window_over,
+                known="" if state.read_to_close else fingerprint(state.order),
             ),
             task_queue=ERP_QUEUE,
             start_to_close_timeout=ONE_CALL,
@@ -290,9 +297,12 @@ class OrderWorkflow(OrderInErp):
             summary="Compare both systems to the cent and close",
             priority=SHIPMENTS_NEXT,
         )
-        assert state.order is not None
         if closing.given_back:
             self._tell("storefront", happenings.given_back(closing, state.order.presentment_currency))
+        if closing.edited:
+            state.reread = state.read_to_close = True
+            return
+        state.read_to_close = False
         if not closing.report.balanced:
             refusal = Refusal(
                 cause=closing.report.cause,

@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.exchanges import with_later_lines
     from domain.order import Order
     from domain.quantities import lines_from_order, take_edit, units_returned
+    from domain.refunds import refunded_presentment
     from domain.unit_cancels import is_whole
     from workflows import backorder_story, cancel_story, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
@@ -176,6 +177,9 @@ class OrderBackorders(OrderPreorders):
                 actor=actor,
                 reason=reason,
                 words=cancel_story.units(before, down_to),
+                given_back=state.given_back,
+                fees=state.fees,
+                refunded_before=refunded_presentment(before),
             ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
@@ -186,6 +190,7 @@ class OrderBackorders(OrderPreorders):
         state.places = dict(places)
         state.order = with_later_lines(canceled.order, state.erp)
         state.payment = canceled.payment
+        state.given_for_units += canceled.given_back
         self._tell(actor, cancel_story.units_canceled(before, down_to, canceled))
         if state.erp is None:
             state.lines = lines_from_order(canceled.order)

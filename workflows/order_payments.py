@@ -7,6 +7,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.failures import Refusal
     from domain.cases import AUTHORIZATION_EXPIRES
+    from domain.order import Order
+    from domain.payment_outlook import refunded_by_hand
     from domain.payment_rules import ExpiryRule
     from workflows import happenings, narrative
     from workflows.order_alarms import Alarm, OrderAlarms
@@ -29,6 +31,16 @@ class OrderPayments(OrderAlarms):
         state = self._state
         if state.amend and state.payment.unpaid > unpaid and not state.payment.unpaid_exchange:
             self._tell("Orderwright", narrative.not_covered(state))
+
+    def _count_what_went_back(self, before: Order | None, now: Order) -> None:
+        """Note what somebody refunded by hand with units: what is due for others is not paid by that money.
+
+        Returns tell for themselves what they gave back. While one is under way nobody can tell its money from others'.
+        """
+        state = self._state
+        told, state.told_when_read = state.told_given_back - state.told_when_read, state.told_given_back
+        if before is not None and not told and all(brief.ended for brief in state.returns.values()):
+            state.given_for_units += refunded_by_hand(before, now)
 
     def _heed_expiry(self) -> None:
         state, expiring = self._state, self._state.expires_next

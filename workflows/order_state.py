@@ -10,7 +10,7 @@ from domain.approval import Approval, ApprovalNeeded
 from domain.backorder_rules import BackorderRules
 from domain.differences import Acceptance
 from domain.erp_order import ErpOrder, ErpOrderState
-from domain.model import Frozen, Instant
+from domain.model import Amount, Frozen, Instant
 from domain.order import Order, OrderKey
 from domain.payment_outlook import ExpiringAuthorization, PaymentOutlook
 from domain.preorders import Release
@@ -66,6 +66,10 @@ class OrderState(Remembered):
     """ERP shipment id -> storefront fulfillment id, for shipments the storefront knows."""
     payment: PaymentOutlook = PaymentOutlook()
     """What the payments ask for next, as they were read last."""
+    given_for_units: Amount = Decimal(0)
+    """What went back with units that were canceled, or refunded by hand, in the buyer's currency."""
+    told_when_read: Amount = Decimal(0)
+    """What returns had told by the last reading that they gave back."""
     capture_all: bool = False
     """All that is promised is to be taken now: it expires before its goods leave."""
     expiry_read: Instant | None = None
@@ -126,6 +130,8 @@ class OrderState(Remembered):
     window_until: Instant | None = None
     """Balanced, and open for returns until then."""
     window_over: bool = False
+    read_to_close: bool = False
+    """The storefront was edited while the order was to be proven balanced, and is read before that is tried again."""
     unproven: bool = True
     """Something happened since it was proven balanced last."""
     outcome: Attention | None = None
@@ -137,11 +143,19 @@ class OrderState(Remembered):
 
     @property
     def given_back(self) -> Decimal:
-        """What returns gave back, fees included, in the buyer's currency; those of an earlier life, too."""
-        told = sum((brief.given_back for brief in self.returns.values()), Decimal(0))
+        """What went back for units that are off the order, with what was kept as fees, in the buyer's currency.
+
+        By returns, those of an earlier life too, and with units that were canceled.
+        """
+        known = self.given_for_units + self.told_given_back
         if self.order is None or self.erp is None:
-            return told
-        return told + given_back_earlier(self.order, self.erp, self.returns)
+            return known
+        return known + given_back_earlier(self.order, self.erp, self.returns)
+
+    @property
+    def told_given_back(self) -> Decimal:
+        """What this life's returns have told that they gave back, fees included, in the buyer's currency."""
+        return sum((brief.given_back for brief in self.returns.values()), Decimal(0))
 
     @property
     def fees(self) -> Decimal:

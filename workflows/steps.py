@@ -133,7 +133,12 @@ def exchange_to_enter(state: OrderState) -> str | None:
 
 
 def edit_to_be_paid(state: OrderState) -> bool:
-    """An edit made an exchange dearer that the ERP has, and is carried over once that is paid."""
+    """An edit made an exchange dearer that the ERP has, and is carried over once that is paid.
+
+    Not so where units were canceled with it: they are given back already, and must not leave meanwhile.
+    """
+    if state.amend_at_once:
+        return False
     dearer = state.amend and state.edited is not None and state.edited.dearer
     return dearer and bool(state.payment.unpaid_exchange)
 

@@ -1,12 +1,13 @@
 """What happens to an order inside the memory storefront: shipped, edited, captured, canceled. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
 from adapters.errors import Rejected
+from adapters.requests import CancelUnitsRequest
 from domain.money import proportion, round_money
 from domain.order import (
     Fulfillment,
@@ -95,15 +96,13 @@ def after_edit(order: Order, placed: Order, line_id: str, current: int) -> Order
     )
 
 
-def after_canceled_units(
-    order: Order, placed: Order, units: Mapping[str, int], total_before: Decimal, new_id: NewId
-) -> Order:
-    """The order with lines lowered to these units, and what was taken beyond the new total given back.
+def after_canceled_units(order: Order, placed: Order, request: CancelUnitsRequest, new_id: NewId) -> Order:
+    """The order with lines lowered to units, and what was taken beyond the new total given back.
 
     Raises Rejected with cause ``units_have_left`` where more than that left already.
     """
     current = {line.line_id: line.current for line in order.lines}
-    for line_id, wanted in units.items():
+    for line_id, wanted in request.units.items():
         if current.get(line_id, 0) <= wanted:
             continue
         try:
@@ -120,7 +119,7 @@ def after_canceled_units(
             presentment_amount=part.amount,
             parent_id=part.parent_id,
         )
-        for part in overpaid(order, total_before - order.presentment_total)
+        for part in overpaid(order, request.total_before - order.presentment_total, request.fees)
     )
     return order.model_copy(update={"payments": (*order.payments, *back)}) if back else order
 

@@ -266,7 +266,7 @@ class MemoryStorefront:
         external_id = request.key.external_id
         async with self._wire.call("cancel_units", external_id, request.reason, writes=True):
             order, placed = self._of(request.key, "cancel units"), self._placed[external_id]
-            less = after_canceled_units(order, placed, request.units, request.total_before, self._new_id)
+            less = after_canceled_units(order, placed, request, self._new_id)
             if less == order:
                 return UnitsCanceled(order=order)
             return UnitsCanceled(order=self._keep(less), echoes=(refund_made(self._new_id()),))

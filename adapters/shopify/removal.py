@@ -58,7 +58,7 @@ class Removal:
             what = {"refundLineItems": lines, **({"refundDuties": duties} if duties else {})}
             echoes += await self._refund(order, request, what)
             order = await self._read(request)
-        back = overpaid(order, request.total_before - order.presentment_total)
+        back = overpaid(order, request.total_before - order.presentment_total, request.fees)
         if back:
             transactions = [_transaction(order, part) for part in back]
             echoes += await self._refund(order, request, {"transactions": transactions})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.memory.giving_back import after_refund, quote
 from adapters.memory.order_changes import after_canceled_units, after_shipping
-from adapters.requests import RefundLine, RefundRequest
+from adapters.requests import CancelUnitsRequest, RefundLine, RefundRequest
 from domain.adding_up import credited_by, sum_by_code
 from domain.amendment import EditParts, holds_otherwise
 from domain.differences import PlanRefused
@@ -67,7 +67,10 @@ class Life:
     def cancel(self, down_to: Units[str, int]) -> tuple[str, ...]:
         """Returns the lines that it changed."""
         before = self.order
-        self.order = after_canceled_units(before, self.placed, down_to, before.presentment_total, self.id)
+        request = CancelUnitsRequest(
+            key=before.key, units=dict(down_to), total_before=before.presentment_total, reason="not wanted"
+        )
+        self.order = after_canceled_units(before, self.placed, request, self.id)
         pairs = zip(self.order.lines, before.lines, strict=True)
         return tuple(now.line_id for now, was in pairs if now.current < was.current)
 

@@ -1,0 +1,144 @@
+"""Lives that went wrong once: each needs several things to happen, one after the other."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from domain.order import Order, Payment, PaymentKind
+from domain.payment_rules import CaptureRule, PaymentRules
+from domain.return_rules import ReturnRules
+from tests.machine.life import Life, life_of
+from tests.order_builder import make_line, make_order, make_payment, sandbox_mapping
+from workflows.messages import Attention
+
+TEE, MUG, TOTE = "11", "12", "13"
+FEE = ReturnRules(fee_percent=Decimal(10), fee_product="FEE", window_days=10)
+OPEN = ReturnRules(window_days=10)
+EVERY_RULE = [PaymentRules(capture=each) for each in CaptureRule]
+
+
+def three(*, tees: int = 1) -> Order:
+    """A hundred for each tee, fifty for a mug and for a bag, all at one warehouse and promised by a card."""
+    lines = (
+        make_line(TEE, "TEE-BLK-M", ordered=tees, unit_price="100", tax_rates=()),
+        make_line(MUG, "MUG-LOGO", ordered=1, unit_price="50", tax_rates=()),
+        make_line(TOTE, "BAG-TOTE", ordered=1, unit_price="50", tax_rates=()),
+    )
+    return make_order(lines=lines)
+
+
+def mapping(payments: PaymentRules | None = None, returns: ReturnRules = OPEN):
+    return sandbox_mapping(payments=payments or PaymentRules()).model_copy(update={"returns": returns})
+
+
+def refunded_with_line(order: Order, line_id: str, amount: str) -> Order:
+    """What staff make of it who refund an item in the storefront: its units are off, its money is back."""
+    capture = next(p for p in order.payments if p.kind in {PaymentKind.CAPTURE, PaymentKind.SALE})
+    back = make_payment(amount, PaymentKind.REFUND, payment_id="9901", parent_id=capture.payment_id)
+    lines = tuple(
+        line.model_copy(update={"current": 0}) if line.line_id == line_id else line for line in order.lines
+    )
+    less = Decimal(amount)
+    update = {
+        "lines": lines,
+        "payments": (*order.payments, back),
+        "total": order.total - less,
+        "presentment_total": order.presentment_total - less,
+    }
+    return order.model_copy(update=update)
+
+
+def proven(life: Life) -> None:
+    """Delivered and balanced: what is kept is what it comes to, with fees."""
+    assert life.view.problem is None, life.view.problem
+    assert life.view.attention in {Attention.DELIVERED, Attention.CLOSED}, life.story
+    assert life.order.captured == life.order.total + sum(each.fee for each in life.erp.returns)
+
+
+@pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule.capture)
+def test_money_that_a_cancel_gave_back_pays_for_nothing_that_is_added(tmp_path: Path, rule: PaymentRules):
+    with life_of(three(), mapping(rule), tmp_path) as life:
+        assert life.cancel({MUG: 1}).refused == ""
+        life.add_line("92", "30", make_payment("30", payment_id="880"))
+        life.settle()
+        life.ship_all()
+        proven(life)
+        assert life.order.captured == 180
+
+
+@pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule.capture)
+def test_money_that_staff_gave_back_with_an_item_pays_for_no_other(tmp_path: Path, rule: PaymentRules):
+    with life_of(three(), mapping(rule), tmp_path) as life:
+        life.ship("WH-EAST", {TEE: 1, MUG: 1})
+        life.change(lambda order: refunded_with_line(order, MUG, "50"), "refunds/create")
+        life.ship_all()
+        assert sum(p.amount for p in taken(life.order)) == 200
+
+
+def test_goodwill_is_not_taken_again(tmp_path: Path):
+    with life_of(three(), mapping(), tmp_path) as life:
+        life.ship("WH-EAST", {TEE: 1, MUG: 1})
+        goodwill = make_payment(
+            "20", PaymentKind.REFUND, payment_id="9901", parent_id=taken(life.order)[0].payment_id
+        )
+        more = (*life.order.payments, goodwill)
+        life.change(lambda order: order.model_copy(update={"payments": more}), "refunds/create")
+        life.ship_all()
+        assert sum(p.amount for p in taken(life.order)) == 200
+        assert life.order.captured == 180
+
+
+@pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule.capture)
+def test_a_fee_is_kept_whatever_is_canceled_afterwards(tmp_path: Path, rule: PaymentRules):
+    with life_of(three(), mapping(rule, FEE), tmp_path) as life:
+        life.ship("WH-EAST", {TEE: 1, MUG: 1})
+        life.bring_back({TEE: 1})
+        assert life.cancel({TOTE: 1}).refused == ""
+        proven(life)
+        assert life.order.captured == 60
+
+
+def test_a_parcel_lets_no_exchange_leave_that_is_not_paid(tmp_path: Path):
+    with life_of(three(), mapping(returns=FEE), tmp_path, {"SOCK-GRY": Decimal(60)}) as life:
+        life.ship("WH-EAST", {TEE: 1, MUG: 1})
+        life.bring_back({TEE: 1})
+        life.bring_back({MUG: 1}, {"SOCK-GRY": 1})
+        assert "pay USD 10.00" in life.view.waiting_for
+        life.ship("WH-EAST", {TOTE: 1})
+        assert "pay USD 10.00" in life.view.waiting_for
+        assert life.erp.exchanges == ()
+
+
+def test_all_that_is_here_is_canceled_after_units_of_its_line_came_back(tmp_path: Path):
+    """An operator's return changes the storefront after the order was read, which no webhook tells."""
+    with life_of(three(tees=3), mapping(), tmp_path) as life:
+        life.ship("WH-EAST", {TEE: 2})
+        life.bring_back({TEE: 1})
+        assert life.cancel().refused == ""
+        proven(life)
+        assert {line.line_id: line.current for line in life.order.lines} == {TEE: 1, MUG: 0, TOTE: 0}
+        waiting = [
+            part.quantity for each in life.erp.shipments for part in each.lines if each.state == "waiting"
+        ]
+        assert waiting == []
+
+
+def test_an_edit_while_the_order_is_proven_is_carried_over_and_is_no_case(tmp_path: Path):
+    with life_of(three(), mapping(returns=ReturnRules()), tmp_path) as life:
+        edits = iter([lambda: life.add_line("92", "30", make_payment("30", payment_id="880"))])
+
+        def once_captured(operation: str) -> None:
+            if operation == "capture_payment":
+                next(edits, lambda: None)()
+
+        life.world.weather.noticed = once_captured
+        life.ship_all()
+        assert "Stopped" not in life.story
+        life.ship_all()
+        proven(life)
+        assert life.order.captured == 230
+
+
+def taken(order: Order) -> list[Payment]:
+    return [p for p in order.payments if p.kind in {PaymentKind.CAPTURE, PaymentKind.SALE}]
