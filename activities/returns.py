@@ -12,7 +12,6 @@ from typing import NamedTuple
 from temporalio import activity
 
 from activities.finding import find_in_erp
-from activities.noting import NotedActs
 from activities.return_contracts import (
     AuthorizeReturn,
     ClearReturn,
@@ -24,8 +23,9 @@ from activities.return_contracts import (
     ReturnCredited,
     ReturnRefunded,
 )
+from activities.return_turns import TurnActs, not_yet, require_refunded
 from activities.shipping import capture
-from adapters.errors import Conflict, ContractBroken, Rejected
+from adapters.errors import ContractBroken, Rejected
 from adapters.ports import StorefrontPort
 from adapters.requests import RefundLine, RefundQuote, RefundRequest
 from domain.cases import RETURN_GREW, CaseReport
@@ -45,7 +45,7 @@ from domain.mapping import Mapping
 from domain.money import format_money
 from domain.order import Order, ReturnStatus
 from domain.payment_rules import PaymentRules
-from domain.quantities import delivered_units, shipped_units, units_returned
+from domain.quantities import delivered_units, shipped_units
 from domain.refunds import (
     Credit,
     KitsBack,
@@ -63,7 +63,7 @@ from store.order_view import OrderPatch
 _NOTHING = Decimal(0)
 
 
-class ReturnActivities(NotedActs):
+class ReturnActivities(TurnActs):
     """Ports injected; one instance serves all returns of a worker.
 
     A return hears of itself alone: its order still has to hear of the parcels and other goods that its act read too.
@@ -105,13 +105,14 @@ class ReturnActivities(NotedActs):
     async def credit_return(self, request: CreditReturn) -> ReturnCredited:
         """Settle the return in the ERP, and work out the money to give back: both at the storefront's prices."""
         key = request.key
-        async with self._noted(key, request.revision, request.step):
+        async with self._in_turn(request), self._noted(key, request.revision, request.step):
+            await self._take_turn(request)
             mapping = await self._mapping_for(key, request.mapping_version)
             storefront = self._storefront(key)
             order = await storefront.read_order(key.external_id)
             erp_order = await find_in_erp(self._erp, request.key)
             order = with_later_lines(order, erp_order)
-            _require_turn(order, erp_order, request.return_id)
+            require_refunded(order, erp_order, request.return_id)
             _require_all_judged(erp_order, request)
             others = tuple(each for each in erp_order.returns if each.return_id != request.return_id)
             kept = kept_before(others)
@@ -139,6 +140,8 @@ class ReturnActivities(NotedActs):
         fee = fee_words(returned, held.currency)
         text = f"Return {request.number} settled in the ERP as {returned.number}: {credited} credited{fee}"
         await self._note_return(request, text, held)
+        if not any(request.credited.values()):
+            await self._give_turn_back(request)  # nothing is refunded
         return ReturnCredited(
             returned=returned,
             currency=held.currency,
@@ -171,6 +174,7 @@ class ReturnActivities(NotedActs):
         text = f"Return {request.number}: {money} given back to the buyer"
         patch = patch_of(request).model_copy(update={"captured": order.captured})
         await self._note(key, request.revision, request.step, text, patch)
+        await self._give_turn_back(request)
         return ReturnRefunded(
             refund_id=made.refund_id, amount=made.amount, currency=order.presentment_currency
         )
@@ -188,6 +192,7 @@ class ReturnActivities(NotedActs):
                 await self._expect(key, done.echoes)
         text = f"Return {request.number} ended without goods: {request.reason}"
         await self._note(key, request.revision, request.step, text, patch_of(request))
+        await self._give_turn_back(request)  # its credit may have been cut short
 
     @activity.defn
     async def report_return(self, request: ReportReturn) -> None:
@@ -239,21 +244,6 @@ def _require_sum(channel: str, quote: RefundQuote) -> None:
         raise ContractBroken(channel, "quote refund", reason, quote.model_dump_json())
 
 
-def _require_turn(order: Order, erp: ErpOrder, return_id: str) -> None:
-    """Raises Conflict while another return is credited and not refunded.
-
-    What units are worth depends on those that are left. After some tries a person is asked, as of any call that fails
-    alone.
-    """
-    back = units_returned(order)
-    for each in erp.returns:
-        for part in each.credited if each.return_id != return_id else ():
-            back[part.line_id] = back.get(part.line_id, 0) - part.quantity
-    goods = {line.line_id for line in order.lines if line.requires_shipping}
-    if any(units < 0 for line, units in back.items() if line in goods):
-        raise _not_yet("another return of the order is credited and not refunded yet")
-
-
 def _require_all_judged(erp: ErpOrder, request: CreditReturn) -> None:
     """Raises Rejected where more came in than somebody looked at: settled now, the rest would never be credited."""
     held = next((each for each in erp.returns if each.return_id == request.return_id), None)
@@ -297,13 +287,13 @@ async def _money(
         return back(order)
     except NotTakenYet as error:
         if not _is_told_of_all(order, erp):
-            raise _not_yet(str(error)) from error
+            raise not_yet(str(error)) from error
     earlier = given_back_earlier(order, beside, ())
     order = await capture(storefront, order, delivered_units(order, erp), rules, earlier)
     try:
         return back(order)
     except NotTakenYet as error:
-        raise _not_yet(str(error)) from error
+        raise not_yet(str(error)) from error
 
 
 def _is_told_of_all(order: Order, erp: ErpOrder) -> bool:
@@ -313,12 +303,6 @@ def _is_told_of_all(order: Order, erp: ErpOrder) -> bool:
         for part in fulfillment.lines:
             told[part.line_id] += part.quantity
     return all(told[line] >= units for line, units in shipped_units(erp).items())
-
-
-def _not_yet(reason: str) -> Conflict:
-    waits = Conflict("ERP", "credit return", reason)
-    waits.this_call_alone = True
-    return waits
 
 
 def _asked_for(order: Order, return_id: str) -> bool:

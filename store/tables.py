@@ -12,6 +12,7 @@ from store.mapping_rules import MappingRuleRow
 from store.mappings import MappingRow
 from store.order_view import OrderViewRow
 from store.own_writes import OwnWriteRow
+from store.return_turns import ReturnTurnRow
 from store.rhythms import RhythmRow, SilenceRow
 from store.stock_tables import (
     ErpKitPartRow,
@@ -44,6 +45,7 @@ TABLES = (
     MappingRuleRow,
     OrderViewRow,
     OwnWriteRow,
+    ReturnTurnRow,
     RhythmRow,
     ShownStockRow,
     SilenceRow,
