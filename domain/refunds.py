@@ -228,10 +228,11 @@ def money_back(
     to_keep = {x.line_id: x.current + back.get(x.line_id, 0) for x in order.lines if x.line_id in exchanged}
     gone = worth_presentment + (worth_to_come(order, return_id) if return_id else _NOTHING)
     delivered = delivered_units(order, erp)
+    value = delivered_presentment(order, delivered)
     stays = delivered_presentment(order, delivered | to_keep) - gone
     fees = fees_presentment(order, earlier + fee)
-    taken_for = delivered_presentment(order, delivered) + fees_presentment(order, earlier)
-    to_come = max(_NOTHING, min(taken_for - kept, _to_take(order, at)))
+    # As ``plan_captures`` has it: but for what returns gave back, what was refunded is not taken again.
+    to_come = max(_NOTHING, min(value - taken + given_back_earlier(order, erp, ()), _to_take(order, at)))
     owed = max(stays, _NOTHING) + fees
     # Counted over all fees together: each rounded by itself, they would not come to what all of them are worth.
     most = worth_presentment - fees + fees_presentment(order, earlier)

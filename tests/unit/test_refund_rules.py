@@ -225,6 +225,23 @@ def test_a_payment_that_gave_back_more_than_it_took_gives_nothing_and_the_others
     assert (part.payment_id, part.amount) == ("3", Decimal(8))
 
 
+def test_what_was_refunded_by_hand_is_not_waited_for():
+    """Nothing takes it again: the rest goes back now, though more of the order is still to leave."""
+    order, erp = both_sold(
+        make_payment("20", payment_id="1"),
+        make_payment("10", PaymentKind.CAPTURE, payment_id="2", parent_id="1"),
+        make_payment("4", PaymentKind.REFUND, payment_id="3", parent_id="2"),
+        gone=("11",),
+    )
+    [part] = money_back(order, erp, Decimal(10), Decimal(0))
+    assert part.amount == 6
+    # Once the other one has left, its money is to come.
+    order, erp = both_sold(*order.payments)
+    assert [step.capture_up_to for step in plan_captures(order, {"11": 1, "12": 1})] == [20]
+    with pytest.raises(NotTakenYet, match="16"):
+        money_back(order, erp, Decimal(20), Decimal(0))
+
+
 @pytest.mark.parametrize("parent", [None, "unknown"])
 def test_what_was_given_back_by_hand_to_no_payment_of_the_order_is_given_back_no_second_time(parent):
     order, erp = both_sold(
