@@ -7,7 +7,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
 from adapters.requests import RefundLine, RefundRequest
-from domain.order import Order, PaymentKind
+from domain.order import Order, PaymentKind, ReturnStatus
 from domain.returns import RefundPart
 from tests.workflows.returning import (
     WINDOW,
@@ -25,6 +25,7 @@ from tests.workflows.returning import (
 from tests.workflows.world import World
 from workflows.customer_return import ReturnWorkflow
 from workflows.messages import OperatorMessage
+from workflows.return_messages import STOREFRONT_RETURN_CHANGED
 
 pytestmark = pytest.mark.usefixtures("days_pass_when_told")
 
@@ -116,6 +117,9 @@ async def test_what_was_refunded_by_hand_with_its_units_ends_by_hand(
         assert stopped.problem is not None
         assert stopped.problem.cause == "not_returnable"
         assert stopped.can_do == ("end", "resubmit")
+        # That somebody closed it in the storefront does not say that its money went back.
+        await carrier.signal(STOREFRONT_RETURN_CHANGED, ReturnStatus.CLOSED)
+        assert (await carrier.query(ReturnWorkflow.status)).can_do == ("end", "resubmit")
         # Though a system refuses it first: asked for again, it is no refund that goes on.
         world.faults.reject("storefront.end_return", "not now", nth=1)
         assert not (await carrier.execute_update(ReturnWorkflow.end_update, ADA)).done
