@@ -46,6 +46,8 @@ class CreditReturn(ReturnAct):
     scrapped: dict[str, Quantity] = Field(default_factory=dict)
     judged: dict[str, Quantity] | None = None
     """All units that somebody looked at, rejected ones too; None where no goods are waited for."""
+    again: bool = False
+    """The ERP has credited it, and its refund stopped: the money alone is worked out anew."""
 
     @property
     def credited(self) -> dict[str, int]:
@@ -70,6 +72,8 @@ class ReturnCredited(Frozen):
     """Line -> units that the storefront has back and may sell: of kits in parts it knows whole ones only."""
     units_scrapped: dict[str, Quantity] | None = None
     """Line -> the other units that count as returned there."""
+    is_back: bool = False
+    """The storefront counts its units as returned already: a refund of it is looked for, and none is made."""
 
 
 class RefundReturn(ReturnAct):
@@ -82,6 +86,8 @@ class RefundReturn(ReturnAct):
     money: tuple[RefundPart, ...]
     rest_is_over: bool
     """Some of its units are not given back; the storefront's return ends all the same."""
+    is_back: bool = False
+    """See ``ReturnCredited.is_back``."""
 
 
 class ReturnRefunded(Frozen):
@@ -99,6 +105,8 @@ class EndReturn(ReturnAct):
     reason: str
     in_erp: bool = True
     """False where the ERP has settled it already."""
+    by_hand: bool = False
+    """It is credited in the ERP, and people gave its money back themselves."""
 
 
 class OpenExchange(Frozen):

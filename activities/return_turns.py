@@ -56,13 +56,19 @@ def require_refunded(order: Order, erp: ErpOrder, return_id: str) -> None:
     It may have lost its turn: its refund was refused, and a person takes longer than a turn. After some tries a person
     is asked, as of any call that fails alone.
     """
+    back = back_beside(order, erp, return_id)
+    goods = {line.line_id for line in order.lines if line.requires_shipping}
+    if any(units < 0 for line, units in back.items() if line in goods):
+        raise not_yet("another return of the order is credited and not refunded yet")
+
+
+def back_beside(order: Order, erp: ErpOrder, return_id: str) -> dict[str, int]:
+    """Line -> units that count as returned in the storefront, less those that other returns credited."""
     back = units_returned(order)
     for each in erp.returns:
         for part in each.credited if each.return_id != return_id else ():
             back[part.line_id] = back.get(part.line_id, 0) - part.quantity
-    goods = {line.line_id for line in order.lines if line.requires_shipping}
-    if any(units < 0 for line, units in back.items() if line in goods):
-        raise not_yet("another return of the order is credited and not refunded yet")
+    return back
 
 
 def not_yet(reason: str) -> Conflict:

@@ -5,9 +5,7 @@ Each may run again at any time, so each is find-or-make by the return's id, and 
 
 import asyncio
 from collections import Counter
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import NamedTuple
 
 from temporalio import activity
 
@@ -23,10 +21,9 @@ from activities.return_contracts import (
     ReturnCredited,
     ReturnRefunded,
 )
-from activities.return_turns import TurnActs, not_yet, require_refunded
-from activities.shipping import capture
-from adapters.errors import ContractBroken, Rejected
-from adapters.ports import StorefrontPort
+from activities.return_money import NO_MONEY, Worth, quoted, worked_out
+from activities.return_turns import TurnActs, require_refunded
+from adapters.errors import Rejected
 from adapters.requests import RefundLine, RefundQuote, RefundRequest
 from domain.cases import RETURN_GREW, CaseReport
 from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState, ErpShipmentState, ShipmentLine
@@ -44,19 +41,14 @@ from domain.kit_returns import (
 from domain.mapping import Mapping
 from domain.money import format_money
 from domain.order import Order, ReturnStatus
-from domain.payment_rules import PaymentRules
-from domain.quantities import delivered_units, shipped_units
 from domain.refunds import (
     Credit,
     KitsBack,
-    NotTakenYet,
     credit_for,
     fees_presentment,
-    given_back_earlier,
-    money_back,
     units_left,
 )
-from domain.returns import RefundPart, ReturnAuthorization, ReturnCredit, units_received
+from domain.returns import ReturnAuthorization, ReturnCredit, units_received
 from domain.status import count_units
 from store.order_view import OrderPatch
 
@@ -103,7 +95,10 @@ class ReturnActivities(TurnActs):
 
     @activity.defn
     async def credit_return(self, request: CreditReturn) -> ReturnCredited:
-        """Settle the return in the ERP, and work out the money to give back: both at the storefront's prices."""
+        """Settle the return in the ERP, and work out the money to give back: both at the storefront's prices.
+
+        ``again``, the money alone; nothing where the units are refunded already: then their refund is to be found.
+        """
         key = request.key
         async with self._in_turn(request), self._noted(key, request.revision, request.step):
             await self._take_turn(request)
@@ -120,18 +115,24 @@ class ReturnActivities(TurnActs):
             restocked, scrapped = _in_storefront(request, came, erp_order)
             # What a kit lacks is the buyer's still.
             shipping = _NOTHING if kept_after(came, kept) else _shipping_back(order, mapping, came.units)
-            quote = RefundQuote(parts=(), total=_NOTHING, presentment_total=_NOTHING)
+            settled = _settled_before(erp_order, request)
+            quote: RefundQuote | None = RefundQuote(parts=(), total=_NOTHING, presentment_total=_NOTHING)
             if any(came.units.values()) or shipping:
                 wanted = _refund(request, restocked, scrapped, None, shipping)
-                quote = await storefront.quote_refund(wanted)
-                _require_sum(key.channel, quote)
-            instead = exchange_worth(order, request.return_id)
-            back = KitsBack(came, erp_order.kits, kept)
-            credit = credit_for(order, quote.parts, mapping, instead, back)
+                quote = await quoted(storefront, order, erp_order, wanted, settled)
             before = sum((each.fee for each in others), _NOTHING)
-            worth = Worth(quote.presentment_total, credit.fee, request.return_id)
-            money = await _money(storefront, order, erp_order, worth, mapping.payments)
-            held = await self._erp.credit_return(_credit(request, credit))
+            held, money = erp_order, NO_MONEY
+            if settled is None:
+                assert quote is not None
+                instead = exchange_worth(order, request.return_id)
+                back = KitsBack(came, erp_order.kits, kept)
+                credit = credit_for(order, quote.parts, mapping, instead, back)
+                worth = Worth(quote.presentment_total, credit.fee, request.return_id)
+                money = await worked_out(storefront, order, erp_order, worth, mapping.payments)
+                held = await self._erp.credit_return(_credit(request, credit))
+            elif quote is not None:
+                worth = Worth(quote.presentment_total, settled.fee, request.return_id)
+                money = await worked_out(storefront, order, erp_order, worth, mapping.payments)
             returned = _return_of(held, request)
         location = None
         if any(request.restocked.values()):
@@ -145,9 +146,10 @@ class ReturnActivities(TurnActs):
         return ReturnCredited(
             returned=returned,
             currency=held.currency,
-            shipping=shipping,
+            shipping=shipping if quote is not None else _NOTHING,
             location=location,
             money=money,
+            is_back=quote is None,
             # Of all fees together, as the money was: each rounded by itself would come to something else.
             fee=fees_presentment(order, before + returned.fee) - fees_presentment(order, before),
             units_restocked=restocked,
@@ -164,7 +166,8 @@ class ReturnActivities(TurnActs):
             told = (await asyncio.to_thread(self._mappings.current, request.key.channel)).stock.push
             location = None if told else request.location
             wanted = _refund(request, request.restocked, request.scrapped, location, request.shipping)
-            made = await storefront.refund_order(wanted.model_copy(update={"money": request.money}))
+            wanted = wanted.model_copy(update={"money": request.money, "only_find": request.is_back})
+            made = await storefront.refund_order(wanted)
             await self._expect(key, made.echoes)
             if request.in_storefront and request.rest_is_over:
                 closed = await storefront.end_return(key.external_id, request.return_id, "not taken back")
@@ -190,7 +193,8 @@ class ReturnActivities(TurnActs):
                 storefront = self._storefront(key)
                 done = await storefront.end_return(key.external_id, request.return_id, request.reason)
                 await self._expect(key, done.echoes)
-        text = f"Return {request.number} ended without goods: {request.reason}"
+        how = "ended, its money given back by hand" if request.by_hand else "ended without goods"
+        text = f"Return {request.number} {how}: {request.reason}"
         await self._note(key, request.revision, request.step, text, patch_of(request))
         await self._give_turn_back(request)  # its credit may have been cut short
 
@@ -236,12 +240,10 @@ def _return_of(order: ErpOrder, act: ReturnAct) -> ErpReturn:
     raise Rejected("ERP", "read the return", reason, "return_missing")
 
 
-def _require_sum(channel: str, quote: RefundQuote) -> None:
-    """Raises ContractBroken where the parts of a quote do not come to its total: the ERP is given the parts."""
-    parts = sum((part.net + part.tax for part in quote.parts), _NOTHING)
-    if parts != quote.total:
-        reason = f"its parts come to {parts}, its total is {quote.total}"
-        raise ContractBroken(channel, "quote refund", reason, quote.model_dump_json())
+def _settled_before(erp: ErpOrder, request: CreditReturn) -> ErpReturn | None:
+    """The return as the ERP credited it before its refund stopped; None where it is to be credited."""
+    credited = [each for each in erp.returns if each.state is ErpReturnState.SETTLED]
+    return next((x for x in credited if request.again and x.return_id == request.return_id), None)
 
 
 def _require_all_judged(erp: ErpOrder, request: CreditReturn) -> None:
@@ -253,56 +255,6 @@ def _require_all_judged(erp: ErpOrder, request: CreditReturn) -> None:
     if beyond := sum(units for units in more.values() if units > 0):
         reason = f"{count_units(beyond)} came in of which nobody has said what becomes of them"
         raise Rejected("ERP", f"settle return {request.number}", reason, f"{RETURN_GREW}:{request.key}")
-
-
-class Worth(NamedTuple):
-    """What comes back is worth ``presentment`` to the buyer, ``fee`` (``Order.currency``) is kept back of it."""
-
-    presentment: Decimal
-    fee: Decimal
-    return_id: str
-
-
-async def _money(
-    storefront: StorefrontPort,
-    order: Order,
-    erp: ErpOrder,
-    worth: Worth,
-    rules: PaymentRules,
-) -> tuple[RefundPart, ...]:
-    """The money to give back, beside what other returns of the order gave.
-
-    What has left is captured with the parcels. Where the order was edited after the last one was told of, what left may
-    be worth more than was captured then, and no parcel takes the rest: it is taken here. Raises Conflict while a parcel
-    is still to be told of.
-    """
-    others = tuple(each for each in erp.returns if each.return_id != worth.return_id)
-    beside = erp.model_copy(update={"returns": others})
-
-    def back(of: Order) -> tuple[RefundPart, ...]:
-        now = datetime.now(UTC)
-        return money_back(of, beside, worth.presentment, worth.fee, return_id=worth.return_id, at=now)
-
-    try:
-        return back(order)
-    except NotTakenYet as error:
-        if not _is_told_of_all(order, erp):
-            raise not_yet(str(error)) from error
-    earlier = given_back_earlier(order, beside, ())
-    order = await capture(storefront, order, delivered_units(order, erp), rules, earlier)
-    try:
-        return back(order)
-    except NotTakenYet as error:
-        raise not_yet(str(error)) from error
-
-
-def _is_told_of_all(order: Order, erp: ErpOrder) -> bool:
-    """Whether the storefront knows of every unit that has left."""
-    told: Counter[str] = Counter()
-    for fulfillment in order.fulfillments:
-        for part in fulfillment.lines:
-            told[part.line_id] += part.quantity
-    return all(told[line] >= units for line, units in shipped_units(erp).items())
 
 
 def _asked_for(order: Order, return_id: str) -> bool:

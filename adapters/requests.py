@@ -66,6 +66,8 @@ class RefundRequest(Frozen):
     """Of the delivery charges, in ``Order.presentment_currency``, before tax unless prices include it."""
     money: tuple[RefundPart, ...] = ()
     note: str = ""
+    only_find: bool = False
+    """It was given back already, by this key or by hand: it is found, or refused as ``not_returnable``."""
 
 
 class ExchangeRequest(Frozen):

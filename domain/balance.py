@@ -268,8 +268,11 @@ def _money(
 
 
 def _invoices(erp: ErpOrder, ledger: Ledger) -> Iterator[Equation]:
-    """What the buyer is invoiced, beside the ERP's own order; where the ERP tells of no invoice, nothing is said."""
-    if not ledger.has(Side.ERP, EntryKind.INVOICED, EntryKind.CREDITED):
+    """What the buyer is invoiced, beside the ERP's own order; where the ERP tells of no invoice, nothing is said.
+
+    Where it tells of canceled ones alone, the buyer was billed nothing.
+    """
+    if not erp.invoices:
         return
     billed = ledger.amount(Side.ERP, EntryKind.INVOICED) - ledger.amount(Side.ERP, EntryKind.CREDITED)
     sides = ("ERP's invoices", "ERP's order")

@@ -108,10 +108,6 @@ class Ledger(Frozen):
         """What entries of these kinds are about on either side, sorted."""
         return sorted({entry.subject for entry in self.entries if entry.kind in kinds})
 
-    def has(self, side: Side, *kinds: EntryKind) -> bool:
-        """Whether there is any such entry."""
-        return any(True for _ in self._of(side, kinds, None))
-
     def _of(self, side: Side, kinds: tuple[EntryKind, ...], subject: str | None) -> Iterator[Entry]:
         return (
             entry

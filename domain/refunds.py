@@ -220,18 +220,19 @@ def money_back(
     was not paid is not given back. What has left and can be captured still (``at`` this time) counts as held. Spread
     over the payments in proportion to what each holds still. Raises NotTakenYet where they do not hold as much yet.
     """
-    held = {payment.payment_id: _left(order, payment) for payment in _payments(order)}
-    kept = sum(held.values(), _NOTHING)
+    taken = sum((payment.presentment_amount for payment in _payments(order)), _NOTHING)
+    kept = taken - refunded_presentment(order)
     earlier = sum((each.fee for each in erp.returns), _NOTHING)
     # What is still to leave in exchange is paid by what comes back.
     back, exchanged = units_returned(order), exchanged_lines(order)
     to_keep = {x.line_id: x.current + back.get(x.line_id, 0) for x in order.lines if x.line_id in exchanged}
     gone = worth_presentment + (worth_to_come(order, return_id) if return_id else _NOTHING)
     delivered = delivered_units(order, erp)
+    value = delivered_presentment(order, delivered)
     stays = delivered_presentment(order, delivered | to_keep) - gone
     fees = fees_presentment(order, earlier + fee)
-    taken_for = delivered_presentment(order, delivered) + fees_presentment(order, earlier)
-    to_come = max(_NOTHING, min(taken_for - kept, _to_take(order, at)))
+    # As ``plan_captures`` has it: but for what returns gave back, what was refunded is not taken again.
+    to_come = max(_NOTHING, min(value - taken + given_back_earlier(order, erp, ()), _to_take(order, at)))
     owed = max(stays, _NOTHING) + fees
     # Counted over all fees together: each rounded by itself, they would not come to what all of them are worth.
     most = worth_presentment - fees + fees_presentment(order, earlier)
@@ -252,12 +253,7 @@ def money_back(
             f"{due} {order.presentment_currency} are to be given back and {kept} are captured by now; the rest is "
             "captured once the storefront is told of the parcel that left"
         )
-    parts = split(due, tuple(held.values()), order.presentment_currency)
-    return tuple(
-        RefundPart(payment_id=payment.payment_id, gateway=payment.gateway, amount=part)
-        for payment, part in zip(_payments(order), parts, strict=True)
-        if part
-    )
+    return _over_payments(order, due)
 
 
 def held_beyond_worth(order: Order, erp: ErpOrder) -> tuple[RefundPart, ...]:
@@ -268,23 +264,31 @@ def held_beyond_worth(order: Order, erp: ErpOrder) -> tuple[RefundPart, ...]:
     """
     if not exchanged_lines(order) or order.canceled_at is not None:
         return ()
-    held = {payment.payment_id: _left(order, payment) for payment in _payments(order)}
+    taken = sum((payment.presentment_amount for payment in _payments(order)), _NOTHING)
+    kept = taken - refunded_presentment(order)
     fees = fees_presentment(order, sum((each.fee for each in erp.returns), _NOTHING))
-    over = sum(held.values(), _NOTHING) - delivered_presentment(order, delivered_units(order, erp)) - fees
-    if over <= 0:
-        return ()
-    parts = split(over, tuple(held.values()), order.presentment_currency)
-    return tuple(
-        RefundPart(payment_id=payment.payment_id, gateway=payment.gateway, amount=part)
-        for payment, part in zip(_payments(order), parts, strict=True)
-        if part
-    )
+    over = kept - delivered_presentment(order, delivered_units(order, erp)) - fees
+    return _over_payments(order, over) if over > 0 else ()
 
 
 def units_left(order: Order, lines: Mapping[str, int]) -> bool:
     """Whether the buyer keeps any goods, or waits for some, once these (line -> units) are gone."""
     return any(
         line.current > lines.get(line.line_id, 0) for line in order.lines if line.kind is LineKind.GOODS
+    )
+
+
+def _over_payments(order: Order, due: Decimal) -> tuple[RefundPart, ...]:
+    """``due``, no more than is held in all, in proportion to what each payment holds still.
+
+    One that gave back more than it took, by hand, gives nothing; the others pay what it lacks.
+    """
+    payments = _payments(order)
+    held = tuple(max(_left(order, payment), _NOTHING) for payment in payments)
+    return tuple(
+        RefundPart(payment_id=payment.payment_id, gateway=payment.gateway, amount=part)
+        for payment, part in zip(payments, split(due, held, order.presentment_currency), strict=True)
+        if part
     )
 
 

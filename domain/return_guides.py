@@ -24,12 +24,15 @@ RETURN_GUIDES = {
     ),
     "refund_exceeds_payment": _guide(
         "A payment holds less than is to be refunded",
-        "See in the storefront what was refunded by hand; resubmit, and the money is worked out anew from the rest.",
+        "See in the storefront what was refunded by hand; resubmit, and the money is worked out anew from the rest. "
+        "Where all of it was given back by hand, end the return (orderwright return end).",
         _DAY,
     ),
     "not_returnable": _guide(
         "Units are to be refunded that the storefront does not count as delivered",
-        "See in the storefront what was refunded or taken off by hand, put it right there, then resubmit.",
+        "See in the storefront what was refunded or taken off by hand. Where that was for this return, and the ERP has "
+        "credited it, end the return (orderwright return end); the order's proof tells what differs still. Otherwise "
+        "put it right there, then resubmit.",
         _DAY,
     ),
     "return_canceled": _guide(
@@ -84,7 +87,8 @@ RETURN_GUIDES = {
     ),
     "payment_unknown": _guide(
         "A payment that is to be given back is not at the storefront",
-        "See in the storefront what became of the payment; resubmit, and the money is worked out anew.",
+        "See in the storefront what became of the payment; resubmit, and the money is worked out anew. Where you gave "
+        "it back another way, end the return (orderwright return end).",
         _DAY,
     ),
     "variant_unknown": _guide(

@@ -192,6 +192,7 @@ class ReturnWorkflow(ReturnDesk):
                 restocked=units_that_become(state, Disposition.RESTOCK),
                 scrapped=units_that_become(state, Disposition.SCRAP),
                 judged=None if state.wish.without_goods else judged(state),
+                again=state.refund_stopped,
             ),
             task_queue=ERP_QUEUE,
             start_to_close_timeout=ONE_CALL,
@@ -224,6 +225,7 @@ class ReturnWorkflow(ReturnDesk):
                 shipping=credited.shipping,
                 location=credited.location,
                 money=credited.money,
+                is_back=credited.is_back,
                 rest_is_over=any(
                     units > restocked.get(line, 0) + scrapped.get(line, 0)
                     for line, units in state.wish.lines.items()
@@ -247,7 +249,12 @@ class ReturnWorkflow(ReturnDesk):
         state = self._state
         await workflow.execute_activity_method(
             ReturnActivities.end_return,
-            EndReturn(**self._act().model_dump(), reason=reason, in_erp=not settled_in_erp(state)),
+            EndReturn(
+                **self._act().model_dump(),
+                reason=reason,
+                in_erp=not settled_in_erp(state) and not state.by_hand,
+                by_hand=state.by_hand,
+            ),
             task_queue=storefront_queue(state.key.channel),
             start_to_close_timeout=ONE_CALL,
             retry_policy=PATIENT,
@@ -332,7 +339,8 @@ class ReturnWorkflow(ReturnDesk):
             text=state.ended or (f"Return {state.wish.number} waits for a person." if cause else ""),
             problem=state.problem,
             ended=state.ended is not None,
-            order_changed=bool(state.wish.exchange) and (released or state.ended is not None),
+            order_changed=(released or state.ended is not None)
+            and (bool(state.wish.exchange) or state.by_hand),
             back=units_back(state),
             given_back=narrative.money_given_back(state) if state.ended is not None else Decimal(0),
             fee=state.credited.fee if state.refunded is not None and state.credited else Decimal(0),

@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
         ReturnState,
         ReturnView,
     )
-    from workflows.return_steps import ReturnStep, is_less, judged, received
+    from workflows.return_steps import ReturnStep, given_back, is_less, judged, received, to_be_refunded
 
 ORDERWRIGHT = "Orderwright"
 _SETTLED_INSTEAD = frozenset({RETURN_RECEIVED, "return_settled"})
@@ -61,7 +61,7 @@ class ReturnDesk(Desk[ReturnState]):
         What came in stays in: of two readings the one with fewer units is the older.
         """
         state = self._state
-        if state.ended is not None or state.credited is not None:
+        if state.ended is not None or to_be_refunded(state):
             return
         known, now = units_received(state.erp) if state.erp else {}, units_received(erp)
         if any(is_less(name, known, now) for name in known):
@@ -155,9 +155,13 @@ class ReturnDesk(Desk[ReturnState]):
 
     @workflow.update(name="end")
     async def end_update(self, body: Any = None) -> OperatorAnswer:
-        """Decline the return, or end it without goods, in both systems; says how it went."""
+        """Decline the return, or end it without goods, in both systems; says how it went.
+
+        One that is credited, and whose refund stopped, ends as one whose money was given back by hand.
+        """
         message = read_message(body, OperatorMessage)
         if not self._seen(message.message_id):
+            self._state.by_hand = to_be_refunded(self._state)
             self._end_early(message)
         await workflow.wait_condition(lambda: self._state.give_up is None or self._state.ended is not None)
         done = self._state.ended is not None
@@ -166,7 +170,8 @@ class ReturnDesk(Desk[ReturnState]):
     @end_update.validator
     def _may_end(self, body: Any = None) -> None:
         message = read_message(body, OperatorMessage)
-        refuse(narrative.end_obstacle(self._state) or ("" if message.reason else "say why (reason)"))
+        obstacle = narrative.end_obstacle(self._state, by_person=True)
+        refuse(obstacle or ("" if message.reason else "say why (reason)"))
 
     def _approve(self, message: OperatorMessage) -> None:
         self._state.agreed = True
@@ -177,6 +182,9 @@ class ReturnDesk(Desk[ReturnState]):
         state, problem = self._state, self._state.problem
         assert problem is not None
         state.problem = None
+        if self._works_out_anew(problem.cause):
+            state.refund_stopped = True
+            state.credited = state.give_up = None
         match family(problem.cause):
             case name if name == RETURN_REQUESTED:
                 state.agreed = True
@@ -184,17 +192,22 @@ class ReturnDesk(Desk[ReturnState]):
                 state.verdicts = {
                     line: {Disposition.RESTOCK: units} for line, units in received(state).items() if units
                 }
-            case "refund_exceeds_payment":
-                # The payments are others than when the money was worked out: it is worked out again.
-                state.credited = None
             case name if name == RETURN_GREW:
                 state.verdicts = {}
             case _:
                 # It may have been mended in the mapping: the one in force counts from now on.
                 state.mapping_version = ""
         self._tell(message.actor, f"Asked to go on{because(message)}.")
-        if family(problem.cause) not in _SETTLED_INSTEAD and not narrative.end_obstacle(state):
+        refused_before = state.by_hand or not narrative.end_obstacle(state)
+        if family(problem.cause) not in _SETTLED_INSTEAD and refused_before:
             state.give_up = state.end_refused
+
+    def _works_out_anew(self, cause: str) -> bool:
+        """Whether the refund stopped: people may have given money back since, and the numbers it has are of before."""
+        state = self._state
+        if state.credited is None or state.by_hand or not to_be_refunded(state) or not given_back(state):
+            return False
+        return family(cause) == "refund_exceeds_payment" or workflow.patched("a-refund-is-worked-out-anew")
 
     def _end_early(self, message: OperatorMessage) -> None:
         self._state.give_up = CancelRequest(actor=message.actor, reason=message.reason)

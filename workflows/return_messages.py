@@ -57,6 +57,10 @@ class ReturnState(Remembered):
     told_released: bool = False
     credited: ReturnCredited | None = None
     refunded: ReturnRefunded | None = None
+    refund_stopped: bool = False
+    """The ERP has credited it and its refund stopped; ``credited`` is None while the money is worked out anew."""
+    by_hand: bool = False
+    """Credited in the ERP, and a person gave the money back: it ends without a refund of ours."""
     give_up: CancelRequest | None = None
     """Somebody, or the expiry, ends it without goods."""
     end_refused: CancelRequest | None = None

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from domain.cases import guide, known
+from domain.cases import family, guide, known
 from domain.connection import ERP_SYSTEM
 from domain.kit_returns import called, fee_words
 from domain.money import format_money
@@ -17,9 +17,12 @@ from workflows.return_steps import (
     next_return_step,
     received,
     settled_in_erp,
+    to_be_refunded,
     units_that_become,
 )
 
+_GIVEN_BY_HAND = frozenset({"not_returnable", "refund_exceeds_payment", "payment_unknown"})
+"""Causes for which a refund stops where people have refunded in the storefront themselves."""
 _UNDER_WAY = {
     ReturnStep.REPORT_PROBLEM: "putting the problem into its case",
     ReturnStep.ASK_APPROVAL: "asking a person whether to agree",
@@ -105,17 +108,30 @@ def refunded(state: ReturnState) -> str:
 
 def ended(state: ReturnState) -> str:
     """Sentence for the end, also in the order's own story."""
-    if state.give_up is not None and state.credited is None:
+    if state.give_up is not None and state.credited is None and not state.by_hand:
         text = f"Return {state.wish.number} ended without goods: {full_stop(state.give_up.reason)}"
         return text + _rest_of_exchange(state)
     if not given_back(state):
         return f"Return {state.wish.number}: nothing was taken back.{_rest_of_exchange(state)}"
+    if state.by_hand and state.give_up is not None:
+        return _ended_by_hand(state, full_stop(state.give_up.reason))
     assert state.credited is not None
     assert state.refunded is not None
     credit = format_money(state.credited.returned.total, state.credited.currency)
     money = format_money(state.refunded.amount, state.refunded.currency)
     return (
         f"Return {state.wish.number}: {goods(state, given_back(state))}; {credit} credited, {money} refunded."
+        + (f" In exchange: {instead(state)}." if state.wish.exchange else "")
+    )
+
+
+def _ended_by_hand(state: ReturnState, reason: str) -> str:
+    """What was credited is the ERP's word, from before the money was to be worked out anew."""
+    back = goods(state, given_back(state))
+    assert state.erp is not None
+    return (
+        f"Return {state.wish.number}: {back}; credited in the ERP as {state.erp.number}, nothing refunded by "
+        f"Orderwright, as the money was given back by hand: {reason}"
         + (f" In exchange: {instead(state)}." if state.wish.exchange else "")
     )
 
@@ -175,7 +191,7 @@ def can_do(state: ReturnState) -> tuple[str, ...]:
         "approve": not approve_obstacle(state),
         "inspect": not inspect_obstacle(state),
         "settle": not settle_obstacle(state),
-        "end": not end_obstacle(state),
+        "end": not end_obstacle(state, by_person=True),
         "resubmit": state.problem is not None,
     }
     return tuple(name for name, possible in wishes.items() if possible)
@@ -218,11 +234,20 @@ def settle_obstacle(state: ReturnState) -> str:
     return "" if any(received(state).values()) else "no goods are back yet"
 
 
-def end_obstacle(state: ReturnState) -> str:
-    """Why the return cannot end without goods; empty where it can."""
+def end_obstacle(state: ReturnState, *, by_person: bool = False) -> str:
+    """Why the return cannot end without goods; empty where it can.
+
+    Once it is credited a person alone may end it, where its refund stopped since money was given back by hand.
+    """
+    problem = state.problem
+    if by_person and state.ended is None and problem is not None and to_be_refunded(state):
+        # What was to end by hand, and was refused by a system, may be asked for again.
+        refused = state.by_hand and state.end_refused is not None
+        if refused or (given_back(state) and family(problem.cause) in _GIVEN_BY_HAND):
+            return ""
     if state.ended is not None or state.give_up is not None:
         return f"return {state.wish.number} has ended, or is about to"
-    if state.credited is not None:
+    if to_be_refunded(state):
         return "it is credited already; the money goes back next"
     if state.settling:
         return "it is being credited; wait for the ERP's answer"

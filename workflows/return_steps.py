@@ -37,7 +37,7 @@ def _work(state: ReturnState) -> ReturnStep:
         return ReturnStep.FINISH
     if state.problem is not None:
         return ReturnStep.WAIT if state.problem.in_case else ReturnStep.REPORT_PROBLEM
-    if state.credited is not None:
+    if state.credited is not None and not (state.by_hand and state.give_up is not None):
         return ReturnStep.REFUND
     if state.give_up is not None:
         return ReturnStep.GIVE_UP
@@ -127,6 +127,11 @@ def units_back(state: ReturnState) -> dict[str, int]:
     restocked, scrapped = units_in_storefront(state)
     units = {line: restocked.get(line, 0) + scrapped.get(line, 0) for line in (*restocked, *scrapped)}
     return {line: number for line, number in units.items() if number}
+
+
+def to_be_refunded(state: ReturnState) -> bool:
+    """It is credited in the ERP, and nothing has gone back to the buyer yet."""
+    return (state.credited is not None or state.refund_stopped) and state.refunded is None
 
 
 def settled_in_erp(state: ReturnState) -> bool:

@@ -68,6 +68,12 @@ def quote(order: Order, placed: Order, request: RefundRequest) -> RefundQuote:
     )
 
 
+def not_found(request: RefundRequest) -> Rejected:
+    """What a refund that is only to be found is answered where there is none."""
+    reason = f"the units of {request.note or request.refund_key} are refunded already, and by no refund of it"
+    return Rejected("storefront", "refund order", reason, "not_returnable")
+
+
 def requested(order: Order, units: Mapping[str, int], reason: str, return_id: str) -> Order:
     """The order with a return that its buyer asks for. Raises ValueError where so many units have not left."""
     for line_id, wanted in units.items():

@@ -194,6 +194,8 @@ class MemoryStorefront:
             order = self._of(request.key, "refund order")
             if request.refund_key in self.refunds:
                 return self.refunds[request.refund_key]
+            if request.only_find:
+                raise giving_back.not_found(request)
             placed = self._placed[request.key.external_id]
             after = self._keep(giving_back.after_refund(order, placed, request, self._new_id))
             skus = {line.line_id: line.sku or "" for line in order.lines}

@@ -70,6 +70,8 @@ class Refunding:
         looked_up(SYSTEM, "refund", found=known is not None)
         if known is not None:
             return known
+        if request.only_find:
+            raise not_found(request)
         check(request, state)
         try:
             return await self._make(request, state)
@@ -149,6 +151,12 @@ def _idempotency_key(wanted: dict[str, Any], request: RefundRequest, state: Refu
     decided_on: list[Any] = [request.refund_key, wanted, held]
     decided_on += [_left(line) for line in state.line_items.nodes if line.id in concerned]
     return hashlib.sha256(json.dumps(decided_on, sort_keys=True).encode()).hexdigest()
+
+
+def not_found(request: RefundRequest) -> Rejected:
+    """What a refund that is only to be found is answered where there is none."""
+    reason = f"the units of {request.note or request.refund_key} are refunded already, and by no refund of it"
+    return Rejected(SYSTEM, REFUND, reason, "not_returnable")
 
 
 def check(request: RefundRequest, state: RefundState) -> None:

@@ -17,7 +17,15 @@ from adapters.shopify.client import AdminApi
 from adapters.shopify.global_ids import gid
 from adapters.shopify.reading import OrderReader
 from adapters.shopify.refund_answers import RefundState
-from adapters.shopify.refunding import REFUND, check_money, duty_inputs, find_marked, note_of, to_refund
+from adapters.shopify.refunding import (
+    REFUND,
+    check_money,
+    duty_inputs,
+    find_marked,
+    not_found,
+    note_of,
+    to_refund,
+)
 from adapters.shopify.return_answers import (
     ChangedReturn,
     ProcessedReturn,
@@ -88,6 +96,8 @@ class Returning:
         looked_up(SYSTEM, "refund", found=made is not None)
         if made is not None:
             return await self._closed(external_id, held, made)
+        if request.only_find:
+            raise not_found(request)
         check_money(request.money, request, state)
         try:
             made, after = await self._process(request, return_id, state, held)

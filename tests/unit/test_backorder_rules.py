@@ -240,6 +240,13 @@ def test_what_was_taken_too_much_goes_back_in_proportion_and_once():
     assert overpaid(paid("80.00", *PAID, *given_back), Decimal(20)) == ()
 
 
+def test_what_was_given_back_by_hand_to_no_payment_of_the_order_is_given_back_no_second_time():
+    by_hand = make_payment("15.00", PaymentKind.REFUND, payment_id="r", gateway="store_credit")
+    assert sum(part.amount for part in overpaid(paid("80.00", *PAID, by_hand), Decimal(20))) == 5
+    elsewhere = by_hand.model_copy(update={"parent_id": "unknown"})
+    assert sum(part.amount for part in overpaid(paid("80.00", *PAID, elsewhere), Decimal(20))) == 5
+
+
 def test_no_more_goes_back_than_was_canceled_or_taken():
     # A fee that was kept on purpose earlier stays kept.
     assert sum(part.amount for part in overpaid(paid("70.00", *PAID), Decimal(20))) == 20

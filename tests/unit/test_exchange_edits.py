@@ -22,7 +22,7 @@ from domain.order import (
 )
 from domain.planning import plan_exchange
 from domain.refunds import held_beyond_worth
-from tests.order_builder import make_line, make_order
+from tests.order_builder import make_line, make_order, make_payment
 from tests.order_strategy import wide_mapping
 from tests.unit.test_exchange_rules import Shop
 from workflows.messages import ReturnBrief
@@ -242,6 +242,11 @@ def test_what_is_held_beyond_an_exchange_that_was_lowered_goes_back_once():
     assert not prove(shop.order, shop.erp, shop.mapping).report.balanced
     money = held_beyond_worth(shop.order, shop.erp)
     assert sum(part.amount for part in money) == paid - shop.order.presentment_total > 0
+    by_hand = make_payment("1", PaymentKind.REFUND, payment_id="by hand", gateway="store_credit")
+    known = shop.order.model_copy(update={"payments": (*shop.order.payments, by_hand)})
+    assert (
+        sum(part.amount for part in held_beyond_worth(known, shop.erp)) == paid - known.presentment_total - 1
+    )
     shop.give(money)
     assert prove(shop.order, shop.erp, shop.mapping).report.balanced
     assert held_beyond_worth(shop.order, shop.erp) == ()

@@ -158,17 +158,21 @@ def test_any_order_that_was_carried_to_its_end_is_balanced_and_any_cent_off_is_n
     assert kind in {difference.name.split()[0] for difference in report.differences}
 
 
+UNBILLED = bill(ERP.model_copy(update={"invoices": ()}), state=ErpInvoiceState.CANCELED)
+
+
 @pytest.mark.parametrize(
     ("erp", "expected"),
     [
         (ERP.model_copy(update={"invoices": ()}), []),
         (bill(ERP, state=ErpInvoiceState.CANCELED, invoice_id="8"), []),
+        (UNBILLED, ["invoiced less credited"]),
         (bill(ERP, CENT, invoice_id="8"), ["invoiced less credited"]),
         (bill(bill(ERP, CENT, invoice_id="8"), CENT, invoice_id="9", is_credit=True), []),
         (bill(ERP, CENT, invoice_id="9", is_credit=True), ["invoiced less credited"]),
         (bill(ERP.model_copy(update={"invoices": ()}), state=ErpInvoiceState.DRAFT, number=""), []),
     ],
-    ids=["none told", "canceled", "one more", "and credited", "credited alone", "a draft"],
+    ids=["none told", "canceled", "canceled alone", "one more", "and credited", "credited alone", "a draft"],
 )
 def test_invoices_less_credit_notes_are_the_erps_total(erp: ErpOrder, expected: list[str]):
     assert broken(CLOSED, erp) == expected
@@ -182,6 +186,14 @@ def test_a_canceled_order_may_not_be_invoiced():
     erp = ERP.model_copy(update={"state": ErpOrderState.CANCELED, "shipments": ()})
     assert broken(canceled, erp) == ["invoiced less credited though canceled"]
     assert broken(canceled, bill(erp, invoice_id="8", is_credit=True)) == []
+    unbilled = UNBILLED.model_copy(update={"state": ErpOrderState.CANCELED, "shipments": ()})
+    assert broken(canceled, unbilled) == []
+
+
+def test_an_order_worth_nothing_needs_no_invoice_that_stands():
+    gift = make_order(lines=[make_line(unit_price="0", tax_rates=())])
+    erp = make_erp_order(plan_sales_order(gift, MAPPING), [make_shipment({"11": 2})])
+    assert broken(finish(gift, erp), bill(erp, state=ErpInvoiceState.CANCELED)) == []
 
 
 def test_the_parts_of_an_order_come_to_its_total_with_what_a_person_accepted():

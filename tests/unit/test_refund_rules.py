@@ -17,7 +17,7 @@ from domain.capture import plan_captures
 from domain.erp_order import ErpOrder, ErpReturn, ErpReturnState
 from domain.mapping import Mapping
 from domain.money import round_money
-from domain.order import Discount, DiscountScope, Fulfillment, FulfillmentLine, Order, PaymentKind
+from domain.order import Discount, DiscountScope, Fulfillment, FulfillmentLine, Order, Payment, PaymentKind
 from domain.planning import plan_sales_order
 from domain.quantities import units_returned
 from domain.refunds import (
@@ -29,7 +29,14 @@ from domain.refunds import (
     refunded_presentment,
 )
 from domain.return_rules import ReturnRules
-from tests.order_builder import make_erp_order, make_line, make_order, make_payment, make_shipment
+from tests.order_builder import (
+    after_leaving,
+    make_erp_order,
+    make_line,
+    make_order,
+    make_payment,
+    make_shipment,
+)
 from tests.order_strategy import orders, wide_mapping
 
 TAKEN = frozenset({PaymentKind.CAPTURE, PaymentKind.SALE})
@@ -189,6 +196,61 @@ def test_what_is_taken_for_goods_still_to_come_is_kept():
     worth = round_money(placed.total / line.current, placed.currency)
     [part] = money_back(order, erp, worth, Decimal(0))
     assert part.amount == worth
+
+
+def both_sold(*payments: Payment, gone: tuple[str, ...] = ("11", "12")) -> tuple[Order, ErpOrder]:
+    """Two goods of 10 on an order, and ``gone`` of them with the buyer."""
+    lines = [
+        make_line("11", ordered=1, unit_price="10", tax_rates=()),
+        make_line("12", "MUG-LOGO", ordered=1, unit_price="10", tax_rates=()),
+    ]
+    order = make_order(lines=lines, payments=payments)
+    erp = make_erp_order(plan_sales_order(order, wide_mapping()), [make_shipment(dict.fromkeys(gone, 1))])
+    left = Fulfillment(
+        fulfillment_id="f",
+        location="101",
+        lines=tuple(FulfillmentLine(line_id=line, quantity=1) for line in gone),
+    )
+    return after_leaving(order, dict.fromkeys(gone, 1)).model_copy(update={"fulfillments": (left,)}), erp
+
+
+def test_a_payment_that_gave_back_more_than_it_took_gives_nothing_and_the_others_what_is_held():
+    order, erp = both_sold(
+        make_payment("20", payment_id="1"),
+        make_payment("10", PaymentKind.CAPTURE, payment_id="2", parent_id="1"),
+        make_payment("10", PaymentKind.CAPTURE, payment_id="3", parent_id="1"),
+        make_payment("12", PaymentKind.REFUND, payment_id="4", parent_id="2"),
+    )
+    [part] = money_back(order, erp, Decimal(20), Decimal(0))
+    assert (part.payment_id, part.amount) == ("3", Decimal(8))
+
+
+def test_what_was_refunded_by_hand_is_not_waited_for():
+    """Nothing takes it again: the rest goes back now, though more of the order is still to leave."""
+    order, erp = both_sold(
+        make_payment("20", payment_id="1"),
+        make_payment("10", PaymentKind.CAPTURE, payment_id="2", parent_id="1"),
+        make_payment("4", PaymentKind.REFUND, payment_id="3", parent_id="2"),
+        gone=("11",),
+    )
+    [part] = money_back(order, erp, Decimal(10), Decimal(0))
+    assert part.amount == 6
+    # Once the other one has left, its money is to come.
+    order, erp = both_sold(*order.payments)
+    assert [step.capture_up_to for step in plan_captures(order, {"11": 1, "12": 1})] == [20]
+    with pytest.raises(NotTakenYet, match="16"):
+        money_back(order, erp, Decimal(20), Decimal(0))
+
+
+@pytest.mark.parametrize("parent", [None, "unknown"])
+def test_what_was_given_back_by_hand_to_no_payment_of_the_order_is_given_back_no_second_time(parent):
+    order, erp = both_sold(
+        make_payment("20", PaymentKind.SALE, payment_id="1"),
+        make_payment("10", PaymentKind.REFUND, payment_id="2", parent_id=parent, gateway="store_credit"),
+    )
+    assert money_back(order, erp, Decimal(10), Decimal(0)) == ()
+    [part] = money_back(order, erp, Decimal(20), Decimal(0))
+    assert part.amount == order.captured == 10
 
 
 def test_a_credit_note_that_comes_to_more_than_was_held_takes_no_money_for_the_rest():

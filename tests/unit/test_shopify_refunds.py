@@ -179,6 +179,15 @@ async def test_a_payment_that_took_nothing_gives_nothing_back() -> None:
     assert caught.value.cause == "payment_unknown"
 
 
+async def test_a_refund_that_is_only_to_be_found_is_not_made() -> None:
+    asked = REFUND.model_copy(update={"only_find": True})
+    with pytest.raises(Rejected) as caught:
+        await storefront(ScriptedShop(ReadRefunds=state())).refund_order(asked)
+    assert caught.value.cause == "not_returnable"
+    script = ScriptedShop(ReadRefunds=state(refunded(901, "Return 1 [5001-R1]")))
+    assert (await storefront(script).refund_order(asked)).refund_id == "901"
+
+
 async def test_an_answer_that_names_nothing_is_looked_up_next_time() -> None:
     script = ScriptedShop(ReadRefunds=state(), RefundOrder=made(None))
     with pytest.raises(OutcomeUnknown):

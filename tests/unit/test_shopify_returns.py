@@ -215,6 +215,15 @@ async def test_units_that_are_neither_open_nor_processed_are_not_returnable(told
     assert caught.value.cause == "not_returnable"
 
 
+async def test_what_is_only_to_be_found_is_not_settled() -> None:
+    asked = SETTLE.model_copy(update={"only_find": True})
+    with pytest.raises(Rejected, match="refunded already") as caught:
+        await storefront(ScriptedShop(ReadRefunds=state(), ReadReturn=shown(held(line(11, 3))))).refund_order(
+            asked
+        )
+    assert caught.value.cause == "not_returnable"
+
+
 async def test_a_refusal_to_settle_is_looked_into_once_more() -> None:
     before, after = held(line(11, 3)), held(line(11, 3, 3), status="CLOSED")
     script = ScriptedShop(
