@@ -221,7 +221,8 @@ class ErpPort(ErpStockPort, Protocol):
         compared with ``order.total`` and ``order.taxes`` before anything is confirmed. Raises Rejected with cause
         ``amounts_differ`` (difference named), ``product_unknown:{system}:{code}``, likewise ``warehouse_unknown``,
         ``tax_unknown`` and ``party_unknown`` (the first one that is missing, so that orders which lack the same share
-        a cause), ``out_of_stock`` or the ERP's own words.
+        a cause), ``party_inactive`` where its people deactivated the buyer, ``out_of_stock`` or the ERP's own words.
+        A buyer whom they merged with another is that other from then on.
         """
         ...
 

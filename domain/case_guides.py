@@ -105,6 +105,10 @@ GUIDES = {
         "Make the party in the ERP, or map the company to another; then resubmit.",
         _MAP,
     ),
+    "party_inactive": _guide(
+        "The ERP's party {1} is not active",
+        "Activate the party in the ERP again, or replace it there by one that is active; then resubmit.",
+    ),
     "carrier_unknown": _guide(
         "The ERP has no carrier {1}",
         "Make the carrier in the ERP, or map its shipping services to another; then resubmit.",

@@ -98,9 +98,8 @@ class Amendment:
         if not stay:
             return []
         to = await self._submission.party_of(target)
-        addresses = (to.invoice_address, to.shipment_address)
         return [
-            (x, to) for x in stay if x.party == to.id and (x.invoice_address, x.shipment_address) != addresses
+            (x, to) for x in stay if x.party == to.id and not to.says(x.invoice_address, x.shipment_address)
         ]
 
     async def _with_supplement(self, order: SaleRecord, target: SalesOrder) -> AmendOutcome | None:

@@ -2,6 +2,9 @@
 
 A B2B party is named by its code and only ever found. Anybody else is found or made under the code
 ``CHANNEL-REFERENCE`` (reference: the storefront's customer, or the order of a guest), which Tryton keeps unique.
+
+Tryton's people may merge two parties (*Replace Party*): the one that is replaced keeps its code, is active no more and
+says by whom. Its addresses become the other's, inactive, and its sales keep them. Whoever replaced a party is it.
 """
 
 import re
@@ -13,6 +16,7 @@ from adapters.errors import ContractBroken, Rejected
 from adapters.tryton.records import CodeRecord
 from adapters.tryton.references import ReferenceBook
 from adapters.tryton.rpc import SYSTEM, TrytonRpc
+from adapters.tryton.stock_records import ALL_RECORDS
 from adapters.tryton.translate import PartyReference
 from domain.erp_order import SalesOrder
 from domain.order import Address
@@ -27,13 +31,17 @@ _ADDRESS: Final = (
     "country.code",
     "subdivision",
 )
-_FIELDS: Final = ["customer_payment_term", *(f"addresses.{field}" for field in _ADDRESS)]
+_FIELDS: Final = [
+    *("code", "active", "replaced_by", "customer_payment_term", "addresses.active"),
+    *(f"addresses.{field}" for field in _ADDRESS),
+]
 
 
 class _AddressRecord(BaseModel):
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
     id: int
+    active: bool
     party_name: str | None = None
     attn: str | None = None
     street_unstructured: str | None = None
@@ -45,7 +53,7 @@ class _AddressRecord(BaseModel):
     def holds(self, values: dict[str, Any]) -> bool:
         """Whether this is the address that ``values`` would make."""
         mine = {
-            **self.model_dump(exclude={"id", "country"}),
+            **self.model_dump(exclude={"id", "active", "country"}),
             "country": self.country.id if self.country else None,
         }
         return all((mine[name] or None) == (value or None) for name, value in values.items())
@@ -55,12 +63,19 @@ class _PartyRecord(BaseModel):
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
     id: int
+    code: str
+    active: bool
+    replaced_by: int | None = None
     customer_payment_term: int | None = None
     addresses: tuple[_AddressRecord, ...] = Field(default=(), alias="addresses.")
 
     def address(self, values: dict[str, Any]) -> int | None:
-        """The id of an address that holds these values."""
-        return next((address.id for address in self.addresses if address.holds(values)), None)
+        """The id of an address that holds these values and may be used."""
+        return next((each.id for each in self.addresses if each.active and each.holds(values)), None)
+
+    def alike(self, values: dict[str, Any]) -> frozenset[int]:
+        """The ids of all addresses that hold these values, also of those that no new sale may use."""
+        return frozenset(each.id for each in self.addresses if each.holds(values))
 
 
 class PartyBook:
@@ -71,7 +86,10 @@ class PartyBook:
         self._references = references
 
     async def of_order(self, order: SalesOrder) -> PartyReference:
-        """Find or make the order's party and addresses. Raises Rejected with cause ``party_unknown``."""
+        """Find or make the order's party and addresses.
+
+        Raises Rejected with cause ``party_unknown`` or, where a person deactivated it, ``party_inactive``.
+        """
         billing = await self._address(order.billing_address or order.shipping_address, order)
         shipping = await self._address(order.shipping_address or order.billing_address, order)
         if order.party.code is not None:
@@ -105,18 +123,34 @@ class PartyBook:
             invoice_address=invoice_address,
             shipment_address=shipment_address,
             payment_term=party.customer_payment_term,
+            invoice_alike=party.alike(billing),
+            shipment_alike=party.alike(shipping),
         )
 
     async def _find(self, code: str) -> _PartyRecord | None:
+        """The party of this code, or whoever replaced it. Raises Rejected with cause ``party_inactive``."""
+        party = await self._read(["code", "=", code])
+        seen: set[int] = set()
+        while party is not None and not party.active:
+            seen.add(party.id)
+            # People may have merged parties in a circle.
+            if party.replaced_by is None or party.replaced_by in seen:
+                raise _inactive(party.code, code)
+            party = await self._read(["id", "=", party.replaced_by])
+        return party
+
+    async def _read(self, clause: list[Any]) -> _PartyRecord | None:
+        """The party that fits, and all of its addresses, whether they are active or not."""
         rows = await self._rpc.call(
             "find party",
             "model.party.party.search_read",
-            [["code", "=", code]],
+            [clause],
             0,
             1,
             None,
             _FIELDS,
             writes=False,
+            context=ALL_RECORDS,
         )
         try:
             return _PartyRecord.model_validate(rows[0]) if rows else None
@@ -177,6 +211,17 @@ class PartyBook:
             "country": await self._references.country(address.country),
             "subdivision": subdivision,
         }
+
+
+def _inactive(code: str, asked: str) -> Rejected:
+    """Party ``code`` is not active; it is the one that was ``asked`` for, or the last of those that replaced it."""
+    who = f"party {code}" if code == asked else f"party {code}, which replaced {asked},"
+    return Rejected(
+        SYSTEM,
+        "find party",
+        f"{who} is not active in the ERP; activate it again, or replace it by one that is, then resubmit",
+        f"party_inactive:{SYSTEM}:{code}",
+    )
 
 
 def party_code(order: SalesOrder) -> str:

@@ -87,7 +87,15 @@ class Submission:
     async def holds(self, order: SalesOrder, sale: SaleRecord, mark: str = "") -> Held:
         """How much of the order's content the sale has. Raises Rejected for what the ERP does not know."""
         references = await self._references.of_order(order)
-        return _compare_content(sale, plan_sale(order, await self._parties.of_order(order), references, mark))
+        party = await self._parties.of_order(order)
+        if party.says(sale.invoice_address, sale.shipment_address):
+            # What it keeps of a party that was replaced since says the same: nothing is to be changed.
+            addresses = {
+                "invoice_address": party.invoice_address,
+                "shipment_address": party.shipment_address,
+            }
+            sale = sale.model_copy(update=addresses)
+        return _compare_content(sale, plan_sale(order, party, references, mark))
 
     async def party_of(self, order: SalesOrder) -> PartyReference:
         """The order's party and addresses, made where they are missing. Raises Rejected for a party of a code."""

@@ -72,6 +72,17 @@ class PartyReference(Frozen):
     invoice_address: int
     shipment_address: int
     payment_term: int | None = None
+    invoice_alike: frozenset[int] = frozenset()
+    """Addresses of the party that say the same as ``invoice_address``, also those that no new sale may use."""
+    shipment_alike: frozenset[int] = frozenset()
+
+    def says(self, invoice_address: int | None, shipment_address: int | None) -> bool:
+        """Whether a sale with these addresses goes where the order does: one keeps those of a party replaced since."""
+        invoiced, shipped = (
+            {self.invoice_address, *self.invoice_alike},
+            {self.shipment_address, *self.shipment_alike},
+        )
+        return invoice_address in invoiced and shipment_address in shipped
 
 
 class References(Frozen):

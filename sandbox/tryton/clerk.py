@@ -1,4 +1,4 @@
-"""The back office of the ERP, scripted: posts and pays invoices, closes periods, tends the catalogue."""
+"""The back office of the ERP, scripted: posts and pays invoices, closes periods, tends catalogue and customers."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -73,6 +73,32 @@ class Clerk:
     async def restore_product(self, code: str) -> None:
         """Put it back."""
         await self._set_active(code, active=True)
+
+    async def replace_party(self, code: str, by: str) -> None:
+        """Merge two customers by Tryton's *Replace Party*: whoever has ``code`` becomes whoever has ``by``."""
+        ask = {"source": await self._party(code), "destination": await self._party(by)}
+        name = "party.replace"
+        session, *_ = await self._rpc.call(name, "create", kind="wizard")
+        # Tryton warns where the two have different names.
+        await self._rpc.call_minding_warnings(
+            name, "execute", session, {"ask": ask}, "replace", kind="wizard"
+        )
+        await self._rpc.call(name, "delete", session, kind="wizard")
+
+    async def archive_party(self, code: str) -> None:
+        """Deactivate a customer: nobody finds them any more. Raises LookupError where there is none."""
+        await self._rpc.call("party.party", "write", [await self._party(code)], {"active": False})
+
+    async def restore_party(self, code: str) -> None:
+        """Activate them again."""
+        await self._rpc.call("party.party", "write", [await self._party(code)], {"active": True})
+
+    async def _party(self, code: str) -> int:
+        domain = [["code", "=", code], ["active", "in", [True, False]]]
+        found = await self._rpc.find("party.party", domain, ["id"])
+        if not found:
+            raise LookupError(f"the ERP has no party {code}")
+        return int(found[0]["id"])
 
     async def _invoices(self, web_id: str, state: str) -> list[int]:
         domain = [["web_shop.name", "=", self._channel], of_orders([web_id])]

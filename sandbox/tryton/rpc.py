@@ -115,11 +115,11 @@ class Rpc:
         """Press a button, clicking through Tryton's warnings as a person would. Raises Refused."""
         await self.call_minding_warnings(model, button, list(ids))
 
-    async def call_minding_warnings(self, model: str, method: str, *args: Any) -> Any:
+    async def call_minding_warnings(self, model: str, method: str, *args: Any, kind: str = "model") -> Any:
         """Call, and where Tryton warns, say yes and call again. Raises Refused for anything but a warning."""
         while True:
             try:
-                return await self.call(model, method, *args)
+                return await self.call(model, method, *args, kind=kind)
             except Refused as refusal:
                 if refusal.kind != "UserWarning":
                     raise
