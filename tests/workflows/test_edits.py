@@ -163,10 +163,10 @@ async def test_an_edit_that_the_closing_sees_before_the_order_hears_of_it_is_car
         if meanwhile:
             await world.start(order, "orders/edited")
         gate.open.set()
-        if not meanwhile:
-            await world.until_told(order.key, "do not agree")
-            await world.start(order, "orders/edited")
         await world.until_told(order.key, "Edit carried into")
+        if not meanwhile:
+            await world.start(order, "orders/edited")
+        assert "do not agree" not in await world.story(order.key)
         world.erp.ship_all(order.key)
         assert (await handle.result()).outcome is Attention.CLOSED
         await world.until_in_no_case(order.key)
