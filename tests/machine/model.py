@@ -67,6 +67,8 @@ class Model:
     """An operator has said that something goes on, returns too."""
     back_for_units: Decimal = Decimal(0)
     """What was given back, in the buyer's currency, when units were taken off the page: once with each act."""
+    given_for_units: Fraction = Fraction(0)
+    """The same in minor units of the shop's currency, at the rate of all refunds."""
     refunds: dict[str, Refund] = field(default_factory=dict)
     """Return -> what was paid back for it."""
     reasons: set[str] = field(default_factory=set)
@@ -114,7 +116,7 @@ class Model:
         )
         whole = everything or nothing_to_ship
         allowed = Fraction(self.sheet.total) if whole else self.sheet.value(left, self.back)
-        self.may_have_taken = max(self.may_have_taken, allowed + self.given_back)
+        self.may_have_taken = max(self.may_have_taken, allowed + self.given_back + self.given_for_units)
 
     def pay(self, taken: int) -> None:
         """The buyer has paid; with that, so much was taken in all."""

@@ -14,9 +14,12 @@ T = TypeVar("T")
 
 def refunded(order: Order) -> Decimal:
     """All that was refunded, in the buyer's currency."""
-    kind, done = PaymentKind.REFUND, PaymentStatus.SUCCESS
-    back = (p.presentment_amount for p in order.payments if p.kind is kind and p.status is done)
-    return sum(back, Decimal(0))
+    return sum((p.presentment_amount for p in order.payments if is_refund(p)), Decimal(0))
+
+
+def is_refund(payment: Payment) -> bool:
+    """Money that went back."""
+    return payment.status is PaymentStatus.SUCCESS and payment.kind is PaymentKind.REFUND
 
 
 def refunded_by_returns(world: World, of: str = "") -> Decimal:

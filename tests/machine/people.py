@@ -5,6 +5,7 @@ where there is nothing to do.
 """
 
 from decimal import Decimal
+from fractions import Fraction
 
 from adapters.errors import Rejected
 from domain.cases import GIVEN_UP
@@ -20,7 +21,7 @@ from domain.order import (
 )
 from domain.returns import LIVE
 from tests.machine.model import Model
-from tests.machine.page import cents, is_taken, pick_one, refunded, refunded_by_returns, sheet_of
+from tests.machine.page import cents, is_refund, is_taken, pick_one, refunded, refunded_by_returns, sheet_of
 from tests.machine.world import World
 from tests.order_builder import make_line
 
@@ -326,6 +327,8 @@ class People:
                 "more went back than was held beyond the page"
             )
             self._model.back_for_units = back
+            paid = sum((p.amount for p in order.payments if is_refund(p)), Decimal(0))
+            self._model.given_for_units = cents(order, paid) * Fraction(back) / Fraction(refunded(order))
         if sheet_of(order) != self._model.sheet:
             self._edited()
 
