@@ -2,19 +2,18 @@
 is there.
 """
 
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from temporalio import activity
 
 from activities.amending import target_of
-from activities.contracts import AmendOrder, CancelRest, LookInErp, RestCanceled
+from activities.contracts import AmendOrder, CancelRest, LookInErp, MoneySoFar, RestCanceled
 from activities.noting import NotedActs
+from activities.shipping import outlook_of
 from adapters.requests import CancelUnitsRequest
 from domain.claims import OrderClaims, claims_of
 from domain.erp_order import ErpOrder
 from domain.money import format_money
-from domain.payment_outlook import look_ahead
 from domain.refunds import refunded_presentment
 from store.order_view import OrderPatch
 
@@ -50,14 +49,8 @@ class BackorderActivities(NotedActs):
         before = request.refunded_before
         back = Decimal(0) if before is None else refunded_presentment(order) - before
         back = max(Decimal(0), min(back, request.total_before - order.presentment_total))
-        outlook = look_ahead(
-            order,
-            mapping,
-            datetime.now(UTC),
-            captures=storefront.capabilities.capture,
-            fees=request.fees,
-            given_back=request.given_back + back,
-        )
+        so_far = MoneySoFar(given_back=request.given_back + back, fees=request.fees)
+        outlook = outlook_of(storefront, order, mapping, so_far)
         return RestCanceled(order=order, payment=outlook, given_back=back)
 
     @activity.defn

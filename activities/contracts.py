@@ -43,7 +43,16 @@ LONGEST_ATTEMPT = timedelta(seconds=45)
 that none is still at work when the next one looks up what it did."""
 
 
-class ReadOrder(Frozen):
+class MoneySoFar(Frozen):
+    """What the order knows of its money that its payments do not say, in ``Order.presentment_currency``."""
+
+    given_back: Amount = Decimal(0)
+    """For units that are off the order; see ``domain.capture.plan_captures``."""
+    fees: Amount = Decimal(0)
+    """What its returns held back."""
+
+
+class ReadOrder(MoneySoFar):
     """Which order to read, and how often its row in the store was written (``revision`` only grows)."""
 
     key: OrderKey
@@ -61,10 +70,6 @@ class ReadOrder(Frozen):
     acceptances: tuple[Acceptance, ...] = ()
     revive: bool = False
     """Somebody wants a return of it: it goes on though it had ended."""
-    fees: Amount = Decimal(0)
-    """What its returns held back, in ``Order.presentment_currency``."""
-    given_back: Amount = Decimal(0)
-    """For units that are off the order, in ``Order.presentment_currency``; see ``domain.capture.plan_captures``."""
     ask_erp: bool = False
     """Tell also what the ERP holds: what was heard of that cannot be trusted."""
 
@@ -137,7 +142,7 @@ class AmendOrder(Frozen):
     """Which of the ERP's records it concerns; None: what was sold, as a whole."""
 
 
-class CancelRest(Frozen):
+class CancelRest(MoneySoFar):
     """Bring lines (line -> units) down to what is there, in the storefront; ``words`` says what is canceled."""
 
     key: OrderKey
@@ -149,11 +154,8 @@ class CancelRest(Frozen):
     actor: str
     reason: str
     words: str
-    given_back: Amount = Decimal(0)
-    """As in ``ReadOrder``, before this."""
-    fees: Amount = Decimal(0)
     refunded_before: Amount | None = None
-    """Money given back so far, in the buyer's currency."""
+    """Money given back so far, in the buyer's currency; None from an order that an older version carries."""
 
 
 class LookInErp(Frozen):
@@ -184,7 +186,7 @@ class AmendedOrder(Frozen):
     """Where a person has to decide; noted in its case already."""
 
 
-class ReportShipment(Frozen):
+class ReportShipment(MoneySoFar):
     """Tell the storefront that a shipment left, and capture the money for it."""
 
     key: OrderKey
@@ -197,9 +199,6 @@ class ReportShipment(Frozen):
     known_fulfillment_ids: tuple[str, ...]
     """Fulfillments that belong to other shipments of the order."""
     revision: int
-    given_back: Amount = Decimal(0)
-    """As in ``ReadOrder``."""
-    fees: Amount = Decimal(0)
     more_tracking: tuple[str, ...] = ()
     """Of parcels that went ahead with pieces of its kits."""
 
@@ -212,16 +211,13 @@ class ShipmentReported(Frozen):
     payment: PaymentOutlook | None = None
 
 
-class CapturePayments(Frozen):
+class CapturePayments(MoneySoFar):
     """Take the money that the rules let be taken before anything is delivered; ``everything``: all that is promised."""
 
     key: OrderKey
     mapping_version: str
     everything: bool
     revision: int
-    given_back: Amount = Decimal(0)
-    """As in ``ReadOrder``."""
-    fees: Amount = Decimal(0)
 
 
 class PaymentsCaptured(Frozen):
@@ -259,7 +255,7 @@ class CloseOrder(Frozen):
     acceptances: tuple[Acceptance, ...] = ()
     """Differences that people accepted as they are."""
     given_back: Amount = Decimal(0)
-    """As in ``ReadOrder``."""
+    """As in ``MoneySoFar``."""
     final: bool = True
     """False: it only closes where no return window is open."""
     known: str = ""

@@ -37,7 +37,7 @@ from activities.noting import NotedActs
 from activities.reading import noted_of
 from activities.reopening import changed_since, grew_since
 from activities.settling import settle_exchanges
-from activities.shipping import Shipping, capture
+from activities.shipping import Shipping, capture, outlook_of
 from adapters.errors import Conflict
 from adapters.ports import ErpPort, MappingSource, StorefrontPort
 from domain.amendment import fingerprint
@@ -52,7 +52,6 @@ from domain.exchanges import missing_exchanges, with_later_lines
 from domain.mapping import Mapping as FieldMapping
 from domain.money import format_money
 from domain.order import Order, OrderKey
-from domain.payment_outlook import look_ahead
 from domain.payment_rules import ALL_AT_ONCE
 from domain.planning import ignore_reason, plan_sales_order, require_release
 from domain.preorders import release_of
@@ -102,15 +101,7 @@ class OrderActivities(NotedActs):
             if request.compare and request.given in {"", fingerprint(order)}:
                 await self._compare(order, pinned, request.acceptances)
             held = await self._erp.find_order(order.key) if request.ask_erp else None
-            captures = storefront.capabilities.capture
-            outlook = look_ahead(
-                order,
-                pinned,
-                datetime.now(UTC),
-                captures=captures,
-                fees=request.fees,
-                given_back=request.given_back,
-            )
+            outlook = outlook_of(storefront, order, pinned, request)
         known = None if request.submitted else await self._known(request.key)
         ended = known if request.first and known is not None and known.closed_at is not None else None
         reopened = ended is not None and (
@@ -277,14 +268,7 @@ class OrderActivities(NotedActs):
             patch,
             claims=OrderClaims(claims=claims_of(order, mapping)),
         )
-        outlook = look_ahead(
-            order,
-            mapping,
-            datetime.now(UTC),
-            captures=storefront.capabilities.capture,
-            fees=request.fees,
-            given_back=request.given_back,
-        )
+        outlook = outlook_of(storefront, order, mapping, request)
         return ShipmentReported(fulfillment_id=fulfillment_id, captured=order.captured, payment=outlook)
 
     @activity.defn
@@ -301,9 +285,7 @@ class OrderActivities(NotedActs):
         text = f"{format_money(order.captured, order.currency)} captured before the goods leave"
         patch = OrderPatch(captured=order.captured, waiting_for="the warehouse", problem="")
         await self._note(key, request.revision, "capture_payments", text, patch)
-        outlook = look_ahead(
-            order, mapping, datetime.now(UTC), fees=request.fees, given_back=request.given_back
-        )
+        outlook = outlook_of(storefront, order, mapping, request)
         return PaymentsCaptured(captured=order.captured, payment=outlook)
 
     @activity.defn

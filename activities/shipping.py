@@ -1,16 +1,17 @@
-"""What a shipment does to the storefront: a fulfillment, once, and the money for what was delivered."""
+"""What a shipment does to the storefront: a fulfillment, once, and the money for what was delivered or is due next."""
 
 import asyncio
 from collections.abc import Mapping as MappingOf
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from activities.contracts import ReportShipment
+from activities.contracts import MoneySoFar, ReportShipment
 from adapters.ports import StorefrontPort
 from adapters.requests import CaptureRequest, FulfillmentRequest
 from domain.capture import plan_captures
 from domain.mapping import Mapping
 from domain.order import FulfillmentLine, Order, OrderKey
+from domain.payment_outlook import PaymentOutlook, look_ahead
 from domain.payment_rules import PaymentRules
 from store.crosswalk import Crosswalk, Link
 
@@ -114,3 +115,17 @@ async def capture(
         )
         payments.update({p.payment_id: p for p in captures})
     return order.model_copy(update={"payments": tuple(payments.values())})
+
+
+def outlook_of(
+    storefront: StorefrontPort, order: Order, mapping: Mapping, so_far: MoneySoFar
+) -> PaymentOutlook:
+    """What the payments of an order that was just read ask for next."""
+    return look_ahead(
+        order,
+        mapping,
+        datetime.now(UTC),
+        captures=storefront.capabilities.capture,
+        fees=so_far.fees,
+        given_back=so_far.given_back,
+    )

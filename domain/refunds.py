@@ -202,6 +202,14 @@ def refunded_presentment(order: Order) -> Decimal:
     return sum(back, _NOTHING)
 
 
+def kept_presentment(order: Order) -> Decimal:
+    """What is held of all that was taken, in ``Order.presentment_currency``.
+
+    A refund to no payment that is told of (as credit in the store) counts as given back, too.
+    """
+    return _taken(order) - refunded_presentment(order)
+
+
 def money_back(
     order: Order,
     erp: ErpOrder,
@@ -220,8 +228,7 @@ def money_back(
     was not paid is not given back. What has left and can be captured still (``at`` this time) counts as held. Spread
     over the payments in proportion to what each holds still. Raises NotTakenYet where they do not hold as much yet.
     """
-    taken = sum((payment.presentment_amount for payment in _payments(order)), _NOTHING)
-    kept = taken - refunded_presentment(order)
+    kept = kept_presentment(order)
     earlier = sum((each.fee for each in erp.returns), _NOTHING)
     # What is still to leave in exchange is paid by what comes back.
     back, exchanged = units_returned(order), exchanged_lines(order)
@@ -232,7 +239,9 @@ def money_back(
     stays = delivered_presentment(order, delivered | to_keep) - gone
     fees = fees_presentment(order, earlier + fee)
     # As ``plan_captures`` has it: but for what returns gave back, what was refunded is not taken again.
-    to_come = max(_NOTHING, min(value - taken + given_back_earlier(order, erp, ()), _to_take(order, at)))
+    to_come = max(
+        _NOTHING, min(value - _taken(order) + given_back_earlier(order, erp, ()), _to_take(order, at))
+    )
     owed = max(stays, _NOTHING) + fees
     # Counted over all fees together: each rounded by itself, they would not come to what all of them are worth.
     most = worth_presentment - fees + fees_presentment(order, earlier)
@@ -253,7 +262,7 @@ def money_back(
             f"{due} {order.presentment_currency} are to be given back and {kept} are captured by now; the rest is "
             "captured once the storefront is told of the parcel that left"
         )
-    return _over_payments(order, due)
+    return over_payments(order, due)
 
 
 def held_beyond_worth(order: Order, erp: ErpOrder) -> tuple[RefundPart, ...]:
@@ -264,11 +273,9 @@ def held_beyond_worth(order: Order, erp: ErpOrder) -> tuple[RefundPart, ...]:
     """
     if not exchanged_lines(order) or order.canceled_at is not None:
         return ()
-    taken = sum((payment.presentment_amount for payment in _payments(order)), _NOTHING)
-    kept = taken - refunded_presentment(order)
     fees = fees_presentment(order, sum((each.fee for each in erp.returns), _NOTHING))
-    over = kept - delivered_presentment(order, delivered_units(order, erp)) - fees
-    return _over_payments(order, over) if over > 0 else ()
+    over = kept_presentment(order) - delivered_presentment(order, delivered_units(order, erp)) - fees
+    return over_payments(order, over) if over > 0 else ()
 
 
 def units_left(order: Order, lines: Mapping[str, int]) -> bool:
@@ -278,7 +285,7 @@ def units_left(order: Order, lines: Mapping[str, int]) -> bool:
     )
 
 
-def _over_payments(order: Order, due: Decimal) -> tuple[RefundPart, ...]:
+def over_payments(order: Order, due: Decimal) -> tuple[RefundPart, ...]:
     """``due``, no more than is held in all, in proportion to what each payment holds still.
 
     One that gave back more than it took, by hand, gives nothing; the others pay what it lacks.
@@ -290,6 +297,11 @@ def _over_payments(order: Order, due: Decimal) -> tuple[RefundPart, ...]:
         for payment, part in zip(payments, split(due, held, order.presentment_currency), strict=True)
         if part
     )
+
+
+def _taken(order: Order) -> Decimal:
+    """What was taken; a capture under way is not taken yet."""
+    return sum((payment.presentment_amount for payment in _payments(order)), _NOTHING)
 
 
 def _payments(order: Order) -> tuple[Payment, ...]:

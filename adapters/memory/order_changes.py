@@ -21,8 +21,9 @@ from domain.order import (
     PaymentStatus,
     ShippingCharge,
 )
-from domain.overpayment import MoneyBack, overpaid
+from domain.overpayment import overpaid
 from domain.quantities import units_returned
+from domain.returns import RefundPart
 from domain.tax_allocation import charged_in, lowered, whole_of
 
 NewId = Callable[[], str]
@@ -117,17 +118,17 @@ def after_canceled_units(order: Order, placed: Order, request: CancelUnitsReques
             gateway=part.gateway,
             amount=_in_shop_currency(order, part),
             presentment_amount=part.amount,
-            parent_id=part.parent_id,
+            parent_id=part.payment_id,
         )
         for part in overpaid(order, request.total_before - order.presentment_total, request.fees)
     )
     return order.model_copy(update={"payments": (*order.payments, *back)}) if back else order
 
 
-def _in_shop_currency(order: Order, part: MoneyBack) -> Decimal:
+def _in_shop_currency(order: Order, part: RefundPart) -> Decimal:
     """Counted with what went back before, so that several refunds end at the payment's own amount."""
-    parent = next(p for p in order.payments if p.payment_id == part.parent_id)
-    back = [p for p in order.payments if p.kind is PaymentKind.REFUND and p.parent_id == part.parent_id]
+    parent = next(p for p in order.payments if p.payment_id == part.payment_id)
+    back = [p for p in order.payments if p.kind is PaymentKind.REFUND and p.parent_id == part.payment_id]
     so_far = sum((p.presentment_amount for p in back), part.amount)
     whole = proportion(parent.amount, so_far, parent.presentment_amount, order.currency)
     return whole - sum((p.amount for p in back), _NOTHING)

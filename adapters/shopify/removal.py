@@ -19,7 +19,8 @@ from adapters.shopify.reading import OrderReader
 from adapters.shopify.translate import to_order
 from adapters.spans import looked_up
 from domain.order import Order
-from domain.overpayment import MoneyBack, overpaid
+from domain.overpayment import overpaid
+from domain.returns import RefundPart
 
 OPERATION: Final = "cancel units"
 _NOTE_LIMIT: Final = 255
@@ -85,10 +86,10 @@ class Removal:
         return [] if made is None else [refund_made(fit(refund_answers.Refund, made, OPERATION, "refund").id)]
 
 
-def _transaction(order: Order, part: MoneyBack) -> dict[str, Any]:
+def _transaction(order: Order, part: RefundPart) -> dict[str, Any]:
     return {
         "orderId": gid("Order", order.key.external_id),
-        "parentId": gid("OrderTransaction", part.parent_id),
+        "parentId": gid("OrderTransaction", part.payment_id),
         "gateway": part.gateway,
         "kind": "REFUND",
         "amount": format(part.amount, "f"),

@@ -227,13 +227,13 @@ def paid(total: str, *payments) -> Order:
 
 def test_what_was_taken_too_much_goes_back_in_proportion_and_once():
     back = overpaid(paid("80.00", *PAID), Decimal(20))
-    assert [(part.parent_id, part.amount) for part in back] == [
+    assert [(part.payment_id, part.amount) for part in back] == [
         ("1", Decimal("6.00")),
         ("3", Decimal("14.00")),
     ]
     given_back = tuple(
         make_payment(
-            part.amount, PaymentKind.REFUND, payment_id=f"r{part.parent_id}", parent_id=part.parent_id
+            part.amount, PaymentKind.REFUND, payment_id=f"r{part.payment_id}", parent_id=part.payment_id
         )
         for part in back
     )
