@@ -96,6 +96,10 @@ class EditParts(Frozen):
     dearer: bool = False
     """One of the exchanges comes to more than before: it is to be paid first."""
 
+    def of_what_was_sold(self) -> "EditParts":
+        """Without exchanges."""
+        return self.model_copy(update={"exchanges": (), "dearer": False})
+
     def joined(self, later: "EditParts") -> "EditParts":
         """All that either concerns; what is to be paid is as the later one has it."""
         return EditParts(
@@ -294,6 +298,12 @@ def differing_exchanges(order: Order, erp: ErpOrder) -> tuple[str, ...]:
         if part.total != each.total or now != {line: units[line] for line in each.lines if units[line]}:
             found.append(each.return_id)
     return tuple(found)
+
+
+def is_dearer(order: Order, erp: ErpOrder) -> bool:
+    """Whether an exchange comes to more than the ERP has it for: that is to be paid before the ERP hears of it."""
+    held = {each.return_id: each.total for each in erp.exchanges}
+    return any(only_exchange(order, each).total > held[each] for each in differing_exchanges(order, erp))
 
 
 def _line_words(change: LineChange, currency: str) -> list[str]:

@@ -320,7 +320,8 @@ def _goods(state: OrderState) -> tuple[LineState, ...]:
 def unpaid(state: OrderState) -> str:
     """Sentence for an order, or what its buyer gets in exchange, that is to be paid first."""
     if edit_to_be_paid(state):
-        return f"Not paid yet: the edit is carried into the ERP once the buyer has paid {_unpaid(state)}."
+        what = "the edit of the exchange is carried into the ERP"
+        return f"Not paid yet: {what} once the buyer has paid {_unpaid(state)}."
     if state.erp is not None:
         return f"Not paid yet: the exchange goes to the ERP once the buyer has paid {_unpaid(state)}."
     return f"Not paid yet: the order goes to the ERP once the buyer has paid {_unpaid(state)}."
@@ -356,11 +357,12 @@ def _unpaid(state: OrderState) -> str:
     return format_money(amount, state.order.presentment_currency)
 
 
-def pending_edit(state: OrderState) -> str:
-    """What is to be carried into the ERP, in words."""
+def pending_edit(state: OrderState, *, sold_alone: bool = False) -> str:
+    """What is to be carried into the ERP, in words; ``sold_alone``: but for exchanges."""
     assert state.order is not None
     given = state.given or state.order
-    amendment = amendment_between(given, state.order, left_units(state), state.exchanges)
+    exchanges = frozenset[str]() if sold_alone else state.exchanges
+    amendment = amendment_between(given, state.order, left_units(state), exchanges)
     return amendment.sentence(state.order.currency) or "to what the storefront holds now"
 
 

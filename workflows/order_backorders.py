@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         differing_exchanges,
         edit_parts,
         holds_the_same,
+        is_dearer,
     )
     from domain.backorders import (
         ShortageAct,
@@ -41,7 +42,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import CancelRequest, OperatorAnswer, OperatorMessage, RestCancel
     from workflows.order_alarms import Alarm
     from workflows.order_preorders import OrderPreorders
-    from workflows.steps import Step, edit_to_be_paid, lacks_returns, unreported_shipments
+    from workflows.steps import Step, lacks_returns, unreported_shipments
 
 
 class OrderBackorders(OrderPreorders):
@@ -244,12 +245,14 @@ class OrderBackorders(OrderPreorders):
         if parts == EditParts() and not state.amend:
             self._tell("Orderwright", "The ERP keeps what it has: nothing of it is still to leave.")
             return
-        parts = parts.model_copy(update={"dearer": edit_parts(given, now, left, state.exchanges).dearer})
+        dearer = edit_parts(given, now, left, state.exchanges).dearer
+        # Also one that was told of before, and is not paid yet.
+        dearer = dearer or (state.erp is not None and is_dearer(now, state.erp))
+        parts = parts.model_copy(update={"dearer": dearer})
         # Where it is to be amended already and nobody noted what, that is what was sold.
         state.edited = (state.edited or EditParts(sold=state.amend)).joined(parts)
         state.amend, state.given = True, given
-        if edit_to_be_paid(state):
-            self._tell("Orderwright", narrative.unpaid(state))
+        self._notice_what_waits_for_money()
         # Until the ERP agrees nothing is canceled: it may still send what it holds.
         units = {line.line_id: line.current for line in now.lines}
         held = {line.line_id: max(line.due, units.get(line.line_id, 0)) for line in state.lines}

@@ -11,7 +11,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.contracts import ERP_CHANGED, ERP_UNREADABLE, UnreadableRecord
     from activities.failures import Refusal
-    from domain.amendment import EditParts, amendment_between, differing_exchanges, holds_otherwise
+    from domain.amendment import EditParts, amendment_between, differing_exchanges, holds_otherwise, is_dearer
     from domain.cases import (
         AUTHORIZATION_EXPIRES,
         CANCEL_PICKED,
@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.differences import Acceptance
     from domain.erp_order import ErpOrder, ErpOrderState
-    from domain.exchanges import exchange_worth, with_later_lines
+    from domain.exchanges import with_later_lines
     from domain.order import Order
     from domain.quantities import (
         QuantitiesBroken,
@@ -141,16 +141,20 @@ class OrderDesk(Desk[OrderState]):
         """Exchanges that the ERP has otherwise than the storefront are to be amended there."""
         state = self._state
         assert state.order is not None
-        held = {} if state.erp is None else {each.return_id: each for each in state.erp.exchanges}
         differing = () if state.erp is None else differing_exchanges(state.order, state.erp)
-        if not differing:
+        if state.erp is None or not differing:
             return
-        dearer = any(exchange_worth(state.order, each) > held[each].total for each in differing)
+        dearer = is_dearer(state.order, state.erp)
         parts = EditParts(sold=state.amend, exchanges=differing, dearer=dearer)
         state.edited = state.edited.joined(parts) if state.edited else parts
         state.amend, state.given = True, state.given or state.order
-        if edit_to_be_paid(state):
-            self._tell("Orderwright", narrative.unpaid(state))
+        self._notice_what_waits_for_money()
+
+    def _notice_what_waits_for_money(self) -> None:
+        """Say that an edit of an exchange is to be paid first."""
+        if edit_to_be_paid(self._state):
+            self._state.exchange_apart = workflow.patched("an-exchange-waits-apart")
+            self._tell("Orderwright", narrative.unpaid(self._state))
 
     def _of_one_party(self, order: Order) -> Order:
         """The order as read, of the customer whose party the ERP has: customers who were merged are one party there."""

@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows import happenings, narrative
     from workflows.calls import ONE_CALL, ORDERS_FIRST, PATIENT
     from workflows.order_given_up import OrderGivenUp
-    from workflows.steps import Step
+    from workflows.steps import Step, sold_part_first
 
 
 class OrderInErp(OrderGivenUp):
@@ -41,7 +41,8 @@ class OrderInErp(OrderGivenUp):
         state = self._state
         assert state.order is not None
         assert state.erp is not None
-        before = state.erp
+        before, apart = state.erp, sold_part_first(state)
+        parts = state.edited.of_what_was_sold() if apart and state.edited else state.edited
         self._amending = True
         try:
             amended = await workflow.execute_activity_method(
@@ -50,11 +51,11 @@ class OrderInErp(OrderGivenUp):
                     order=state.order,
                     mapping_version=state.mapping_version,
                     revision=self._next_revision(),
-                    edit=narrative.pending_edit(state),
+                    edit=narrative.pending_edit(state, sold_alone=apart),
                     acceptances=state.acceptances,
                     places=state.places,
                     ship_what_is_there=state.ship_what_is_there,
-                    parts=state.edited,
+                    parts=parts,
                 ),
                 task_queue=ERP_QUEUE,
                 start_to_close_timeout=ONE_CALL,
@@ -73,6 +74,10 @@ class OrderInErp(OrderGivenUp):
             self._take_early(amended.erp, before)
             return
         self._take_early(amended.erp, before)
-        self._tell("ERP", happenings.amended(amended, before, state.edited))
+        self._tell("ERP", happenings.amended(amended, before, parts))
         state.amend, state.edited, state.places = False, None, {}
         state.amend_at_once = False
+        if apart:
+            # What is still to be paid goes on waiting; by the next reading the order's row says so again.
+            self._amend_exchanges()
+            state.reread = True

@@ -45,6 +45,8 @@ class OrderState(Remembered):
     """What the storefront holds now is still to be carried into the ERP."""
     amend_at_once: bool = False
     """An operator's own cancel is to be carried over, which the storefront has: no hold keeps it from the ERP."""
+    exchange_apart: bool = False
+    """While an edit of an exchange is to be paid, what was sold goes its own way: it is edited, and canceled."""
     given: Order | None = None
     """The order as the ERP was given it last, while ``order`` is an edited one."""
     edited: EditParts | None = None

@@ -87,7 +87,7 @@ def _change_in_the_erp(state: OrderState) -> Step | None:
     """What the ERP, or the warehouse, is to hear of first; None where they know all."""
     if state.hand_over:
         return Step.HAND_OVER
-    if state.amend and not edit_to_be_paid(state):
+    if state.amend and (sold_part_first(state) or not edit_to_be_paid(state)):
         return Step.AMEND
     if state.unit_cancel is not None and state.unit_cancel.stage is CancelStage.TRIED:
         return Step.ASK_WAREHOUSE
@@ -115,8 +115,12 @@ def lacks_returns(state: OrderState) -> bool:
 
 
 def is_changing(state: OrderState) -> bool:
-    """Whether units are to be counted only after an edit, known or about to be read, has its end."""
-    return state.amend or state.reread or state.reading
+    """Whether units are to be counted only after an edit, known or about to be read, has its end.
+
+    Not after that of an exchange alone which its buyer has still to pay: that may take days.
+    """
+    apart = state.exchange_apart and edit_to_be_paid(state) and not sold_part_first(state)
+    return (state.amend and not apart) or state.reread or state.reading
 
 
 def cancels_units(state: OrderState) -> bool:
@@ -133,14 +137,15 @@ def exchange_to_enter(state: OrderState) -> str | None:
 
 
 def edit_to_be_paid(state: OrderState) -> bool:
-    """An edit made an exchange dearer that the ERP has, and is carried over once that is paid.
-
-    Not so where units were canceled with it: they are given back already, and must not leave meanwhile.
-    """
-    if state.amend_at_once:
-        return False
+    """An edit made an exchange dearer that the ERP has, and is carried over once that is paid."""
     dearer = state.amend and state.edited is not None and state.edited.dearer
     return dearer and bool(state.payment.unpaid_exchange)
+
+
+def sold_part_first(state: OrderState) -> bool:
+    """What was sold is edited as well: that waits for no money of an exchange, or the wrong goods would leave."""
+    edited = state.edited
+    return state.exchange_apart and edited is not None and edited.sold and edit_to_be_paid(state)
 
 
 def awaited_exchanges(state: OrderState) -> tuple[str, ...]:
