@@ -70,7 +70,7 @@ def quote(order: Order, placed: Order, request: RefundRequest) -> RefundQuote:
 
 def not_found(request: RefundRequest) -> Rejected:
     """What a refund that is only to be found is answered where there is none."""
-    reason = f"the units of {request.note or request.refund_key} are refunded already, and by no refund of it"
+    reason = f"the units of {request.note or request.refund_key} are refunded already, by a refund of somebody else"
     return Rejected("storefront", "refund order", reason, "not_returnable")
 
 

@@ -155,7 +155,7 @@ def _idempotency_key(wanted: dict[str, Any], request: RefundRequest, state: Refu
 
 def not_found(request: RefundRequest) -> Rejected:
     """What a refund that is only to be found is answered where there is none."""
-    reason = f"the units of {request.note or request.refund_key} are refunded already, and by no refund of it"
+    reason = f"the units of {request.note or request.refund_key} are refunded already, by a refund of somebody else"
     return Rejected(SYSTEM, REFUND, reason, "not_returnable")
 
 

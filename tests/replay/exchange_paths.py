@@ -10,7 +10,8 @@ from tests.replay.paths import delivered, path
 from tests.replay.return_paths import awaits_goods, half_shipped, page, until
 from tests.workflows.world import World
 from workflows.customer_return import ReturnWorkflow
-from workflows.messages import Attention
+from workflows.messages import Attention, CancelAsked
+from workflows.order import OrderWorkflow
 from workflows.return_messages import Inspection
 
 RULES: Final[dict[str, ReturnRules]] = {
@@ -85,4 +86,33 @@ async def exchange_that_ends_with_rejected_goods(world: World, external_id: str)
     verdict = Inspection(actor="Ada", lines={"11": {Disposition.REJECT: 1}})
     await page(world, order, return_id).execute_update(ReturnWorkflow.inspect_update, verdict)
     await ended(world, order, return_id)
+    await delivered(world, handle, order.key)
+
+
+@path
+async def exchange_that_became_dearer_beside_a_cancel(world: World, external_id: str) -> None:
+    handle, order = await half_shipped(world, external_id)
+    return_id = await asked_for_instead(world, order, {CHEAPER: 1})
+    world.erp.receive_return(order.key, return_id, {"11": 1})
+    await ended(world, order, return_id)
+    await in_the_erp(world, order)
+    told = world.storefront.orders[external_id]
+    line, more = told.lines[-1], 1_000
+    dearer = {
+        "lines": (*told.lines[:-1], line.model_copy(update={"unit_price": line.unit_price + more})),
+        "total": told.total + more,
+        "presentment_total": told.presentment_total + more,
+    }
+    world.storefront.revise(told.model_copy(update=dearer))
+    await world.start(order, "orders/edited")
+    await world.until(order.key, lambda view: view.attention is Attention.AWAITING_PAYMENT)
+    asked = CancelAsked(actor="Kim", lines={"11": 1})
+    await handle.execute_update(OrderWorkflow.cancel_update, asked)
+    await world.until_told(order.key, "Edit carried into")
+    await world.until(order.key, lambda view: view.attention is Attention.AWAITING_PAYMENT)
+    told = world.storefront.orders[external_id]
+    paid = make_payment(more, payment_id="77", kind=PaymentKind.SALE)
+    world.storefront.replace(told.model_copy(update={"payments": (*told.payments, paid)}))
+    await world.start(order, "orders/paid")
+    await world.until(order.key, lambda _: world.erp.orders[order.key].exchanges[0].total > more)
     await delivered(world, handle, order.key)

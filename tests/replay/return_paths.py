@@ -140,6 +140,34 @@ async def return_refused_then_resubmitted(world: World, external_id: str) -> Non
     await delivered(world, handle, order.key)
 
 
+async def half_shipped_and_its_refund_refused(world: World, external_id: str) -> tuple[Any, Order, str]:
+    """A unit of what was sent came back and is credited; its refund stands before a person."""
+    handle, order = await half_shipped(world, external_id)
+    return_id = await asked_for(world, order)
+    await until(world, order, return_id, awaits_goods)
+    world.faults.reject("storefront.refund_order", "the payment provider refuses", nth=1)
+    world.erp.receive_return(order.key, return_id, {"11": 1})
+    await world.until_stopped(order.key)
+    return handle, order, return_id
+
+
+@path
+async def return_whose_refund_was_sent_again(world: World, external_id: str) -> None:
+    """Recorded before a stopped refund was worked out anew."""
+    handle, order, _ = await half_shipped_and_its_refund_refused(world, external_id)
+    await handle.execute_update(OrderWorkflow.resubmit_update, OperatorMessage(actor="Ada"))
+    await world.until_told(order.key, "refunded")
+    await delivered(world, handle, order.key)
+
+
+@path
+async def return_whose_refund_is_worked_out_anew(world: World, external_id: str) -> None:
+    handle, order, return_id = await half_shipped_and_its_refund_refused(world, external_id)
+    await page(world, order, return_id).execute_update(ReturnWorkflow.resubmit_update, ASKED)
+    await world.until_told(order.key, "refunded")
+    await delivered(world, handle, order.key)
+
+
 @path
 async def return_without_goods_by_an_operator(world: World, external_id: str) -> None:
     handle, order = await half_shipped(world, external_id)

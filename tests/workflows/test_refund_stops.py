@@ -1,5 +1,7 @@
 """A refund stopped after the ERP has credited the return, and people refund in the storefront meanwhile."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import pytest
@@ -33,12 +35,20 @@ ADA = OperatorMessage(actor="Ada", reason="looked at it")
 PROVIDER = "the payment provider refuses"
 
 
-async def comes_back(world: World, order: Order, units: dict[str, int]) -> str:
-    """Goods of a return come in, and whatever happens to its refund happens; the return's id."""
-    return_id = await ask(world, order, units)
-    await until(world, order, return_id, "still to come")
-    world.erp.receive_return(order.key, return_id, units)
-    return return_id
+@asynccontextmanager
+async def refund_refused(
+    world: World, order: Order, units: dict[str, int], *, nth: int = 1
+) -> AsyncIterator[str]:
+    """Delivered, sent back and credited, and the ``nth`` try of the refund was refused; tells the return's id."""
+    with_rules(world, WINDOW)
+    async with world.working():
+        await deliver(world, order)
+        world.faults.reject("storefront.refund_order", PROVIDER, nth=nth)
+        return_id = await ask(world, order, units)
+        await until(world, order, return_id, "still to come")
+        world.erp.receive_return(order.key, return_id, units)
+        await until(world, order, return_id, PROVIDER)
+        yield return_id
 
 
 def credited(world: World, order: Order) -> Decimal:
@@ -60,13 +70,8 @@ async def refund_by_hand(world: World, order: Order, units: dict[str, int]) -> N
 async def test_money_that_was_given_back_by_hand_meanwhile_is_not_given_back_again(
     world: World, server: WorkflowEnvironment, external_id: str
 ) -> None:
-    with_rules(world, WINDOW)
     order = goods(external_id)
-    async with world.working():
-        await deliver(world, order)
-        world.faults.reject("storefront.refund_order", PROVIDER, nth=1)
-        return_id = await comes_back(world, order, {"12": 2})
-        await until(world, order, return_id, PROVIDER)
+    async with refund_refused(world, order, {"12": 2}) as return_id:
         await refund_by_hand(world, order, {})
         await page(world, order, return_id).execute_update(ReturnWorkflow.resubmit_update, ADA)
         assert "USD 0.00 refunded" in (await ended(world, order, return_id)).text
@@ -79,14 +84,9 @@ async def test_money_that_was_given_back_by_hand_meanwhile_is_not_given_back_aga
 async def test_a_refund_whose_answer_was_lost_is_found_and_told_and_made_no_second_time(
     world: World, server: WorkflowEnvironment, external_id: str, units: dict[str, int]
 ) -> None:
-    with_rules(world, WINDOW)
     order = goods(external_id)
-    async with world.working():
-        await deliver(world, order)
-        world.faults.lose_answer("storefront.refund_order", nth=1)
-        world.faults.reject("storefront.refund_order", PROVIDER, nth=2)
-        return_id = await comes_back(world, order, units)
-        await until(world, order, return_id, PROVIDER)
+    world.faults.lose_answer("storefront.refund_order", nth=1)
+    async with refund_refused(world, order, units, nth=2) as return_id:
         assert refunds(world, order) == credited(world, order)
         await page(world, order, return_id).execute_update(ReturnWorkflow.resubmit_update, ADA)
         told = (await ended(world, order, return_id)).text
@@ -99,15 +99,10 @@ async def test_a_refund_whose_answer_was_lost_is_found_and_told_and_made_no_seco
 async def test_what_was_refunded_by_hand_with_its_units_ends_by_hand(
     world: World, server: WorkflowEnvironment, external_id: str, units: dict[str, int]
 ) -> None:
-    with_rules(world, WINDOW)
     order = goods(external_id)
-    async with world.working():
-        await deliver(world, order)
-        world.faults.reject("storefront.refund_order", PROVIDER, nth=1)
-        return_id = await comes_back(world, order, units)
+    async with refund_refused(world, order, units) as return_id:
         carrier = page(world, order, return_id)
-        stopped = await until(world, order, return_id, PROVIDER)
-        assert "end" not in stopped.can_do
+        assert "end" not in (await carrier.query(ReturnWorkflow.status)).can_do
         with pytest.raises(WorkflowUpdateFailedError) as refused:
             await carrier.execute_update(ReturnWorkflow.end_update, ADA)
         assert "credited already" in str(refused.value.cause)
