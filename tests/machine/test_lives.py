@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from domain.erp_order import ErpShipmentState
-from domain.order import Order, Payment, PaymentKind
+from domain.mapping import CompanyRule
+from domain.order import Customer, Order, Payment, PaymentKind
 from domain.payment_rules import CaptureRule, ExpiryRule, PaymentRules
 from domain.return_rules import ReturnRules
 from store.order_view import OrderViews
@@ -138,6 +139,19 @@ def test_a_cancel_whose_answer_was_lost_is_counted_once(tmp_path: Path):
         life.ship_all()
         proven(life)
         assert life.order.captured == 180
+
+
+def test_what_is_due_on_terms_holds_the_fee_of_a_return(tmp_path: Path):
+    company = Customer(name="Buyer", company_id="301", company_name="Wholesale Inc")
+    order = three().model_copy(update={"payments": (), "customer": company})
+    companies = {"301": CompanyRule(party="C-WHOLESALE", payment_terms="30 days net")}
+    terms = mapping(returns=FEE).model_copy(update={"companies": companies})
+    with life_of(order, terms, tmp_path) as life:
+        life.ship_all()
+        life.bring_back({TEE: 1})
+        life.world.pass_time(timedelta(days=11))
+        life.settle()
+        assert "USD 0.00 captured, USD 110.00 due on terms" in life.story
 
 
 def test_what_was_sold_does_not_wait_for_the_money_of_an_exchange(tmp_path: Path):

@@ -13,7 +13,9 @@ from domain.quantities import (
     cancel_open,
     delivered_units,
     lines_from_order,
+    page_after_returns,
     shipped_units,
+    units_returned,
 )
 from tests.order_builder import make_erp_order, make_line, make_order, make_shipment, sandbox_mapping
 from tests.order_strategy import erp_histories, orders, wide_mapping
@@ -204,6 +206,17 @@ def test_which_allocations_outlive_an_edit_does_not_depend_on_their_sequence():
     for shipments in ((east, west), (west, east)):
         (line,) = apply_erp(lines_from_order(order), erp(*shipments))
         assert line.allocated == {"WH-EAST": 1, "WH-WEST": 1}
+
+
+@pytest.mark.parametrize(("shipped", "returned"), [(1, 1), (3, 2), (5, 4)])
+def test_of_a_page_that_was_read_before_all_of_it_what_came_back_is_told(shipped, returned):
+    """Neither the parcel nor the return are on the page; both are known."""
+    page = page_after_returns(ORDER, [state(shipped=shipped, returned=returned)])
+    assert units_returned(page) == {"11": returned}
+    assert [line.current for line in page.lines] == [5 - returned, 1]
+    remaining = sum(part.remaining for plan in page.location_plans for part in plan.lines)
+    assert remaining == sum(part.remaining for plan in ORDER.location_plans for part in plan.lines) - shipped
+    assert page_after_returns(page, [state(shipped=shipped, returned=returned)]) == page
 
 
 class TestWithoutParcel:
